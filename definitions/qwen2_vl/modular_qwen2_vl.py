@@ -1,0 +1,807 @@
+"""Qwen2-VL: a packed vision transformer with 2-D rotary positions in front of a text decoder.
+
+Images and videos arrive as rows of flattened patches, all of them in one sequence, together with one
+`(frames, rows, columns)` entry per image or video. Rows are ordered block by block: the patches that
+the merger joins into one token stand next to each other. Attention never crosses a frame.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import AutoModel, Qwen2VLConfig, Qwen2VLVisionConfig
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
+from transformers.generation import GenerationMixin
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPast,
+    BaseModelOutputWithPooling,
+    CausalLMOutputWithPast,
+)
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple, torch_compilable_check
+from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+
+@dataclass
+class Qwen2VLModelOutputWithPast(BaseModelOutputWithPast):
+    """Decoder output, plus how far rotary positions lag behind the sequence length of each sample."""
+
+    rope_deltas: torch.LongTensor | None = None
+
+
+@dataclass
+class Qwen2VLCausalLMOutputWithPast(CausalLMOutputWithPast):
+    """Logits and loss, plus how far rotary positions lag behind the sequence length of each sample."""
+
+    rope_deltas: torch.LongTensor | None = None
+
+
+def rotate_half(x: torch.Tensor) -> torch.Tensor:
+    """Swaps the two halves of the last dimension and negates the one that comes first."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((-second, first), dim=-1)
+
+
+def apply_rotary_pos_emb_vision(
+    q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rotates queries and keys of shape `(tokens, heads, head_dim)` in float32, whatever their dtype."""
+    cos, sin = cos.unsqueeze(-2).float(), sin.unsqueeze(-2).float()
+    q_float, k_float = q.float(), k.float()
+    q_rotated = q_float * cos + rotate_half(q_float) * sin
+    k_rotated = k_float * cos + rotate_half(k_float) * sin
+    return q_rotated.to(q.dtype), k_rotated.to(k.dtype)
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention written out, for tensors of shape `(batch, heads, tokens, head_dim)`.
+
+    Returns the mixed values as `(batch, tokens, heads, head_dim)` and the attention weights.
+    """
+    scores = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    weights = F.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    weights = F.dropout(weights, p=dropout, training=module.training)
+    mixed = torch.matmul(weights, value)
+    return mixed.transpose(1, 2).contiguous(), weights
+
+
+class Qwen2VLVisionRotaryEmbedding(nn.Module):
+    """Angles for each position along one axis of the patch grid."""
+
+    inv_freq: torch.Tensor
+
+    def __init__(self, dim: int, theta: float = 10000.0) -> None:
+        super().__init__()
+        self.dim = dim
+        self.theta = theta
+        self.register_buffer("inv_freq", self.compute_inv_freq(), persistent=False)
+
+    def compute_inv_freq(self) -> torch.Tensor:
+        exponents = torch.arange(0, self.dim, 2, dtype=torch.float) / self.dim
+        return 1.0 / (self.theta**exponents)
+
+    def forward(self, seqlen: int) -> torch.Tensor:
+        positions = torch.arange(seqlen, device=self.inv_freq.device, dtype=self.inv_freq.dtype)
+        return torch.outer(positions, self.inv_freq)
+
+
+class Qwen2VLPatchEmbed(nn.Module):
+    """Projects each flattened patch; the kernel covers the patch exactly, so no position mixes."""
+
+    def __init__(
+        self,
+        patch_size: int = 14,
+        temporal_patch_size: int = 2,
+        in_channels: int = 3,
+        embed_dim: int = 1152,
+    ) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.temporal_patch_size = temporal_patch_size
+        self.in_channels = in_channels
+        self.embed_dim = embed_dim
+        kernel = [temporal_patch_size, patch_size, patch_size]
+        self.proj = nn.Conv3d(in_channels, embed_dim, kernel_size=kernel, stride=kernel, bias=False)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        patches = hidden_states.view(
+            -1, self.in_channels, self.temporal_patch_size, self.patch_size, self.patch_size
+        )
+        return self.proj(patches.to(self.proj.weight.dtype)).view(-1, self.embed_dim)
+
+
+class Qwen2VLPatchMerger(nn.Module):
+    """Joins the patches of one block into one token of the width of the text decoder."""
+
+    def __init__(self, dim: int, context_dim: int, spatial_merge_size: int = 2) -> None:
+        super().__init__()
+        self.hidden_size = context_dim * spatial_merge_size**2
+        self.ln_q = nn.LayerNorm(context_dim, eps=1e-6)
+        self.mlp = nn.Sequential(
+            nn.Linear(self.hidden_size, self.hidden_size),
+            nn.GELU(),
+            nn.Linear(self.hidden_size, dim),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.mlp(self.ln_q(x).view(-1, self.hidden_size))
+
+
+class Qwen2VLVisionMlp(nn.Module):
+    def __init__(self, dim: int, hidden_dim: int, hidden_act: str) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.act = ACT2FN[hidden_act]
+        self.fc2 = nn.Linear(hidden_dim, dim)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class Qwen2VLVisionAttention(nn.Module):
+    """Self-attention inside each segment of a packed sequence."""
+
+    def __init__(self, config: Qwen2VLVisionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dim = config.embed_dim
+        self.num_heads = config.num_heads
+        self.head_dim = self.dim // self.num_heads
+        self.num_key_value_groups = 1  # read by the attention functions of transformers
+        self.scaling = self.head_dim**-0.5
+        self.attention_dropout = 0.0
+        self.is_causal = False
+        self.qkv = nn.Linear(self.dim, self.dim * 3, bias=True)
+        self.proj = nn.Linear(self.dim, self.dim)
+
+    def project(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
+        qkv = self.qkv(hidden_states).reshape(hidden_states.shape[0], 3, self.num_heads, -1)
+        query_states, key_states, value_states = qkv.permute(1, 0, 2, 3).unbind(0)
+        return query_states, key_states, value_states
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        cu_seqlens: torch.Tensor,
+        position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> torch.Tensor:
+        seq_length = hidden_states.shape[0]
+        query_states, key_states, value_states = self.project(hidden_states)
+        cos, sin = position_embeddings
+        query_states, key_states = apply_rotary_pos_emb_vision(query_states, key_states, cos, sin)
+
+        query_states = query_states.transpose(0, 1).unsqueeze(0)
+        key_states = key_states.transpose(0, 1).unsqueeze(0)
+        value_states = value_states.transpose(0, 1).unsqueeze(0)
+
+        attention_interface: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        dropout = self.attention_dropout if self.training else 0.0
+
+        if is_flash_attention_requested(self.config):
+            # The kernels take the segments of a packed sequence as they are.
+            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            attn_output, _ = attention_interface(
+                self,
+                query_states,
+                key_states,
+                value_states,
+                attention_mask=None,
+                scaling=self.scaling,
+                dropout=dropout,
+                cu_seq_lens_q=cu_seqlens,
+                cu_seq_lens_k=cu_seqlens,
+                max_length_q=max_seqlen,
+                max_length_k=max_seqlen,
+                is_causal=False,
+                **kwargs,
+            )
+        else:
+            lengths = cu_seqlens[1:] - cu_seqlens[:-1]
+            splits = [
+                torch.split(states, lengths.tolist(), dim=2)
+                for states in (query_states, key_states, value_states)
+            ]
+            attn_outputs = [
+                attention_interface(
+                    self,
+                    q,
+                    k,
+                    v,
+                    attention_mask=None,
+                    scaling=self.scaling,
+                    dropout=dropout,
+                    is_causal=False,
+                    **kwargs,
+                )[0]
+                for q, k, v in zip(*splits)
+            ]
+            attn_output = torch.cat(attn_outputs, dim=1)
+
+        return self.proj(attn_output.reshape(seq_length, -1).contiguous())
+
+
+class Qwen2VLVisionBlock(GradientCheckpointingLayer):
+    def __init__(self, config: Qwen2VLVisionConfig) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.norm2 = nn.LayerNorm(config.embed_dim, eps=1e-6)
+        self.attn = Qwen2VLVisionAttention(config)
+        self.mlp = Qwen2VLVisionMlp(
+            config.embed_dim, int(config.embed_dim * config.mlp_ratio), config.hidden_act
+        )
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        cu_seqlens: torch.Tensor,
+        position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> torch.Tensor:
+        hidden_states = hidden_states + self.attn(
+            self.norm1(hidden_states),
+            cu_seqlens=cu_seqlens,
+            position_embeddings=position_embeddings,
+            **kwargs,
+        )
+        return hidden_states + self.mlp(self.norm2(hidden_states))
+
+
+class Qwen2VLPreTrainedModel(PreTrainedModel):
+    config: Qwen2VLConfig
+    base_model_prefix = "model"
+    input_modalities = ("image", "video", "text")
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["Qwen2VLDecoderLayer", "Qwen2VLVisionBlock"]
+    _skip_keys_device_placement = "past_key_values"
+    _supports_flash_attn = True
+    _supports_sdpa = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        # The frequencies are not saved with the weights and have to be built again after loading.
+        if isinstance(module, Qwen2VLVisionRotaryEmbedding):
+            init.copy_(module.inv_freq, module.compute_inv_freq())
+
+
+class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
+    """Vision encoder: patch rows in, one token per merged block out."""
+
+    config: Qwen2VLVisionConfig
+    input_modalities = ("image", "video")
+    _no_split_modules = ["Qwen2VLVisionBlock"]
+    _input_embed_layer = "patch_embed"
+    _can_record_outputs = {
+        "hidden_states": Qwen2VLVisionBlock,
+        "attentions": Qwen2VLVisionAttention,
+    }
+
+    def __init__(self, config: Qwen2VLVisionConfig) -> None:
+        super().__init__(config)
+        self.spatial_merge_size = config.spatial_merge_size
+        self.patch_embed = Qwen2VLPatchEmbed(
+            patch_size=config.patch_size,
+            temporal_patch_size=config.temporal_patch_size,
+            in_channels=config.in_channels,
+            embed_dim=config.embed_dim,
+        )
+        self.rotary_pos_emb = Qwen2VLVisionRotaryEmbedding(config.embed_dim // config.num_heads // 2)
+        self.blocks = nn.ModuleList([Qwen2VLVisionBlock(config) for _ in range(config.depth)])
+        self.merger = Qwen2VLPatchMerger(
+            dim=config.hidden_size,
+            context_dim=config.embed_dim,
+            spatial_merge_size=config.spatial_merge_size,
+        )
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def rot_pos_emb(self, grid_thw: torch.Tensor) -> torch.Tensor:
+        """Angles of each patch: those of its row, then those of its column.
+
+        Returns a tensor of shape `(num_patches, head_dim // 2)`.
+        """
+        merge_size = self.spatial_merge_size
+        pos_ids = []
+        for t, h, w in grid_thw.tolist():
+            rows = torch.arange(h).unsqueeze(1).expand(-1, w)
+            rows = rows.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
+            rows = rows.permute(0, 2, 1, 3).flatten()
+            cols = torch.arange(w).unsqueeze(0).expand(h, -1)
+            cols = cols.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
+            cols = cols.permute(0, 2, 1, 3).flatten()
+            pos_ids.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
+        pos_ids = torch.cat(pos_ids, dim=0)
+        rotary_pos_emb_full = self.rotary_pos_emb(grid_thw[:, 1:].max())
+        return rotary_pos_emb_full[pos_ids].flatten(1)
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        grid_thw: torch.Tensor,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes the patches of a batch of images and videos.
+
+        Args:
+            hidden_states (`torch.Tensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all images and videos, one after the other.
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+                Frames, rows and columns of each image or video, counted in patches.
+
+        Returns:
+            The patches after the last block, and as `pooler_output` the merged tokens.
+        """
+        hidden_states = self.patch_embed(hidden_states)
+        rotary_pos_emb = self.rot_pos_emb(grid_thw)
+        emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
+        position_embeddings = (emb.cos(), emb.sin())
+
+        # One segment per frame; attention kernels ask for int32.
+        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
+            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
+        )
+        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+
+        for blk in self.blocks:
+            hidden_states = blk(
+                hidden_states,
+                cu_seqlens=cu_seqlens,
+                position_embeddings=position_embeddings,
+                **kwargs,
+            )
+
+        return BaseModelOutputWithPooling(
+            last_hidden_state=hidden_states,
+            pooler_output=self.merger(hidden_states),
+        )
+
+
+class Qwen2VLModel(Qwen2VLPreTrainedModel):
+    """Vision encoder and text decoder, joined at the token embeddings."""
+
+    accepts_loss_kwargs = False
+    # Whether prompts hold the frames of a video one by one, with text between them.
+    frames_apart = False
+
+    def __init__(self, config: Qwen2VLConfig) -> None:
+        super().__init__(config)
+        self.visual = Qwen2VisionTransformerPretrainedModel._from_config(config.vision_config)
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.rope_deltas = None
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.set_input_embeddings(value)
+
+    def get_position_grids(
+        self,
+        image_grid_thw: torch.LongTensor | None,
+        video_grid_thw: torch.LongTensor | None,
+        **kwargs: Any,
+    ) -> dict[int, Iterator[tuple[int, int, int, int]]]:
+        """Grids of the merged tokens, by token type (1: image, 2: video), in the order of the prompt.
+
+        Each entry is `(frames, rows, columns, time_step)`, the last being the distance between the
+        positions of neighbouring frames.
+        """
+        merge_size = self.config.vision_config.spatial_merge_size
+        images = [] if image_grid_thw is None else image_grid_thw.tolist()
+        videos = [] if video_grid_thw is None else video_grid_thw.tolist()
+        if self.frames_apart:
+            videos = [(1, h, w) for t, h, w in videos for _ in range(t)]
+        return {
+            token_type: iter([(t, h // merge_size, w // merge_size, 1) for t, h, w in grid])
+            for token_type, grid in ((1, images), (2, videos))
+        }
+
+    def get_vision_positions(self, start: int, grid: tuple[int, int, int, int]) -> torch.Tensor:
+        """Time, row and column of every merged token of one image or video, shape `(3, tokens)`."""
+        frames, rows, columns, time_step = grid
+        axes = torch.meshgrid(
+            torch.arange(frames) * time_step, torch.arange(rows), torch.arange(columns), indexing="ij"
+        )
+        return torch.stack([axis.flatten() for axis in axes]) + start
+
+    def get_rope_index(
+        self,
+        input_ids: torch.LongTensor,
+        mm_token_type_ids: torch.IntTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rotary positions of text and vision tokens along time, rows and columns.
+
+        Text counts on along all three axes at once. An image or a video starts where the text before
+        it ended, spreads over its grid, and the text behind it goes on after its longer side.
+
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch_size, sequence_length)`):
+                The prompt.
+            mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`):
+                0 for text, 1 for image, 2 for video tokens.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video.
+            attention_mask (`torch.Tensor` of shape `(batch_size, sequence_length)`, *optional*):
+                0 for padding, which gets position 0.
+
+        Returns:
+            Positions of shape `(3, batch_size, sequence_length)`, and for each sample the next
+            position minus the number of tokens, shape `(batch_size, 1)`.
+        """
+        grids = self.get_position_grids(image_grid_thw, video_grid_thw, **kwargs)
+        position_ids = torch.zeros((3, *input_ids.shape), dtype=input_ids.dtype)
+        deltas = []
+        for sample, token_types in enumerate(mm_token_type_ids.cpu()):
+            kept = torch.ones_like(token_types, dtype=torch.bool)
+            if attention_mask is not None:
+                kept = attention_mask[sample].bool().cpu()
+            start = 0
+            pieces = []
+            for token_type, run in itertools.groupby(token_types[kept].tolist()):
+                if token_type == 0:
+                    length = len(list(run))
+                    pieces.append(torch.arange(start, start + length).expand(3, -1))
+                    start += length
+                else:
+                    grid = next(grids[token_type])
+                    pieces.append(self.get_vision_positions(start, grid))
+                    start += max(grid[1], grid[2])
+            positions = torch.cat(pieces, dim=1)
+            position_ids[:, sample, kept] = positions.to(position_ids.dtype)
+            deltas.append(positions.max() + 1 - positions.shape[1])
+        return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(input_ids.device)
+
+    def compute_3d_position_ids(
+        self,
+        input_ids: torch.Tensor | None,
+        inputs_embeds: torch.Tensor,
+        image_grid_thw: torch.Tensor | None = None,
+        video_grid_thw: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        mm_token_type_ids: torch.IntTensor | None = None,
+        **kwargs: Any,
+    ) -> torch.Tensor | None:
+        """Positions for a forward call that came without any; None leaves them to the text decoder.
+
+        The first call of a prompt with vision tokens computes them and remembers the offsets; later
+        calls of the same generation count on from there.
+        """
+        past_length = 0 if past_key_values is None else past_key_values.get_seq_length()
+        has_vision = image_grid_thw is not None or video_grid_thw is not None
+        if has_vision and input_ids is not None and mm_token_type_ids is None:
+            raise ValueError(
+                "Images or videos were given without `mm_token_type_ids`: pass the tensor that the "
+                "processor returns beside `input_ids`, or `position_ids` of your own."
+            )
+        if has_vision and input_ids is not None and (self.rope_deltas is None or past_length == 0):
+            position_ids, self.rope_deltas = self.get_rope_index(
+                input_ids,
+                mm_token_type_ids=mm_token_type_ids,
+                image_grid_thw=image_grid_thw,
+                video_grid_thw=video_grid_thw,
+                attention_mask=attention_mask,
+                **kwargs,
+            )
+            return position_ids
+        if self.rope_deltas is None or (past_length == 0 and input_ids is not None):
+            return None
+        batch_size, seq_length, _ = inputs_embeds.shape
+        if attention_mask is not None:
+            positions = (attention_mask.long().cumsum(-1) - 1).masked_fill(attention_mask == 0, 0)
+            positions = positions[:, -seq_length:]
+        else:
+            positions = torch.arange(past_length, past_length + seq_length, device=inputs_embeds.device)
+            positions = positions.expand(batch_size, -1)
+        deltas = self.rope_deltas.repeat_interleave(batch_size // self.rope_deltas.shape[0], dim=0)
+        return (positions + deltas.to(positions.device)).expand(3, -1, -1)
+
+    @can_return_tuple
+    def get_image_features(
+        self,
+        pixel_values: torch.FloatTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes images for the text decoder.
+
+        Args:
+            pixel_values (`torch.FloatTensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all images.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image, counted in patches.
+
+        Returns:
+            The encoder output, with `pooler_output` split into one tensor per image.
+        """
+        pixel_values = pixel_values.type(self.visual.dtype)
+        vision_outputs = self.visual(pixel_values, grid_thw=image_grid_thw, **kwargs)
+        split_sizes = (image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2).tolist()
+        vision_outputs.pooler_output = torch.split(vision_outputs.pooler_output, split_sizes)
+        return vision_outputs
+
+    @can_return_tuple
+    def get_video_features(
+        self,
+        pixel_values_videos: torch.FloatTensor,
+        video_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes videos for the text decoder.
+
+        Args:
+            pixel_values_videos (`torch.FloatTensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all videos.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video, counted in patches.
+
+        Returns:
+            The encoder output, with `pooler_output` split into one tensor per video.
+        """
+        pixel_values_videos = pixel_values_videos.type(self.visual.dtype)
+        vision_outputs = self.visual(pixel_values_videos, grid_thw=video_grid_thw, **kwargs)
+        split_sizes = (video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2).tolist()
+        vision_outputs.pooler_output = torch.split(vision_outputs.pooler_output, split_sizes)
+        return vision_outputs
+
+    def get_token_mask(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.FloatTensor, token_id: int
+    ) -> torch.Tensor:
+        """Where the prompt holds a placeholder, shape `(batch_size, sequence_length)`."""
+        if input_ids is not None:
+            return input_ids == token_id
+        token = torch.tensor(token_id, dtype=torch.long, device=inputs_embeds.device)
+        return (inputs_embeds == self.get_input_embeddings()(token)).all(-1)
+
+    def merge_features(
+        self, inputs_embeds: torch.FloatTensor, token_mask: torch.Tensor, features: torch.Tensor
+    ) -> torch.FloatTensor:
+        """Puts one feature row into each place of the mask; their numbers have to agree."""
+        features = features.to(inputs_embeds.device, inputs_embeds.dtype)
+        torch_compilable_check(
+            token_mask.sum() == features.shape[0],
+            "The number of placeholder tokens in the prompt differs from the number of feature rows.",
+        )
+        return inputs_embeds.masked_scatter(token_mask.unsqueeze(-1).expand_as(inputs_embeds), features)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        use_cache: bool | None = None,
+        pixel_values: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
+        mm_token_type_ids: torch.IntTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | Qwen2VLModelOutputWithPast:
+        """Runs the text decoder over a prompt whose placeholders are replaced by encoded images and videos.
+
+        Args:
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image, counted in patches.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video, counted in patches.
+            mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                0 for text, 1 for image, 2 for video tokens; needed unless `position_ids` are given.
+        """
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+
+        if pixel_values is not None:
+            image_embeds = self.get_image_features(pixel_values, image_grid_thw).pooler_output
+            image_mask = self.get_token_mask(input_ids, inputs_embeds, self.config.image_token_id)
+            inputs_embeds = self.merge_features(inputs_embeds, image_mask, torch.cat(image_embeds, dim=0))
+
+        if pixel_values_videos is not None:
+            video_embeds = self.get_video_features(pixel_values_videos, video_grid_thw).pooler_output
+            video_mask = self.get_token_mask(input_ids, inputs_embeds, self.config.video_token_id)
+            inputs_embeds = self.merge_features(inputs_embeds, video_mask, torch.cat(video_embeds, dim=0))
+
+        if position_ids is None:
+            position_ids = self.compute_3d_position_ids(
+                input_ids=input_ids,
+                inputs_embeds=inputs_embeds,
+                image_grid_thw=image_grid_thw,
+                video_grid_thw=video_grid_thw,
+                attention_mask=attention_mask,
+                past_key_values=past_key_values,
+                mm_token_type_ids=mm_token_type_ids,
+            )
+
+        outputs = self.language_model(
+            input_ids=None,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        return Qwen2VLModelOutputWithPast(**outputs, rope_deltas=self.rope_deltas)
+
+
+class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
+    """The model with a language head."""
+
+    _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+
+    def __init__(self, config: Qwen2VLConfig) -> None:
+        super().__init__(config)
+        self.model = Qwen2VLModel(config)
+        self.lm_head = nn.Linear(
+            config.text_config.hidden_size, config.text_config.vocab_size, bias=False
+        )
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.model.set_input_embeddings(value)
+
+    def get_image_features(
+        self,
+        pixel_values: torch.FloatTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes images for the text decoder; see the method of the same name of the inner model."""
+        return self.model.get_image_features(pixel_values, image_grid_thw, **kwargs)
+
+    def get_video_features(
+        self,
+        pixel_values_videos: torch.FloatTensor,
+        video_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes videos for the text decoder; see the method of the same name of the inner model."""
+        return self.model.get_video_features(pixel_values_videos, video_grid_thw, **kwargs)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        pixel_values: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
+        mm_token_type_ids: torch.IntTensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | Qwen2VLCausalLMOutputWithPast:
+        """Predicts the next token at every position.
+
+        Args:
+            labels (`torch.LongTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                Tokens to be predicted; -100 where there is no loss.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image, counted in patches.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video, counted in patches.
+            mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                0 for text, 1 for image, 2 for video tokens; needed unless `position_ids` are given.
+            logits_to_keep (`int` or `torch.Tensor`, *optional*):
+                How many positions from the end, or which positions, get logits; 0 means all.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            pixel_values=pixel_values,
+            pixel_values_videos=pixel_values_videos,
+            image_grid_thw=image_grid_thw,
+            video_grid_thw=video_grid_thw,
+            mm_token_type_ids=mm_token_type_ids,
+            **kwargs,
+        )
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(outputs.last_hidden_state[:, kept, :])
+
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size, **kwargs
+            )
+        return Qwen2VLCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            rope_deltas=outputs.rope_deltas,
+        )
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: torch.LongTensor,
+        is_first_iteration: bool = False,
+        use_cache: bool = True,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        model_inputs = super().prepare_inputs_for_generation(
+            input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
+        )
+        # Once the prompt is in the cache its images and videos are, too.
+        if use_cache and not is_first_iteration:
+            model_inputs["pixel_values"] = None
+            model_inputs["pixel_values_videos"] = None
+        return model_inputs
+
+    def _prepare_position_ids_for_generation(
+        self, inputs_tensor: torch.Tensor, model_kwargs: dict[str, Any]
+    ) -> torch.Tensor:
+        """One row of text positions, on which masks are built, above the three rows of rotary positions."""
+        text_positions = super()._prepare_position_ids_for_generation(inputs_tensor, model_kwargs)
+        text_positions = text_positions.unsqueeze(0)
+        cache = model_kwargs.get("past_key_values")
+        if cache is not None and cache.get_seq_length() != 0 and self.model.rope_deltas is not None:
+            return text_positions + self.model.rope_deltas
+
+        token_types = model_kwargs.get("mm_token_type_ids")
+        grids = (model_kwargs.get("image_grid_thw"), model_kwargs.get("video_grid_thw"))
+        prompt = model_kwargs.get("input_ids", inputs_tensor)
+        is_tokens = prompt.dim() == 2 and not prompt.is_floating_point() and prompt.shape[1] > 0
+        if is_tokens and token_types is not None and any(grid is not None for grid in grids):
+            arguments = {key: value for key, value in model_kwargs.items() if key != "input_ids"}
+            rotary_positions, self.model.rope_deltas = self.model.get_rope_index(prompt, **arguments)
+        else:
+            rotary_positions = text_positions.expand(3, -1, -1)
+            self.model.rope_deltas = text_positions.new_zeros((inputs_tensor.shape[0], 1))
+        return torch.cat([text_positions, rotary_positions], dim=0)
+
+
+__all__ = [
+    "Qwen2VLForConditionalGeneration",
+    "Qwen2VLModel",
+    "Qwen2VLPreTrainedModel",
+    "Qwen2VisionTransformerPretrainedModel",
+]

@@ -1,0 +1,120 @@
+"""What the model tests share: loading both sides of a comparison, random weights and random inputs."""
+
+import importlib
+import inspect
+from types import ModuleType
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+
+from tests.models.configurations import AudioCase, FullCase, Grid, VisionCase
+
+PREFIX = "generated"
+
+
+def generated_module(model: str) -> ModuleType:
+    """The generated modeling file of one model."""
+    return importlib.import_module(f"{PREFIX}.{model}.modeling_{model}")
+
+
+def reference_module(model: str) -> ModuleType:
+    """The modeling file of the same model in the installed transformers."""
+    return importlib.import_module(f"transformers.models.{model}.modeling_{model}")
+
+
+def build_config(class_name: str, values: dict[str, Any], attention: str) -> Any:
+    """A configuration of transformers with the given attention implementation."""
+    config = getattr(transformers, class_name)(**values)
+    config._attn_implementation = attention
+    return config
+
+
+def randomize(model: nn.Module, seed: int = 0) -> None:
+    """Draws every parameter from a normal distribution wide enough for mistakes of order to show."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+
+
+def build_encoder(case: VisionCase | AudioCase, attention: str = "sdpa", seed: int = 0) -> nn.Module:
+    """The generated encoder of a case with random weights."""
+    config = build_config(case.config_class, case.config, attention)
+    encoder = getattr(generated_module(case.model), case.encoder)(config)
+    randomize(encoder, seed)
+    return encoder.eval()
+
+
+def build_reference(case: VisionCase | AudioCase, attention: str = "sdpa") -> nn.Module:
+    """The encoder of transformers that a case is compared with, weights as initialised."""
+    config = build_config(case.config_class, case.config, attention)
+    return getattr(reference_module(case.model), case.encoder)(config).eval()
+
+
+def build_full_model(case: FullCase, module: ModuleType, attention: str = "sdpa") -> nn.Module:
+    """The whole model of a case from the generated or from the reference module."""
+    config = build_config(case.config_class, case.config, attention)
+    return getattr(module, case.model_class)(config).eval()
+
+
+def patch_count(grid: Grid) -> int:
+    return sum(t * h * w for t, h, w in grid)
+
+
+def random_patches(shape: tuple[int, ...], grid: Grid, seed: int) -> torch.Tensor:
+    """One row of pixel values per patch of the grid."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn((patch_count(grid), *shape), generator=generator)
+
+
+def vision_inputs(case: VisionCase, grid: Grid, seed: int = 1, merges: str = "both") -> dict[str, Any]:
+    """Keyword arguments for the forward of a vision encoder."""
+    if case.kind == "images":
+        generator = torch.Generator().manual_seed(seed)
+        patch = case.config["patch_size"]
+        _, rows, columns = grid[0]
+        shape = (len(grid), case.config["num_channels"], rows * patch, columns * patch)
+        return {"pixel_values": torch.randn(shape, generator=generator)}
+    pixels = random_patches(case.patch_shape, grid, seed)
+    grid_thw = torch.tensor(grid)
+    if case.kind == "raster":
+        return {"pixel_values": pixels.unsqueeze(0), "grid_thw": grid_thw}
+    if case.kind == "merge_sizes":
+        sizes = {"ones": (1, 1), "twos": (2, 2), "both": (2, 1)}[merges]
+        merge_sizes = torch.tensor([sizes[row % 2] for row in range(len(grid))])
+        return {"pixel_values": pixels, "grid_thw": grid_thw, "merge_sizes": merge_sizes}
+    first = "pixel_values" if case.model == "glm_image" else "hidden_states"
+    return {first: pixels, "grid_thw": grid_thw}
+
+
+def reference_vision_inputs(case: VisionCase, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The same arguments under the names that the reference encoder of the installed release takes."""
+    forward = getattr(reference_module(case.model), case.encoder).forward
+    if "image_grid_thw" not in inspect.signature(forward).parameters:
+        return inputs
+    grid = inputs["grid_thw"]
+    lengths = torch.repeat_interleave(grid[:, 1] * grid[:, 2], grid[:, 0]).cumsum(0, dtype=torch.int32)
+    return {
+        "pixel_values": inputs["pixel_values"],
+        "cu_seqlens": nn.functional.pad(lengths, (1, 0)),
+        "image_grid_thw": grid,
+    }
+
+
+def audio_inputs(case: AudioCase, lengths: tuple[int, ...], seed: int = 1) -> dict[str, Any]:
+    """Keyword arguments for the forward of an audio encoder: all mel frames in one row of time."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn((case.config["num_mel_bins"], sum(lengths)), generator=generator)
+    return {"input_features": features, "feature_lens": torch.tensor(lengths)}
+
+
+def tensors_of(output: Any) -> list[torch.Tensor]:
+    """Every tensor of a model output that both sides have: hidden states, pooled and deep features."""
+    found = [output.last_hidden_state]
+    for name in ("pooler_output", "deepstack_features"):
+        value = getattr(output, name, None)
+        if value is not None:
+            found.extend(value if isinstance(value, (list, tuple)) else [value])
+    return [tensor for tensor in found if tensor is not None]
