@@ -1,0 +1,1 @@
+"""Runtime helpers that generated modeling code imports: pure functions of torch tensors, no weights."""

@@ -1,0 +1,207 @@
+"""Packed index arithmetic and the checks of grids and lengths that the vision and audio helpers share.
+
+Rows of many images (or audios) lie behind each other in one packed dimension. The helpers never walk over
+the entries: they find, for each packed position, the entry that owns it and the offset inside that entry,
+and compute from these two.
+
+Reading values on the host is allowed in eager mode, once per call: it pays for the checks and opens the
+short cut for equal rows. It does not happen while a graph is captured, nor on an accelerator when the
+caller has given the total: then a wrong grid is not noticed here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class GridFacts:
+    """What one read of a grid tells: the numbers of entries, frames and patches, and the common row."""
+
+    num_entries: int
+    num_frames: int
+    num_tokens: int
+    common: tuple[int, int, int] | None
+    """`(t, h, w)` where all rows are equal, else None."""
+
+
+def is_tracing() -> bool:
+    """Tell whether a graph is being captured, so that values of tensors cannot be read."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+def can_read(values: torch.Tensor, total: int | None) -> bool:
+    """Tell whether `values` may be read on the host: eager, and either free (CPU) or needed (no total)."""
+    return not is_tracing() and (total is None or values.device.type == "cpu")
+
+
+def check_grid_layout(grid_thw: torch.Tensor) -> None:
+    """Raise ValueError unless `grid_thw` is an integer tensor of shape `(num_entries, 3)`, not empty."""
+    if grid_thw.ndim != 2 or grid_thw.shape[1] != 3:
+        raise ValueError(f"grid_thw must have shape (num_entries, 3), got {tuple(grid_thw.shape)}")
+    if grid_thw.is_floating_point() or grid_thw.dtype == torch.bool:
+        raise ValueError(f"grid_thw must hold integers, got {grid_thw.dtype}")
+    if not is_tracing() and grid_thw.shape[0] == 0:
+        raise ValueError("grid_thw is empty: at least one row (t, h, w) is needed")
+
+
+def check_positive(name: str, value: int) -> None:
+    """Raise ValueError unless the scalar argument `name` is at least one."""
+    if value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value}")
+
+
+def check_total(name: str, given: int | None, actual: int) -> None:
+    """Raise ValueError if the caller's total differs from what the values say."""
+    if given is not None and given != actual:
+        raise ValueError(f"{name} is {given}, but the rows add up to {actual}")
+
+
+def read_grid(
+    grid_thw: torch.Tensor, merge: int | torch.Tensor = 1, num_tokens: int | None = None
+) -> GridFacts | None:
+    """Check a grid and summarise it with one host read; None where its values must not be read.
+
+    Args:
+        grid_thw: `(num_entries, 3)` integers.
+        merge: size that must divide h and w: an int, or `(num_entries,)` integers, one per entry.
+        num_tokens: the caller's Σ t·h·w, checked where values are read.
+
+    Raises:
+        ValueError: wrong rank or dtype, no row, a value below one, h or w not a multiple of its merge size,
+            `num_tokens` unlike the grid.
+    """
+    check_grid_layout(grid_thw)
+    if isinstance(merge, int):
+        check_positive("spatial_merge_size", merge)
+    elif merge.ndim != 1 or merge.is_floating_point():
+        raise ValueError(
+            f"merge sizes must be a 1-D integer tensor, got {merge.dtype} {tuple(merge.shape)}"
+        )
+    elif not is_tracing() and merge.shape[0] != grid_thw.shape[0]:
+        raise ValueError(
+            f"{merge.shape[0]} merge sizes were given for {grid_thw.shape[0]} grid rows"
+        )
+    if not can_read(grid_thw, num_tokens):
+        return None
+    num_entries = grid_thw.shape[0]
+    if num_entries == 1 and isinstance(merge, int):
+        t, h, w = grid_thw[0].tolist()
+        facts = GridFacts(1, t, t * h * w, (t, h, w))
+        _check_values(min(t, h, w), h % merge or w % merge, 1, merge)
+    else:
+        facts = _summarise(grid_thw, merge)
+    check_total("num_tokens", num_tokens, facts.num_tokens)
+    return facts
+
+
+def _summarise(grid_thw: torch.Tensor, merge: int | torch.Tensor) -> GridFacts:
+    """Reduce a grid of several rows on its device, read the reductions at once and check them."""
+    sides = grid_thw[:, 1:]
+    low, high = torch.aminmax(grid_thw, dim=0)
+    if isinstance(merge, int):
+        rest = (sides % merge).amax().view(1) if merge > 1 else sides.new_zeros(1)
+        merge_low = sides.new_ones(1)
+    else:
+        merge_low = merge.to(grid_thw).amin().view(1)
+        # A merge size of zero is reported below; here it must only not divide.
+        rest = (sides % merge.to(grid_thw).clamp_min(1)[:, None]).amax().view(1)
+    sizes = grid_thw.to(torch.int64).prod(1).sum().view(1)
+    frames = grid_thw[:, 0].sum().view(1)
+    read = torch.cat((low, high, rest, merge_low, frames, sizes)).tolist()
+    _check_values(min(read[:3]), read[6], read[7], merge)
+    common = (read[0], read[1], read[2]) if read[:3] == read[3:6] else None
+    return GridFacts(grid_thw.shape[0], read[8], read[9], common)
+
+
+def _check_values(low: int, rest: int, merge_low: int, merge: int | torch.Tensor) -> None:
+    """Raise ValueError for the value errors that `read_grid` documents."""
+    if low < 1:
+        raise ValueError(f"grid_thw must hold positive numbers of patches, got {low}")
+    if merge_low < 1:
+        raise ValueError(f"merge sizes must be positive, got {merge_low}")
+    if rest:
+        size = merge if isinstance(merge, int) else "its merge size"
+        raise ValueError(f"h and w of every grid row must be multiples of {size}")
+
+
+def resolve_total(total: int | None, sizes: torch.Tensor) -> int:
+    """Return the caller's total, or else Σ sizes: a host read in eager mode, an unbacked size in a capture."""
+    if total is not None:
+        return total
+    found = int(sizes.sum().item())
+    if is_tracing():
+        torch._check(found >= 0)
+    return found
+
+
+def locate(sizes: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find owner and offset of each packed position.
+
+    Args:
+        sizes: `(num_entries,)` int64 sizes; `total` = Σ sizes.
+
+    Returns:
+        `owner` `(total,)` int64, the entry of each position, and `offset` `(total,)` int64, the position
+        inside its entry: `position − Σ sizes[:owner]`.
+    """
+    ends = sizes.cumsum(0)
+    position = torch.arange(total, device=sizes.device)
+    # Unlike repeat_interleave, a search has an output shape that does not depend on values.
+    owner = torch.searchsorted(ends, position, right=True)
+    return owner, position - (ends - sizes)[owner]
+
+
+def spread(values: torch.Tensor, sizes: torch.Tensor, total: int) -> torch.Tensor:
+    """Repeat `values[i]` `sizes[i]` times: `(total,)`. For eager mode: `locate` is the form to capture."""
+    return torch.repeat_interleave(values, sizes, dim=0, output_size=total)
+
+
+def count_up(sizes: torch.Tensor, total: int) -> torch.Tensor:
+    """Return the offset of each packed position inside its entry: `(total,)`, for eager mode."""
+    position = torch.arange(total, device=sizes.device)
+    return position.sub_(spread(sizes.cumsum(0) - sizes, sizes, total))
+
+
+def locate_bounded(
+    sizes: torch.Tensor, bound: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Like `locate` for `bound` positions of which only the first Σ sizes exist.
+
+    Returns:
+        `owner`, `offset` and `exists`, each `(bound,)`; the positions that do not exist get the last entry.
+    """
+    ends = sizes.cumsum(0)
+    position = torch.arange(bound, device=sizes.device)
+    exists = position < ends[-1]
+    owner = torch.searchsorted(ends, position, right=True).clamp_max(sizes.shape[0] - 1)
+    return owner, position - (ends - sizes)[owner], exists
+
+
+def with_leading_zero(ends: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Turn `(k,)` segment ends into `(k + 1,)` boundaries that start at zero."""
+    return torch.nn.functional.pad(ends.to(dtype), (1, 0))
+
+
+def boundary_dtype(like: torch.Tensor) -> torch.dtype:
+    """Dtype of boundaries: int32, which attention kernels want; the input's dtype under `torch.jit.trace`."""
+    return like.dtype if torch.jit.is_tracing() else torch.int32
+
+
+def repeat_frame(frame: torch.Tensor, times: int, dim: int = 0) -> torch.Tensor:
+    """Repeat what was computed for one frame `times` times along `dim`, without a copy for one frame."""
+    if times == 1:
+        return frame
+    shape: Sequence[int] = [*frame.shape[:dim], times * frame.shape[dim], *frame.shape[dim + 1 :]]
+    expanded = [*frame.shape[:dim], times, *frame.shape[dim:]]
+    return frame.unsqueeze(dim).expand(expanded).reshape(shape)
+
+
+def divide(numerator: torch.Tensor, divisor: torch.Tensor) -> torch.Tensor:
+    """Return `numerator ÷ divisor` for positive integers, also where a compiler evaluates absent elements.
+
+    A fused kernel of inductor computes masked elements (of a padding, say) with a divisor that reads as 0,
+    and integer division by zero ends the process' call with an error.
+    """
+    return numerator // divisor.clamp_min(1)

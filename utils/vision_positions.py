@@ -1,0 +1,213 @@
+"""Row and column of every patch in block-major order (rotary position ids) and the raster permutation.
+
+A grid row `(t, h, w)` counts frames, patch rows and patch columns of one image or video. With merge size m
+the patches of a frame are packed block by block: row block, column block, then row and column inside the
+m×m block. Position `k` of a frame is patch
+
+    row = m · (k ÷ (m·w)) + (k ÷ m) mod m        column = m · ((k ÷ m²) mod (w/m)) + k mod m
+
+(÷ is integer division), which is plain raster order for m = 1.
+"""
+
+import torch
+
+from utils.packed import (
+    GridFacts,
+    count_up,
+    divide,
+    locate,
+    read_grid,
+    repeat_frame,
+    resolve_total,
+    spread,
+)
+
+
+def get_rotary_pos_ids(
+    grid_thw: torch.Tensor,
+    spatial_merge_size: int | torch.Tensor,
+    *,
+    num_tokens: int | None = None,
+) -> torch.Tensor:
+    """Return row and column of every patch, block-major, the same for each frame of an entry.
+
+    Args:
+        grid_thw: `(num_entries, 3)` integers, rows `(t, h, w)` in patches.
+        spatial_merge_size: m, an int for all entries or a `(num_entries,)` integer tensor, one per entry.
+        num_tokens: N = Σ t·h·w; given, the call has no host read on an accelerator and can be captured
+            with a dynamic number of entries and patches.
+
+    Returns:
+        `(N, 2)` int64 on the grid's device, `[row, column]` by the formula of this module.
+
+    Raises:
+        ValueError: malformed grid or merge size (see `utils.packed.read_grid`).
+    """
+    facts = read_grid(grid_thw, spatial_merge_size, num_tokens)
+    if facts is None or not isinstance(spatial_merge_size, int):
+        return _locate_patches(grid_thw, spatial_merge_size, facts, num_tokens)
+    device = grid_thw.device
+    if facts.common is not None:
+        _, h, w = facts.common
+        frame = _frame_pos_ids(h, w, spatial_merge_size, device)
+        return repeat_frame(frame, facts.num_frames)
+    if device.type != "cpu":
+        return _locate_patches(grid_thw, spatial_merge_size, facts, num_tokens)
+    return _join_block_rows(grid_thw, spatial_merge_size, facts)
+
+
+def get_rotary_pos_ids_interleaved(
+    grid_thw: torch.Tensor,
+    spatial_merge_size: int | torch.Tensor,
+    *,
+    num_tokens: int | None = None,
+) -> torch.Tensor:
+    """Return the same ids as `get_rotary_pos_ids`.
+
+    Model sources build them in two ways, by permuting a full grid or by writing block rows and columns
+    interleaved with the positions inside a block. The values do not differ; both names are kept so that a
+    rewritten source still shows which of the two it came from. Arguments, result and errors are the same.
+    """
+    return get_rotary_pos_ids(grid_thw, spatial_merge_size, num_tokens=num_tokens)
+
+
+def get_image_pos_ids(
+    height: int, width: int, *, device: torch.device | None = None
+) -> torch.Tensor:
+    """Return raster `[row, column]` ids of one image of `height`×`width` patches: `(height·width, 2)` int64.
+
+    Equal to `get_rotary_pos_ids([[1, height, width]], 1)` for encoders that know the size as two ints.
+    """
+    rows = torch.arange(height, device=device)[:, None].expand(height, width)
+    columns = torch.arange(width, device=device).expand(height, width)
+    return torch.stack((rows, columns), dim=-1).reshape(-1, 2)
+
+
+def get_block_permutation(
+    grid_thw: torch.Tensor, spatial_merge_size: int, *, num_tokens: int | None = None
+) -> torch.Tensor:
+    """Return for every block-major position the packed raster position of the same patch.
+
+    `raster_rows[get_block_permutation(grid, m)]` brings rows that lie in raster order into block-major
+    order, so that `view(-1, m * m * channels)` joins the patches of a merge block.
+
+    Args:
+        grid_thw: `(num_entries, 3)` integers.
+        spatial_merge_size: m.
+        num_tokens: N = Σ t·h·w, see `get_rotary_pos_ids`.
+
+    Returns:
+        `(N,)` int64: start of the frame + row·w + column, a permutation of `0..N-1`.
+
+    Raises:
+        ValueError: malformed grid.
+    """
+    m = spatial_merge_size
+    facts = read_grid(grid_thw, m, num_tokens)
+    if facts is not None and facts.common is not None:
+        _, h, w = facts.common
+        raster = torch.arange(facts.num_tokens, device=grid_thw.device)
+        blocks = raster.view(facts.num_frames, h // m, m, w // m, m).transpose(2, 3)
+        return blocks.reshape(-1)
+    grid = grid_thw.to(torch.int64)
+    if facts is not None and grid_thw.device.type == "cpu":
+        return _permute_block_rows(grid, m, facts)
+    sizes = grid.prod(1)
+    total = facts.num_tokens if facts is not None else resolve_total(num_tokens, sizes)
+    owner, offset = locate(sizes, total)
+    h, w = grid[:, 1][owner], grid[:, 2][owner]
+    inside = offset - divide(offset, h * w) * h * w
+    row, column = _block_major(inside, w, m)
+    # Position minus offset in the frame is the frame's start.
+    return torch.arange(total, device=grid.device) - inside + row * w + column
+
+
+def _block_major(
+    inside: torch.Tensor, w: torch.Tensor, m: int | torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return row and column of the block-major positions `inside` a frame that is `w` patches wide."""
+    if isinstance(m, int) and m == 1:
+        row = divide(inside, w)
+        return row, inside - row * w
+    band = divide(inside, m * w)
+    in_band = inside - band * (m * w)
+    block = _divide_by_merge(in_band, m * m)
+    in_block = in_band - block * (m * m)
+    inner = _divide_by_merge(in_block, m)
+    return band * m + inner, block * m + in_block - inner * m
+
+
+def _divide_by_merge(position: torch.Tensor, size: int | torch.Tensor) -> torch.Tensor:
+    """Divide by a merge size that is one int or differs per position."""
+    return position // size if isinstance(size, int) else divide(position, size)
+
+
+def _locate_patches(
+    grid_thw: torch.Tensor,
+    merge: int | torch.Tensor,
+    facts: GridFacts | None,
+    num_tokens: int | None,
+) -> torch.Tensor:
+    """Compute the ids from packed positions alone: one formula, no shape that depends on values."""
+    grid = grid_thw.to(torch.int64)
+    sizes = grid.prod(1)
+    total = facts.num_tokens if facts is not None else resolve_total(num_tokens, sizes)
+    owner, offset = locate(sizes, total)
+    w = grid[:, 2][owner]
+    m = merge if isinstance(merge, int) else merge.to(grid)[owner]
+    area = (grid[:, 1] * grid[:, 2])[owner]
+    inside = offset - divide(offset, area) * area
+    return torch.stack(_block_major(inside, w, m), dim=-1)
+
+
+def _band_pattern(w: int, m: int, device: torch.device) -> torch.Tensor:
+    """Return `(m·w, 2)` ids of the patches of the first row of blocks of a frame `w` patches wide."""
+    band = torch.empty(w // m, m, m, 2, dtype=torch.int64, device=device)
+    band[..., 0] = torch.arange(m, device=device).view(1, m, 1)
+    band[..., 1] = torch.arange(w, device=device).view(w // m, 1, m)
+    return band.view(m * w, 2)
+
+
+def _frame_pos_ids(h: int, w: int, m: int, device: torch.device) -> torch.Tensor:
+    """Return `(h·w, 2)` ids of one frame: the first row of blocks repeated, then moved down."""
+    frame = _band_pattern(w, m, device).repeat(h // m, 1)
+    if h > m:
+        rows = frame.view(h // m, m * w, 2)[..., 0]
+        rows += torch.arange(0, h, m, device=device)[:, None]
+    return frame
+
+
+def _block_rows(grid: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return entry, first patch row and number of patches of every row of blocks of all frames."""
+    bands = grid[:, 1] // m
+    per_entry = grid[:, 0] * bands
+    total = int(per_entry.sum())
+    owner = spread(torch.arange(grid.shape[0]), per_entry, total)
+    first_row = (count_up(per_entry, total) % bands[owner]) * m
+    return owner, first_row, (grid[:, 2] * m)[owner]
+
+
+def _join_block_rows(grid_thw: torch.Tensor, m: int, facts: GridFacts) -> torch.Tensor:
+    """Compute the ids row of blocks by row of blocks: no division per patch, which CPUs are slow at."""
+    grid = grid_thw.to(torch.int64)
+    _, first_row, sizes = _block_rows(grid, m)
+    # Inside a row of blocks the pattern depends on the offset only, not on the width.
+    pattern = _band_pattern(int(grid[:, 2].max()), m, grid.device)
+    ids = pattern.index_select(0, count_up(sizes, facts.num_tokens))
+    rows = ids[:, 0]
+    rows += spread(first_row, sizes, facts.num_tokens)
+    return ids
+
+
+def _permute_block_rows(grid: torch.Tensor, m: int, facts: GridFacts) -> torch.Tensor:
+    """Compute the raster positions of a mixed grid from its rows of blocks."""
+    owner, _, sizes = _block_rows(grid, m)
+    total = facts.num_tokens
+    pattern = _band_pattern(int(grid[:, 2].max()), m, grid.device)
+    start = sizes.cumsum(0) - sizes
+    # A row of blocks covers the same range of positions in both orders.
+    result = spread(start, sizes, total)
+    offset = torch.arange(total).sub_(result)
+    ids = pattern.index_select(0, offset)
+    width = spread(grid[:, 2][owner], sizes, total)
+    return result.add_(ids[:, 1]).add_(width.mul_(ids[:, 0]))
