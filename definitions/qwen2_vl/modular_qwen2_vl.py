@@ -6,9 +6,9 @@ the merger joins into one token stand next to each other. Attention never crosse
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -43,6 +43,28 @@ class Qwen2VLCausalLMOutputWithPast(CausalLMOutputWithPast):
     """Logits and loss, plus how far rotary positions lag behind the sequence length of each sample."""
 
     rope_deltas: torch.LongTensor | None = None
+
+
+class Qwen2VLPositionGrid(NamedTuple):
+    """One image or video as the text decoder sees it: frame times, rows and columns of merged tokens."""
+
+    times: Sequence[int]
+    rows: int
+    columns: int
+
+    def positions(self) -> torch.Tensor:
+        """Time, row and column of every token, shape `(3, tokens)`."""
+        axes = torch.meshgrid(
+            torch.tensor(list(self.times)),
+            torch.arange(self.rows),
+            torch.arange(self.columns),
+            indexing="ij",
+        )
+        return torch.stack([axis.flatten() for axis in axes])
+
+    def span(self) -> int:
+        """How far the text behind it moves on."""
+        return max(self.rows, self.columns)
 
 
 def rotate_half(x: torch.Tensor) -> torch.Tensor:
@@ -90,9 +112,10 @@ class Qwen2VLVisionRotaryEmbedding(nn.Module):
 
     inv_freq: torch.Tensor
 
-    def __init__(self, dim: int, theta: float = 10000.0) -> None:
+    def __init__(self, config: Qwen2VLVisionConfig, theta: float = 10000.0) -> None:
         super().__init__()
-        self.dim = dim
+        # Each of the two axes takes half of the channels of a head.
+        self.dim = config.embed_dim // config.num_heads // 2
         self.theta = theta
         self.register_buffer("inv_freq", self.compute_inv_freq(), persistent=False)
 
@@ -108,20 +131,16 @@ class Qwen2VLVisionRotaryEmbedding(nn.Module):
 class Qwen2VLPatchEmbed(nn.Module):
     """Projects each flattened patch; the kernel covers the patch exactly, so no position mixes."""
 
-    def __init__(
-        self,
-        patch_size: int = 14,
-        temporal_patch_size: int = 2,
-        in_channels: int = 3,
-        embed_dim: int = 1152,
-    ) -> None:
+    def __init__(self, config: Qwen2VLVisionConfig) -> None:
         super().__init__()
-        self.patch_size = patch_size
-        self.temporal_patch_size = temporal_patch_size
-        self.in_channels = in_channels
-        self.embed_dim = embed_dim
-        kernel = [temporal_patch_size, patch_size, patch_size]
-        self.proj = nn.Conv3d(in_channels, embed_dim, kernel_size=kernel, stride=kernel, bias=False)
+        self.patch_size = config.patch_size
+        self.temporal_patch_size = config.temporal_patch_size
+        self.in_channels = config.in_channels
+        self.embed_dim = config.embed_dim
+        kernel = [self.temporal_patch_size, self.patch_size, self.patch_size]
+        self.proj = nn.Conv3d(
+            self.in_channels, self.embed_dim, kernel_size=kernel, stride=kernel, bias=False
+        )
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         patches = hidden_states.view(
@@ -133,14 +152,14 @@ class Qwen2VLPatchEmbed(nn.Module):
 class Qwen2VLPatchMerger(nn.Module):
     """Joins the patches of one block into one token of the width of the text decoder."""
 
-    def __init__(self, dim: int, context_dim: int, spatial_merge_size: int = 2) -> None:
+    def __init__(self, config: Qwen2VLVisionConfig) -> None:
         super().__init__()
-        self.hidden_size = context_dim * spatial_merge_size**2
-        self.ln_q = nn.LayerNorm(context_dim, eps=1e-6)
+        self.hidden_size = config.embed_dim * config.spatial_merge_size**2
+        self.ln_q = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.mlp = nn.Sequential(
             nn.Linear(self.hidden_size, self.hidden_size),
             nn.GELU(),
-            nn.Linear(self.hidden_size, dim),
+            nn.Linear(self.hidden_size, config.hidden_size),
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -148,11 +167,12 @@ class Qwen2VLPatchMerger(nn.Module):
 
 
 class Qwen2VLVisionMlp(nn.Module):
-    def __init__(self, dim: int, hidden_dim: int, hidden_act: str) -> None:
+    def __init__(self, config: Qwen2VLVisionConfig) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(dim, hidden_dim)
-        self.act = ACT2FN[hidden_act]
-        self.fc2 = nn.Linear(hidden_dim, dim)
+        hidden_dim = int(config.embed_dim * config.mlp_ratio)
+        self.fc1 = nn.Linear(config.embed_dim, hidden_dim)
+        self.act = ACT2FN[config.hidden_act]
+        self.fc2 = nn.Linear(hidden_dim, config.embed_dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.fc2(self.act(self.fc1(x)))
@@ -250,9 +270,7 @@ class Qwen2VLVisionBlock(GradientCheckpointingLayer):
         self.norm1 = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.norm2 = nn.LayerNorm(config.embed_dim, eps=1e-6)
         self.attn = Qwen2VLVisionAttention(config)
-        self.mlp = Qwen2VLVisionMlp(
-            config.embed_dim, int(config.embed_dim * config.mlp_ratio), config.hidden_act
-        )
+        self.mlp = Qwen2VLVisionMlp(config)
 
     def forward(
         self,
@@ -304,19 +322,10 @@ class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
     def __init__(self, config: Qwen2VLVisionConfig) -> None:
         super().__init__(config)
         self.spatial_merge_size = config.spatial_merge_size
-        self.patch_embed = Qwen2VLPatchEmbed(
-            patch_size=config.patch_size,
-            temporal_patch_size=config.temporal_patch_size,
-            in_channels=config.in_channels,
-            embed_dim=config.embed_dim,
-        )
-        self.rotary_pos_emb = Qwen2VLVisionRotaryEmbedding(config.embed_dim // config.num_heads // 2)
+        self.patch_embed = Qwen2VLPatchEmbed(config)
+        self.rotary_pos_emb = Qwen2VLVisionRotaryEmbedding(config)
         self.blocks = nn.ModuleList([Qwen2VLVisionBlock(config) for _ in range(config.depth)])
-        self.merger = Qwen2VLPatchMerger(
-            dim=config.hidden_size,
-            context_dim=config.embed_dim,
-            spatial_merge_size=config.spatial_merge_size,
-        )
+        self.merger = Qwen2VLPatchMerger(config)
         self.gradient_checkpointing = False
         self.post_init()
 
@@ -403,34 +412,31 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.language_model.set_input_embeddings(value)
 
+    def get_frame_times(self, frames: int, video: int, **kwargs: Any) -> Sequence[int]:
+        """Positions in time of the frames of one video, counted from its first."""
+        return range(frames)
+
     def get_position_grids(
         self,
         image_grid_thw: torch.LongTensor | None,
         video_grid_thw: torch.LongTensor | None,
         **kwargs: Any,
-    ) -> dict[int, Iterator[tuple[int, int, int, int]]]:
-        """Grids of the merged tokens, by token type (1: image, 2: video), in the order of the prompt.
-
-        Each entry is `(frames, rows, columns, time_step)`, the last being the distance between the
-        positions of neighbouring frames.
-        """
+    ) -> dict[int, list[Qwen2VLPositionGrid]]:
+        """The images (type 1) and videos (type 2) of a batch in the order of their prompts."""
         merge_size = self.config.vision_config.spatial_merge_size
         images = [] if image_grid_thw is None else image_grid_thw.tolist()
         videos = [] if video_grid_thw is None else video_grid_thw.tolist()
         if self.frames_apart:
             videos = [(1, h, w) for t, h, w in videos for _ in range(t)]
         return {
-            token_type: iter([(t, h // merge_size, w // merge_size, 1) for t, h, w in grid])
-            for token_type, grid in ((1, images), (2, videos))
+            1: [Qwen2VLPositionGrid(range(t), h // merge_size, w // merge_size) for t, h, w in images],
+            2: [
+                Qwen2VLPositionGrid(
+                    self.get_frame_times(t, video, **kwargs), h // merge_size, w // merge_size
+                )
+                for video, (t, h, w) in enumerate(videos)
+            ],
         }
-
-    def get_vision_positions(self, start: int, grid: tuple[int, int, int, int]) -> torch.Tensor:
-        """Time, row and column of every merged token of one image or video, shape `(3, tokens)`."""
-        frames, rows, columns, time_step = grid
-        axes = torch.meshgrid(
-            torch.arange(frames) * time_step, torch.arange(rows), torch.arange(columns), indexing="ij"
-        )
-        return torch.stack([axis.flatten() for axis in axes]) + start
 
     def get_rope_index(
         self,
@@ -462,7 +468,12 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
             Positions of shape `(3, batch_size, sequence_length)`, and for each sample the next
             position minus the number of tokens, shape `(batch_size, 1)`.
         """
-        grids = self.get_position_grids(image_grid_thw, video_grid_thw, **kwargs)
+        grids = {
+            token_type: iter(rows)
+            for token_type, rows in self.get_position_grids(
+                image_grid_thw, video_grid_thw, **kwargs
+            ).items()
+        }
         position_ids = torch.zeros((3, *input_ids.shape), dtype=input_ids.dtype)
         deltas = []
         for sample, token_types in enumerate(mm_token_type_ids.cpu()):
@@ -478,8 +489,8 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
                     start += length
                 else:
                     grid = next(grids[token_type])
-                    pieces.append(self.get_vision_positions(start, grid))
-                    start += max(grid[1], grid[2])
+                    pieces.append(grid.positions() + start)
+                    start += grid.span()
             positions = torch.cat(pieces, dim=1)
             position_ids[:, sample, kept] = positions.to(position_ids.dtype)
             deltas.append(positions.max() + 1 - positions.shape[1])
@@ -587,6 +598,16 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
         token = torch.tensor(token_id, dtype=torch.long, device=inputs_embeds.device)
         return (inputs_embeds == self.get_input_embeddings()(token)).all(-1)
 
+    def get_image_mask(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.FloatTensor
+    ) -> torch.Tensor:
+        return self.get_token_mask(input_ids, inputs_embeds, self.config.image_token_id)
+
+    def get_video_mask(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.FloatTensor
+    ) -> torch.Tensor:
+        return self.get_token_mask(input_ids, inputs_embeds, self.config.video_token_id)
+
     def merge_features(
         self, inputs_embeds: torch.FloatTensor, token_mask: torch.Tensor, features: torch.Tensor
     ) -> torch.FloatTensor:
@@ -629,14 +650,15 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
 
         if pixel_values is not None:
             image_embeds = self.get_image_features(pixel_values, image_grid_thw).pooler_output
-            image_mask = self.get_token_mask(input_ids, inputs_embeds, self.config.image_token_id)
+            image_mask = self.get_image_mask(input_ids, inputs_embeds)
             inputs_embeds = self.merge_features(inputs_embeds, image_mask, torch.cat(image_embeds, dim=0))
 
         if pixel_values_videos is not None:
             video_embeds = self.get_video_features(pixel_values_videos, video_grid_thw).pooler_output
-            video_mask = self.get_token_mask(input_ids, inputs_embeds, self.config.video_token_id)
+            video_mask = self.get_video_mask(input_ids, inputs_embeds)
             inputs_embeds = self.merge_features(inputs_embeds, video_mask, torch.cat(video_embeds, dim=0))
 
+        position_inputs = {"mm_token_type_ids": mm_token_type_ids}
         if position_ids is None:
             position_ids = self.compute_3d_position_ids(
                 input_ids=input_ids,
@@ -645,7 +667,7 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
                 video_grid_thw=video_grid_thw,
                 attention_mask=attention_mask,
                 past_key_values=past_key_values,
-                mm_token_type_ids=mm_token_type_ids,
+                **position_inputs,
             )
 
         outputs = self.language_model(
@@ -729,6 +751,7 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
             logits_to_keep (`int` or `torch.Tensor`, *optional*):
                 How many positions from the end, or which positions, get logits; 0 means all.
         """
+        position_inputs = {"mm_token_type_ids": mm_token_type_ids}
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -740,7 +763,7 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
             pixel_values_videos=pixel_values_videos,
             image_grid_thw=image_grid_thw,
             video_grid_thw=video_grid_thw,
-            mm_token_type_ids=mm_token_type_ids,
+            **position_inputs,
             **kwargs,
         )
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
