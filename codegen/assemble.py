@@ -1,0 +1,131 @@
+"""Put header, imports and definitions of each generated file together (before formatting)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from codegen.conventions import Convention
+from codegen.model import Definition, DraftFile, Item
+from codegen.names import FILE_TYPES
+from codegen.pool import bound_names, guard_names, select_imports, used_names
+from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
+
+Placed = dict[str, tuple[float, Item]]
+
+
+def assemble_files(
+    definition: Definition,
+    placed: dict[str, Placed],
+    pool: Sequence[PoolEntry],
+    exports: Mapping[str, Sequence[str]],
+    convention: Convention,
+) -> list[DraftFile]:
+    """Return the drafts of all files, in the order of the file types.
+
+    ``placed`` gives each file's definitions with their indexes, ``exports`` the quoted entries of
+    its ``__all__``. The banner is not part of a draft.
+    """
+    path = definition.module.source.path
+    if {"image_processing", "image_processing_pil"} <= placed.keys():
+        _copy_for_pil(placed, pool, path, convention)
+    drafts = []
+    for kind in FILE_TYPES:
+        if kind not in placed and kind not in exports:
+            continue
+        items = [item for _, item in sorted(placed.get(kind, {}).values(), key=lambda x: x[0])]
+        if exports.get(kind):
+            listed = ", ".join(exports[kind])
+            text = f"__all__ = [{listed}]"
+            items.append(
+                Item("__all__", "exports", definition.exports_lead, text, f"{path}:0")
+            )
+        imports = _imports(items, pool, path)
+        if kind in convention.guarded_types:
+            imports = _guard_torch(imports)
+        body = "".join(f"{entry.lead}{entry.text()}\n" for entry in imports)
+        body += _code(items)
+        text = definition.module.header + body
+        drafts.append(DraftFile(kind, f"{kind}_{definition.model}.py", text, tuple(items)))
+    return drafts
+
+
+def _code(items: Sequence[Item]) -> str:
+    return "".join(f"{item.lead}{item.text}\n" for item in items)
+
+
+def _imports(items: Sequence[Item], pool: Sequence[PoolEntry], path: str) -> list[PoolEntry]:
+    used = used_names(_code(items), items, bound_names(pool)) | guard_names(pool)
+    return select_imports(pool, used, {item.name for item in items}, path)
+
+
+def _copy_for_pil(
+    placed: dict[str, Placed], pool: Sequence[PoolEntry], path: str, convention: Convention
+) -> None:
+    """Copy what the PIL file would import from the torchvision file into the PIL file."""
+    torchvision, pil = placed["image_processing"], placed["image_processing_pil"]
+    items = [item for _, item in sorted(pil.values(), key=lambda entry: entry[0])]
+    for entry in _imports(items, pool, path):
+        if not isinstance(entry, ImportStatement) or entry.module is None:
+            continue
+        module = entry.module.lstrip(".")
+        if not module.startswith("image_processing_"):
+            continue
+        if module.startswith(convention.shared_image_modules):
+            continue
+        kinds = {index: item.kind for index, item in pil.values()}
+        for name in entry.names:
+            if name.name not in torchvision:
+                continue
+            index, item = torchvision[name.name]
+            before = kinds.get(index) in ("class", "function")
+            pil[name.name] = (index - 0.5 if before else index + 0.5, item)
+        return
+
+
+def _guard_torch(imports: Sequence[PoolEntry]) -> list[PoolEntry]:
+    """Move torch and torchvision imports under guards of their availability."""
+    groups: dict[str, list[ImportStatement]] = {"torch": [], "torchvision": []}
+    rest: list[PoolEntry] = []
+    for entry in imports:
+        if isinstance(entry, ImportGuard):
+            group = next(
+                (g for g in groups if f"is_{g}_available()" in entry.text() and not entry.tail),
+                None,
+            )
+            if group:
+                groups[group] += entry.body
+            else:
+                rest.append(entry)
+            continue
+        source = (entry.lead + entry.text()).lstrip()
+        if re.match(r"(?:import|from) torchvision", source):
+            groups["torchvision"].append(entry)
+        elif re.match(r"(?:import|from) torch", source):
+            groups["torch"].append(entry)
+        else:
+            rest.append(entry)
+    needed = [f"is_{group}_available" for group, found in groups.items() if found]
+    rest = _import_availability(rest, needed)
+    for group, found in groups.items():
+        if found:
+            rest.append(ImportGuard(f"is_{group}_available()", tuple(found), ""))
+    return rest
+
+
+def _import_availability(imports: list[PoolEntry], needed: Sequence[str]) -> list[PoolEntry]:
+    """Import the availability functions from the first import of ``utils`` that lacks some."""
+    if not needed:
+        return imports
+    for index, entry in enumerate(imports):
+        if not isinstance(entry, ImportStatement) or entry.module is None:
+            continue
+        module = entry.module.lstrip(".")
+        present = {name.bound for name in entry.names}
+        missing = [name for name in needed if name not in present]
+        if (module == "utils" or module.endswith(".utils")) and missing:
+            names = (*entry.names, *(ImportedName(name) for name in missing))
+            return [*imports[:index], replace(entry, names=names), *imports[index + 1 :]]
+    names = tuple(ImportedName(name) for name in sorted(needed))
+    return [ImportStatement("...utils", names), *imports]

@@ -1,0 +1,123 @@
+"""Read a modular file: its parents, its classes, its exports, and what of it is imported."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from codegen.conventions import Convention
+from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.model import BaseClass, Definition, ParentImport, SourceFile
+from codegen.names import module_file_type
+from codegen.parse import parse_module, parse_source
+from codegen.syntax.imports import ImportGuard, PoolEntry
+
+_MODEL_NAME = re.compile(r"modular_(.*)\.py$")
+
+
+def model_name(path: str) -> str | None:
+    """Model name of a definition, from its file name; None for other files."""
+    match = _MODEL_NAME.search(path)
+    return match.group(1) if match else None
+
+
+def parse_definition(source: SourceFile, convention: Convention) -> Definition:
+    """Parse a definition and check what can be checked without its parents."""
+    tree = parse_source(source)
+    module = parse_module(source, frozenset(), tree)
+    for entry in module.imports:
+        if isinstance(entry, ImportGuard) and entry.mixed:
+            raise fail(
+                "mixed-guard",
+                f"`if {entry.condition}:` mixes imports with other statements",
+                source.path,
+                entry.line,
+                "keep only imports in the `if` block",
+            )
+    exports, lead, texts = _exports(source, tree)
+    name = model_name(source.path)
+    assert name is not None
+    return Definition(
+        name,
+        module,
+        tuple(_parent_imports(source, tree, convention)),
+        tuple(_classes(tree)),
+        exports,
+        lead,
+        texts,
+    )
+
+
+def import_pool(definition: Definition, convention: Convention) -> list[PoolEntry]:
+    """The definition's own imports, without those that are read as parents."""
+    return [
+        entry
+        for entry in definition.module.imports
+        if isinstance(entry, ImportGuard)
+        or entry.module is None
+        or convention.stays_import(entry.module)
+    ]
+
+
+def _parent_imports(
+    source: SourceFile, tree: ast.Module, convention: Convention
+) -> list[ParentImport]:
+    found: list[ParentImport] = []
+    problems: list[Diagnostic] = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        spelled = "." * node.level + (node.module or "")
+        problem = convention.import_problem(spelled, [item.name for item in node.names])
+        if problem:
+            place = Location(source.path, node.lineno)
+            problems.append(Diagnostic("unsupported-import", problem[0], place, problem[1]))
+            continue
+        module = convention.parent_module(spelled)
+        if module is None:
+            continue
+        if module_file_type(module) is None:
+            place = Location(source.path, node.lineno)
+            message = f"cannot inherit from {spelled}: its name begins with no known file type"
+            problems.append(Diagnostic("unsupported-import", message, place))
+            continue
+        found += [ParentImport(item.name, item.asname, module, node.lineno) for item in node.names]
+    if problems:
+        raise CodegenError(*problems)
+    return sorted(found, key=lambda item: item.line)
+
+
+def _classes(tree: ast.Module) -> list[BaseClass]:
+    """All classes in source order; of a repeated name the last statement, at the first place."""
+    found: dict[str, BaseClass] = {}
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for node in sorted(nodes, key=lambda item: item.lineno):
+        bases = tuple(ast.unparse(base) for base in node.bases)
+        found[node.name] = BaseClass(node.name, bases, node.lineno)
+    return list(found.values())
+
+
+def _exports(
+    source: SourceFile, tree: ast.Module
+) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """Entries of ``__all__``, the lines above it, and the entries as quoted in the source."""
+    result: tuple[tuple[str, ...], str, tuple[str, ...]] = ((), "", ())
+    for index, node in enumerate(tree.body):
+        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+            continue
+        target = node.targets[0]
+        if not isinstance(target, ast.Name) or target.id != "__all__":
+            continue
+        if not isinstance(node.value, ast.List):
+            continue
+        entries = [
+            item
+            for item in node.value.elts
+            if isinstance(item, ast.Constant) and isinstance(item.value, str)
+        ]
+        lines = source.text.split("\n")
+        previous = tree.body[index - 1].end_lineno or 0 if index else 0
+        lead = "".join(f"{line}\n" for line in lines[previous : node.lineno - 1])
+        texts = tuple(ast.get_source_segment(source.text, item) or "" for item in entries)
+        result = (tuple(str(item.value) for item in entries), lead, texts)
+    return result

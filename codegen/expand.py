@@ -1,0 +1,238 @@
+"""Expand one definition into its generated files (unformatted)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from codegen.assemble import assemble_files
+from codegen.conventions import Convention
+from codegen.definition import import_pool
+from codegen.dependencies import Needs, Request, needs_with_parent, needs_without_parent
+from codegen.errors import fail
+from codegen.merge import Place, merge_class
+from codegen.model import BaseClass, Definition, DraftFile, Item, ParsedModule
+from codegen.names import NameTable, class_file_type, common_suffix
+from codegen.nodes import Node, Scope
+from codegen.pool_build import build_pool
+from codegen.prefix import infer_prefixes, parent_base
+from codegen.rename import Spelling, make_spelling
+from codegen.scopes import own_scope, parent_scope, redirect_imported
+from codegen.syntax.classes import parse_class
+from codegen.syntax.imports import ImportedName, ImportStatement
+from codegen.syntax.lexer import lex, name_tokens
+
+#: Names that stand first in a file, in this order, if something needs them.
+_PINNED = ("logger", "_CHECKPOINT_FOR_DOC", "_CONFIG_FOR_DOC")
+
+
+@dataclass
+class FilePlan:
+    """One generated file while its definitions are being placed."""
+
+    items: dict[str, tuple[float, Item]] = field(default_factory=dict)
+    next_index: int = 0
+
+    def place(self, item: Item, replace: bool = False) -> None:
+        """Put a definition at the end; an earlier one of that name stays unless replaced."""
+        if item.name in self.items and not replace:
+            return
+        if item.name in _PINNED:
+            self.items[item.name] = (_PINNED.index(item.name) - 1000.0, item)
+            return
+        self.items[item.name] = (float(self.next_index), item)
+        self.next_index += 1
+
+
+def expand(
+    definition: Definition,
+    parents: Mapping[str, ParsedModule],
+    table: NameTable,
+    convention: Convention,
+) -> tuple[list[DraftFile], list[str]]:
+    """Return the generated files of a definition and the warnings about its prefixes.
+
+    ``parents`` holds every parent module of the definition. Raises CodegenError for what the
+    convention cannot express.
+    """
+    expander = _Expander(definition, parents, table, convention)
+    expander.place_classes()
+    return expander.files(), expander.warnings
+
+
+class _Expander:
+    """State of one expansion; lives only inside :func:`expand`."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        parents: Mapping[str, ParsedModule],
+        table: NameTable,
+        convention: Convention,
+    ) -> None:
+        self.definition, self.parents, self.convention = definition, parents, convention
+        self.table = table
+        self.cased = table.cased(definition.model)
+        models = {module: convention.parent_model(module) for module in parents}
+        texts = {module: parsed.source.text for module, parsed in parents.items()}
+        prefixes = infer_prefixes(definition, table, models, texts)
+        self.warnings = [prefix.warning for prefix in prefixes.values() if prefix.warning]
+        protected = convention.protected_names
+        self.spellings = {
+            module: make_spelling(models[module], prefixes[module].lower, table, protected)
+            for module in definition.parent_modules
+        }
+        self.own = own_scope(definition)
+        self.scopes = {
+            module: parent_scope(parents[module], self.spellings[module], definition, self.own)
+            for module in definition.parent_modules
+        }
+        self.joined = redirect_imported(definition, self.own, self.scopes)
+        self.home = {parent.name: parent.module for parent in definition.parents}
+        self.plans: dict[str, FilePlan] = {}
+        self.created: list[tuple[str, ImportStatement]] = []
+
+    def file_type(self, class_name: str) -> str:
+        """The kind of file a class of this model belongs to."""
+        return class_file_type(class_name, self.cased)
+
+    def place_classes(self) -> None:
+        """Build every class of the definition and place it behind what it needs."""
+        for statement in self.definition.classes:
+            node = self.own.own_classes[statement.name]
+            base = parent_base(self.definition, statement)
+            kind = self.file_type(statement.name)
+            plan = self.plans.setdefault(kind, FilePlan())
+            if base is None:
+                item = node.render()
+                needs = self._needs(node.uses(), statement, kind, plan, None)
+            else:
+                item = self._merged(statement, node, base)
+                uses = frozenset(name_tokens(lex(item.text).code))
+                needs = self._needs(uses, statement, kind, plan, self.scopes[self.home[base]])
+            for name in needs.imported:
+                self._create_import(name, kind)
+            for dependency in needs.nodes:
+                if dependency.name not in plan.items:
+                    plan.place(dependency.render())
+            plan.place(item, replace=True)
+
+    def _needs(
+        self,
+        uses: frozenset[str],
+        statement: BaseClass,
+        kind: str,
+        plan: FilePlan,
+        parent: Scope | None,
+    ) -> Needs:
+        request = Request(
+            statement.name, uses, kind, plan.items.keys(), self._neighbours(kind), self.file_type
+        )
+        if parent is None:
+            return needs_without_parent(request, self.own, self.joined, self.scopes)
+        return needs_with_parent(request, parent, self.own)
+
+    def _neighbours(self, kind: str) -> set[str]:
+        """Names that files of this kind can import from their neighbours."""
+        found = {name for home, created in self.created for name in (created.names[0].name,)
+                 if home == kind}
+        for scope in self.scopes.values():
+            if scope.file_type == kind:
+                found |= scope.neighbours
+        return found
+
+    def _create_import(self, name: str, kind: str) -> None:
+        module = f".{self.file_type(name)}_{self.definition.model}"
+        self.created.append((kind, ImportStatement(module, (ImportedName(name),))))
+
+    def _merged(self, statement: BaseClass, node: Node, base: str) -> Item:
+        """The class of the definition folded with its parent class."""
+        module = self.home[base]
+        parent, spelling = self.parents[module], self.spellings[module]
+        renamed = spelling.name(base)
+        path = self.definition.module.source.path
+        parent_node = self.scopes[module].own_classes.get(renamed)
+        if parent_node is None:
+            raise fail(
+                "missing-class",
+                f"{statement.name} inherits from {base}, which {module} does not define",
+                path,
+                statement.line,
+                _suggest(base, parent, self.convention.describe(module)),
+            )
+        inherited = parent_node.render()
+        text = inherited.lead + inherited.text
+        if renamed != statement.name:
+            text = self._rename_fragments(text, renamed, statement.name)
+        own = node.render()
+        place = Place(path, statement.line - _decorator_lines(own.text), statement.name)
+        child, _ = parse_class(own.lead + own.text)
+        folded, _ = parse_class(text)
+        merged = merge_class(child, folded, base, place, self.convention.decorator_marker)
+        lead = folded.lead
+        return Item(
+            statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}"
+        )
+
+    def _rename_fragments(self, text: str, renamed: str, name: str) -> str:
+        """Second renaming of a parent class under another name: strings and comments only."""
+        suffix = common_suffix(renamed, name)
+        old, new = (
+            item.replace(suffix, "") if suffix else item for item in (renamed, name)
+        )
+        old_lower, new_lower = (
+            self.table.lower(item).replace("-", "_") for item in (old, new)
+        )
+        spelling = make_spelling(
+            old_lower, new_lower, self.table, self.convention.protected_names
+        )
+        lexed = lex(text)
+        pieces, done = [], 0
+        for start, end in sorted((*lexed.strings, *lexed.comments)):
+            pieces.append(text[done:start])
+            pieces.append(_rename_token(spelling, text[start:end]))
+            done = end
+        return "".join(pieces) + text[done:]
+
+    def files(self) -> list[DraftFile]:
+        """The finished files: definitions in order, their imports, header and exports."""
+        pool = build_pool(
+            import_pool(self.definition, self.convention),
+            [statement for _, statement in self.created],
+            [(self.parents[module], self.spellings[module]) for module in self.parents_in_order()],
+            self.definition,
+            self.convention,
+        )
+        exports: dict[str, list[str]] = {}
+        for name, text in zip(self.definition.exports, self.definition.export_texts):
+            exports.setdefault(self.file_type(name), []).append(text)
+        placed = {kind: dict(plan.items) for kind, plan in self.plans.items()}
+        return assemble_files(self.definition, placed, pool, exports, self.convention)
+
+    def parents_in_order(self) -> tuple[str, ...]:
+        """Parent modules by first import."""
+        return self.definition.parent_modules
+
+
+def _rename_token(spelling: Spelling, token: str) -> str:
+    return spelling.text(token, 0, len(token))
+
+
+def _decorator_lines(text: str) -> int:
+    """Lines between the first decorator of a class and its ``class`` line."""
+    lines = text.split("\n")
+    return next((index for index, line in enumerate(lines) if line.startswith("class ")), 0)
+
+
+def _suggest(name: str, parent: ParsedModule, where: str) -> str:
+    from difflib import get_close_matches
+
+    classes = list(parent.of_kind("class"))
+    close = get_close_matches(name, classes, 3)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    if any(name == item.bound for entry in parent.relative_imports for item in entry.names):
+        return f"{where} only imports it: inherit from the module that defines it"
+    return f"{where} defines {len(classes)} classes, none of a similar name"
+
+

@@ -1,0 +1,168 @@
+"""Build a class of a definition from the class it inherits from.
+
+Members are stacked: the parent's attributes and methods in their order, the definition's replace
+them in place or follow. ``super()`` calls are expanded into the parent's statements.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from codegen.errors import fail
+from codegen.merge_methods import MethodMerger, is_deletion
+from codegen.names import common_suffix
+from codegen.syntax.classes import Base, Class, Function, adjust_indent
+from codegen.syntax.statements import Statement
+
+_ATTRIBUTE_DELETION = re.compile(r"^\s*[\w.]+\s*=\s*AttributeError\s*\(")
+_NO_INHERIT = "no_inherit_decorator"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a merge happens, for error messages."""
+
+    path: str
+    line: int
+    class_name: str
+
+
+def merge_class(
+    child: Class, parent: Class, parent_base: str, place: Place, decorator_marker: bool
+) -> str:
+    """Return the source of ``child`` with everything it inherits from ``parent`` folded in.
+
+    ``parent_base`` is the base name in the child that denotes ``parent``. ``decorator_marker``
+    switches on the dialect in which ``@no_inherit_decorator`` suppresses inherited decorators.
+    """
+    bases = _merge_bases(child, parent, parent_base, place)
+    decorators, after = choose_decorators(child, parent, decorator_marker, place)
+    header = replace(
+        parent,
+        name=child.name,
+        decorators=decorators,
+        after_decorators=after,
+        bases=tuple(Base(base, True, True) for base in bases),
+    ).header()
+    docstrings = child.docstrings or parent.docstrings
+    attributes = _merge_attributes(child, parent, place)
+    methods = _merge_methods(child, parent, bases, place, decorator_marker)
+    pieces = [f"{item.lead}{item.text}\n" for item in (*docstrings, *attributes)]
+    pieces += methods
+    return header + ("".join(pieces) or "    pass\n").rstrip("\n")
+
+
+def choose_decorators(
+    child: Class | Function, parent: Class | Function | None, marker: bool, place: Place
+) -> tuple[str, str]:
+    """The decorators of a merged class or method, and the lines between them and the keyword."""
+    inherited = (parent.decorators, parent.after_decorators) if parent else ("", "")
+    after = parent.after_decorators if parent else child.after_decorators
+    if marker and re.search(rf"@{_NO_INHERIT}\b", child.decorators):
+        if child.decorators.count("@") > 1:
+            raise fail(
+                "decorator-marker",
+                f"@{_NO_INHERIT} stands together with other decorators",
+                place.path,
+                place.line,
+                "use the marker alone, or drop it: listed decorators replace the parent's",
+            )
+        return "", after
+    return (child.decorators, after) if child.decorators else inherited
+
+
+def _merge_bases(child: Class, parent: Class, parent_base: str, place: Place) -> list[str]:
+    for base in child.bases:
+        if not base.dotted:
+            raise fail(
+                "unsupported-base",
+                f"base {base.text} of class {child.name} is not a plain or dotted name",
+                place.path,
+                place.line,
+                "a class that is folded with its parent may list only names as bases",
+            )
+    added = [base.text for base in child.bases if base.text != parent_base]
+    original = [base.text for base in parent.bases]
+    result = []
+    for base in parent.bases:
+        chosen = base.text
+        for candidate in added if base.plain else ():
+            suffix = common_suffix(base.text, candidate)
+            if suffix and suffix[0].isupper():
+                chosen = candidate
+                break
+        if chosen != base.text:
+            added.remove(chosen)
+        result.append(chosen)
+    result += [base for base in added if base not in original]
+    if "nn.Module" in result and "GradientCheckpointingLayer" in result:
+        result.remove("nn.Module")
+    return result
+
+
+def _merge_attributes(child: Class, parent: Class, place: Place) -> list[Statement]:
+    merged = dict(parent.attributes)
+    for name, statement in child.attributes:
+        if _ATTRIBUTE_DELETION.match(statement.text):
+            if name not in merged:
+                raise fail(
+                    "missing-attribute",
+                    f"class {child.name} deletes attribute {name}, which its parent lacks",
+                    place.path,
+                    place.line + statement.line - 1,
+                    "remove the line, or check the spelling of the attribute",
+                )
+            del merged[name]
+        else:
+            merged[name] = statement
+    return list(merged.values())
+
+
+def _merge_methods(
+    child: Class, parent: Class, bases: list[str], place: Place, marker: bool
+) -> list[str]:
+    own = dict(child.methods)
+    inherited = dict(parent.methods)
+    merger = MethodMerger(inherited, tuple(bases), place.path, place.line)
+    result = []
+    for key, method in inherited.items():
+        if key not in own:
+            result.append(f"{method.lead}{method.source}\n")
+        elif not is_deletion(own[key]):
+            result.append(
+                merger.text(_override(own[key], method, marker, place), own[key].name)
+            )
+    for key, method in own.items():
+        if key not in inherited:
+            decorators, after = choose_decorators(method, None, marker, place)
+            plain = replace(method, decorators=decorators, after_decorators=after)
+            result.append(merger.text(plain, method.name))
+    return result
+
+
+def _override(own: Function, inherited: Function, marker: bool, place: Place) -> Function:
+    """Combine an overriding method with the signature parts it inherits (body still its own)."""
+    decorators, after = choose_decorators(own, inherited, marker, place)
+    parameters = own.parameters
+    if parameters.catch_all and parameters.catch_all.name == "super_kwargs":
+        merged = {item.name: item for item in inherited.parameters.positional}
+        merged |= {item.name: item for item in parameters.positional[1:]}
+        parameters = replace(
+            parameters,
+            positional=tuple(merged.values()),
+            catch_all=inherited.parameters.catch_all,
+        )
+    docstrings = own.docstrings or tuple(
+        adjust_indent(item, inherited.indent, own.indent) for item in inherited.docstrings
+    )
+    return replace(
+        own,
+        lead=inherited.lead,
+        decorators=decorators,
+        after_decorators=after,
+        keyword=inherited.keyword,
+        parameters=parameters,
+        returns=own.returns or inherited.returns,
+        docstrings=docstrings,
+    )

@@ -1,0 +1,157 @@
+"""Expand ``super()`` calls of overriding methods into the statements of the parent's method."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from codegen.errors import fail
+from codegen.syntax.classes import Function, adjust_indent
+from codegen.syntax.lexer import lex
+from codegen.syntax.statements import LineMap, Statement
+
+_DELETION = re.compile(r"def [^\n]*\([^\n]*\)[^\n]*:[^\n]*\n[ \t]*raise[^\n]*Error\(")
+
+
+def is_deletion(method: Function) -> bool:
+    """Whether an overriding method only says that the parent's is to be removed.
+
+    The shape is exact: one blank line in front, an undecorated one-line signature, and a first
+    line that raises some ``...Error(``.
+    """
+    return (
+        not method.decorators
+        and method.lead.strip(" \t") == "\n"
+        and _DELETION.match(method.source.lstrip()) is not None
+    )
+
+
+@dataclass
+class MethodMerger:
+    """Expands the methods of one class; what is assigned or deleted after ``super()`` is
+    remembered across its methods, as the convention has it."""
+
+    inherited: Mapping[str, Function]
+    bases: tuple[str, ...]
+    path: str
+    class_line: int
+    assigned: dict[str, Statement] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+
+    def text(self, method: Function, name: str) -> str:
+        """Source of the method with its ``super()`` call expanded, if it has one."""
+        statements = list(method.body)
+        for index, statement in enumerate(statements):
+            if self._is_expandable(statement, name):
+                before = [self._rewrite_parent_calls(item) for item in statements[:index]]
+                body = self._expand(method, name, statement, before, statements[index + 1 :])
+                return replace(method, body=tuple(body)).text()
+        body = [self._rewrite_parent_calls(item) for item in statements]
+        return replace(method, body=tuple(body)).text()
+
+    def _is_expandable(self, statement: Statement, name: str) -> bool:
+        node = statement.node
+        value = node.value if isinstance(node, (ast.Expr, ast.Return)) else None
+        return (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Attribute)
+            and value.func.attr == name
+            and isinstance(value.func.value, ast.Call)
+            and isinstance(value.func.value.func, ast.Name)
+            and value.func.value.func.id == "super"
+        )
+
+    def _expand(
+        self,
+        method: Function,
+        name: str,
+        call: Statement,
+        before: list[Statement],
+        rest: list[Statement],
+    ) -> list[Statement]:
+        parent = self.inherited.get(name)
+        if parent is None:
+            raise fail(
+                "missing-parent-method",
+                f"super().{name}() cannot be expanded: the parent class does not define {name}",
+                self.path,
+                self.class_line + call.line - 1,
+                "write the inherited code out, or assign the result of the call",
+            )
+        body = [*before, *self._merge(parent, method.indent, rest)]
+        return _init_first(body, parent)
+
+    def _merge(
+        self, parent: Function, indent: str, rest: list[Statement]
+    ) -> list[Statement]:
+        for statement in rest:
+            node = statement.node
+            if isinstance(node, ast.Assign):
+                self.assigned[ast.unparse(node.targets[0])] = statement
+            elif isinstance(node, ast.Delete):
+                self.deleted.update(ast.unparse(target) for target in node.targets)
+        merged: list[Statement] = []
+        for statement in parent.body:
+            node = statement.node
+            target = ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else None
+            if target in self.deleted:
+                continue
+            if target in self.assigned:
+                merged.append(self.assigned[target])
+            else:
+                merged.append(adjust_indent(statement, parent.indent, indent))
+        present = {statement.comparable() for statement in merged}
+        for statement in rest:
+            if isinstance(statement.node, ast.Delete) or any(
+                statement is other for other in merged
+            ):
+                continue
+            if statement.comparable() not in present:
+                merged.append(statement)
+                present.add(statement.comparable())
+        for index, statement in enumerate(merged[:-1]):
+            if "self.post_init(" in statement.lead + statement.text:
+                merged.append(merged.pop(index))
+                break
+        return merged
+
+    def _rewrite_parent_calls(self, statement: Statement) -> Statement:
+        """Turn ``Parent.method(self, ...)`` into ``super().method(...)`` for bases that remain."""
+        wanted = set(self.bases)
+        if "GradientCheckpointingLayer" in wanted:
+            wanted.add("nn.Module")
+        if any("PreTrainedModel" in base for base in self.bases):
+            wanted.add("PreTrainedModel")
+        if not any(f"{base}." in statement.text for base in wanted):
+            return statement
+        text = "if True:\n" + statement.text
+        lines, code = LineMap(text), lex(text).code
+        edits: list[tuple[int, int, str]] = []
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            owner = node.func.value
+            start, end = lines.span(owner)
+            if text[start:end] not in wanted:
+                continue
+            edits.append((start, end, "super()"))
+            if node.args and isinstance(node.args[0], ast.Name) and node.args[0].id == "self":
+                begin, stop = lines.span(node.args[0])
+                comma = re.match(r"\s*,\s*", code[stop:])
+                edits.append((begin, stop + (comma.end() if comma else 0), ""))
+        for start, end, replacement in sorted(edits, reverse=True):
+            text = text[:start] + replacement + text[end:]
+        return replace(statement, text=text.removeprefix("if True:\n"))
+
+
+def _init_first(body: list[Statement], parent: Function) -> list[Statement]:
+    """Move ``super().__init__`` in front unless the parent, too, had statements before it."""
+    call = "super().__init__"
+    if any(call in statement.comparable() for statement in parent.body[1:]):
+        return body
+    for index, statement in enumerate(body):
+        if call in statement.comparable():
+            return [statement, *body[:index], *body[index + 1 :]]
+    return body

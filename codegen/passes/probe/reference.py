@@ -1,0 +1,125 @@
+"""Definitions of the tensors that the helpers compute, written as plain loops over a small grid.
+
+They are the oracle of recognition, so they favour plainness over speed. Shapes and orders are those
+of the helper functions in ``utils``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Ints = np.ndarray
+
+
+def _merge_sizes(grid: Ints, merge: int | Ints) -> list[int]:
+    return [int(m) for m in np.broadcast_to(np.asarray(merge), (len(grid),))]
+
+
+def block_positions(height: int, width: int, merge: int) -> Ints:
+    """(row, col) of one frame in block-major order, ``(h * w, 2)``."""
+    rows = [
+        (r + i, c + j)
+        for r in range(0, height, merge)
+        for c in range(0, width, merge)
+        for i in range(merge)
+        for j in range(merge)
+    ]
+    return np.asarray(rows, dtype=np.int64).reshape(-1, 2)
+
+
+def rotary_pos_ids(grid: Ints, merge: int | Ints) -> Ints:
+    """(row, col) of every patch, block-major, frame by frame: ``(N, 2)``."""
+    pieces = [
+        np.tile(block_positions(h, w, m), (t, 1))
+        for (t, h, w), m in zip(grid.tolist(), _merge_sizes(grid, merge))
+    ]
+    return np.concatenate(pieces)
+
+
+def cu_seqlens(grid: Ints) -> Ints:
+    """Boundaries of one segment per frame: ``(F + 1,)``."""
+    lengths = [h * w for t, h, w in grid.tolist() for _ in range(t)]
+    return np.concatenate(([0], np.cumsum(lengths)))
+
+
+def window_index(grid: Ints, merge: int, window: int, patch: int) -> tuple[Ints, Ints] | None:
+    """Merge units ordered window by window, and window boundaries in patches without empty windows."""
+    side = window // merge // patch
+    if side < 1:
+        return None
+    order: list[int] = []
+    bounds = [0]
+    offset = 0
+    for t, h, w in grid.tolist():
+        height, width = h // merge, w // merge
+        for frame in range(t):
+            for top in range(0, height, side):
+                for left in range(0, width, side):
+                    units = [
+                        offset + (frame * height + r) * width + c
+                        for r in range(top, min(top + side, height))
+                        for c in range(left, min(left + side, width))
+                    ]
+                    order += units
+                    bounds.append(bounds[-1] + len(units) * merge**2)
+        offset += t * height * width
+    return np.asarray(order), np.asarray(bounds)
+
+
+def corner_weights(rows: np.ndarray, cols: np.ndarray, side: int) -> tuple[Ints, np.ndarray]:
+    """Four table indices and weights of source coordinates, each ``(4, n)``."""
+    y0, x0 = np.floor(rows).astype(np.int64), np.floor(cols).astype(np.int64)
+    y1, x1 = np.minimum(y0 + 1, side - 1), np.minimum(x0 + 1, side - 1)
+    dy, dx = rows - y0, cols - x0
+    indices = np.stack([y0 * side + x0, y0 * side + x1, y1 * side + x0, y1 * side + x1])
+    weights = np.stack([(1 - dy) * (1 - dx), (1 - dy) * dx, dy * (1 - dx), dy * dx])
+    return indices, weights
+
+
+def pos_embed_indices(grid: Ints, side: int, merge: int) -> tuple[Ints, np.ndarray]:
+    """Corners of the align-corners rule for every patch, block-major: ``(4, N)`` twice."""
+    rows, cols = [], []
+    for t, h, w in grid.tolist():
+        ids = np.tile(block_positions(h, w, merge), (t, 1))
+        rows.append(np.linspace(0, side - 1, h)[ids[:, 0]])
+        cols.append(np.linspace(0, side - 1, w)[ids[:, 1]])
+    return corner_weights(np.concatenate(rows), np.concatenate(cols), side)
+
+
+def half_pixel_indices(grid: Ints, side: int) -> tuple[Ints, np.ndarray]:
+    """Corners of the half-pixel rule for every patch, raster order: ``(4, N)`` twice."""
+    rows, cols = [], []
+    for t, h, w in grid.tolist():
+        ids = np.tile(block_positions(h, w, 1), (t, 1))
+        rows.append(np.maximum((ids[:, 0] + 0.5) * side / h - 0.5, 0))
+        cols.append(np.maximum((ids[:, 1] + 0.5) * side / w - 0.5, 0))
+    return corner_weights(np.concatenate(rows), np.concatenate(cols), side)
+
+
+def weighted_rows(table: np.ndarray, indices: Ints, weights: np.ndarray) -> np.ndarray:
+    """Rows of a table, weighted and summed over the four corners: ``(N, C)``."""
+    return np.asarray((table[indices] * weights[:, :, None]).sum(0))
+
+
+def unshuffled_rows(rows: np.ndarray, grid: Ints, merge: int | Ints) -> np.ndarray:
+    """Half-pixel bilinear down-scale of every m x m block: mean of its central rows."""
+    out, start = [], 0
+    for (t, h, w), m in zip(grid.tolist(), _merge_sizes(grid, merge)):
+        blocks = rows[start : start + t * h * w].reshape(-1, m, m, rows.shape[-1])
+        low, high = (m - 1) // 2, m // 2
+        centre = [blocks[:, low, low], blocks[:, low, high], blocks[:, high, low], blocks[:, high, high]]
+        out.append(sum(centre) / 4)
+        start += t * h * w
+    return np.concatenate(out)
+
+
+def flattened_frames(grid: Ints) -> Ints:
+    """One row ``(1, h, w)`` per frame: ``(F, 3)``."""
+    return np.asarray([[1, h, w] for t, h, w in grid.tolist() for _ in range(t)])
+
+
+def chunk_lengths(lengths: Ints, n_window: int) -> Ints:
+    """Lengths of the pieces of at most ``2 * n_window`` frames that each audio is cut into."""
+    step = 2 * n_window
+    pieces = [min(step, length - start) for length in lengths.tolist() for start in range(0, length, step)]
+    return np.asarray(pieces)
