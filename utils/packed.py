@@ -17,13 +17,16 @@ import torch
 
 @dataclass(frozen=True)
 class GridFacts:
-    """What one read of a grid tells: the numbers of entries, frames and patches, and the common row."""
+    """What one host read of a grid tells."""
 
-    num_entries: int
     num_frames: int
+    """F = Σ t."""
     num_tokens: int
+    """N = Σ t·h·w."""
     common: tuple[int, int, int] | None
     """`(t, h, w)` where all rows are equal, else None."""
+    totals: tuple[int, ...]
+    """Values of the further totals that the caller asked for."""
 
 
 def is_tracing() -> bool:
@@ -52,27 +55,42 @@ def check_positive(name: str, value: int) -> None:
         raise ValueError(f"{name} must be a positive integer, got {value}")
 
 
-def check_total(name: str, given: int | None, actual: int) -> None:
-    """Raise ValueError if the caller's total differs from what the values say."""
-    if given is not None and given != actual:
-        raise ValueError(f"{name} is {given}, but the rows add up to {actual}")
-
-
 def read_grid(
-    grid_thw: torch.Tensor, merge: int | torch.Tensor = 1, num_tokens: int | None = None
+    grid_thw: torch.Tensor,
+    merge: int | torch.Tensor = 1,
+    given: int | None = None,
+    totals: Sequence[torch.Tensor] = (),
 ) -> GridFacts | None:
     """Check a grid and summarise it with one host read; None where its values must not be read.
 
     Args:
         grid_thw: `(num_entries, 3)` integers.
         merge: size that must divide h and w: an int, or `(num_entries,)` integers, one per entry.
-        num_tokens: the caller's Σ t·h·w, checked where values are read.
+        given: the caller's total. It must be Σ t·h·w, or the last of `totals` if there are any.
+        totals: 0-d integer tensors that are read together with the summary.
 
     Raises:
         ValueError: wrong rank or dtype, no row, a value below one, h or w not a multiple of its merge size,
-            `num_tokens` unlike the grid.
+            `given` unlike the grid.
     """
     check_grid_layout(grid_thw)
+    check_merge(merge, grid_thw)
+    if not can_read(grid_thw, given):
+        return None
+    if grid_thw.shape[0] == 1 and isinstance(merge, int) and not totals:
+        t, h, w = grid_thw[0].tolist()
+        _check_values(min(t, h, w), h % merge or w % merge, 1, merge)
+        facts = GridFacts(t, t * h * w, (t, h, w), ())
+    else:
+        facts = _summarise(grid_thw, merge, totals)
+    actual = facts.totals[-1] if totals else facts.num_tokens
+    if given is not None and given != actual:
+        raise ValueError(f"the total given is {given}, but the rows of the grid add up to {actual}")
+    return facts
+
+
+def check_merge(merge: int | torch.Tensor, grid_thw: torch.Tensor) -> None:
+    """Raise ValueError unless `merge` is a positive int or a 1-D integer tensor with one size per entry."""
     if isinstance(merge, int):
         check_positive("spatial_merge_size", merge)
     elif merge.ndim != 1 or merge.is_floating_point():
@@ -80,39 +98,28 @@ def read_grid(
             f"merge sizes must be a 1-D integer tensor, got {merge.dtype} {tuple(merge.shape)}"
         )
     elif not is_tracing() and merge.shape[0] != grid_thw.shape[0]:
-        raise ValueError(
-            f"{merge.shape[0]} merge sizes were given for {grid_thw.shape[0]} grid rows"
-        )
-    if not can_read(grid_thw, num_tokens):
-        return None
-    num_entries = grid_thw.shape[0]
-    if num_entries == 1 and isinstance(merge, int):
-        t, h, w = grid_thw[0].tolist()
-        facts = GridFacts(1, t, t * h * w, (t, h, w))
-        _check_values(min(t, h, w), h % merge or w % merge, 1, merge)
-    else:
-        facts = _summarise(grid_thw, merge)
-    check_total("num_tokens", num_tokens, facts.num_tokens)
-    return facts
+        raise ValueError(f"{merge.shape[0]} merge sizes were given for {grid_thw.shape[0]} rows")
 
 
-def _summarise(grid_thw: torch.Tensor, merge: int | torch.Tensor) -> GridFacts:
+def _summarise(
+    grid_thw: torch.Tensor, merge: int | torch.Tensor, totals: Sequence[torch.Tensor]
+) -> GridFacts:
     """Reduce a grid of several rows on its device, read the reductions at once and check them."""
     sides = grid_thw[:, 1:]
-    low, high = torch.aminmax(grid_thw, dim=0)
+    reductions = [*torch.aminmax(grid_thw, dim=0)]
+    frames, tokens = grid_thw[:, 0].sum(), grid_thw.to(torch.int64).prod(1).sum()
     if isinstance(merge, int):
-        rest = (sides % merge).amax().view(1) if merge > 1 else sides.new_zeros(1)
-        merge_low = sides.new_ones(1)
+        checks = [(sides % merge).amax(), torch.ones_like(frames)]
     else:
-        merge_low = merge.to(grid_thw).amin().view(1)
+        sizes = merge.to(grid_thw)
         # A merge size of zero is reported below; here it must only not divide.
-        rest = (sides % merge.to(grid_thw).clamp_min(1)[:, None]).amax().view(1)
-    sizes = grid_thw.to(torch.int64).prod(1).sum().view(1)
-    frames = grid_thw[:, 0].sum().view(1)
-    read = torch.cat((low, high, rest, merge_low, frames, sizes)).tolist()
-    _check_values(min(read[:3]), read[6], read[7], merge)
-    common = (read[0], read[1], read[2]) if read[:3] == read[3:6] else None
-    return GridFacts(grid_thw.shape[0], read[8], read[9], common)
+        checks = [(sides % sizes.clamp_min(1)[:, None]).amax(), sizes.amin()]
+    scalars = torch.stack((frames, tokens, *checks, *totals))
+    read = torch.cat((*reductions, scalars)).tolist()
+    low, high, (num_frames, num_tokens, rest, merge_low) = read[:3], read[3:6], read[6:10]
+    _check_values(min(low), rest, merge_low, merge)
+    common = (low[0], low[1], low[2]) if low == high else None
+    return GridFacts(num_frames, num_tokens, common, tuple(read[10:]))
 
 
 def _check_values(low: int, rest: int, merge_low: int, merge: int | torch.Tensor) -> None:

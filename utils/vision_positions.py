@@ -53,7 +53,8 @@ def get_rotary_pos_ids(
         return repeat_frame(frame, facts.num_frames)
     if device.type != "cpu":
         return _locate_patches(grid_thw, spatial_merge_size, facts, num_tokens)
-    return _join_block_rows(grid_thw, spatial_merge_size, facts)
+    grid = grid_thw.to(torch.int64)
+    return join_block_rows(grid, spatial_merge_size, facts.num_tokens)
 
 
 def get_rotary_pos_ids_interleaved(
@@ -160,7 +161,7 @@ def _locate_patches(
     return torch.stack(_block_major(inside, w, m), dim=-1)
 
 
-def _band_pattern(w: int, m: int, device: torch.device) -> torch.Tensor:
+def band_pattern(w: int, m: int, device: torch.device) -> torch.Tensor:
     """Return `(m·w, 2)` ids of the patches of the first row of blocks of a frame `w` patches wide."""
     band = torch.empty(w // m, m, m, 2, dtype=torch.int64, device=device)
     band[..., 0] = torch.arange(m, device=device).view(1, m, 1)
@@ -170,7 +171,7 @@ def _band_pattern(w: int, m: int, device: torch.device) -> torch.Tensor:
 
 def _frame_pos_ids(h: int, w: int, m: int, device: torch.device) -> torch.Tensor:
     """Return `(h·w, 2)` ids of one frame: the first row of blocks repeated, then moved down."""
-    frame = _band_pattern(w, m, device).repeat(h // m, 1)
+    frame = band_pattern(w, m, device).repeat(h // m, 1)
     if h > m:
         rows = frame.view(h // m, m * w, 2)[..., 0]
         rows += torch.arange(0, h, m, device=device)[:, None]
@@ -187,15 +188,33 @@ def _block_rows(grid: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor,
     return owner, first_row, (grid[:, 2] * m)[owner]
 
 
-def _join_block_rows(grid_thw: torch.Tensor, m: int, facts: GridFacts) -> torch.Tensor:
-    """Compute the ids row of blocks by row of blocks: no division per patch, which CPUs are slow at."""
-    grid = grid_thw.to(torch.int64)
-    _, first_row, sizes = _block_rows(grid, m)
+def join_block_rows(
+    grid: torch.Tensor,
+    m: int,
+    total: int,
+    first_rows: torch.Tensor | None = None,
+    first_columns: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Compute the ids row of blocks by row of blocks: no division per patch, which CPUs are slow at.
+
+    Args:
+        grid: `(num_entries, 3)` int64 on the CPU, already checked.
+        m: merge size.
+        total: Σ t·h·w.
+        first_rows, first_columns: `(num_entries,)` numbers added to the rows and columns of an entry.
+
+    Returns:
+        `(total, 2)` int64.
+    """
+    owner, origin, sizes = _block_rows(grid, m)
     # Inside a row of blocks the pattern depends on the offset only, not on the width.
-    pattern = _band_pattern(int(grid[:, 2].max()), m, grid.device)
-    ids = pattern.index_select(0, count_up(sizes, facts.num_tokens))
-    rows = ids[:, 0]
-    rows += spread(first_row, sizes, facts.num_tokens)
+    pattern = band_pattern(int(grid[:, 2].max()), m, grid.device)
+    ids = pattern.index_select(0, count_up(sizes, total))
+    if first_rows is not None:
+        origin = origin + first_rows[owner]
+    if first_columns is not None:
+        ids[:, 1] += spread(first_columns[owner], sizes, total)
+    ids[:, 0] += spread(origin, sizes, total)
     return ids
 
 
@@ -203,7 +222,7 @@ def _permute_block_rows(grid: torch.Tensor, m: int, facts: GridFacts) -> torch.T
     """Compute the raster positions of a mixed grid from its rows of blocks."""
     owner, _, sizes = _block_rows(grid, m)
     total = facts.num_tokens
-    pattern = _band_pattern(int(grid[:, 2].max()), m, grid.device)
+    pattern = band_pattern(int(grid[:, 2].max()), m, grid.device)
     start = sizes.cumsum(0) - sizes
     # A row of blocks covers the same range of positions in both orders.
     result = spread(start, sizes, total)
