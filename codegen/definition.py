@@ -34,7 +34,9 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
                 entry.line,
                 "keep only imports in the `if` block",
             )
-    exports, lead, texts = _exports(source, tree)
+    exports, texts = _exports(source, tree)
+    listed = module.symbols.get("__all__")
+    lead = source.text[listed.start : listed.lead_end] if listed else ""
     name = model_name(source.path)
     assert name is not None
     return Definition(
@@ -97,27 +99,14 @@ def _classes(tree: ast.Module) -> list[BaseClass]:
     return list(found.values())
 
 
-def _exports(
-    source: SourceFile, tree: ast.Module
-) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
-    """Entries of ``__all__``, the lines above it, and the entries as quoted in the source."""
-    result: tuple[tuple[str, ...], str, tuple[str, ...]] = ((), "", ())
-    for index, node in enumerate(tree.body):
-        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+def _exports(source: SourceFile, tree: ast.Module) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Entries of the last ``__all__`` list, and the same as quoted in the source."""
+    entries: list[ast.Constant] = []
+    for node in tree.body:
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.List):
             continue
-        target = node.targets[0]
-        if not isinstance(target, ast.Name) or target.id != "__all__":
-            continue
-        if not isinstance(node.value, ast.List):
-            continue
-        entries = [
-            item
-            for item in node.value.elts
-            if isinstance(item, ast.Constant) and isinstance(item.value, str)
-        ]
-        lines = source.text.split("\n")
-        previous = tree.body[index - 1].end_lineno or 0 if index else 0
-        lead = "".join(f"{line}\n" for line in lines[previous : node.lineno - 1])
-        texts = tuple(ast.get_source_segment(source.text, item) or "" for item in entries)
-        result = (tuple(str(item.value) for item in entries), lead, texts)
-    return result
+        if [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            constants = [item for item in node.value.elts if isinstance(item, ast.Constant)]
+            entries = [item for item in constants if isinstance(item.value, str)]
+    texts = tuple(ast.get_source_segment(source.text, item) or "" for item in entries)
+    return tuple(str(item.value) for item in entries), texts

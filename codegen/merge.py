@@ -153,9 +153,13 @@ def _override(own: Function, inherited: Function, marker: bool, place: Place) ->
             positional=tuple(merged.values()),
             catch_all=inherited.parameters.catch_all,
         )
-    docstrings = own.docstrings or tuple(
-        adjust_indent(item, inherited.indent, own.indent) for item in inherited.docstrings
-    )
+    parameters = replace(parameters, opening=inherited.parameters.opening)
+    body = own.body
+    if not own.docstrings:
+        body = (
+            *(adjust_indent(item, inherited.indent, own.indent) for item in inherited.docstrings),
+            *own.body,
+        )
     return replace(
         own,
         lead=inherited.lead,
@@ -164,5 +168,5 @@ def _override(own: Function, inherited: Function, marker: bool, place: Place) ->
         keyword=inherited.keyword,
         parameters=parameters,
         returns=own.returns or inherited.returns,
-        docstrings=docstrings,
+        body=body,
     )

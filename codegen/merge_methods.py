@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from codegen.errors import fail
-from codegen.syntax.classes import Function, adjust_indent
+from codegen.syntax.classes import Function, adjust_indent, is_docstring
 from codegen.syntax.lexer import lex
 from codegen.syntax.statements import LineMap, Statement
 
@@ -94,6 +94,8 @@ class MethodMerger:
                 self.deleted.update(ast.unparse(target) for target in node.targets)
         merged: list[Statement] = []
         for statement in parent.body:
+            if statement in parent.docstrings:
+                continue
             node = statement.node
             target = ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else None
             if target in self.deleted:
@@ -149,9 +151,20 @@ class MethodMerger:
 def _init_first(body: list[Statement], parent: Function) -> list[Statement]:
     """Move ``super().__init__`` in front unless the parent, too, had statements before it."""
     call = "super().__init__"
-    if any(call in statement.comparable() for statement in parent.body[1:]):
+    inherited = parent.body[_leading_docstrings(parent.body) + 1 :]
+    if any(call in statement.comparable() for statement in inherited):
         return body
+    first = _leading_docstrings(body)
     for index, statement in enumerate(body):
         if call in statement.comparable():
-            return [statement, *body[:index], *body[index + 1 :]]
+            rest = [item for item in body if item is not statement]
+            return [*rest[:first], statement, *rest[first:]] if index > first else body
     return body
+
+
+def _leading_docstrings(body: Sequence[Statement]) -> int:
+    """How many docstrings stand at the start of a body."""
+    count = 0
+    while count < len(body) and is_docstring(body[count]):
+        count += 1
+    return count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import symtable
+import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -134,11 +135,16 @@ def _statements(pool: Iterable[PoolEntry]) -> Iterator[ImportStatement]:
 
 
 def guard_names(pool: Iterable[PoolEntry]) -> set[str]:
-    """Names in the conditions and ``else`` parts of the guards: they count as used."""
+    """Names read in the conditions and ``else`` parts of the guards: they count as used."""
     found: set[str] = set()
     for entry in pool:
         if isinstance(entry, ImportGuard):
-            found.update(re.findall(r"[^\W\d]\w*", lex(f"{entry.condition}\n{entry.tail}").code))
+            tree = ast.parse(f"if {entry.condition}:\n    pass\n{textwrap.dedent(entry.tail)}")
+            found.update(
+                node.id
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+            )
     return found
 
 

@@ -55,7 +55,10 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function definition in parts; all texts carry the indentation of their source."""
+    """A function definition in parts; all texts carry the indentation of their source.
+
+    ``body`` holds every statement, ``docstrings`` those of them that are docstrings.
+    """
 
     name: str
     lead: str
@@ -75,17 +78,11 @@ class Function:
     def text(self) -> str:
         """Source of the whole definition, leading lines included."""
         returns = f" -> {self.returns}" if self.returns else ""
-        body = "".join(
-            f"{statement.lead}{statement.text}\n" for statement in (*self.docstrings, *self.body)
-        )
+        body = "".join(f"{statement.lead}{statement.text}\n" for statement in self.body)
         return (
             f"{self.lead}{self.decorators}{self.after_decorators}{self.indent}{self.keyword} "
             f"{self.name}({self.parameters.text()}){returns}:{self.colon}\n{body}{self.footer}"
         )
-
-    def statements(self) -> tuple[Statement, ...]:
-        """Docstrings first, then the rest of the body, as written."""
-        return tuple(sorted((*self.docstrings, *self.body), key=lambda item: item.start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +134,7 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
     methods: dict[str, Function] = {}
     for index, member in enumerate(members):
         item = member.node
-        if is_docstring(member, text):
+        if is_docstring(member):
             docstrings.append(member)
         elif isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
             _file_method(methods, reader.function(member))
@@ -163,7 +160,7 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
     return result, lexed
 
 
-def is_docstring(statement: Statement, text: str) -> bool:
+def is_docstring(statement: Statement) -> bool:
     """A string in triple double quotes, alone on its line, wherever it stands in a body."""
     node = statement.node
     if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
@@ -260,7 +257,7 @@ class _Reader:
         after_colon = "" if one_line else self.text[colon + 1 : self.lines.end_of(
             self.lines.line_at(colon))].rstrip()
         decorators, after = self.decorators(node)
-        docstrings = tuple(item for item in body if is_docstring(item, self.text))
+        docstrings = tuple(item for item in body if is_docstring(item))
         return Function(
             node.name,
             statement.lead,
@@ -272,7 +269,7 @@ class _Reader:
             self.cut(node.returns) if node.returns else "",
             after_colon,
             docstrings,
-            tuple(item for item in body if item not in docstrings),
+            tuple(body),
             footer + "\n" if footer.strip() else "",
             " " * self._indent(node.lineno),
             statement.text,

@@ -1,0 +1,85 @@
+"""The helper functions that passes insert: module, results, optional parameters, how they are documented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A runtime helper.
+
+    ``outputs`` are the names of its results, which are the optional parameters a lift adds;
+    ``total`` is the keyword that makes the call capturable once the number of rows is known.
+    """
+
+    name: str
+    module: str
+    outputs: tuple[str, ...]
+    total: str = ""
+
+
+VISION = "modeling_vision_utils"
+AUDIO = "modeling_audio_utils"
+
+CU_SEQLENS = Helper("get_vision_cu_seqlens", VISION, ("cu_seqlens",))
+ROTARY_POS_IDS = Helper("get_rotary_pos_ids", VISION, ("rotary_pos_ids",), "num_tokens")
+WINDOW_INDEX = Helper("get_window_index", VISION, ("window_index", "cu_window_seqlens"), "num_tokens")
+POS_EMBED = Helper("get_pos_embed_indices", VISION, ("embed_indices", "bilinear_weights"), "num_tokens")
+
+LIFTED = {h.name: h for h in (CU_SEQLENS, ROTARY_POS_IDS, WINDOW_INDEX, POS_EMBED)}
+
+HELPER_MODULES = {
+    **{name: VISION for name in LIFTED},
+    "flatten_video_grid": VISION,
+    "get_half_pixel_indices": VISION,
+    "get_image_pos_ids": VISION,
+    "get_segment_ids": VISION,
+    "get_segment_mask": VISION,
+    "get_temporal_pair_indices": VISION,
+    "get_unshuffle_indices": VISION,
+    "is_tracing": "packed",
+}
+
+DOCUMENTATION = {
+    "cu_seqlens": (
+        "`torch.Tensor` of shape `(num_segments + 1,)`",
+        "Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.",
+    ),
+    "rotary_pos_ids": (
+        "`torch.Tensor` of shape `(seq_len, 2)`",
+        "Row and column of every patch for the rotary embedding. Computed from the grid if not given.",
+    ),
+    "window_index": (
+        "`torch.Tensor` of shape `(seq_len // spatial_merge_size**2,)`",
+        "Window-major order of the merged patches. Computed from the grid if not given.",
+    ),
+    "cu_window_seqlens": (
+        "`torch.Tensor` of shape `(num_windows + 1,)`",
+        "Boundaries of the windows, counted in patches. Computed from the grid if not given.",
+    ),
+    "embed_indices": (
+        "`torch.Tensor` of shape `(4, seq_len)`",
+        "Entries of the position table around every patch. Computed from the grid if not given.",
+    ),
+    "bilinear_weights": (
+        "`torch.Tensor` of shape `(4, seq_len)`",
+        "Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.",
+    ),
+    "padded_feature": (
+        "`torch.Tensor` of shape `(num_chunks, num_mel_bins, max_chunk_length)`",
+        "Input features cut into chunks and padded. Computed from the feature lengths if not given.",
+    ),
+    "chunk_lengths": (
+        "`torch.Tensor` of shape `(num_chunks,)`",
+        "Lengths of the chunks before padding. Computed from the feature lengths if not given.",
+    ),
+    "valid_indices": (
+        "`torch.Tensor` of shape `(num_frames,)`",
+        "Positions of the frames that are not padding. Computed from the chunk lengths if not given.",
+    ),
+    "pool_indices": (
+        "`torch.Tensor` of shape `(num_tokens,)`",
+        "First frame of every pooled pair. Computed from the feature lengths if not given.",
+    ),
+}

@@ -1,0 +1,246 @@
+"""Recognition by value: compare what a method computes on probes with the helpers' definitions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from codegen.passes import helpers
+from codegen.passes.helpers import Helper
+from codegen.passes.modules import ClassInfo, Function, Index, parameters
+from codegen.passes.probe import reference
+from codegen.passes.probe.interp import Interpreter, Trace
+from codegen.passes.probe.values import Arr, is_late
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A small grid, merge sizes per entry and the set of configuration scalars it goes with."""
+
+    variant: int
+    grid: np.ndarray
+    merge_sizes: np.ndarray
+
+
+PROBES = (
+    Probe(0, np.array([[1, 4, 6], [2, 2, 4]]), np.array([2, 1])),
+    Probe(0, np.array([[1, 4, 12], [2, 2, 4], [1, 16, 8]]), np.array([1, 2, 4])),
+    Probe(1, np.array([[1, 3, 6], [2, 6, 3], [1, 12, 9]]), np.array([3, 1, 3])),
+)
+FRAME_PROBES = (
+    Probe(0, np.array([[1, 4, 6], [1, 2, 4]]), np.array([2, 1])),
+    Probe(1, np.array([[1, 3, 6], [1, 6, 3], [1, 12, 9]]), np.array([3, 1, 3])),
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Statement ``statement`` of a method leaves what ``helper`` returns in the local ``names``.
+
+    ``arguments`` are source texts. ``rows`` names what the helper's result is applied to: the text of
+    a learned table, or of hidden rows; empty where the names hold the result itself.
+    """
+
+    statement: int
+    helper: Helper
+    names: tuple[str, ...]
+    arguments: tuple[str, ...]
+    rows: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A method with its traces on the probes."""
+
+    cls: ClassInfo
+    owner: ClassInfo
+    function: Function
+    grid: str
+    merges: str
+    probes: tuple[Probe, ...]
+    traces: tuple[Trace, ...]
+    rows: tuple[Callable[[str], np.ndarray], ...]
+
+
+def grid_parameters(function: Function) -> tuple[str, str]:
+    """Names of the parameters that hold the grid and merge sizes per entry (empty where absent)."""
+    names = parameters(function)[1:]
+    grid = next((n for n in names if n.endswith(("grid_thw", "grids_thw")) or n == "grid"), "")
+    merges = next((n for n in names if n.endswith("merge_sizes")), "")
+    return grid, merges
+
+
+def study(index: Index, cls: ClassInfo, owner: ClassInfo, function: Function) -> Study | None:
+    """Run a method on the probes; None if it takes no grid."""
+    grid, merges = grid_parameters(function)
+    if not grid:
+        return None
+    traces, rows = [], []
+    for probe in PROBES:
+        given = {grid: Arr(probe.grid.copy())}
+        if merges:
+            given[merges] = Arr(probe.merge_sizes.copy())
+        interpreter = Interpreter(index, probe.variant, int(probe.grid.prod(1).sum()))
+        traces.append(interpreter.run(cls, function, owner, given))
+        rows.append(interpreter.rows_of)
+    return Study(cls, owner, function, grid, merges, PROBES, tuple(traces), tuple(rows))
+
+
+def values_of(study: Study, statement: int, name: str) -> list[Any] | None:
+    """What ``name`` holds after a statement on every probe."""
+    found = []
+    for trace in study.traces:
+        if name not in trace.snapshots.get(statement, {}):
+            return None
+        found.append(trace.snapshots[statement][name])
+    return found
+
+
+def _candidates(study: Study, role: str) -> Iterator[tuple[str, list[Any]]]:
+    """Argument texts for one role with their values per probe, likeliest first."""
+    texts = [t for t in study.traces[0].scalars if all(t in trace.scalars for trace in study.traces)]
+    texts.sort(key=lambda text: (role not in text.rpartition(".")[2], text.count("."), text))
+    if role == "merge" and study.merges:
+        yield study.merges, [probe.merge_sizes for probe in study.probes]
+    for text in texts:
+        yield text, [trace.scalars[text] for trace in study.traces]
+    if role == "merge":
+        yield "1", [1 for _ in study.probes]
+
+
+def _search(
+    study: Study, roles: Sequence[str], test: Callable[[int, tuple[Any, ...]], bool]
+) -> tuple[str, ...] | None:
+    """Find argument texts for the roles such that ``test(probe number, values)`` holds everywhere."""
+    choices = [list(_candidates(study, role)) for role in roles]
+    for combination in itertools.product(*choices):
+        if len({text for text, _ in combination}) < len(combination):
+            continue
+        if all(test(i, tuple(values[i] for _, values in combination)) for i in range(len(study.probes))):
+            return tuple(text for text, _ in combination)
+    return None
+
+
+def _numbers(values: list[Any] | None, ndim: int) -> list[np.ndarray] | None:
+    """Early arrays of one rank, else None."""
+    if values is None:
+        return None
+    if not all(isinstance(v, Arr) and not v.late and v.data.ndim == ndim for v in values):
+        return None
+    return [v.data for v in values]
+
+
+def _same(left: np.ndarray, right: np.ndarray | None) -> bool:
+    return right is not None and left.shape == right.shape and bool((left == right).all())
+
+
+def match_statement(study: Study, statement: int, names: Sequence[str]) -> Iterator[Match]:
+    """Matches of the names that one statement assigns."""
+    for name in names:
+        values = values_of(study, statement, name)
+        match = _match_early(study, statement, name, values) or _match_table(study, statement, name, values)
+        if match is not None:
+            yield match
+
+
+def _match_early(study: Study, statement: int, name: str, values: list[Any] | None) -> Match | None:
+    flat, pairs = _numbers(values, 1), _numbers(values, 2)
+    grids = [probe.grid for probe in study.probes]
+    if flat is not None:
+        if all(_same(v, reference.cu_seqlens(g)) for v, g in zip(flat, grids)):
+            return Match(statement, helpers.CU_SEQLENS, (name,), (study.grid,))
+        return _match_window(study, statement, name, flat)
+    if pairs is not None and all(v.shape[1] == 2 for v in pairs):
+
+        def is_ids(i: int, args: tuple[Any, ...]) -> bool:
+            return _fits(grids[i], args[0]) and _same(pairs[i], reference.rotary_pos_ids(grids[i], args[0]))
+
+        found = _search(study, ("merge",), is_ids)
+        if found is not None:
+            return Match(statement, helpers.ROTARY_POS_IDS, (name,), (study.grid, *found))
+    return None
+
+
+def _fits(grid: np.ndarray, merge: Any) -> bool:
+    """Tell whether a candidate can be a merge size of this grid at all."""
+    sizes = np.asarray(merge)
+    if (sizes < 1).any() or (sizes > 16).any():
+        return False
+    return bool((grid[:, 1:] % (sizes[:, None] if sizes.ndim else sizes) == 0).all())
+
+
+def _match_window(study: Study, statement: int, name: str, values: list[np.ndarray]) -> Match | None:
+    """The window order or its boundaries; the two names are joined by the caller."""
+    if not any("window" in text for text in study.traces[0].scalars):
+        return None
+    for position in (0, 1):
+
+        def is_window(i: int, args: tuple[Any, ...], position: int = position) -> bool:
+            merge, window, patch = args
+            if not np.isscalar(merge) or not _fits(study.probes[i].grid, merge) or window < merge * patch:
+                return False
+            found = reference.window_index(study.probes[i].grid, merge, window, patch)
+            return found is not None and _same(values[i], found[position])
+
+        found = _search(study, ("merge", "window", "patch"), is_window)
+        if found is not None:
+            names = (name, "") if position == 0 else ("", name)
+            return Match(statement, helpers.WINDOW_INDEX, names, (study.grid, *found))
+    return None
+
+
+def _late_rows(values: list[Any] | None) -> list[np.ndarray] | None:
+    if values is None:
+        return None
+    if not all(isinstance(v, Arr) and v.late and v.data.ndim == 2 for v in values):
+        return None
+    return [v.data for v in values]
+
+
+def _match_table(study: Study, statement: int, name: str, values: list[Any] | None) -> Match | None:
+    """Rows of a learned table, interpolated by the align-corners rule in block-major order."""
+    rows = _late_rows(values)
+    if rows is None:
+        return None
+    for text in study.traces[0].embeddings:
+
+        def is_interpolated(i: int, args: tuple[Any, ...]) -> bool:
+            side, merge = args
+            table = study.traces[i].embeddings[text].rows
+            if not np.isscalar(merge) or side < 2 or side * side > len(table):
+                return False
+            if not _fits(study.probes[i].grid, merge):
+                return False
+            expected = reference.weighted_rows(
+                table, *reference.pos_embed_indices(study.probes[i].grid, side, merge)
+            )
+            return expected.shape == rows[i].shape and bool(np.allclose(expected, rows[i], atol=1e-9))
+
+        if all(text in trace.embeddings for trace in study.traces):
+            found = _search(study, ("grid_per_side", "merge"), is_interpolated)
+            if found is not None:
+                return Match(statement, helpers.POS_EMBED, (name,), (study.grid, *found), rows=text)
+    return None
+
+
+def understood(study: Study, statement: int) -> bool:
+    """Tell whether a statement ran on all probes and left nothing unknown: it may be removed."""
+    for trace in study.traces:
+        if statement in trace.reasons or statement not in trace.snapshots:
+            return False
+        values = trace.snapshots[statement].values()
+        if not values or any(_unknown(value) for value in values):
+            return False
+    return True
+
+
+def _unknown(value: Any) -> bool:
+    if isinstance(value, Arr):
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(_unknown(item) for item in value)
+    return is_late(value) and not hasattr(value, "positions")
