@@ -131,6 +131,8 @@ class Qwen2VLVisionRotaryEmbedding(nn.Module):
 class Qwen2VLPatchEmbed(nn.Module):
     """Projects each flattened patch; the kernel covers the patch exactly, so no position mixes."""
 
+    has_bias = False
+
     def __init__(self, config: Qwen2VLVisionConfig) -> None:
         super().__init__()
         self.patch_size = config.patch_size
@@ -139,7 +141,7 @@ class Qwen2VLPatchEmbed(nn.Module):
         self.embed_dim = config.embed_dim
         kernel = [self.temporal_patch_size, self.patch_size, self.patch_size]
         self.proj = nn.Conv3d(
-            self.in_channels, self.embed_dim, kernel_size=kernel, stride=kernel, bias=False
+            self.in_channels, self.embed_dim, kernel_size=kernel, stride=kernel, bias=self.has_bias
         )
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
@@ -204,13 +206,14 @@ class Qwen2VLVisionAttention(nn.Module):
         self,
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
-        position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
         query_states, key_states, value_states = self.project(hidden_states)
-        cos, sin = position_embeddings
-        query_states, key_states = apply_rotary_pos_emb_vision(query_states, key_states, cos, sin)
+        if position_embeddings is not None:
+            cos, sin = position_embeddings
+            query_states, key_states = apply_rotary_pos_emb_vision(query_states, key_states, cos, sin)
 
         query_states = query_states.transpose(0, 1).unsqueeze(0)
         key_states = key_states.transpose(0, 1).unsqueeze(0)
@@ -276,7 +279,7 @@ class Qwen2VLVisionBlock(GradientCheckpointingLayer):
         self,
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
-        position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(
@@ -329,11 +332,8 @@ class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
         self.gradient_checkpointing = False
         self.post_init()
 
-    def rot_pos_emb(self, grid_thw: torch.Tensor) -> torch.Tensor:
-        """Angles of each patch: those of its row, then those of its column.
-
-        Returns a tensor of shape `(num_patches, head_dim // 2)`.
-        """
+    def get_patch_positions(self, grid_thw: torch.Tensor) -> torch.Tensor:
+        """Row and column of each patch in its frame, shape `(num_patches, 2)`."""
         merge_size = self.spatial_merge_size
         pos_ids = []
         for t, h, w in grid_thw.tolist():
@@ -344,7 +344,14 @@ class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
             cols = cols.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
             cols = cols.permute(0, 2, 1, 3).flatten()
             pos_ids.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
-        pos_ids = torch.cat(pos_ids, dim=0)
+        return torch.cat(pos_ids, dim=0)
+
+    def rot_pos_emb(self, grid_thw: torch.Tensor) -> torch.Tensor:
+        """Angles of each patch: those of its row, then those of its column.
+
+        Returns a tensor of shape `(num_patches, head_dim // 2)`.
+        """
+        pos_ids = self.get_patch_positions(grid_thw)
         rotary_pos_emb_full = self.rotary_pos_emb(grid_thw[:, 1:].max())
         return rotary_pos_emb_full[pos_ids].flatten(1)
 
@@ -398,6 +405,7 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
     accepts_loss_kwargs = False
     # Whether prompts hold the frames of a video one by one, with text between them.
     frames_apart = False
+    position_dtype = torch.long
 
     def __init__(self, config: Qwen2VLConfig) -> None:
         super().__init__(config)
@@ -474,7 +482,7 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
                 image_grid_thw, video_grid_thw, **kwargs
             ).items()
         }
-        position_ids = torch.zeros((3, *input_ids.shape), dtype=input_ids.dtype)
+        position_ids = torch.zeros((3, *input_ids.shape), dtype=self.position_dtype)
         deltas = []
         for sample, token_types in enumerate(mm_token_type_ids.cpu()):
             kept = torch.ones_like(token_types, dtype=torch.bool)
@@ -492,7 +500,7 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
                     pieces.append(grid.positions() + start)
                     start += grid.span()
             positions = torch.cat(pieces, dim=1)
-            position_ids[:, sample, kept] = positions.to(position_ids.dtype)
+            position_ids[:, sample, kept] = positions.to(self.position_dtype)
             deltas.append(positions.max() + 1 - positions.shape[1])
         return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(input_ids.device)
 

@@ -1,0 +1,693 @@
+"""Qwen2.5-Omni thinker: the encoder of qwen2_5_vl, an audio encoder over chunks, and a text decoder.
+
+Audio comes as mel frames of all clips in one row of time. Each clip is cut into chunks of
+`2 * n_window` frames; convolutions and attention stay inside a chunk, and pairs of rows of a clip are
+averaged at the end.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import (
+    Qwen2_5OmniAudioEncoderConfig,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerTextModel,
+    Qwen2_5OmniVisionEncoderConfig,
+)
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
+from transformers.generation import GenerationMixin
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from ..qwen2_5_vl.modeling_qwen2_5_vl import (
+    Qwen2_5_VisionTransformerPretrainedModel,
+    Qwen2_5_VLPreTrainedModel,
+    Qwen2_5_VLVisionAttention,
+)
+from ..qwen2_vl.modeling_qwen2_vl import (
+    Qwen2VLCausalLMOutputWithPast,
+    Qwen2VLModel,
+    Qwen2VLPositionGrid,
+    eager_attention_forward,
+)
+
+
+class Qwen2_5OmniThinkerCausalLMOutputWithPast(Qwen2VLCausalLMOutputWithPast):
+    pass
+
+
+class Qwen2_5OmniPositionGrid(Qwen2VLPositionGrid):
+    def span(self) -> float:
+        """How far the text behind it moves on; time counts here, too."""
+        return max(self.times[-1] + 1, self.rows, self.columns)
+
+
+class Qwen2_5OmniVisionAttention(Qwen2_5_VLVisionAttention):
+    def __init__(self, config: Qwen2_5OmniVisionEncoderConfig) -> None:
+        super().__init__(config)
+        del self.qkv
+        self.q = nn.Linear(self.dim, self.dim)
+        self.k = nn.Linear(self.dim, self.dim)
+        self.v = nn.Linear(self.dim, self.dim)
+
+    def project(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
+        shape = (hidden_states.shape[0], self.num_heads, -1)
+        return (
+            self.q(hidden_states).reshape(shape),
+            self.k(hidden_states).reshape(shape),
+            self.v(hidden_states).reshape(shape),
+        )
+
+
+class Qwen2_5OmniSinusoids(nn.Module):
+    """Fixed positions of the audio encoder: sines, then cosines, of falling frequency."""
+
+    positional_embedding: torch.Tensor
+
+    def __init__(self, length: int, channels: int, max_timescale: float = 10000.0) -> None:
+        super().__init__()
+        if channels % 2 != 0:
+            raise ValueError(f"Sine and cosine positions need an even number of channels, not {channels}.")
+        self.length = length
+        self.channels = channels
+        self.max_timescale = max_timescale
+        self.register_buffer("positional_embedding", self.compute_table(), persistent=False)
+
+    def compute_table(self) -> torch.Tensor:
+        half = self.channels // 2
+        step = torch.log(torch.tensor(self.max_timescale, dtype=torch.float64)).item() / (half - 1)
+        angles = torch.arange(self.length)[:, None] * torch.exp(-step * torch.arange(half).float())
+        return torch.cat([torch.sin(angles), torch.cos(angles)], dim=1)
+
+    def forward(self, seqlen: int) -> torch.Tensor:
+        return self.positional_embedding[:seqlen, :]
+
+
+class Qwen2_5OmniPreTrainedModel(Qwen2_5_VLPreTrainedModel):
+    config: Qwen2_5OmniThinkerConfig
+    input_modalities = ("image", "video", "audio", "text")
+    _no_split_modules = ["Qwen2_5OmniDecoderLayer", "Qwen2_5OmniVisionBlock"]
+    _can_compile_fullgraph = False
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, Qwen2_5OmniSinusoids):
+            init.copy_(module.positional_embedding, module.compute_table())
+
+
+class Qwen2_5OmniVisionEncoder(Qwen2_5_VisionTransformerPretrainedModel):
+    config: Qwen2_5OmniVisionEncoderConfig
+
+
+class Qwen2_5OmniAudioAttention(nn.Module):
+    """Self-attention inside each segment of a packed sequence of audio rows."""
+
+    key_bias = False
+
+    def __init__(self, config: Qwen2_5OmniAudioEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_dim = config.d_model
+        self.num_heads = config.encoder_attention_heads
+        self.head_dim = self.embed_dim // self.num_heads
+        self.num_key_value_groups = 1  # read by the attention functions of transformers
+        self.scaling = self.head_dim**-0.5
+        self.attention_dropout = 0.0
+        self.is_causal = False
+        self.k_proj = nn.Linear(self.embed_dim, self.embed_dim, bias=self.key_bias)
+        self.v_proj = nn.Linear(self.embed_dim, self.embed_dim)
+        self.q_proj = nn.Linear(self.embed_dim, self.embed_dim)
+        self.out_proj = nn.Linear(self.embed_dim, self.embed_dim)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        cu_seqlens: torch.Tensor,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> torch.Tensor:
+        seq_length = hidden_states.shape[0]
+        query_states = self.q_proj(hidden_states).reshape(seq_length, self.num_heads, -1)
+        key_states = self.k_proj(hidden_states).reshape(seq_length, self.num_heads, -1)
+        value_states = self.v_proj(hidden_states).reshape(seq_length, self.num_heads, -1)
+
+        query_states = query_states.transpose(0, 1).unsqueeze(0)
+        key_states = key_states.transpose(0, 1).unsqueeze(0)
+        value_states = value_states.transpose(0, 1).unsqueeze(0)
+
+        attention_interface: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
+            self.config._attn_implementation, eager_attention_forward
+        )
+        dropout = self.attention_dropout if self.training else 0.0
+
+        if is_flash_attention_requested(self.config):
+            # The kernels take the segments of a packed sequence as they are.
+            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            attn_output, _ = attention_interface(
+                self,
+                query_states,
+                key_states,
+                value_states,
+                attention_mask=None,
+                scaling=self.scaling,
+                dropout=dropout,
+                cu_seq_lens_q=cu_seqlens,
+                cu_seq_lens_k=cu_seqlens,
+                max_length_q=max_seqlen,
+                max_length_k=max_seqlen,
+                is_causal=False,
+                **kwargs,
+            )
+        else:
+            lengths = cu_seqlens[1:] - cu_seqlens[:-1]
+            splits = [
+                torch.split(states, lengths.tolist(), dim=2)
+                for states in (query_states, key_states, value_states)
+            ]
+            attn_outputs = [
+                attention_interface(
+                    self,
+                    q,
+                    k,
+                    v,
+                    attention_mask=None,
+                    scaling=self.scaling,
+                    dropout=dropout,
+                    is_causal=False,
+                    **kwargs,
+                )[0]
+                for q, k, v in zip(*splits)
+            ]
+            attn_output = torch.cat(attn_outputs, dim=1)
+
+        return self.out_proj(attn_output.reshape(seq_length, -1).contiguous())
+
+
+class Qwen2_5OmniAudioEncoderLayer(GradientCheckpointingLayer):
+    def __init__(self, config: Qwen2_5OmniAudioEncoderConfig) -> None:
+        super().__init__()
+        self.self_attn = Qwen2_5OmniAudioAttention(config)
+        self.self_attn_layer_norm = nn.LayerNorm(config.d_model)
+        self.activation_fn = ACT2FN[config.activation_function]
+        self.fc1 = nn.Linear(config.d_model, config.encoder_ffn_dim)
+        self.fc2 = nn.Linear(config.encoder_ffn_dim, config.d_model)
+        self.final_layer_norm = nn.LayerNorm(config.d_model)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        cu_seqlens: torch.Tensor,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> torch.Tensor:
+        hidden_states = hidden_states + self.self_attn(
+            self.self_attn_layer_norm(hidden_states), cu_seqlens=cu_seqlens, **kwargs
+        )
+        inner = self.activation_fn(self.fc1(self.final_layer_norm(hidden_states)))
+        hidden_states = hidden_states + self.fc2(inner)
+        if hidden_states.dtype == torch.float16:
+            # Keeps clear of infinity, which the next norm would turn into nan.
+            limit = torch.finfo(torch.float16).max - 1000
+            hidden_states = hidden_states.clamp(min=-limit, max=limit)
+        return hidden_states
+
+
+class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
+    """Audio encoder: mel frames in, about one row per four frames out."""
+
+    config: Qwen2_5OmniAudioEncoderConfig
+    main_input_name = "input_features"
+    input_modalities = "audio"
+    _no_split_modules = ["Qwen2_5OmniAudioEncoderLayer"]
+    _can_record_outputs = {
+        "hidden_states": Qwen2_5OmniAudioEncoderLayer,
+        "attentions": Qwen2_5OmniAudioAttention,
+    }
+
+    def __init__(self, config: Qwen2_5OmniAudioEncoderConfig) -> None:
+        super().__init__(config)
+        self.n_window = config.n_window
+        self.conv1 = nn.Conv1d(config.num_mel_bins, config.d_model, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv1d(config.d_model, config.d_model, kernel_size=3, stride=2, padding=1)
+        self.positional_embedding = Qwen2_5OmniSinusoids(config.max_source_positions, config.d_model)
+        self.audio_bos_eos_token = nn.Embedding(2, config.output_dim)
+        self.layers = nn.ModuleList(
+            [Qwen2_5OmniAudioEncoderLayer(config) for _ in range(config.encoder_layers)]
+        )
+        self.ln_post = nn.LayerNorm(config.d_model)
+        self.proj = nn.Linear(config.d_model, config.output_dim)
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.conv1
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.conv1 = value
+
+    def get_output_lengths(self, feature_lens: torch.Tensor) -> torch.Tensor:
+        """Rows that the encoder returns for clips of so many mel frames."""
+        return ((feature_lens - 1) // 2 + 1) // 2
+
+    def get_chunk_lengths(self, feature_lens: torch.Tensor) -> torch.Tensor:
+        """Mel frames of each chunk, clip by clip; only the last chunk of a clip may be short."""
+        chunk_size = self.n_window * 2
+        chunk_num = torch.ceil(feature_lens / chunk_size).long()
+        chunk_lengths = torch.full(
+            (int(chunk_num.sum()),), chunk_size, dtype=torch.long, device=feature_lens.device
+        )
+        last_chunks = chunk_num.cumsum(0) - 1
+        rest = feature_lens % chunk_size
+        chunk_lengths[last_chunks] = torch.where(rest == 0, chunk_size, rest)
+        return chunk_lengths
+
+    @merge_with_config_defaults
+    @capture_outputs(tie_last_hidden_states=False)
+    def forward(
+        self,
+        input_features: torch.Tensor,
+        feature_lens: torch.Tensor | None = None,
+        aftercnn_lens: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes the clips of a batch.
+
+        Args:
+            input_features (`torch.Tensor` of shape `(num_mel_bins, num_frames)`):
+                Mel frames of all clips, one after the other.
+            feature_lens (`torch.LongTensor` of shape `(num_clips,)`):
+                Mel frames of each clip.
+            aftercnn_lens (`torch.LongTensor` of shape `(num_clips,)`, *optional*):
+                Rows of each clip behind the convolutions; they follow from `feature_lens`.
+
+        Returns:
+            The rows of all clips as `last_hidden_state`.
+        """
+        chunk_lengths = self.get_chunk_lengths(feature_lens)
+        chunk_list = input_features.T.split(chunk_lengths.tolist(), dim=0)
+        padded_feature = nn.utils.rnn.pad_sequence(chunk_list, batch_first=True).transpose(1, 2)
+        padded_feature = padded_feature.to(self.conv1.weight.dtype)
+
+        # The bias makes the padding non-zero, and the second convolution would look at it.
+        frames = torch.arange(padded_feature.shape[2], device=padded_feature.device)
+        frame_mask = frames < chunk_lengths.unsqueeze(1)
+        hidden_states = F.gelu(self.conv1(padded_feature)) * frame_mask.unsqueeze(1)
+        hidden_states = F.gelu(self.conv2(hidden_states)).transpose(1, 2)
+        positions = self.positional_embedding(hidden_states.shape[1])
+        hidden_states = hidden_states + positions.to(hidden_states.dtype)
+
+        lengths_after_cnn = (chunk_lengths - 1) // 2 + 1
+        rows = torch.arange(hidden_states.shape[1], device=hidden_states.device)
+        hidden_states = hidden_states[rows < lengths_after_cnn.unsqueeze(1)]
+        cu_seqlens = F.pad(lengths_after_cnn.cumsum(0), (1, 0)).to(torch.int32)
+
+        for encoder_layer in self.layers:
+            hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)
+
+        # The mean of each pair of rows; a single last row of a clip has no partner and is left out.
+        clip_ends = ((feature_lens - 1) // 2 + 1).cumsum(0).tolist()
+        pool_indices = torch.cat(
+            [torch.arange(start, end - 1, 2) for start, end in zip([0, *clip_ends], clip_ends)]
+        ).to(hidden_states.device)
+        hidden_states = (hidden_states[pool_indices] + hidden_states[pool_indices + 1]) / 2
+        return BaseModelOutputWithPooling(last_hidden_state=self.proj(self.ln_post(hidden_states)))
+
+
+class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
+    """Encoders and text decoder with a language head: the part that reads and answers in text."""
+
+    config: Qwen2_5OmniThinkerConfig
+    base_model_prefix = "thinker"
+    _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
+    _no_split_modules = ["Qwen2_5OmniAudioEncoder", "Qwen2_5OmniVisionEncoder"]
+    # Whether the two tokens in front of a video with sound, and the two behind, share a position.
+    delimiters_share_position = True
+
+    def __init__(self, config: Qwen2_5OmniThinkerConfig) -> None:
+        super().__init__(config)
+        self.visual = Qwen2_5OmniVisionEncoder._from_config(config.vision_config)
+        del self.language_model
+        self.audio_tower = Qwen2_5OmniAudioEncoder._from_config(config.audio_config)
+        self.model = Qwen2_5OmniThinkerTextModel._from_config(config.text_config)
+        self.lm_head = nn.Linear(
+            config.text_config.hidden_size, config.text_config.vocab_size, bias=False
+        )
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.model.set_input_embeddings(value)
+
+    def get_frame_times(
+        self,
+        frames: int,
+        video: int,
+        video_second_per_grid: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Sequence[float]:
+        """Positions in time of the frames of one video, counted from its first."""
+        seconds = 1.0 if video_second_per_grid is None else float(video_second_per_grid[video])
+        times = torch.arange(frames) * torch.tensor(seconds) * self.config.position_id_per_seconds
+        return times.to(self.position_dtype).tolist()
+
+    def get_token_types(self, tokens: list[int], use_audio_in_video: bool) -> list[int]:
+        """0: text and audio, 1: image, 2: video, 3: video and its sound mixed, 4: delimiters of those."""
+        image, video, audio = (
+            self.config.image_token_id,
+            self.config.video_token_id,
+            self.config.audio_token_id,
+        )
+        types = [{image: 1, video: 2}.get(token, 0) for token in tokens]
+        if not use_audio_in_video:
+            return types
+        opening = [self.config.vision_start_token_id, self.config.audio_start_token_id]
+        for start in range(len(tokens) - 1):
+            if tokens[start : start + 2] == opening:
+                end = start + 2
+                while end < len(tokens) and tokens[end] in (video, audio):
+                    end += 1
+                types[start : end + 2] = [4, 4] + [3] * (end - start - 2) + [4, 4]
+        return types
+
+    def get_mixed_positions(self, tokens: list[int], grid: Qwen2_5OmniPositionGrid) -> torch.Tensor:
+        """Positions of the tokens of a video and its sound, each counted from the start of both."""
+        is_video = torch.tensor(tokens) == self.config.video_token_id
+        positions = torch.zeros((3, len(tokens)), dtype=self.position_dtype)
+        positions[:, is_video] = grid.positions().to(self.position_dtype)
+        positions[:, ~is_video] = torch.arange(int((~is_video).sum())).to(self.position_dtype)
+        return positions
+
+    def get_rope_index(
+        self,
+        input_ids: torch.LongTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        use_audio_in_video: bool | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rotary positions of all tokens along time, rows and columns.
+
+        Text and audio count on along all three axes at once, images and videos spread over their
+        grids. If videos come with sound, the tokens of both are mixed in the prompt and start at the
+        same position.
+
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch_size, sequence_length)`):
+                The prompt.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video.
+            attention_mask (`torch.Tensor` of shape `(batch_size, sequence_length)`, *optional*):
+                0 for padding, which gets position 0.
+            use_audio_in_video (`bool`, *optional*):
+                Whether the videos come with sound.
+
+        Returns:
+            Positions of shape `(3, batch_size, sequence_length)`, and for each sample the next
+            position minus the number of tokens, shape `(batch_size, 1)`.
+        """
+        grids = {
+            token_type: iter(rows)
+            for token_type, rows in self.get_position_grids(
+                image_grid_thw, video_grid_thw, **kwargs
+            ).items()
+        }
+        position_ids = torch.zeros((3, *input_ids.shape), dtype=self.position_dtype)
+        deltas = []
+        for sample, sample_ids in enumerate(input_ids.cpu()):
+            kept = torch.ones_like(sample_ids, dtype=torch.bool)
+            if attention_mask is not None:
+                kept = attention_mask[sample].bool().cpu()
+            tokens = sample_ids[kept].tolist()
+            types = self.get_token_types(tokens, bool(use_audio_in_video))
+            start = 0
+            pieces = []
+            for token_type, run in itertools.groupby(zip(types, tokens), key=lambda pair: pair[0]):
+                run_tokens = [token for _, token in run]
+                if token_type in (1, 2):
+                    grid = next(grids[token_type])
+                    pieces.append(grid.positions() + start)
+                    start += grid.span()
+                elif token_type == 3:
+                    pieces.append(self.get_mixed_positions(run_tokens, next(grids[2])) + start)
+                    # Text goes on behind the last stretch, be it of the video or of its sound.
+                    last = [token == run_tokens[-1] for token in reversed(run_tokens)]
+                    stretch = last.index(False) if False in last else len(last)
+                    start = pieces[-1][:, -stretch:].max().item() + 1
+                else:
+                    counted = torch.arange(len(run_tokens))
+                    if token_type == 4 and self.delimiters_share_position:
+                        counted = counted // 2
+                    pieces.append((counted + start).expand(3, -1))
+                    start += int(counted[-1]) + 1
+            positions = torch.cat(pieces, dim=1)
+            position_ids[:, sample, kept] = positions.to(self.position_dtype)
+            deltas.append(positions.max() + 1 - positions.shape[1])
+        return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(input_ids.device)
+
+    def compute_3d_position_ids(
+        self,
+        input_ids: torch.Tensor | None,
+        inputs_embeds: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        **kwargs: Any,
+    ) -> torch.Tensor | None:
+        """Positions for a forward call that came with a mask and without positions.
+
+        The first call of a prompt computes them and remembers the offsets; later calls of the same
+        generation count on from there.
+        """
+        past_length = 0 if past_key_values is None else past_key_values.get_seq_length()
+        if attention_mask is None:
+            return None
+        if input_ids is not None and (past_length == 0 or self.rope_deltas is None):
+            position_ids, self.rope_deltas = self.get_rope_index(
+                input_ids, attention_mask=attention_mask, **kwargs
+            )
+            return position_ids
+        seq_length = inputs_embeds.shape[1]
+        positions = (attention_mask.long().cumsum(-1) - 1).masked_fill(attention_mask == 0, 0)
+        positions = positions[:, -seq_length:] + self.rope_deltas.to(attention_mask.device)
+        return positions.expand(3, -1, -1)
+
+    @can_return_tuple
+    def get_image_features(
+        self,
+        pixel_values: torch.FloatTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes images for the text decoder.
+
+        Args:
+            pixel_values (`torch.FloatTensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all images.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image, counted in patches.
+
+        Returns:
+            The encoder output, with the tokens of all images in `pooler_output`.
+        """
+        pixel_values = pixel_values.type(self.visual.dtype)
+        return self.visual(pixel_values, grid_thw=image_grid_thw, **kwargs)
+
+    @can_return_tuple
+    def get_video_features(
+        self,
+        pixel_values_videos: torch.FloatTensor,
+        video_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes videos for the text decoder.
+
+        Args:
+            pixel_values_videos (`torch.FloatTensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all videos.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video, counted in patches.
+
+        Returns:
+            The encoder output, with the tokens of all videos in `pooler_output`.
+        """
+        pixel_values_videos = pixel_values_videos.type(self.visual.dtype)
+        return self.visual(pixel_values_videos, grid_thw=video_grid_thw, **kwargs)
+
+    @can_return_tuple
+    def get_audio_features(
+        self,
+        input_features: torch.FloatTensor,
+        feature_attention_mask: torch.LongTensor | None = None,
+        audio_feature_lengths: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes audio clips for the text decoder.
+
+        Args:
+            input_features (`torch.FloatTensor`):
+                Mel frames, `(num_clips, num_mel_bins, num_frames)` with a mask for the padding, or
+                those of all clips in one row of time, `(num_mel_bins, num_frames)`, with their lengths.
+            feature_attention_mask (`torch.LongTensor` of shape `(num_clips, num_frames)`, *optional*):
+                1 for the frames that count.
+            audio_feature_lengths (`torch.LongTensor` of shape `(num_clips,)`, *optional*):
+                Mel frames of each clip; they follow from the mask where there is one.
+
+        Returns:
+            The encoder output, with the rows of all clips in `last_hidden_state`.
+        """
+        if feature_attention_mask is not None:
+            audio_feature_lengths = feature_attention_mask.sum(dim=1)
+            input_features = input_features.permute(0, 2, 1)[feature_attention_mask.bool()].permute(1, 0)
+        elif audio_feature_lengths is None:
+            raise ValueError("Audio needs `feature_attention_mask` or `audio_feature_lengths`.")
+        return self.audio_tower(input_features, feature_lens=audio_feature_lengths, **kwargs)
+
+    def get_audio_mask(
+        self, input_ids: torch.LongTensor | None, inputs_embeds: torch.FloatTensor
+    ) -> torch.Tensor:
+        return self.get_token_mask(input_ids, inputs_embeds, self.config.audio_token_id)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        input_features: torch.FloatTensor | None = None,
+        pixel_values: torch.FloatTensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        feature_attention_mask: torch.Tensor | None = None,
+        audio_feature_lengths: torch.LongTensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        use_audio_in_video: bool | None = None,
+        video_second_per_grid: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | Qwen2_5OmniThinkerCausalLMOutputWithPast:
+        """Predicts the next token of a prompt whose placeholders are replaced by what the encoders return.
+
+        Args:
+            input_features (`torch.FloatTensor`, *optional*):
+                Mel frames; see `get_audio_features`.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image, counted in patches.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video, counted in patches.
+            feature_attention_mask (`torch.Tensor` of shape `(num_clips, num_frames)`, *optional*):
+                1 for the mel frames that count.
+            audio_feature_lengths (`torch.LongTensor` of shape `(num_clips,)`, *optional*):
+                Mel frames of each clip.
+            labels (`torch.LongTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                Tokens to be predicted; -100 where there is no loss.
+            use_audio_in_video (`bool`, *optional*):
+                Whether the videos come with sound, mixed into their tokens.
+            video_second_per_grid (`torch.Tensor` of shape `(num_videos,)`, *optional*):
+                Seconds between two frames of each video.
+        """
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+
+        if input_features is not None:
+            audio_features = self.get_audio_features(
+                input_features,
+                feature_attention_mask=feature_attention_mask,
+                audio_feature_lengths=audio_feature_lengths,
+                return_dict=True,
+            ).last_hidden_state
+            audio_mask = self.get_audio_mask(input_ids, inputs_embeds)
+            inputs_embeds = self.merge_features(inputs_embeds, audio_mask, audio_features)
+
+        if pixel_values is not None:
+            image_embeds = self.get_image_features(
+                pixel_values, image_grid_thw, return_dict=True
+            ).pooler_output
+            image_mask = self.get_image_mask(input_ids, inputs_embeds)
+            inputs_embeds = self.merge_features(inputs_embeds, image_mask, image_embeds)
+
+        if pixel_values_videos is not None:
+            video_embeds = self.get_video_features(
+                pixel_values_videos, video_grid_thw, return_dict=True
+            ).pooler_output
+            video_mask = self.get_video_mask(input_ids, inputs_embeds)
+            inputs_embeds = self.merge_features(inputs_embeds, video_mask, video_embeds)
+
+        if position_ids is None:
+            position_ids = self.compute_3d_position_ids(
+                input_ids=input_ids,
+                inputs_embeds=inputs_embeds,
+                image_grid_thw=image_grid_thw,
+                video_grid_thw=video_grid_thw,
+                attention_mask=attention_mask,
+                past_key_values=past_key_values,
+                use_audio_in_video=use_audio_in_video,
+                video_second_per_grid=video_second_per_grid,
+            )
+
+        outputs = self.model(
+            input_ids=None,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        logits = self.lm_head(outputs.last_hidden_state)
+
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size
+            )
+        return Qwen2_5OmniThinkerCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            rope_deltas=self.rope_deltas,
+        )
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: torch.LongTensor,
+        is_first_iteration: bool = False,
+        use_cache: bool = True,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        model_inputs = super().prepare_inputs_for_generation(
+            input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
+        )
+        # Rotary positions have three axes and are computed in the forward call.
+        model_inputs["position_ids"] = None
+        # Once the prompt is in the cache its images, videos and clips are, too.
+        if use_cache and not is_first_iteration:
+            model_inputs["pixel_values"] = None
+            model_inputs["pixel_values_videos"] = None
+            model_inputs["input_features"] = None
+        return model_inputs
+
+
+__all__ = [
+    "Qwen2_5OmniAudioEncoder",
+    "Qwen2_5OmniPreTrainedModel",
+    "Qwen2_5OmniThinkerForConditionalGeneration",
+    "Qwen2_5OmniVisionEncoder",
+]

@@ -1,0 +1,288 @@
+"""Qwen2.5-VL: the encoder of qwen2_vl with attention in windows, root mean square norms and gated MLPs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLVisionConfig
+from transformers.activations import ACT2FN
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from ..qwen2_vl.modeling_qwen2_vl import (
+    Qwen2VisionTransformerPretrainedModel,
+    Qwen2VLForConditionalGeneration,
+    Qwen2VLModel,
+    Qwen2VLPatchEmbed,
+    Qwen2VLPatchMerger,
+    Qwen2VLPreTrainedModel,
+    Qwen2VLVisionAttention,
+    Qwen2VLVisionBlock,
+    Qwen2VLVisionRotaryEmbedding,
+)
+
+
+class Qwen2_5_VLRMSNorm(nn.Module):
+    """Scales each row to unit root mean square, in float32, and then by a learned weight."""
+
+    def __init__(self, hidden_size: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(hidden_size))
+        self.variance_epsilon = eps
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        values = hidden_states.to(torch.float32)
+        values = values * torch.rsqrt(values.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
+        return self.weight * values.to(hidden_states.dtype)
+
+
+class Qwen2_5_VLVisionMlp(nn.Module):
+    def __init__(self, config: Qwen2_5_VLVisionConfig, bias: bool = True) -> None:
+        super().__init__()
+        self.hidden_size = config.hidden_size
+        self.intermediate_size = config.intermediate_size
+        self.gate_proj = nn.Linear(self.hidden_size, self.intermediate_size, bias=bias)
+        self.up_proj = nn.Linear(self.hidden_size, self.intermediate_size, bias=bias)
+        self.down_proj = nn.Linear(self.intermediate_size, self.hidden_size, bias=bias)
+        self.act_fn = ACT2FN[config.hidden_act]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Qwen2_5_VLPatchEmbed(Qwen2VLPatchEmbed):
+    def __init__(self, config: Qwen2_5_VLVisionConfig) -> None:
+        super().__init__(config)
+        self.embed_dim = config.hidden_size
+
+
+class Qwen2_5_VLVisionRotaryEmbedding(Qwen2VLVisionRotaryEmbedding):
+    def __init__(self, config: Qwen2_5_VLVisionConfig, theta: float = 10000.0) -> None:
+        super().__init__(config, theta)
+        # Each of the two axes takes half of the channels of a head.
+        self.dim = config.hidden_size // config.num_heads // 2
+
+
+class Qwen2_5_VLPatchMerger(Qwen2VLPatchMerger):
+    def __init__(self, config: Qwen2_5_VLVisionConfig) -> None:
+        super().__init__(config)
+        self.hidden_size = config.hidden_size * config.spatial_merge_size**2
+        self.ln_q = Qwen2_5_VLRMSNorm(config.hidden_size, eps=1e-6)
+        self.mlp = nn.Sequential(
+            nn.Linear(self.hidden_size, self.hidden_size),
+            nn.GELU(),
+            nn.Linear(self.hidden_size, config.out_hidden_size),
+        )
+
+
+class Qwen2_5_VLVisionAttention(Qwen2VLVisionAttention):
+    def __init__(self, config: Qwen2_5_VLVisionConfig) -> None:
+        super().__init__(config)
+        self.dim = config.hidden_size
+
+
+class Qwen2_5_VLVisionBlock(Qwen2VLVisionBlock):
+    def __init__(self, config: Qwen2_5_VLVisionConfig) -> None:
+        super().__init__(config)
+        self.norm1 = Qwen2_5_VLRMSNorm(config.hidden_size, eps=1e-6)
+        self.norm2 = Qwen2_5_VLRMSNorm(config.hidden_size, eps=1e-6)
+        self.mlp = Qwen2_5_VLVisionMlp(config)
+
+
+class Qwen2_5_VLPreTrainedModel(Qwen2VLPreTrainedModel):
+    _no_split_modules = ["Qwen2_5_VLDecoderLayer", "Qwen2_5_VLVisionBlock"]
+
+
+class Qwen2_5_VisionTransformerPretrainedModel(Qwen2VisionTransformerPretrainedModel):
+    """Vision encoder: patch rows in, one token per merged block out.
+
+    Most blocks attend inside windows of merged tokens. The patches are reordered once, window by
+    window, so that every window is a segment of the sequence; the merged tokens are put back in order
+    at the end, the patches of `last_hidden_state` are not.
+    """
+
+    config: Qwen2_5_VLVisionConfig
+
+    def __init__(self, config: Qwen2_5_VLVisionConfig) -> None:
+        super().__init__(config)
+        self.spatial_merge_unit = config.spatial_merge_size**2
+        self.patch_size = config.patch_size
+        self.window_size = config.window_size
+        self.fullatt_block_indexes = config.fullatt_block_indexes
+
+    def get_window_index(self, grid_thw: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+        """The order of the merged tokens window by window, and where the windows begin, in patches.
+
+        Windows at the right and lower edge may be cut; boundaries of windows without any token are
+        repeated.
+        """
+        side = self.window_size // self.spatial_merge_size // self.patch_size
+        window_index = []
+        cu_window_seqlens = [0]
+        offset = 0
+        for t, h, w in grid_thw.tolist():
+            rows, cols = h // self.spatial_merge_size, w // self.spatial_merge_size
+            index = torch.arange(t * rows * cols).reshape(t, rows, cols)
+            pad_h = side - rows % side
+            pad_w = side - cols % side
+            windows_h = (rows + pad_h) // side
+            windows_w = (cols + pad_w) // side
+            index = F.pad(index, (0, pad_w, 0, pad_h), "constant", -100)
+            index = index.reshape(t, windows_h, side, windows_w, side).permute(0, 1, 3, 2, 4)
+            index = index.reshape(t * windows_h * windows_w, side * side)
+            seqlens = (index != -100).sum(1)
+            index = index.flatten()
+            window_index.append(index[index != -100] + offset)
+            boundaries = seqlens.cumsum(0) * self.spatial_merge_unit + cu_window_seqlens[-1]
+            cu_window_seqlens.extend(boundaries.tolist())
+            offset += t * rows * cols
+        return torch.cat(window_index, dim=0), cu_window_seqlens
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        grid_thw: torch.Tensor,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes the patches of a batch of images and videos.
+
+        Args:
+            hidden_states (`torch.Tensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all images and videos, one after the other.
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+                Frames, rows and columns of each image or video, counted in patches.
+
+        Returns:
+            The patches after the last block, window by window, and as `pooler_output` the merged
+            tokens in their own order.
+        """
+        hidden_states = self.patch_embed(hidden_states)
+        rotary_pos_emb = self.rot_pos_emb(grid_thw)
+        window_index, cu_window_seqlens = self.get_window_index(grid_thw)
+        cu_window_seqlens = torch.tensor(
+            cu_window_seqlens,
+            device=hidden_states.device,
+            dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32,
+        )
+        cu_window_seqlens = torch.unique_consecutive(cu_window_seqlens)
+
+        seq_len = hidden_states.shape[0]
+        units = seq_len // self.spatial_merge_unit
+        hidden_states = hidden_states.reshape(units, self.spatial_merge_unit, -1)
+        hidden_states = hidden_states[window_index, :, :].reshape(seq_len, -1)
+        rotary_pos_emb = rotary_pos_emb.reshape(units, self.spatial_merge_unit, -1)
+        rotary_pos_emb = rotary_pos_emb[window_index, :, :].reshape(seq_len, -1)
+        emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
+        position_embeddings = (emb.cos(), emb.sin())
+
+        # One segment per frame; attention kernels ask for int32.
+        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
+            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
+        )
+        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+
+        for layer_num, blk in enumerate(self.blocks):
+            whole_frame = layer_num in self.fullatt_block_indexes
+            hidden_states = blk(
+                hidden_states,
+                cu_seqlens=cu_seqlens if whole_frame else cu_window_seqlens,
+                position_embeddings=position_embeddings,
+                **kwargs,
+            )
+
+        merged_hidden_states = self.merger(hidden_states)
+        reverse_indices = torch.argsort(window_index)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=hidden_states,
+            pooler_output=merged_hidden_states[reverse_indices, :],
+        )
+
+
+class Qwen2_5_VLModel(Qwen2VLModel):
+    def __init__(self, config: Qwen2_5_VLConfig) -> None:
+        super().__init__(config)
+        self.visual = Qwen2_5_VisionTransformerPretrainedModel._from_config(config.vision_config)
+
+    def get_frame_times(
+        self,
+        frames: int,
+        video: int,
+        second_per_grid_ts: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Sequence[int]:
+        """Positions in time of the frames of one video, counted from its first.
+
+        `second_per_grid_ts` holds, for each video, how many seconds lie between two of its frames.
+        """
+        seconds = 1 if second_per_grid_ts is None else int(second_per_grid_ts[video])
+        step = self.config.vision_config.tokens_per_second * seconds
+        return [frame * step for frame in range(frames)]
+
+    def forward(
+        self,
+        mm_token_type_ids: torch.IntTensor | None = None,
+        second_per_grid_ts: torch.Tensor | None = None,
+        **super_kwargs,
+    ):
+        """Runs the text decoder over a prompt whose placeholders are replaced by encoded images and videos.
+
+        Args:
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image, counted in patches.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video, counted in patches.
+            mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                0 for text, 1 for image, 2 for video tokens; needed unless `position_ids` are given.
+            second_per_grid_ts (`torch.Tensor` of shape `(num_videos,)`, *optional*):
+                Seconds between two frames of each video.
+        """
+        super().forward(**super_kwargs)
+        position_inputs = {
+            "mm_token_type_ids": mm_token_type_ids,
+            "second_per_grid_ts": second_per_grid_ts,
+        }
+
+
+class Qwen2_5_VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
+    def forward(
+        self,
+        mm_token_type_ids: torch.IntTensor | None = None,
+        second_per_grid_ts: torch.Tensor | None = None,
+        **super_kwargs,
+    ):
+        """Predicts the next token at every position.
+
+        Args:
+            labels (`torch.LongTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                Tokens to be predicted; -100 where there is no loss.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image, counted in patches.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video, counted in patches.
+            mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                0 for text, 1 for image, 2 for video tokens; needed unless `position_ids` are given.
+            logits_to_keep (`int` or `torch.Tensor`, *optional*):
+                How many positions from the end, or which positions, get logits; 0 means all.
+            second_per_grid_ts (`torch.Tensor` of shape `(num_videos,)`, *optional*):
+                Seconds between two frames of each video.
+        """
+        super().forward(**super_kwargs)
+        position_inputs = {
+            "mm_token_type_ids": mm_token_type_ids,
+            "second_per_grid_ts": second_per_grid_ts,
+        }
+
+
+__all__ = [
+    "Qwen2_5_VLForConditionalGeneration",
+    "Qwen2_5_VLModel",
+    "Qwen2_5_VLPreTrainedModel",
+    "Qwen2_5_VisionTransformerPretrainedModel",
+]

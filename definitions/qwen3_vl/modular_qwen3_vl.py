@@ -1,0 +1,314 @@
+"""Qwen3-VL: learned positions on top of rotary ones, and features of inner blocks for the text decoder.
+
+The table of learned positions is square; grids of any other size read it by linear interpolation
+between the four entries around each patch, with the corners of grid and table lying on one another.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import Qwen3VLConfig, Qwen3VLVisionConfig
+from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils.generic import merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from ..qwen2_5_vl.modeling_qwen2_5_vl import (
+    Qwen2_5_VLPatchEmbed,
+    Qwen2_5_VLVisionAttention,
+    Qwen2_5_VLVisionBlock,
+    Qwen2_5_VLVisionRotaryEmbedding,
+)
+from ..qwen2_vl.modeling_qwen2_vl import (
+    Qwen2VisionTransformerPretrainedModel,
+    Qwen2VLForConditionalGeneration,
+    Qwen2VLModel,
+    Qwen2VLModelOutputWithPast,
+    Qwen2VLPreTrainedModel,
+)
+
+
+@dataclass
+class BaseModelOutputWithDeepstackFeatures(BaseModelOutputWithPooling):
+    """Encoder output, with one tensor of merged tokens for each tapped block in `deepstack_features`."""
+
+    deepstack_features: list[torch.FloatTensor] | None = None
+
+
+class Qwen3VLModelOutputWithPast(Qwen2VLModelOutputWithPast):
+    pass
+
+
+def join_deepstack_features(
+    image_mask: torch.Tensor | None,
+    image_features: list[torch.Tensor] | None,
+    video_mask: torch.Tensor | None,
+    video_features: list[torch.Tensor] | None,
+) -> tuple[torch.Tensor | None, list[torch.Tensor] | None]:
+    """Mask of all vision tokens, and features of each tapped block in the order of that mask.
+
+    Masks have shape `(batch_size, sequence_length)`. Either modality may be missing, then its mask and
+    features are None.
+    """
+    if image_mask is None or image_features is None:
+        return video_mask, video_features
+    if video_mask is None or video_features is None:
+        return image_mask, image_features
+    joint_mask = image_mask | video_mask
+    from_image = image_mask[joint_mask].unsqueeze(-1)
+    joined = []
+    for image_layer, video_layer in zip(image_features, video_features):
+        rows = image_layer.new_zeros((from_image.shape[0], image_layer.shape[-1]))
+        rows = rows.masked_scatter(from_image.expand_as(rows), image_layer)
+        joined.append(rows.masked_scatter(~from_image.expand_as(rows), video_layer))
+    return joint_mask, joined
+
+
+class Qwen3VLVisionMlp(nn.Module):
+    def __init__(self, config: Qwen3VLVisionConfig) -> None:
+        super().__init__()
+        self.linear_fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.act_fn = ACT2FN[config.hidden_act]
+        self.linear_fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear_fc2(self.act_fn(self.linear_fc1(x)))
+
+
+class Qwen3VLPatchEmbed(Qwen2_5_VLPatchEmbed):
+    has_bias = True
+
+
+class Qwen3VLVisionRotaryEmbedding(Qwen2_5_VLVisionRotaryEmbedding):
+    pass
+
+
+class Qwen3VLPatchMerger(nn.Module):
+    """Joins the patches of one block into one token; the norm comes before or after they are joined."""
+
+    def __init__(self, config: Qwen3VLVisionConfig, use_postshuffle_norm: bool = False) -> None:
+        super().__init__()
+        self.hidden_size = config.hidden_size * config.spatial_merge_size**2
+        self.use_postshuffle_norm = use_postshuffle_norm
+        self.norm = nn.LayerNorm(
+            self.hidden_size if use_postshuffle_norm else config.hidden_size, eps=1e-6
+        )
+        self.linear_fc1 = nn.Linear(self.hidden_size, self.hidden_size)
+        self.act_fn = nn.GELU()
+        self.linear_fc2 = nn.Linear(self.hidden_size, config.out_hidden_size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.use_postshuffle_norm:
+            x = self.norm(x.view(-1, self.hidden_size))
+        else:
+            x = self.norm(x).view(-1, self.hidden_size)
+        return self.linear_fc2(self.act_fn(self.linear_fc1(x)))
+
+
+class Qwen3VLVisionAttention(Qwen2_5_VLVisionAttention):
+    pass
+
+
+class Qwen3VLVisionBlock(Qwen2_5_VLVisionBlock):
+    def __init__(self, config: Qwen3VLVisionConfig) -> None:
+        super().__init__(config)
+        self.norm1 = nn.LayerNorm(config.hidden_size, eps=1e-6)
+        self.norm2 = nn.LayerNorm(config.hidden_size, eps=1e-6)
+
+
+class Qwen3VLPreTrainedModel(Qwen2VLPreTrainedModel):
+    _no_split_modules = ["Qwen3VLTextDecoderLayer", "Qwen3VLVisionBlock"]
+
+
+class Qwen3VLVisionModel(Qwen2VisionTransformerPretrainedModel):
+    config: Qwen3VLVisionConfig
+
+    def __init__(self, config: Qwen3VLVisionConfig) -> None:
+        super().__init__(config)
+        self.pos_embed = nn.Embedding(config.num_position_embeddings, config.hidden_size)
+        self.num_grid_per_side = int(config.num_position_embeddings**0.5)
+        self.deepstack_visual_indexes = config.deepstack_visual_indexes
+        self.deepstack_merger_list = nn.ModuleList(
+            [
+                Qwen3VLPatchMerger(config, use_postshuffle_norm=True)
+                for _ in config.deepstack_visual_indexes
+            ]
+        )
+
+    def fast_pos_embed_interpolate(self, grid_thw: torch.Tensor) -> torch.Tensor:
+        """Learned position of each patch, shape `(num_patches, hidden_size)`, in the dtype of the table."""
+        side = self.num_grid_per_side
+        merge_size = self.spatial_merge_size
+        grid_rows = grid_thw.tolist()
+        idx_list = [[] for _ in range(4)]
+        weight_list = [[] for _ in range(4)]
+        for _, h, w in grid_rows:
+            h_idxs = torch.linspace(0, side - 1, h)
+            w_idxs = torch.linspace(0, side - 1, w)
+            h_floor, w_floor = h_idxs.int(), w_idxs.int()
+            h_ceil = (h_floor + 1).clip(max=side - 1)
+            w_ceil = (w_floor + 1).clip(max=side - 1)
+            dh, dw = h_idxs - h_floor, w_idxs - w_floor
+            corners = (
+                (h_floor, w_floor, 1 - dh, 1 - dw),
+                (h_floor, w_ceil, 1 - dh, dw),
+                (h_ceil, w_floor, dh, 1 - dw),
+                (h_ceil, w_ceil, dh, dw),
+            )
+            for corner, (rows, cols, row_weights, col_weights) in enumerate(corners):
+                indices = (rows[:, None] * side + cols[None, :]).flatten()
+                weights = (row_weights[:, None] * col_weights[None, :]).flatten()
+                idx_list[corner].extend(indices.tolist())
+                weight_list[corner].extend(weights.tolist())
+
+        table = self.pos_embed.weight
+        idx_tensor = torch.tensor(idx_list, dtype=torch.long, device=table.device)
+        weight_tensor = torch.tensor(weight_list, dtype=table.dtype, device=table.device)
+        corner_embeds = self.pos_embed(idx_tensor) * weight_tensor[:, :, None]
+        pos_embeds = corner_embeds[0] + corner_embeds[1] + corner_embeds[2] + corner_embeds[3]
+
+        # From row by row to block by block, once per frame.
+        ordered = []
+        for pos_embed, (t, h, w) in zip(pos_embeds.split([h * w for _, h, w in grid_rows]), grid_rows):
+            pos_embed = pos_embed.repeat(t, 1)
+            pos_embed = pos_embed.view(t, h // merge_size, merge_size, w // merge_size, merge_size, -1)
+            ordered.append(pos_embed.permute(0, 1, 3, 2, 4, 5).flatten(0, 4))
+        return torch.cat(ordered)
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        grid_thw: torch.Tensor,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithDeepstackFeatures:
+        """Encodes the patches of a batch of images and videos.
+
+        Args:
+            hidden_states (`torch.Tensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all images and videos, one after the other.
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+                Frames, rows and columns of each image or video, counted in patches.
+
+        Returns:
+            The patches after the last block, as `pooler_output` the merged tokens, and as
+            `deepstack_features` the merged tokens after each tapped block.
+        """
+        hidden_states = self.patch_embed(hidden_states)
+        hidden_states = hidden_states + self.fast_pos_embed_interpolate(grid_thw)
+        rotary_pos_emb = self.rot_pos_emb(grid_thw)
+        emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
+        position_embeddings = (emb.cos(), emb.sin())
+
+        # One segment per frame; attention kernels ask for int32.
+        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
+            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
+        )
+        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+
+        deepstack_features = []
+        for layer_num, blk in enumerate(self.blocks):
+            hidden_states = blk(
+                hidden_states,
+                cu_seqlens=cu_seqlens,
+                position_embeddings=position_embeddings,
+                **kwargs,
+            )
+            if layer_num in self.deepstack_visual_indexes:
+                merger = self.deepstack_merger_list[self.deepstack_visual_indexes.index(layer_num)]
+                deepstack_features.append(merger(hidden_states))
+
+        return BaseModelOutputWithDeepstackFeatures(
+            last_hidden_state=hidden_states,
+            pooler_output=self.merger(hidden_states),
+            deepstack_features=deepstack_features,
+        )
+
+
+class Qwen3VLModel(Qwen2VLModel):
+    frames_apart = True
+
+    def __init__(self, config: Qwen3VLConfig) -> None:
+        super().__init__(config)
+        self.visual = Qwen3VLVisionModel._from_config(config.vision_config)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        use_cache: bool | None = None,
+        pixel_values: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
+        mm_token_type_ids: torch.IntTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | Qwen3VLModelOutputWithPast:
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+
+        image_mask, image_deepstack = None, None
+        if pixel_values is not None:
+            image_outputs = self.get_image_features(pixel_values, image_grid_thw, return_dict=True)
+            image_embeds = image_outputs.pooler_output
+            image_deepstack = image_outputs.deepstack_features
+            image_mask = self.get_image_mask(input_ids, inputs_embeds)
+            inputs_embeds = self.merge_features(inputs_embeds, image_mask, torch.cat(image_embeds, dim=0))
+
+        video_mask, video_deepstack = None, None
+        if pixel_values_videos is not None:
+            video_outputs = self.get_video_features(pixel_values_videos, video_grid_thw, return_dict=True)
+            video_embeds = video_outputs.pooler_output
+            video_deepstack = video_outputs.deepstack_features
+            video_mask = self.get_video_mask(input_ids, inputs_embeds)
+            inputs_embeds = self.merge_features(inputs_embeds, video_mask, torch.cat(video_embeds, dim=0))
+
+        visual_pos_masks, deepstack_visual_embeds = join_deepstack_features(
+            image_mask, image_deepstack, video_mask, video_deepstack
+        )
+
+        if position_ids is None:
+            position_ids = self.compute_3d_position_ids(
+                input_ids=input_ids,
+                inputs_embeds=inputs_embeds,
+                image_grid_thw=image_grid_thw,
+                video_grid_thw=video_grid_thw,
+                attention_mask=attention_mask,
+                past_key_values=past_key_values,
+                mm_token_type_ids=mm_token_type_ids,
+            )
+
+        outputs = self.language_model(
+            input_ids=None,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            visual_pos_masks=visual_pos_masks,
+            deepstack_visual_embeds=deepstack_visual_embeds,
+            **kwargs,
+        )
+        return Qwen3VLModelOutputWithPast(**outputs, rope_deltas=self.rope_deltas)
+
+
+class Qwen3VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
+    pass
+
+
+__all__ = [
+    "Qwen3VLForConditionalGeneration",
+    "Qwen3VLModel",
+    "Qwen3VLPreTrainedModel",
+    "Qwen3VLVisionModel",
+]
