@@ -42,7 +42,8 @@ class Match:
     """Statement ``statement`` of a method leaves what ``helper`` returns in the local ``names``.
 
     ``arguments`` are source texts. ``rows`` names what the helper's result is applied to: the text of
-    a learned table, or of hidden rows; empty where the names hold the result itself.
+    a learned table, or of hidden rows; empty where the names hold the result itself. ``last`` is the
+    statement that completes the results where that is a later one.
     """
 
     statement: int
@@ -50,6 +51,7 @@ class Match:
     names: tuple[str, ...]
     arguments: tuple[str, ...]
     rows: str = ""
+    last: int = -1
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Study:
     merges: str
     probes: tuple[Probe, ...]
     traces: tuple[Trace, ...]
-    rows: tuple[Callable[[str], np.ndarray], ...]
+    hidden: tuple[dict[str, np.ndarray], ...]
 
 
 def grid_parameters(function: Function) -> tuple[str, str]:
@@ -79,15 +81,15 @@ def study(index: Index, cls: ClassInfo, owner: ClassInfo, function: Function) ->
     grid, merges = grid_parameters(function)
     if not grid:
         return None
-    traces, rows = [], []
+    traces, hidden = [], []
     for probe in PROBES:
         given = {grid: Arr(probe.grid.copy())}
         if merges:
             given[merges] = Arr(probe.merge_sizes.copy())
         interpreter = Interpreter(index, probe.variant, int(probe.grid.prod(1).sum()))
         traces.append(interpreter.run(cls, function, owner, given))
-        rows.append(interpreter.rows_of)
-    return Study(cls, owner, function, grid, merges, PROBES, tuple(traces), tuple(rows))
+        hidden.append(interpreter.hidden)
+    return Study(cls, owner, function, grid, merges, PROBES, tuple(traces), tuple(hidden))
 
 
 def values_of(study: Study, statement: int, name: str) -> list[Any] | None:
@@ -225,6 +227,48 @@ def _match_table(study: Study, statement: int, name: str, values: list[Any] | No
             if found is not None:
                 return Match(statement, helpers.POS_EMBED, (name,), (study.grid, *found), rows=text)
     return None
+
+
+def match_unshuffle(study: Study) -> tuple[str, str] | None:
+    """(hidden rows, merge sizes) if a method returns the bilinear down-scale of packed rows."""
+    results = _late_rows([trace.result for trace in study.traces])
+    if results is None:
+        return None
+    for name in study.hidden[0]:
+
+        def is_unshuffle(i: int, args: tuple[Any, ...]) -> bool:
+            grid, rows = study.probes[i].grid, study.hidden[i].get(name)
+            if rows is None or not _fits(grid, args[0]):
+                return False
+            expected = reference.unshuffled_rows(rows, grid, args[0])
+            return expected.shape == results[i].shape and bool(np.allclose(expected, results[i]))
+
+        found = _search(study, ("merge",), is_unshuffle)
+        if found is not None and name in parameters(study.function):
+            return name, found[0]
+    return None
+
+
+def match_half_pixel(study: Study, statement: int, name: str) -> tuple[str, str] | None:
+    """(hidden rows, table) if a name holds packed rows plus a table interpolated per image."""
+    values = _late_rows(values_of(study, statement, name))
+    if values is None:
+        return None
+    for hidden in study.hidden[0]:
+        for table in study.traces[0].embeddings:
+            if all(_is_sum(study, i, hidden, table, values[i]) for i in range(len(study.probes))):
+                return hidden, table
+    return None
+
+
+def _is_sum(study: Study, i: int, hidden: str, table: str, value: np.ndarray) -> bool:
+    rows, embedding = study.hidden[i].get(hidden), study.traces[i].embeddings.get(table)
+    if rows is None or embedding is None:
+        return False
+    side = int(len(embedding.rows) ** 0.5)
+    grid = study.probes[i].grid
+    expected = rows + reference.weighted_rows(embedding.rows, *reference.half_pixel_indices(grid, side))
+    return expected.shape == value.shape and bool(np.allclose(expected, value))
 
 
 def understood(study: Study, statement: int) -> bool:

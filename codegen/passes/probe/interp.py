@@ -164,7 +164,7 @@ class Interpreter:
         self._steps = 0
         self._depth = 0
         self._module: ModuleInfo | None = None
-        self._rows: dict[str, np.ndarray] = {}
+        self.hidden: dict[str, np.ndarray] = {}
 
     # -- entry points -------------------------------------------------------------------------
 
@@ -189,10 +189,10 @@ class Interpreter:
 
     def rows_of(self, name: str) -> np.ndarray:
         """Probe content of hidden rows called ``name``: one distinct row per token."""
-        if name not in self._rows:
-            generator = np.random.default_rng(len(self._rows) + 7)
-            self._rows[name] = generator.normal(size=(self.total_rows, 3))
-        return self._rows[name]
+        if name not in self.hidden:
+            generator = np.random.default_rng(len(self.hidden) + 7)
+            self.hidden[name] = generator.normal(size=(self.total_rows, 3))
+        return self.hidden[name]
 
     # -- frames and statements ------------------------------------------------------------------
 

@@ -1,0 +1,12 @@
+"""Rewrite passes: make vision and audio forwards accept precomputed tensors and capturable.
+
+They work on the text of definitions and hand-written modeling files before expansion, so that every
+model that inherits gets the change through expansion.
+"""
+
+from __future__ import annotations
+
+from codegen.passes.base import Library, Record, RewriteResult, Settings, SourceFile
+from codegen.passes.run import PASSES, rewrite_library
+
+__all__ = ["PASSES", "Library", "Record", "RewriteResult", "Settings", "SourceFile", "rewrite_library"]

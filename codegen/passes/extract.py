@@ -1,0 +1,394 @@
+"""extract: replace computations that depend on grid sizes and configuration only by helper calls.
+
+First of the passes: later ones look for the helper calls it leaves.
+
+    pos_ids = []
+    for t, h, w in grid_thw: ...            rotary_pos_ids = get_rotary_pos_ids(grid_thw, self.merge)
+    pos_ids = torch.cat(pos_ids)      ->    rotary = self.rotary(rotary_pos_ids)
+    table = self.rotary(max_size)           return rotary
+    return table[pos_ids].flatten(1)
+
+A rotary module that builds a table for the largest position becomes a product of position ids and
+inverse frequencies, provided that every caller in the tree looks its table up by recognised ids.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from codegen.passes.base import Record, model_of
+from codegen.passes.edits import Edit, block
+from codegen.passes.flow import Effect, dead_statements, effect
+from codegen.passes.helpers import POS_EMBED, WINDOW_INDEX
+from codegen.passes.modules import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.passes.probe.interp import Interpreter, assigned_names, iter_statements
+from codegen.passes.probe.values import Freq
+from codegen.passes.recognise import Match, Study, match_statement, study, understood
+from codegen.passes.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What extraction does to one method."""
+
+    study: Study
+    matches: tuple[Match, ...]
+    dead: frozenset[int]
+    lookups: tuple[tuple[ast.Subscript, str, str], ...]
+    renames: dict[str, str] = field(default_factory=dict)
+
+
+def extract(workspace: Workspace) -> None:
+    """Rewrite every candidate module of the workspace."""
+    planner = Planner(workspace)
+    tables = planner.table_modules()
+    plans: dict[str, list[Plan]] = defaultdict(list)
+    for info in workspace.candidates():
+        for cls in workspace.classes(info):
+            for name in cls.methods:
+                plan = planner.plan(cls, name)
+                if plan is not None:
+                    plans[info.source.module].append(plan)
+                else:
+                    planner.report_left(cls, name)
+    planner.check_callers(tables)
+    for info in workspace.candidates():
+        edits: list[Edit] = []
+        for plan in plans[info.source.module]:
+            edits += planner.edits(plan)
+        for cls in workspace.classes(info):
+            if id(cls.node) in tables:
+                edits += rotary_edits(info, cls)
+                workspace.note(Record(
+                    model_of(info.source.module), cls.name, "forward", "extracted", info.place(cls.node),
+                    reason="rotary table replaced by position ids times inverse frequencies",
+                ))
+        workspace.edit(info, edits)
+    workspace.settle()
+
+
+class Planner:
+    """Plans of methods, each computed once."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.index = workspace.index
+        self._plans: dict[int, Plan | None] = {}
+        self.tables: dict[int, ClassInfo] = {}
+
+    def plan(self, cls: ClassInfo, name: str) -> Plan | None:
+        """The plan of a method defined in the class itself, None where nothing is recognised."""
+        function = cls.methods[name]
+        if id(function) not in self._plans:
+            self._plans[id(function)] = None
+            self._plans[id(function)] = self._make(cls, function)
+        return self._plans[id(function)]
+
+    def _make(self, cls: ClassInfo, function: Function) -> Plan | None:
+        if not worth_a_look(cls.module, function):
+            return None
+        studied = study(self.index, cls, cls, function)
+        if studied is None:
+            return None
+        matches = self._join(studied, self._matches(cls, studied))
+        lookups = self._lookups(studied, matches)
+        if not matches:
+            return None
+        plan = self._finish(studied, matches, lookups)
+        return plan
+
+    def _matches(self, cls: ClassInfo, studied: Study) -> list[Match]:
+        found: dict[tuple[str, tuple[str, ...]], Match] = {}
+        for number, statement in iter_statements(studied.function):
+            if self._is_left_to_callee(cls, statement):
+                continue
+            for match in match_statement(studied, number, sorted(assigned_names(statement))):
+                found[match.helper.name, match.names] = match
+        return list(found.values())
+
+    def _is_left_to_callee(self, cls: ClassInfo, statement: ast.stmt) -> bool:
+        """A plain call of a method that is itself rewritten keeps its place."""
+        value = getattr(statement, "value", None)
+        if isinstance(value, ast.Name):
+            return True
+        if not isinstance(value, ast.Call):
+            return False
+        found = self.index.method(cls, self_attribute(value.func))
+        return found is not None and self.plan(found[0], found[1].name) is not None
+
+    def _join(self, studied: Study, matches: list[Match]) -> list[Match]:
+        """Make one match of the two results of the window helper; one alone is not enough."""
+        halves = [m for m in matches if m.helper is WINDOW_INDEX]
+        others = [m for m in matches if m.helper is not WINDOW_INDEX]
+        orders, bounds = [m for m in halves if m.names[0]], [m for m in halves if m.names[1]]
+        for order in orders:
+            for bound in bounds:
+                if order.arguments == bound.arguments:
+                    first = min(order.statement, bound.statement)
+                    names = (order.names[0], bound.names[1])
+                    last = max(order.statement, bound.statement)
+                    others.append(Match(first, WINDOW_INDEX, names, order.arguments, last=last))
+        return others
+
+    def _lookups(self, studied: Study, matches: list[Match]) -> list[tuple[ast.Subscript, str, str]]:
+        """Rotary table lookups whose index is a matched name: (subscript, table module, name)."""
+        names = {m.names[0] for m in matches if m.helper.name == "get_rotary_pos_ids"}
+        found = {}
+        for node, origin in studied.traces[0].lookups:
+            if isinstance(node.slice, ast.Name) and node.slice.id in names:
+                found[node] = (node, origin, node.slice.id)
+        return list(found.values())
+
+    def _finish(
+        self, studied: Study, matches: list[Match], lookups: list[tuple[ast.Subscript, str, str]]
+    ) -> Plan | None:
+        body = studied.function.body
+        effects = [effect(statement) for statement in body]
+        replaced = {n: self._effect(statement, lookups) for n, statement in enumerate(body)}
+        replaced = {n: new for n, new in replaced.items() if new != effects[n]}
+        replaced.update({m.statement: replaced_effect(m) for m in matches})
+        removable = [n for n, _ in iter_statements(studied.function) if understood(studied, n)]
+        dead = dead_statements(effects, removable, replaced) | superseded(effects, matches)
+        kept = [m for m in matches if self._is_complete(m, body, dead, effects, set(replaced))]
+        if len(kept) < len(matches):
+            return self._finish(studied, kept, lookups) if kept else None
+        renames = {}
+        for match in matches:
+            if match.helper is not POS_EMBED:
+                renames.update(self._renames(match, studied, dead))
+        return Plan(studied, tuple(matches), dead, tuple(lookups), renames)
+
+    @staticmethod
+    def _effect(statement: ast.stmt, lookups: list[tuple[ast.Subscript, str, str]]) -> Effect:
+        """Effect of a statement after its table lookups are gone."""
+        whole = effect(statement)
+        gone = {n for n, _, _ in lookups if any(child is n for child in ast.walk(statement))}
+        if not gone:
+            return whole
+        tables = {n.value.id for n in gone if isinstance(n.value, ast.Name)}
+        return Effect(whole.uses - tables, whole.changes, whole.sets)
+
+    @staticmethod
+    def _is_complete(
+        match: Match, body: list[ast.stmt], dead: frozenset[int], effects: list[Effect], replaced: set[int]
+    ) -> bool:
+        """Refuse a replacement whose original loop would have to stay for other results."""
+        wanted = set(effects[match.statement].uses) | set(match.names)
+        for number in range(match.statement - 1, -1, -1):
+            if effects[number].changes & wanted:
+                wanted |= effects[number].uses
+                if isinstance(body[number], (ast.For, ast.While)) and number not in dead | replaced:
+                    return False
+        return not isinstance(body[match.statement], (ast.If, ast.While))
+
+    @staticmethod
+    def _renames(match: Match, studied: Study, dead: frozenset[int]) -> dict[str, str]:
+        """Local names that can take the canonical name in the rest of the method."""
+        taken = {n.id for n in ast.walk(studied.function) if isinstance(n, ast.Name)}
+        taken |= set(parameters(studied.function))
+        later = studied.function.body[match.statement + 1 :]
+        changed = {
+            name
+            for number, node in enumerate(later, match.statement + 1)
+            if number not in dead
+            for name in assigned_names(node)
+        }
+        return {
+            local: canonical
+            for local, canonical in zip(match.names, match.helper.outputs)
+            if local != canonical and local not in changed and canonical not in taken
+        }
+
+    # -- rotary modules ---------------------------------------------------------------------------
+
+    def table_modules(self) -> dict[int, ClassInfo]:
+        """Classes whose ``forward(length)`` returns positions times inverse frequencies."""
+        for info in self.workspace.candidates():
+            if "outer(" not in info.source.text:
+                continue
+            for cls in self.workspace.classes(info):
+                function = cls.methods.get("forward")
+                if function is not None and self._is_table(cls, function):
+                    self.tables[id(cls.node)] = cls
+        return self.tables
+
+    def _is_table(self, cls: ClassInfo, function: Function) -> bool:
+        names = parameters(function)
+        if len(names) != 2:
+            return False
+        trace = Interpreter(self.index, 0, 0).run(cls, function, cls, {names[1]: 5})
+        result = trace.result
+        return isinstance(result, Freq) and result.table and len(result.positions) == 5
+
+    def check_callers(self, tables: dict[int, ClassInfo]) -> None:
+        """Drop a table module that somebody calls in a way that is not understood."""
+        for info in self.workspace.candidates():
+            for cls in self.workspace.classes(info):
+                for function in cls.methods.values():
+                    self._check_caller(cls, function, tables)
+
+    def _check_caller(self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]) -> None:
+        plan = self._plans.get(id(function))
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Call) or not self_attribute(node.func):
+                continue
+            target = self.index.submodule(cls, self_attribute(node.func))
+            table = self._table_of(target, tables) if target is not None else None
+            if table is None or target is None:
+                continue
+            handled = plan is not None and self._is_gone(node, plan)
+            if not handled:
+                tables.pop(id(table.node), None)
+                place = cls.module.place(node)
+                self.workspace.note(Record(
+                    model_of(cls.module.source.module), cls.name, function.name, "left", place,
+                    reason=f"{table.name} keeps its table: this call is not a lookup by known position ids",
+                ))
+
+    def _table_of(self, target: ClassInfo, tables: dict[int, ClassInfo]) -> ClassInfo | None:
+        found = self.index.method(target, "forward")
+        return found[0] if found is not None and id(found[0].node) in tables else None
+
+    @staticmethod
+    def _is_gone(call: ast.Call, plan: Plan) -> bool:
+        """Tell whether the statement that builds the table disappears with its lookups."""
+        for number in plan.dead:
+            if any(child is call for child in ast.walk(plan.study.function.body[number])):
+                return True
+        return False
+
+    # -- edits ------------------------------------------------------------------------------------
+
+    def edits(self, plan: Plan) -> list[Edit]:
+        """Text edits of a plan, against the module's current text."""
+        info, function = plan.study.owner.module, plan.study.function
+        text = info.text
+        edits = []
+        for number in plan.dead:
+            start, end = text.statement_lines(function.body[number])
+            edits.append(Edit(start, end, ""))
+        for match in plan.matches:
+            node = function.body[match.statement]
+            start, end = text.statement_lines(node)
+            edits.append(Edit(start, end, block(helper_lines(match, plan.renames), text.indent(node))))
+            if isinstance(node, ast.Return):
+                continue
+            self._note(plan, match)
+        edits += self._lookup_edits(plan, info)
+        edits += self._rename_edits(plan, info)
+        for match in plan.matches:
+            self.workspace.need(info, match.helper.name)
+        return edits
+
+    def _lookup_edits(self, plan: Plan, info: ModuleInfo) -> list[Edit]:
+        parents = {c: p for p in ast.walk(plan.study.function) for c in ast.iter_child_nodes(p)}
+        edits = []
+        for node, origin, name in plan.lookups:
+            ids = plan.renames.get(name, name)
+            target: ast.expr = node
+            attribute = parents[node]
+            if isinstance(attribute, ast.Attribute) and attribute.attr == "flatten":
+                call = parents[attribute]
+                assert isinstance(call, ast.Call)
+                target = call
+            kept = origin and not self._is_table_kept(plan.study.cls, origin)
+            new = f"{origin}({ids})" if kept else self._product(ids, origin)
+            edits.append(Edit(*info.text.span(target), new))
+        return edits
+
+    def _is_table_kept(self, cls: ClassInfo, origin: str) -> bool:
+        target = self.index.submodule(cls, origin.rpartition(".")[2])
+        return target is None or self._table_of(target, self.tables) is None
+
+    @staticmethod
+    def _product(ids: str, origin: str) -> str:
+        frequencies = f"{origin or 'self'}.inv_freq"
+        return f"({ids}.to({frequencies}.device).unsqueeze(-1) * {frequencies}).flatten(1)"
+
+    @staticmethod
+    def _rename_edits(plan: Plan, info: ModuleInfo) -> list[Edit]:
+        gone = plan.dead | {m.statement for m in plan.matches}
+        edits = []
+        for number, statement in enumerate(plan.study.function.body):
+            if number in gone:
+                continue
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Name) and node.id in plan.renames:
+                    edits.append(Edit(*info.text.span(node), plan.renames[node.id]))
+        return edits
+
+    def _note(self, plan: Plan, match: Match) -> None:
+        info, function = plan.study.owner.module, plan.study.function
+        self.workspace.note(Record(
+            model_of(info.source.module), plan.study.owner.name, function.name, "extracted",
+            info.place(function.body[match.statement]), match.helper.name, match.helper.outputs,
+        ))
+
+    def report_left(self, cls: ClassInfo, name: str) -> None:
+        """Report early loops of a method that no helper matches."""
+        function = cls.methods[name]
+        if not worth_a_look(cls.module, function):
+            return
+        for node in function.body:
+            if isinstance(node, ast.For) and ".tolist()" in cls.module.text.source(node)[:200]:
+                self.workspace.note(Record(
+                    model_of(cls.module.source.module), cls.name, name, "left", cls.module.place(node),
+                    reason="a loop over sizes that matches no helper",
+                ))
+
+
+def worth_a_look(info: ModuleInfo, function: Function) -> bool:
+    """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
+    if not any(n.endswith(("grid_thw", "grids_thw")) or n == "grid" for n in parameters(function)[1:]):
+        return False
+    names = {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}
+    return bool(names & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"})
+
+
+def superseded(effects: list[Effect], matches: list[Match]) -> frozenset[int]:
+    """Statements that only go on computing a result that a joint helper call has already given."""
+    gone: set[int] = set()
+    for match in matches:
+        names = {name for name in match.names if name}
+        for number in range(match.statement + 1, match.last + 1):
+            if effects[number].changes and effects[number].changes <= names:
+                gone.add(number)
+    return frozenset(gone)
+
+
+def replaced_effect(match: Match) -> Effect:
+    """Effect of the statements that a match is replaced by."""
+    uses = {part.split(".")[0] for part in match.arguments}
+    names = frozenset(name for name in match.names if name)
+    return Effect(frozenset(uses), names, names)
+
+
+def helper_lines(match: Match, renames: dict[str, str]) -> list[str]:
+    """Source lines that replace a matched statement."""
+    call = f"{match.helper.name}({', '.join(match.arguments)})"
+    if match.helper is POS_EMBED:
+        table, (name,) = match.rows, match.names
+        outputs = ", ".join(match.helper.outputs)
+        return [
+            f"{outputs} = {call}",
+            f"{name} = {table}(embed_indices.to({table}.weight.device))",
+            f"{name} = {name} * bilinear_weights.to({table}.weight)[:, :, None]",
+            f"{name} = {name}[0] + {name}[1] + {name}[2] + {name}[3]",
+        ]
+    outputs = [renames.get(name, name) for name in match.names]
+    return [f"{', '.join(outputs)} = {call}"]
+
+
+def rotary_edits(info: ModuleInfo, cls: ClassInfo) -> list[Edit]:
+    """Replace ``forward(length)`` of a rotary module by ``forward(position_ids)``."""
+    function = cls.methods["forward"]
+    start, _ = info.text.statement_lines(function)
+    _, end = info.text.statement_lines(function)
+    lines = [
+        "def forward(self, position_ids: torch.Tensor) -> torch.Tensor:",
+        "    position_ids = position_ids.to(self.inv_freq.device)",
+        "    return (position_ids.unsqueeze(-1) * self.inv_freq).flatten(1)",
+    ]
+    return [Edit(start, end, block(lines, " " * function.col_offset))]

@@ -1,0 +1,267 @@
+"""lift: turn the results of helpers into optional inputs and thread them through their callers.
+
+Second of the passes, behind extract, whose helper calls it looks for.
+
+    def forward(self, x, grid_thw, **kwargs):      def forward(self, x, grid_thw, cu_seqlens=None, **kwargs):
+        cu_seqlens = get_...(grid_thw)        ->       if cu_seqlens is None:
+                                                           cu_seqlens = get_...(grid_thw)
+
+A method that calls a lifted one computes the value itself, where it knows the number of tokens, and
+hands it on; so the outermost ``forward`` of an encoder accepts everything. A caller that passes its
+``**kwargs`` on needs no change.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from codegen.passes.base import Record, model_of
+from codegen.passes.edits import Edit, SourceText, block
+from codegen.passes.helpers import LIFTED, Helper
+from codegen.passes.modules import ClassInfo, Function, parameters, self_attribute
+from codegen.passes.signature import docstring_edits, keyword_edit, signature_edits
+from codegen.passes.sink import sink_computations
+from codegen.passes.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class HelperCall:
+    """``targets = helper(arguments)``, with arguments as texts; ``statement`` if it is in the source."""
+
+    helper: Helper
+    arguments: tuple[str, ...]
+    statement: ast.Assign | None = None
+
+
+@dataclass
+class Lifting:
+    """Everything that one method gets: helper calls to guard and calls to extend."""
+
+    cls: ClassInfo
+    function: Function
+    calls: dict[str, HelperCall] = field(default_factory=dict)
+    before: dict[str, ast.stmt] = field(default_factory=dict)
+    extended: dict[int, tuple[ast.Call, list[str]]] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the optional parameters."""
+        return [name for call in self.calls.values() for name in call.helper.outputs]
+
+
+def lift(workspace: Workspace) -> None:
+    """Lift every helper call of the workspace."""
+    sink_computations(workspace)
+    lifter = Lifter(workspace)
+    lifter.collect()
+    lifter.thread()
+    lifter.write()
+    workspace.settle()
+
+
+class Lifter:
+    """Liftings of methods, keyed by the identity of the function node."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.index = workspace.index
+        self.liftings: dict[int, Lifting] = {}
+
+    def collect(self) -> None:
+        """Find the helper calls that extraction left."""
+        for cls, function in self._methods():
+            for statement in function.body:
+                call = helper_call(statement)
+                if call is not None:
+                    self._lifting(cls, function).calls[call.helper.name] = call
+
+    def _methods(self) -> Iterator[tuple[ClassInfo, Function]]:
+        for info in self.workspace.candidates():
+            for cls in self.workspace.classes(info):
+                for function in cls.methods.values():
+                    yield cls, function
+
+    def _lifting(self, cls: ClassInfo, function: Function) -> Lifting:
+        return self.liftings.setdefault(id(function), Lifting(cls, function, path=(f"{cls.name}.{function.name}",)))
+
+    def thread(self) -> None:
+        """Carry parameters to the callers until nothing changes."""
+        self._drop_unsafe()
+        sites = self._call_sites()
+        changed = True
+        while changed:
+            changed = False
+            for cls, function, statement, call, target, this in sites:
+                lifting = self.liftings.get(id(target))
+                if lifting is not None and self._carry(cls, function, statement, call, lifting, this):
+                    changed = True
+
+    def _drop_unsafe(self) -> None:
+        """A method that a subclass overrides without lifting keeps its signature."""
+        for cls, function in list(self._methods()):
+            if function.name == "forward" or id(function) in self.liftings:
+                continue
+            for ancestor in self.index.mro(cls)[1:]:
+                overridden = ancestor.methods.get(function.name)
+                if overridden is not None and id(overridden) in self.liftings:
+                    del self.liftings[id(overridden)]
+                    info = cls.module
+                    self.workspace.note(Record(
+                        model_of(info.source.module), cls.name, function.name, "left", info.place(function),
+                        reason=f"overrides {ancestor.name}.{function.name} and is not understood: not lifted there",
+                    ))
+
+    def _call_sites(self) -> list[tuple[ClassInfo, Function, ast.stmt, ast.Call, Function, str]]:
+        """Calls of own methods and of submodules without ``**kwargs``, with their target."""
+        sites = []
+        for cls, function in self._methods():
+            for statement in function.body:
+                for call in ast.walk(statement):
+                    if isinstance(call, ast.Call) and (name := self_attribute(call.func)):
+                        target = self._target(cls, name, call)
+                        if target is not None:
+                            sites.append((cls, function, statement, call, *target))
+        return sites
+
+    def _target(self, cls: ClassInfo, name: str, call: ast.Call) -> tuple[Function, str] | None:
+        method = self.index.method(cls, name)
+        if method is not None:
+            return method[1], "self"
+        if any(keyword.arg is None for keyword in call.keywords):
+            return None
+        submodule = self.index.submodule(cls, name)
+        forward = self.index.method(submodule, "forward") if submodule is not None else None
+        return (forward[1], f"self.{name}") if forward is not None else None
+
+    def _carry(
+        self, cls: ClassInfo, function: Function, statement: ast.stmt, call: ast.Call, lifting: Lifting, this: str
+    ) -> bool:
+        """Compute what a called method wants in the caller and pass it; True if that is new."""
+        bound = bind_arguments(call, lifting.function, cls.module.text)
+        own = self._lifting(cls, function)
+        changed = False
+        for name, wanted in lifting.calls.items():
+            done = own.extended.setdefault(id(call), (call, []))[1]
+            if set(wanted.helper.outputs) <= set(done):
+                continue
+            arguments = [substitute(text, bound, this) for text in wanted.arguments]
+            if any(text is None for text in arguments):
+                continue
+            done += wanted.helper.outputs
+            changed = True
+            if name not in own.calls:
+                own.calls[name] = HelperCall(wanted.helper, tuple(t for t in arguments if t is not None))
+                own.before[name] = statement
+                own.path = (*lifting.path, f"{cls.name}.{function.name}")
+        if not own.calls:
+            del self.liftings[id(function)]
+        return changed
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Queue the edits of all liftings and report them."""
+        by_module: dict[str, list[Lifting]] = defaultdict(list)
+        names = {info.source.module for info in self.workspace.candidates()}
+        for lifting in self.liftings.values():
+            by_module[lifting.cls.module.source.module].append(lifting)
+        for module, liftings in by_module.items():
+            info = self.index.get(module)
+            if info is None or module not in names:
+                continue
+            edits = [edit for lifting in liftings for edit in self._edits(lifting)]
+            self.workspace.edit(info, edits)
+            for lifting in liftings:
+                for call in lifting.calls.values():
+                    self.workspace.need(info, call.helper.name)
+
+    def _edits(self, lifting: Lifting) -> list[Edit]:
+        text, function = lifting.cls.module.text, lifting.function
+        edits = signature_edits(text, function, lifting.names)
+        edits += docstring_edits(text, function, lifting.names)
+        inserted: dict[int, list[str]] = defaultdict(list)
+        for name, call in lifting.calls.items():
+            lines = guard_lines(call, self._total(lifting, call.helper))
+            if call.statement is not None:
+                start, end = text.statement_lines(call.statement)
+                edits.append(Edit(start, end, block(lines, text.indent(call.statement))))
+            else:
+                inserted[text.statement_lines(lifting.before[name])[0]] += lines
+        for place, lines in inserted.items():
+            edits.append(Edit(place, place, block(lines, " " * function.body[0].col_offset)))
+        for call_node, names in lifting.extended.values():
+            edits += keyword_edit(text, call_node, names)
+        self._note(lifting)
+        return edits
+
+    def _note(self, lifting: Lifting) -> None:
+        info = lifting.cls.module
+        for call in lifting.calls.values():
+            self.workspace.note(Record(
+                model_of(info.source.module), lifting.cls.name, lifting.function.name, "lifted",
+                info.place(lifting.function), call.helper.name, call.helper.outputs, lifting.path,
+            ))
+
+    @staticmethod
+    def _total(lifting: Lifting, helper: Helper) -> str:
+        """Keyword with the number of rows, where the method has the hidden rows as its first input.
+
+        That is so for a ``forward`` that hands segment boundaries to its layers and adds or removes no
+        batch axis.
+        """
+        function = lifting.function
+        if not helper.total or function.name != "forward":
+            return ""
+        nodes = list(ast.walk(function))
+        if not any(isinstance(n, ast.keyword) and n.arg == "cu_seqlens" for n in nodes):
+            return ""
+        if any(isinstance(n, ast.Attribute) and n.attr in ("unsqueeze", "squeeze") for n in nodes):
+            return ""
+        return f", {helper.total}={parameters(function)[1]}.shape[0]"
+
+
+def helper_call(statement: ast.stmt) -> HelperCall | None:
+    """The helper call of ``a, b = helper(...)``, if its targets carry the canonical names."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
+        return None
+    function = statement.value.func
+    if not isinstance(function, ast.Name) or function.id not in LIFTED or statement.value.keywords:
+        return None
+    target = statement.targets[0]
+    parts = target.elts if isinstance(target, ast.Tuple) else [target]
+    helper = LIFTED[function.id]
+    if tuple(getattr(part, "id", "") for part in parts) != helper.outputs:
+        return None
+    return HelperCall(helper, tuple(ast.unparse(arg) for arg in statement.value.args), statement)
+
+
+def guard_lines(call: HelperCall, total: str) -> list[str]:
+    """Lines that compute a helper's results unless they were given."""
+    outputs = call.helper.outputs
+    test = " or ".join(f"{name} is None" for name in outputs)
+    line = f"    {', '.join(outputs)} = {call.helper.name}({', '.join(call.arguments)}{total})"
+    if len(line) + 8 > 119:
+        opening = f"    {', '.join(outputs)} = {call.helper.name}("
+        return [f"if {test}:", opening, f"        {', '.join(call.arguments)}{total}", "    )"]
+    return [f"if {test}:", line]
+
+
+def bind_arguments(call: ast.Call, function: Function, text: SourceText) -> dict[str, str]:
+    """Parameter names of a method with the texts a call gives for them."""
+    names = parameters(function)[1:]
+    bound = {name: text.source(arg) for name, arg in zip(names, call.args)}
+    bound.update({k.arg: text.source(k.value) for k in call.keywords if k.arg})
+    return bound
+
+
+def substitute(argument: str, bound: dict[str, str], this: str) -> str | None:
+    """A helper argument as the caller writes it; None if the caller does not give it."""
+    if argument.startswith("self."):
+        return this + argument[len("self") :]
+    if argument.isidentifier():
+        return bound.get(argument)
+    return argument

@@ -1,0 +1,58 @@
+"""Run the passes in order over a library and collect the result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from codegen.passes.base import HelperFile, Library, RewriteResult, Settings, sort_records
+from codegen.passes.capture import capture
+from codegen.passes.extract import extract
+from codegen.passes.helpers import HELPER_MODULES
+from codegen.passes.lift import lift
+from codegen.passes.workspace import Workspace
+
+Pass = Callable[[Workspace], None]
+
+PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("capture", capture))
+"""Name and function of every pass, in the order they must run: each looks for what the last one left."""
+
+UTILS = Path(__file__).resolve().parents[2] / "utils"
+
+
+def rewrite_library(library: Library, settings: Settings | None = None) -> RewriteResult:
+    """Rewrite the candidates of a library; nothing is written to disk.
+
+    Args:
+        library: the tree; ``modules()`` are the files that may be changed, others are only read.
+        settings: output decisions, see :class:`Settings`.
+    """
+    settings = settings or Settings()
+    workspace = Workspace(library, settings)
+    for name, function in PASSES:
+        if name in settings.passes:
+            function(workspace)
+    edits = {}
+    for module, text in workspace.index.changed().items():
+        source = library.read(module)
+        if source is not None and source.text != text:
+            edits[source.path] = text
+    added = helper_files(settings) if edits and settings.helper_folder is not None else ()
+    return RewriteResult(edits, added, sort_records(workspace.records))
+
+
+def helper_files(settings: Settings) -> tuple[HelperFile, ...]:
+    """Copies of the helper modules and of what they import, for a tree without this repository."""
+    wanted = sorted(set(HELPER_MODULES.values()))
+    found: dict[str, str] = {}
+    while wanted:
+        name = wanted.pop()
+        path = UTILS / f"{name}.py"
+        if name in found or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8")
+        wanted += re.findall(r"^from utils\.(\w+) import", text, re.MULTILINE)
+        found[name] = re.sub(r"^from utils\.(\w+) import", r"from .\1 import", text, flags=re.MULTILINE)
+    folder = f"{settings.helper_folder}/" if settings.helper_folder else ""
+    return tuple(HelperFile(f"{folder}{name}.py", text) for name, text in sorted(found.items()))

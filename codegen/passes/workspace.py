@@ -1,0 +1,128 @@
+"""The state that passes share: parsed sources, pending edits and imports, the report."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+
+from codegen.passes.base import Library, Record, Settings
+from codegen.passes.edits import Edit, apply_edits
+from codegen.passes.helpers import HELPER_MODULES
+from codegen.passes.modules import ClassInfo, Index, ModuleInfo
+
+STRUCTURE = re.compile(r"grid_thw|cu_seqlens|feature_lens|merge_sizes|inv_freq\b.*\n.*flatten\(1\)")
+
+
+class Workspace:
+    """Texts on their way through the passes."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        self.settings = settings
+        self.index = Index(library)
+        self.records: list[Record] = []
+        self._names = [m for m in library.modules() if self._is_candidate(library, m)]
+        self._edits: dict[str, list[Edit]] = {}
+        self._needs: dict[str, set[str]] = {}
+
+    @staticmethod
+    def _is_candidate(library: Library, module: str) -> bool:
+        source = library.read(module)
+        return source is not None and STRUCTURE.search(source.text) is not None
+
+    def candidates(self) -> list[ModuleInfo]:
+        """Modules that may hold something to rewrite, as they are now."""
+        return [info for name in self._names if (info := self.index.get(name)) is not None]
+
+    def classes(self, info: ModuleInfo) -> list[ClassInfo]:
+        """Classes of a module."""
+        found = (self.index.resolve(info.source.module, name) for name in info.classes)
+        return [cls for cls in found if cls is not None]
+
+    def note(self, record: Record) -> None:
+        """Add a line to the report."""
+        self.records.append(record)
+
+    def edit(self, info: ModuleInfo, edits: Iterable[Edit]) -> None:
+        """Queue edits against the current text of a module."""
+        self._edits.setdefault(info.source.module, []).extend(edits)
+
+    def need(self, info: ModuleInfo, helper: str) -> None:
+        """Ask for the import of a helper in a module."""
+        self._needs.setdefault(info.source.module, set()).add(helper)
+
+    def settle(self) -> None:
+        """Apply what is queued; modules are parsed anew on their next use."""
+        for module in {**self._edits, **self._needs}:
+            info = self.index.get(module)
+            edits = self._edits.get(module, [])
+            if info is None or not (edits or module in self._needs):
+                continue
+            wanted = self._needs.get(module, set())
+            edits = edits + import_edits(info, wanted, self.settings.helper_package)
+            if edits:
+                text = tidy(info.source.text, apply_edits(info.source.text, edits))
+                self.index.replace(module, text)
+        self._edits.clear()
+        self._needs.clear()
+
+    def needed_helpers(self) -> set[str]:
+        """Helper modules that the changed texts import."""
+        texts = self.index.changed().values()
+        return {m for m in set(HELPER_MODULES.values()) if any(f"{m} import" in t for t in texts)}
+
+
+def tidy(old: str, new: str) -> str:
+    """Remove doubled blank lines that deletions left inside bodies, if the old text had none."""
+    doubled = re.compile(r"\n\n\n+(?=[ ]{8,}\S)")
+    return new if doubled.search(old) else doubled.sub("\n\n", new)
+
+
+def import_edits(info: ModuleInfo, names: set[str], package: str) -> list[Edit]:
+    """Edits that import helpers: extend an import of the helper module or add one."""
+    edits = []
+    by_module: dict[str, list[str]] = {}
+    for name in sorted(names - set(info.imports)):
+        by_module.setdefault(HELPER_MODULES[name], []).append(name)
+    for module, wanted in sorted(by_module.items()):
+        spelling = f"{package}{module}" if package.endswith(".") else f"{package}.{module}"
+        existing = _existing(info, spelling)
+        if existing is not None:
+            wanted = sorted({*wanted, *(alias.name for alias in existing.names)})
+            edits.append(Edit(*info.text.span(existing), import_line(spelling, wanted)))
+        else:
+            place = _import_place(info, spelling)
+            edits.append(Edit(place, place, import_line(spelling, wanted) + "\n"))
+    return edits
+
+
+def import_line(module: str, names: list[str]) -> str:
+    """An import statement in the layout of a formatter with 119 columns."""
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= 119:
+        return line
+    return f"from {module} import (\n" + "".join(f"    {name},\n" for name in names) + ")"
+
+
+def _spelling(node: ast.ImportFrom) -> str:
+    return "." * node.level + (node.module or "")
+
+
+def _existing(info: ModuleInfo, spelling: str) -> ast.ImportFrom | None:
+    for node in info.tree.body:
+        if isinstance(node, ast.ImportFrom) and _spelling(node) == spelling:
+            return node
+    return None
+
+
+def _import_place(info: ModuleInfo, spelling: str) -> int:
+    """Sorted place among imports of the same level, else behind the last import."""
+    imports = [n for n in info.tree.body if isinstance(n, (ast.ImportFrom, ast.Import))]
+    dots = len(spelling) - len(spelling.lstrip("."))
+    same = [n for n in imports if isinstance(n, ast.ImportFrom) and n.level == dots]
+    for node in same:
+        if _spelling(node) > spelling:
+            return info.text.line_start(node.lineno)
+    last = (same or imports)[-1]
+    assert last.end_lineno is not None
+    return info.text.line_start(last.end_lineno + 1)
