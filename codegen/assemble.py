@@ -42,7 +42,7 @@ def assemble_files(
                 Item("__all__", "exports", definition.exports_lead, text, f"{path}:0")
             )
         imports = _imports(items, pool, path)
-        if kind in convention.guarded_types:
+        if kind in convention.dialect.guarded_types:
             imports = _guard_torch(imports)
         body = "".join(f"{entry.lead}{entry.text()}\n" for entry in imports)
         body += _code(items)
@@ -72,7 +72,7 @@ def _copy_for_pil(
         module = entry.module.lstrip(".")
         if not module.startswith("image_processing_"):
             continue
-        if module.startswith(convention.shared_image_modules):
+        if module.startswith(convention.dialect.shared_image_modules):
             continue
         kinds = {index: item.kind for index, item in pil.values()}
         for name in entry.names:

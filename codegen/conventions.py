@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from codegen.dialect import Dialect
 from codegen.model import Definition
 from codegen.names import FILE_TYPES
 from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
@@ -20,41 +21,12 @@ _TYPES = "|".join(FILE_TYPES)
 _NEAR_PARENT = re.compile(rf"\.\.\w+\.(?:{_TYPES})")
 _PARENT_MODULE = re.compile(rf"(?:{_TYPES})_(\w+)$")
 
-#: Identifiers of the mamba kernels, which releases after 5.13 never rename.
-_MAMBA_NAMES = frozenset(
-    {
-        "mamba_ssm",
-        "mamba-ssm",
-        "use_mambapy",
-        "mamba_inner_fn",
-        "mamba_selective_state_update",
-        "mamba_selective_scan",
-        "is_mambapy_available",
-        "mamba2_split_conv1d_scan_combined",
-        "mamba2_selective_state_update",
-        "mamba2_chunk_scan",
-    }
-)
-
-
 class Convention(Protocol):
     """What the expansion asks about the tree it works for."""
 
     @property
-    def protected_names(self) -> frozenset[str]:
-        """Names that renaming leaves alone."""
-
-    @property
-    def decorator_marker(self) -> bool:
-        """Whether ``@no_inherit_decorator`` suppresses inherited decorators."""
-
-    @property
-    def guarded_types(self) -> tuple[str, ...]:
-        """File types whose torch imports are regrouped under availability guards."""
-
-    @property
-    def shared_image_modules(self) -> tuple[str, ...]:
-        """Modules from which image processors import without copying definitions."""
+    def dialect(self) -> Dialect:
+        """The variant of the rules that holds in the tree."""
 
     @property
     def banner_template(self) -> str:
@@ -86,32 +58,10 @@ class Convention(Protocol):
 
 @dataclass(frozen=True)
 class TransformersConvention:
-    """The transformers library and its dialects; ``version`` is that of the tree."""
+    """The transformers library, in the dialect of the tree's release."""
 
-    version: tuple[int, ...]
+    dialect: Dialect
     banner_template: str = "transformers_banner.py.j2"
-
-    @property
-    def protected_names(self) -> frozenset[str]:
-        """See :class:`Convention`."""
-        return _MAMBA_NAMES if self.version >= (5, 14) else frozenset()
-
-    @property
-    def decorator_marker(self) -> bool:
-        """See :class:`Convention`."""
-        return self.version >= (5, 11)
-
-    @property
-    def guarded_types(self) -> tuple[str, ...]:
-        """See :class:`Convention`."""
-        later = ("feature_extraction",) if self.version >= (5, 14) else ()
-        return ("image_processing_pil", *later)
-
-    @property
-    def shared_image_modules(self) -> tuple[str, ...]:
-        """See :class:`Convention`."""
-        later = ("image_processing_outputs",) if self.version >= (5, 13) else ()
-        return ("image_processing_backends", "image_processing_utils", *later)
 
     def parent_module(self, spelled: str) -> str | None:
         """See :class:`Convention`."""
@@ -185,11 +135,8 @@ class ProjectConvention:
     expand: tuple[str, ...]
     keep: tuple[str, ...]
     provides: Callable[[Definition, str, str], bool]
+    dialect: Dialect = Dialect()
     banner_template: str = "banner.py.j2"
-    protected_names: frozenset[str] = frozenset()
-    decorator_marker: bool = True
-    guarded_types: tuple[str, ...] = ()
-    shared_image_modules: tuple[str, ...] = ()
 
     def parent_module(self, spelled: str) -> str | None:
         """See :class:`Convention`."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codegen.assemble import assemble_files
 from codegen.conventions import Convention
 from codegen.definition import import_pool
 from codegen.dependencies import Needs, Request, needs_with_parent, needs_without_parent
 from codegen.errors import fail
+from codegen.module_getattr import restrict_getattr
 from codegen.merge import Place, merge_class
 from codegen.model import BaseClass, Definition, DraftFile, Item, ParsedModule
-from codegen.names import NameTable, class_file_type, common_suffix
+from codegen.names import NameTable, common_suffix
 from codegen.nodes import Node, Scope
 from codegen.pool_build import build_pool
 from codegen.prefix import infer_prefixes, parent_base
@@ -77,7 +79,7 @@ class _Expander:
         texts = {module: parsed.source.text for module, parsed in parents.items()}
         prefixes = infer_prefixes(definition, table, models, texts)
         self.warnings = [prefix.warning for prefix in prefixes.values() if prefix.warning]
-        protected = convention.protected_names
+        protected = convention.dialect.protected_names
         self.spellings = {
             module: make_spelling(models[module], prefixes[module].lower, table, protected)
             for module in definition.parent_modules
@@ -94,7 +96,7 @@ class _Expander:
 
     def file_type(self, class_name: str) -> str:
         """The kind of file a class of this model belongs to."""
-        return class_file_type(class_name, self.cased)
+        return self.convention.dialect.file_type(class_name, self.cased)
 
     def place_classes(self) -> None:
         """Build every class of the definition and place it behind what it needs."""
@@ -168,7 +170,7 @@ class _Expander:
         place = Place(path, statement.line - _decorator_lines(own.text), statement.name)
         child, _ = parse_class(own.lead + own.text)
         folded, _ = parse_class(text)
-        merged = merge_class(child, folded, base, place, self.convention.decorator_marker)
+        merged = merge_class(child, folded, base, place, self.convention.dialect)
         lead = folded.lead
         return Item(
             statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}"
@@ -184,7 +186,7 @@ class _Expander:
             self.table.lower(item).replace("-", "_") for item in (old, new)
         )
         spelling = make_spelling(
-            old_lower, new_lower, self.table, self.convention.protected_names
+            old_lower, new_lower, self.table, self.convention.dialect.protected_names
         )
         lexed = lex(text)
         pieces, done = [], 0
@@ -207,7 +209,23 @@ class _Expander:
         for name, text in zip(self.definition.exports, self.definition.export_texts):
             exports.setdefault(self.file_type(name), []).append(text)
         placed = {kind: dict(plan.items) for kind, plan in self.plans.items()}
+        if self.convention.dialect.keeps_getattr:
+            self._place_getattr(placed)
         return assemble_files(self.definition, placed, pool, exports, self.convention)
+
+    def _place_getattr(self, placed: dict[str, dict[str, tuple[float, Item]]]) -> None:
+        """Put a module-level ``__getattr__`` behind the classes of the files that it is about."""
+        node = self.own.nodes.get("__getattr__")
+        if node is None or "__getattr__" not in self.own.positions:
+            return
+        item = node.render()
+        names = {
+            item.text[start + 1 : end - 1] for start, end in lex(item.text).strings
+        }
+        kinds = {self.file_type(name) for name in names if name.isidentifier()}
+        for kind in kinds & placed.keys():
+            text = restrict_getattr(item.text, lambda name: self.file_type(name) == kind)  # noqa: B023
+            placed[kind]["__getattr__"] = (math.inf, replace(item, text=text))
 
     def parents_in_order(self) -> tuple[str, ...]:
         """Parent modules by first import."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from codegen.dialect import Dialect
 from codegen.errors import fail
 from codegen.merge_methods import MethodMerger, is_deletion
 from codegen.names import common_suffix
@@ -29,15 +30,14 @@ class Place:
 
 
 def merge_class(
-    child: Class, parent: Class, parent_base: str, place: Place, decorator_marker: bool
+    child: Class, parent: Class, parent_base: str, place: Place, dialect: Dialect
 ) -> str:
     """Return the source of ``child`` with everything it inherits from ``parent`` folded in.
 
-    ``parent_base`` is the base name in the child that denotes ``parent``. ``decorator_marker``
-    switches on the dialect in which ``@no_inherit_decorator`` suppresses inherited decorators.
+    ``parent_base`` is the base name in the child that denotes ``parent``.
     """
-    bases = _merge_bases(child, parent, parent_base, place)
-    decorators, after = choose_decorators(child, parent, decorator_marker, place)
+    bases = _merge_bases(child, parent, parent_base, place, dialect)
+    decorators, after = choose_decorators(child, parent, dialect.decorator_marker, place)
     header = replace(
         parent,
         name=child.name,
@@ -47,7 +47,7 @@ def merge_class(
     ).header()
     docstrings = child.docstrings or parent.docstrings
     attributes = _merge_attributes(child, parent, place)
-    methods = _merge_methods(child, parent, bases, place, decorator_marker)
+    methods = _merge_methods(child, parent, bases, place, dialect)
     pieces = [f"{item.lead}{item.text}\n" for item in (*docstrings, *attributes)]
     pieces += methods
     return header + ("".join(pieces) or "    pass\n").rstrip("\n")
@@ -72,7 +72,9 @@ def choose_decorators(
     return (child.decorators, after) if child.decorators else inherited
 
 
-def _merge_bases(child: Class, parent: Class, parent_base: str, place: Place) -> list[str]:
+def _merge_bases(
+    child: Class, parent: Class, parent_base: str, place: Place, dialect: Dialect
+) -> list[str]:
     for base in child.bases:
         if not base.dotted:
             raise fail(
@@ -89,7 +91,12 @@ def _merge_bases(child: Class, parent: Class, parent_base: str, place: Place) ->
         chosen = base.text
         for candidate in added if base.plain else ():
             suffix = common_suffix(base.text, candidate)
-            if suffix and suffix[0].isupper():
+            specialised = (
+                dialect.specialised_base_replaces
+                and candidate != base.text
+                and candidate.endswith(base.text)
+            )
+            if (suffix and suffix[0].isupper()) or specialised:
                 chosen = candidate
                 break
         if chosen != base.text:
@@ -120,11 +127,17 @@ def _merge_attributes(child: Class, parent: Class, place: Place) -> list[Stateme
 
 
 def _merge_methods(
-    child: Class, parent: Class, bases: list[str], place: Place, marker: bool
+    child: Class, parent: Class, bases: list[str], place: Place, dialect: Dialect
 ) -> list[str]:
+    marker = dialect.decorator_marker
     own = dict(child.methods)
     inherited = dict(parent.methods)
-    merger = MethodMerger(inherited, tuple(bases), place.path, place.line)
+    if dialect.attribute_displaces_method:
+        displaced = {name for name, _ in child.attributes} - own.keys()
+        inherited = {name: item for name, item in inherited.items() if name not in displaced}
+    merger = MethodMerger(
+        inherited, tuple(bases), place.path, place.line, dialect.annotated_targets
+    )
     result = []
     for key, method in inherited.items():
         if key not in own:

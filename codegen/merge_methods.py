@@ -37,6 +37,7 @@ class MethodMerger:
     bases: tuple[str, ...]
     path: str
     class_line: int
+    annotated: bool
     assigned: dict[str, Statement] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
 
@@ -88,16 +89,16 @@ class MethodMerger:
     ) -> list[Statement]:
         for statement in rest:
             node = statement.node
-            if isinstance(node, ast.Assign):
-                self.assigned[ast.unparse(node.targets[0])] = statement
+            target = self._target(node)
+            if target is not None:
+                self.assigned[target] = statement
             elif isinstance(node, ast.Delete):
                 self.deleted.update(ast.unparse(target) for target in node.targets)
         merged: list[Statement] = []
         for statement in parent.body:
             if statement in parent.docstrings:
                 continue
-            node = statement.node
-            target = ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else None
+            target = self._target(statement.node)
             if target in self.deleted:
                 continue
             if target in self.assigned:
@@ -118,6 +119,14 @@ class MethodMerger:
                 merged.append(merged.pop(index))
                 break
         return merged
+
+    def _target(self, node: ast.stmt | None) -> str | None:
+        """Text of the target that a statement assigns, if it is an assignment that counts."""
+        if isinstance(node, ast.Assign):
+            return ast.unparse(node.targets[0])
+        if self.annotated and isinstance(node, ast.AnnAssign) and node.value is not None:
+            return ast.unparse(node.target)
+        return None
 
     def _rewrite_parent_calls(self, statement: Statement) -> Statement:
         """Turn ``Parent.method(self, ...)`` into ``super().method(...)`` for bases that remain."""

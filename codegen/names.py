@@ -18,22 +18,6 @@ FILE_TYPES = (
     "feature_extraction",
 )
 
-_SUFFIX_TYPES = {
-    "Config": "configuration",
-    "Tokenizer": "tokenization",
-    "Processor": "processing",
-    "ProcessorKwargs": "processing",
-    "TextKwargs": "processing",
-    "ImagesKwargs": "processing",
-    "VideosKwargs": "processing",
-    "ImageProcessor": "image_processing",
-    "ImageProcessorKwargs": "image_processing",
-    "ImageProcessorPil": "image_processing_pil",
-    "VideoProcessor": "video_processing",
-    "VideoProcessorInitKwargs": "video_processing",
-    "FeatureExtractor": "feature_extraction",
-}
-_SUFFIXES = sorted(_SUFFIX_TYPES, key=len, reverse=True)
 _HUMP = re.compile(r"[A-Z][^A-Z]*")
 
 
@@ -41,13 +25,6 @@ def module_file_type(module: str) -> str | None:
     """The file type that the last component of a dotted module path begins with."""
     last = module.rsplit(".", 1)[-1]
     return next((kind for kind in FILE_TYPES if last.startswith(kind)), None)
-
-
-def class_file_type(class_name: str, model_cased: str) -> str:
-    """The generated file that a class belongs to: the longest suffix of the rest decides."""
-    rest = class_name.replace(model_cased, "")
-    suffix = next((suffix for suffix in _SUFFIXES if rest.endswith(suffix)), None)
-    return _SUFFIX_TYPES[suffix] if suffix else "modeling"
 
 
 def common_suffix(left: str, right: str) -> str:

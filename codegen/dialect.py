@@ -1,0 +1,102 @@
+"""Which variant of the modular rules a tree follows.
+
+The rules grew over the releases of transformers. Each field below is one addition; the table of
+:func:`dialect_of` says since which release it holds. Projects use all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+#: Identifiers of the mamba kernels that later releases never rename.
+_MAMBA_NAMES = frozenset(
+    {
+        "mamba_ssm",
+        "mamba-ssm",
+        "use_mambapy",
+        "mamba_inner_fn",
+        "mamba_selective_state_update",
+        "mamba_selective_scan",
+        "is_mambapy_available",
+        "mamba2_split_conv1d_scan_combined",
+        "mamba2_selective_state_update",
+        "mamba2_chunk_scan",
+    }
+)
+
+#: Class name suffixes and the kind of file such a class belongs to.
+_SUFFIX_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "Config": "configuration",
+        "Tokenizer": "tokenization",
+        "Processor": "processing",
+        "ProcessorKwargs": "processing",
+        "TextKwargs": "processing",
+        "ImagesKwargs": "processing",
+        "VideosKwargs": "processing",
+        "ImageProcessor": "image_processing",
+        "ImageProcessorKwargs": "image_processing",
+        "ImageProcessorPil": "image_processing_pil",
+        "VideoProcessor": "video_processing",
+        "VideoProcessorInitKwargs": "video_processing",
+        "FeatureExtractor": "feature_extraction",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The rules that differ between releases.
+
+    ``protected_names``: identifiers and string literals that renaming leaves alone.
+    ``decorator_marker``: ``@no_inherit_decorator`` suppresses inherited decorators.
+    ``guarded_types``: file types whose torch imports move under availability guards.
+    ``shared_image_modules``: modules from which image processors import without copying.
+    ``attribute_displaces_method``: an attribute removes the parent's method of its name.
+    ``annotated_targets``: ``x: T = v`` counts as an assignment when ``super()`` is expanded.
+    ``keeps_getattr``: a module-level ``__getattr__`` goes to the files of the classes it names.
+    ``specialised_base_replaces``: an added base whose name ends with the parent's base takes its
+    place (``OmniModalProcessorMixin`` for ``ProcessorMixin``; together they have no valid MRO).
+    """
+
+    suffix_types: Mapping[str, str] = field(default_factory=lambda: _SUFFIX_TYPES)
+    protected_names: frozenset[str] = frozenset()
+    decorator_marker: bool = True
+    guarded_types: tuple[str, ...] = ()
+    shared_image_modules: tuple[str, ...] = ()
+    attribute_displaces_method: bool = True
+    annotated_targets: bool = True
+    keeps_getattr: bool = True
+    specialised_base_replaces: bool = True
+
+    def file_type(self, class_name: str, model_cased: str) -> str:
+        """The generated file that a class belongs to: the longest suffix that fits decides."""
+        rest = class_name.replace(model_cased, "")
+        for suffix in sorted(self.suffix_types, key=len, reverse=True):
+            if rest.endswith(suffix):
+                return self.suffix_types[suffix]
+        return "modeling"
+
+
+def dialect_of(version: tuple[int, ...]) -> Dialect:
+    """The dialect of a transformers release."""
+    suffixes = dict(_SUFFIX_TYPES)
+    if version >= (5, 18):
+        suffixes["VideoProcessorKwargs"] = "video_processing"
+    guarded = ("image_processing_pil", *(("feature_extraction",) if version >= (5, 15) else ()))
+    shared = ("image_processing_backends", "image_processing_utils")
+    if version >= (5, 13):
+        shared = (*shared, "image_processing_outputs")
+    return Dialect(
+        MappingProxyType(suffixes),
+        _MAMBA_NAMES if version >= (5, 15) else frozenset(),
+        version >= (5, 11),
+        guarded,
+        shared,
+        version >= (5, 21),
+        version >= (5, 22),
+        version >= (5, 23),
+        version >= (5, 23),
+    )
