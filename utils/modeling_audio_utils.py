@@ -17,6 +17,7 @@ import torch
 from utils.packed import (
     can_read,
     check_positive,
+    check_total,
     count_up,
     divide,
     is_tracing,
@@ -136,6 +137,8 @@ def chunk_and_pad_features(
     else:
         longest = _resolve_longest(lengths, chunk, max_chunk_length)
     chunk_lengths = _cut(lengths, counts, chunk, num_chunks, read[0] if read else None)
+    if read and input_features.device.type == "cpu":
+        return _copy_chunks(input_features, chunk_lengths, longest), chunk_lengths
     return _gather_chunks(input_features, chunk_lengths, longest), chunk_lengths
 
 
@@ -160,6 +163,28 @@ def _gather_chunks(
     frame = (start[:, None] + column).clamp_max(features.shape[1] - 1)
     gathered = features.t()[frame]
     return gathered.masked_fill(~inside[..., None], 0).transpose(1, 2)
+
+
+def _copy_chunks(features: torch.Tensor, chunk_lengths: torch.Tensor, longest: int) -> torch.Tensor:
+    """Compute the same with whole slices, read through overlapping views of the features."""
+    frames = features.shape[1]
+    start = chunk_lengths.cumsum(0) - chunk_lengths
+    result = features.new_empty(chunk_lengths.shape[0], features.shape[0], longest)
+    # Slices that would reach beyond the end are taken from a padded copy of the last frames.
+    inner = int((start <= frames - longest).sum())
+    if inner:
+        slices = features.unfold(1, longest, 1).transpose(0, 1)
+        torch.index_select(slices, 0, start[:inner], out=result[:inner])
+    if inner < chunk_lengths.shape[0]:
+        kept = max(frames - longest, 0)
+        ending = torch.nn.functional.pad(features[:, kept:], (0, longest))
+        slices = ending.unfold(1, longest, 1).transpose(0, 1)
+        torch.index_select(slices, 0, start[inner:] - kept, out=result[inner:])
+    short = (chunk_lengths < longest).nonzero().squeeze(1)
+    if 2 * short.shape[0] > chunk_lengths.shape[0]:
+        return result.masked_fill_(torch.arange(longest) >= chunk_lengths[:, None, None], 0)
+    outside = torch.arange(longest) >= chunk_lengths[short][:, None, None]
+    return result.index_copy_(0, short, result[short].masked_fill_(outside, 0))
 
 
 def get_valid_indices(
@@ -187,8 +212,8 @@ def get_valid_indices(
     given = None if max_length is None else num_valid
     read = _read_lengths("chunk_lengths", chunk_lengths, given, (lengths.sum(), lengths.amax()), 0)
     if read:
-        _check_given("num_valid", num_valid, read[0])
-        _check_given("max_length", max_length, read[1])
+        check_total("num_valid", num_valid, read[0])
+        check_total("max_length", max_length, read[1])
         total, width = read[0], read[1]
         # Position minus rows before the chunk, plus the chunk's first row in the padded layout.
         shift = torch.arange(lengths.shape[0], device=lengths.device) * width
@@ -270,6 +295,10 @@ def _bound_windows(
     num_segments: int | None,
 ) -> torch.Tensor:
     """Return boundaries of the windows of `window` rows (0-d) inside each audio of `lengths` rows."""
+    if can_read(lengths, num_segments) and lengths.shape[0] == 1 and num_segments is None:
+        rows, width = _read_lengths("feature_lens", feature_lens, None, (lengths[0], window))
+        ends = torch.arange(0, rows + width, width, dtype=torch.int32, device=lengths.device)
+        return ends.clamp_max_(rows)
     counts = divide(lengths + window - 1, window)
     read = _read_lengths("feature_lens", feature_lens, num_segments, (counts.sum(),))
     if read and num_segments is not None and num_segments < read[0]:
@@ -309,11 +338,15 @@ def get_pool_indices(
         ValueError: lengths not 1-D integers, none, or below one; `num_pooled` unlike the lengths.
     """
     lengths = length_law(_check_layout("feature_lens", feature_lens))
+    if can_read(lengths, num_pooled) and lengths.shape[0] == 1:
+        read = _read_lengths("feature_lens", feature_lens, num_pooled, (lengths[0],))
+        check_total("num_pooled", num_pooled, read[0] // 2)
+        return torch.arange(0, read[0] - 1, 2, device=lengths.device)
     counts = lengths // 2
     read = _read_lengths("feature_lens", feature_lens, num_pooled, (counts.sum(),))
     start = lengths.cumsum(0) - lengths
     if read:
-        _check_given("num_pooled", num_pooled, read[0])
+        check_total("num_pooled", num_pooled, read[0])
         pair = torch.arange(read[0], device=lengths.device).mul_(2)
         return pair.add_(spread(start - 2 * (counts.cumsum(0) - counts), counts, read[0]))
     owner, offset = locate(counts, resolve_total(num_pooled, counts))
@@ -345,9 +378,3 @@ def _read_lengths(
     if low < least:
         raise ValueError(f"{name} must not be below {least}, got {low}")
     return [int(value) for value in read]
-
-
-def _check_given(name: str, given: int | None, actual: int) -> None:
-    """Raise ValueError if the caller's total differs from what the lengths say."""
-    if given is not None and given != actual:
-        raise ValueError(f"{name} is {given}, but the lengths say {actual}")

@@ -55,6 +55,12 @@ def check_positive(name: str, value: int) -> None:
         raise ValueError(f"{name} must be a positive integer, got {value}")
 
 
+def check_total(name: str, given: int | None, actual: int) -> None:
+    """Raise ValueError if the caller's total differs from what the values add up to."""
+    if given is not None and given != actual:
+        raise ValueError(f"{name} was given as {given}, but the sizes add up to {actual}")
+
+
 def read_grid(
     grid_thw: torch.Tensor,
     merge: int | torch.Tensor = 1,
@@ -84,8 +90,7 @@ def read_grid(
     else:
         facts = _summarise(grid_thw, merge, totals)
     actual = facts.totals[-1] if totals else facts.num_tokens
-    if given is not None and given != actual:
-        raise ValueError(f"the total given is {given}, but the rows of the grid add up to {actual}")
+    check_total("the total", given, actual)
     return facts
 
 

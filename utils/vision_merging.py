@@ -3,8 +3,10 @@
 import torch
 
 from utils.packed import (
+    can_read,
     check_grid_layout,
     check_merge,
+    check_total,
     count_up,
     divide,
     locate,
@@ -37,6 +39,8 @@ def get_temporal_pair_indices(
     m = spatial_merge_size
     check_grid_layout(grid_thw)
     check_merge(m, grid_thw)
+    if can_read(grid_thw, num_pair_units) and grid_thw.shape[0] == 1:
+        return _pair_frames_of_one(grid_thw, m, num_pair_units)
     grid = grid_thw.to(torch.int64)
     frames, units = grid[:, 0], (grid[:, 1] // m) * (grid[:, 2] // m)
     pairs = torch.where(frames == 1, 1, frames // 2)
@@ -55,6 +59,22 @@ def get_temporal_pair_indices(
     width = units[owner]
     first = start[owner] + offset + divide(offset, width) * width
     return first, first + step[owner]
+
+
+def _pair_frames_of_one(
+    grid_thw: torch.Tensor, m: int, given: int | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pair the frames of a single entry, whose units are one regular block."""
+    facts = read_grid(grid_thw, m)
+    assert facts is not None
+    frames, total = facts.num_frames, facts.num_tokens // m**2
+    pairs = max(frames // 2, 1)
+    check_total("num_pair_units", given, total // frames * pairs)
+    units = torch.arange(total, device=grid_thw.device)
+    if frames == 1:
+        return units, units.clone()
+    halves = units[: 2 * pairs * (total // frames)].view(pairs, 2, -1)
+    return halves[:, 0].reshape(-1), halves[:, 1].reshape(-1)
 
 
 def get_unshuffle_indices(
@@ -84,11 +104,11 @@ def get_unshuffle_indices(
     """
     check_grid_layout(grid_thw)
     check_merge(merge_sizes, grid_thw)
+    m = merge_sizes
+    if isinstance(m, int) and can_read(grid_thw, num_units) and grid_thw.shape[0] == 1:
+        return _centres_of_one(grid_thw, m, num_units)
     patches = grid_thw.to(torch.int64).prod(1)
-    if isinstance(merge_sizes, int):
-        m = torch.full_like(patches, merge_sizes)
-    else:
-        m = merge_sizes.to(patches)
+    m = torch.full_like(patches, m) if isinstance(m, int) else m.to(patches)
     units = divide(patches, m**2)
     low, high = (m - 1) // 2, m // 2
     centres = torch.stack((low * m + low, low * m + high, high * m + low, high * m + high), dim=1)
@@ -101,3 +121,15 @@ def get_unshuffle_indices(
         return (spread(first, units, total) + (unit * spread(m**2, units, total))[:, None]).t()
     owner, unit = locate(units, resolve_total(num_units, units))
     return (first[owner] + (unit * (m**2)[owner])[:, None]).t()
+
+
+def _centres_of_one(grid_thw: torch.Tensor, m: int, given: int | None) -> torch.Tensor:
+    """Return the central patches of a single entry, which lie at regular distances."""
+    facts = read_grid(grid_thw, m)
+    assert facts is not None
+    check_total("num_units", given, facts.num_tokens // m**2)
+    low, high = (m - 1) // 2, m // 2
+    device = grid_thw.device
+    centres = torch.tensor([low * m + low, low * m + high, high * m + low, high * m + high])
+    blocks = torch.arange(0, facts.num_tokens, m**2, device=device)
+    return centres.to(device)[:, None] + blocks

@@ -54,7 +54,7 @@ def get_rotary_pos_ids(
     if device.type != "cpu":
         return _locate_patches(grid_thw, spatial_merge_size, facts, num_tokens)
     grid = grid_thw.to(torch.int64)
-    return join_block_rows(grid, spatial_merge_size, facts.num_tokens)
+    return _join_blocks(grid, spatial_merge_size, facts)
 
 
 def get_rotary_pos_ids_interleaved(
@@ -106,13 +106,14 @@ def get_block_permutation(
     m = spatial_merge_size
     facts = read_grid(grid_thw, m, num_tokens)
     if facts is not None and facts.common is not None:
-        _, h, w = facts.common
-        raster = torch.arange(facts.num_tokens, device=grid_thw.device)
-        blocks = raster.view(facts.num_frames, h // m, m, w // m, m).transpose(2, 3)
-        return blocks.reshape(-1)
+        # All rows of blocks have the same order inside and follow each other.
+        in_row = m * facts.common[2]
+        order = torch.arange(in_row, device=grid_thw.device).view(m, -1, m).transpose(0, 1)
+        starts = torch.arange(0, facts.num_tokens, in_row, device=grid_thw.device)
+        return (starts[:, None] + order.reshape(in_row)).view(-1)
     grid = grid_thw.to(torch.int64)
     if facts is not None and grid_thw.device.type == "cpu":
-        return _permute_block_rows(grid, m, facts)
+        return _permute_blocks(grid, m, facts)
     sizes = grid.prod(1)
     total = facts.num_tokens if facts is not None else resolve_total(num_tokens, sizes)
     owner, offset = locate(sizes, total)
@@ -178,55 +179,78 @@ def _frame_pos_ids(h: int, w: int, m: int, device: torch.device) -> torch.Tensor
     return frame
 
 
-def _block_rows(grid: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return entry, first patch row and number of patches of every row of blocks of all frames."""
+def _block_rows(grid: torch.Tensor, m: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return entry and first patch row of every row of blocks of all frames."""
     bands = grid[:, 1] // m
     per_entry = grid[:, 0] * bands
     total = int(per_entry.sum())
     owner = spread(torch.arange(grid.shape[0]), per_entry, total)
-    first_row = (count_up(per_entry, total) % bands[owner]) * m
-    return owner, first_row, (grid[:, 2] * m)[owner]
+    local = count_up(per_entry, total)
+    if int(grid[:, 0].max()) > 1:
+        local %= bands[owner]
+    return owner, local * m
 
 
-def join_block_rows(
+def _join_blocks(grid: torch.Tensor, m: int, facts: GridFacts) -> torch.Tensor:
+    """Compute the ids of a mixed grid from the first patch of every block.
+
+    There is no division per patch, which CPUs are slow at, and few operations at full length.
+    """
+    owner, first_row = _block_rows(grid, m)
+    units = facts.num_tokens // m**2
+    blocks = (grid[:, 2] // m).index_select(0, owner)
+    rows = spread(first_row, blocks, units)[:, None].expand(-1, m)
+    columns = count_up(blocks, units).mul_(m)[:, None].expand(-1, m)
+    ids = torch.empty(units, m, m, 2, dtype=torch.int64)
+    for inner in range(m):
+        # Filled by row and column inside the block, one strided pass each.
+        torch.add(rows, inner, out=ids[:, inner, :, 0])
+        torch.add(columns, inner, out=ids[:, :, inner, 1])
+    return ids.view(-1, 2)
+
+
+def locate_on_axes(
     grid: torch.Tensor,
     m: int,
     total: int,
-    first_rows: torch.Tensor | None = None,
-    first_columns: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Compute the ids row of blocks by row of blocks: no division per patch, which CPUs are slow at.
+    first_rows: torch.Tensor,
+    first_columns: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return, for every patch, where its row and its column lie in tables of all entries' axes.
 
     Args:
         grid: `(num_entries, 3)` int64 on the CPU, already checked.
         m: merge size.
         total: Σ t·h·w.
-        first_rows, first_columns: `(num_entries,)` numbers added to the rows and columns of an entry.
+        first_rows, first_columns: `(num_entries,)` places where the axes of an entry start.
 
     Returns:
-        `(total, 2)` int64.
+        Both `(total,)` int64, block-major: first_rows + row and first_columns + column.
     """
-    owner, origin, sizes = _block_rows(grid, m)
+    owner, origin = _block_rows(grid, m)
+    sizes = (grid[:, 2] * m)[owner]
     # Inside a row of blocks the pattern depends on the offset only, not on the width.
-    pattern = band_pattern(int(grid[:, 2].max()), m, grid.device)
-    ids = pattern.index_select(0, count_up(sizes, total))
-    if first_rows is not None:
-        origin = origin + first_rows[owner]
-    if first_columns is not None:
-        ids[:, 1] += spread(first_columns[owner], sizes, total)
-    ids[:, 0] += spread(origin, sizes, total)
-    return ids
+    rows, columns = band_pattern(int(grid[:, 2].max()), m, grid.device).t().contiguous()
+    offset = count_up(sizes, total)
+    rows, columns = rows.index_select(0, offset), columns.index_select(0, offset)
+    rows += spread(origin + first_rows[owner], sizes, total)
+    columns += spread(first_columns[owner], sizes, total)
+    return rows, columns
 
 
-def _permute_block_rows(grid: torch.Tensor, m: int, facts: GridFacts) -> torch.Tensor:
-    """Compute the raster positions of a mixed grid from its rows of blocks."""
-    owner, _, sizes = _block_rows(grid, m)
-    total = facts.num_tokens
-    pattern = band_pattern(int(grid[:, 2].max()), m, grid.device)
-    start = sizes.cumsum(0) - sizes
-    # A row of blocks covers the same range of positions in both orders.
-    result = spread(start, sizes, total)
-    offset = torch.arange(total).sub_(result)
-    ids = pattern.index_select(0, offset)
-    width = spread(grid[:, 2][owner], sizes, total)
-    return result.add_(ids[:, 1]).add_(width.mul_(ids[:, 0]))
+def _permute_blocks(grid: torch.Tensor, m: int, facts: GridFacts) -> torch.Tensor:
+    """Compute the raster positions of a mixed grid from the first patch of every block."""
+    bands = grid[:, 0] * grid[:, 1] // m
+    blocks = spread(grid[:, 2] // m, bands, int(bands.sum()))
+    units = facts.num_tokens // m**2
+    # A row of blocks covers the same range in both orders, m² positions per block: block j of a row whose
+    # first block is block b lies at m²·b + m·j = m·(b + j) + (m² − m)·b.
+    first = torch.arange(units).mul_(m)
+    first += spread((blocks.cumsum(0) - blocks) * (m**2 - m), blocks, units)
+    result = torch.empty(units, m, m, dtype=torch.int64)
+    width = spread(blocks * m, blocks, units)
+    for row in range(m):
+        for column in range(m):
+            torch.add(first, column, out=result[:, row, column])
+        first += width
+    return result.view(-1)

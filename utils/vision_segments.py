@@ -12,6 +12,7 @@ from utils.packed import (
     boundary_dtype,
     can_read,
     check_grid_layout,
+    check_total,
     divide,
     locate,
     locate_bounded,
@@ -90,10 +91,15 @@ def get_vision_segment_ids(
         ValueError: malformed grid.
     """
     facts = read_grid(grid_thw, 1, num_tokens)
+    if facts is not None:
+        if facts.num_frames == 1:
+            return torch.zeros(facts.num_tokens, dtype=torch.int64, device=grid_thw.device)
+        frame = torch.arange(facts.num_frames, device=grid_thw.device)
+        if facts.common is not None:
+            return frame[:, None].expand(-1, facts.num_tokens // facts.num_frames).reshape(-1)
     grid = grid_thw.to(torch.int64)
     area = grid[:, 1] * grid[:, 2]
     if facts is not None:
-        frame = torch.arange(facts.num_frames, device=grid.device)
         return spread(frame, spread(area, grid[:, 0], facts.num_frames), facts.num_tokens)
     sizes = grid[:, 0] * area
     owner, offset = locate(sizes, resolve_total(num_tokens, sizes))
@@ -116,14 +122,21 @@ def flatten_video_grid(grid_thw: torch.Tensor, *, num_frames: int | None = None)
     """
     check_grid_layout(grid_thw)
     frames = grid_thw[:, 0]
+    if can_read(grid_thw, num_frames) and grid_thw.shape[0] == 1:
+        t, h, w = grid_thw[0].tolist()
+        _check_frames(min(t, h, w), t, None)
+        check_total("num_frames", num_frames, t)
+        rows = grid_thw.repeat(t, 1)
+        if t > 1:
+            rows[:, 0] = 1
+        return rows
     if not can_read(grid_thw, num_frames):
         owner, _ = locate(frames.to(torch.int64), resolve_total(num_frames, frames))
         sides = grid_thw[:, 1:][owner]
     else:
         low, total = torch.stack((grid_thw.amin(), frames.sum())).tolist()
         _check_frames(low, total, None)
-        if num_frames is not None and num_frames != total:
-            raise ValueError(f"num_frames is {num_frames}, but the grid has {total} frames")
+        check_total("num_frames", num_frames, total)
         sides = spread(grid_thw[:, 1:], frames, total)
     return torch.nn.functional.pad(sides, (1, 0), value=1)
 
