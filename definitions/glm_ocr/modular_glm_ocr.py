@@ -44,7 +44,7 @@ class GlmOcrVisionAttention(Glm4vVisionAttention):
         self.q_norm = GlmOcrRMSNorm(self.head_dim, eps=config.rms_norm_eps)
         self.k_norm = GlmOcrRMSNorm(self.head_dim, eps=config.rms_norm_eps)
 
-    def project(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
         qkv = self.qkv(hidden_states).reshape(hidden_states.shape[0], 3, self.num_heads, -1)
         query_states, key_states, value_states = qkv.permute(1, 0, 2, 3).unbind(0)

@@ -6,7 +6,7 @@ averaged at the end.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,10 +24,9 @@ from transformers.cache_utils import Cache
 from transformers.generation import GenerationMixin
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
-from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
+from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
@@ -39,7 +38,7 @@ from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLCausalLMOutputWithPast,
     Qwen2VLModel,
     Qwen2VLPositionGrid,
-    eager_attention_forward,
+    Qwen2VLVisionAttention,
 )
 
 
@@ -61,7 +60,7 @@ class Qwen2_5OmniVisionAttention(Qwen2_5_VLVisionAttention):
         self.k = nn.Linear(self.dim, self.dim)
         self.v = nn.Linear(self.dim, self.dim)
 
-    def project(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
         shape = (hidden_states.shape[0], self.num_heads, -1)
         return (
@@ -111,87 +110,33 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5_VisionTransformerPretrainedModel):
     config: Qwen2_5OmniVisionEncoderConfig
 
 
-class Qwen2_5OmniAudioAttention(nn.Module):
-    """Self-attention inside each segment of a packed sequence of audio rows."""
+class Qwen2_5OmniAudioAttention(Qwen2VLVisionAttention):
+    """Self-attention inside each segment of a packed sequence of audio rows, without rotation."""
 
     key_bias = False
 
     def __init__(self, config: Qwen2_5OmniAudioEncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.embed_dim = config.d_model
+        super().__init__(config)
+        self.dim = config.d_model
         self.num_heads = config.encoder_attention_heads
-        self.head_dim = self.embed_dim // self.num_heads
-        self.num_key_value_groups = 1  # read by the attention functions of transformers
-        self.scaling = self.head_dim**-0.5
-        self.attention_dropout = 0.0
-        self.is_causal = False
-        self.k_proj = nn.Linear(self.embed_dim, self.embed_dim, bias=self.key_bias)
-        self.v_proj = nn.Linear(self.embed_dim, self.embed_dim)
-        self.q_proj = nn.Linear(self.embed_dim, self.embed_dim)
-        self.out_proj = nn.Linear(self.embed_dim, self.embed_dim)
+        del self.qkv
+        del self.proj
+        self.k_proj = nn.Linear(self.dim, self.dim, bias=self.key_bias)
+        self.v_proj = nn.Linear(self.dim, self.dim)
+        self.q_proj = nn.Linear(self.dim, self.dim)
+        self.out_proj = nn.Linear(self.dim, self.dim)
 
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        cu_seqlens: torch.Tensor,
-        **kwargs: Unpack[TransformersKwargs],
-    ) -> torch.Tensor:
-        seq_length = hidden_states.shape[0]
-        query_states = self.q_proj(hidden_states).reshape(seq_length, self.num_heads, -1)
-        key_states = self.k_proj(hidden_states).reshape(seq_length, self.num_heads, -1)
-        value_states = self.v_proj(hidden_states).reshape(seq_length, self.num_heads, -1)
-
-        query_states = query_states.transpose(0, 1).unsqueeze(0)
-        key_states = key_states.transpose(0, 1).unsqueeze(0)
-        value_states = value_states.transpose(0, 1).unsqueeze(0)
-
-        attention_interface: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
-            self.config._attn_implementation, eager_attention_forward
+    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries, keys and values, each of shape `(rows, heads, head_dim)`."""
+        shape = (hidden_states.shape[0], self.num_heads, -1)
+        return (
+            self.q_proj(hidden_states).reshape(shape),
+            self.k_proj(hidden_states).reshape(shape),
+            self.v_proj(hidden_states).reshape(shape),
         )
-        dropout = self.attention_dropout if self.training else 0.0
 
-        if is_flash_attention_requested(self.config):
-            # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
-            attn_output, _ = attention_interface(
-                self,
-                query_states,
-                key_states,
-                value_states,
-                attention_mask=None,
-                scaling=self.scaling,
-                dropout=dropout,
-                cu_seq_lens_q=cu_seqlens,
-                cu_seq_lens_k=cu_seqlens,
-                max_length_q=max_seqlen,
-                max_length_k=max_seqlen,
-                is_causal=False,
-                **kwargs,
-            )
-        else:
-            lengths = cu_seqlens[1:] - cu_seqlens[:-1]
-            splits = [
-                torch.split(states, lengths.tolist(), dim=2)
-                for states in (query_states, key_states, value_states)
-            ]
-            attn_outputs = [
-                attention_interface(
-                    self,
-                    q,
-                    k,
-                    v,
-                    attention_mask=None,
-                    scaling=self.scaling,
-                    dropout=dropout,
-                    is_causal=False,
-                    **kwargs,
-                )[0]
-                for q, k, v in zip(*splits)
-            ]
-            attn_output = torch.cat(attn_outputs, dim=1)
-
-        return self.out_proj(attn_output.reshape(seq_length, -1).contiguous())
+    def project_out(self, mixed_states: torch.Tensor) -> torch.Tensor:
+        return self.out_proj(mixed_states)
 
 
 class Qwen2_5OmniAudioEncoderLayer(GradientCheckpointingLayer):
@@ -330,6 +275,8 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
     base_model_prefix = "thinker"
     _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}
     _no_split_modules = ["Qwen2_5OmniAudioEncoder", "Qwen2_5OmniVisionEncoder"]
+    # What the first call of a generation takes and the later ones do not need again.
+    prompt_inputs = ("pixel_values", "pixel_values_videos", "input_features")
     # Whether the two tokens in front of a video with sound, and the two behind, share a position.
     delimiters_share_position = True
 
@@ -677,11 +624,8 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
         )
         # Rotary positions have three axes and are computed in the forward call.
         model_inputs["position_ids"] = None
-        # Once the prompt is in the cache its images, videos and clips are, too.
         if use_cache and not is_first_iteration:
-            model_inputs["pixel_values"] = None
-            model_inputs["pixel_values_videos"] = None
-            model_inputs["input_features"] = None
+            model_inputs.update(dict.fromkeys(self.prompt_inputs))
         return model_inputs
 
 

@@ -196,11 +196,14 @@ class Qwen2VLVisionAttention(nn.Module):
         self.qkv = nn.Linear(self.dim, self.dim * 3, bias=True)
         self.proj = nn.Linear(self.dim, self.dim)
 
-    def project(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
         qkv = self.qkv(hidden_states).reshape(hidden_states.shape[0], 3, self.num_heads, -1)
         query_states, key_states, value_states = qkv.permute(1, 0, 2, 3).unbind(0)
         return query_states, key_states, value_states
+
+    def project_out(self, mixed_states: torch.Tensor) -> torch.Tensor:
+        return self.proj(mixed_states)
 
     def forward(
         self,
@@ -210,7 +213,7 @@ class Qwen2VLVisionAttention(nn.Module):
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
-        query_states, key_states, value_states = self.project(hidden_states)
+        query_states, key_states, value_states = self.project_in(hidden_states)
         if position_embeddings is not None:
             cos, sin = position_embeddings
             query_states, key_states = apply_rotary_pos_emb_vision(query_states, key_states, cos, sin)
@@ -264,7 +267,7 @@ class Qwen2VLVisionAttention(nn.Module):
             ]
             attn_output = torch.cat(attn_outputs, dim=1)
 
-        return self.proj(attn_output.reshape(seq_length, -1).contiguous())
+        return self.project_out(attn_output.reshape(seq_length, -1).contiguous())
 
 
 class Qwen2VLVisionBlock(GradientCheckpointingLayer):
@@ -694,6 +697,8 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
     """The model with a language head."""
 
     _tied_weights_keys = {"lm_head.weight": "model.language_model.embed_tokens.weight"}
+    # What the first call of a generation takes and the later ones do not need again.
+    prompt_inputs = ("pixel_values", "pixel_values_videos")
 
     def __init__(self, config: Qwen2VLConfig) -> None:
         super().__init__(config)
@@ -801,10 +806,8 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
         model_inputs = super().prepare_inputs_for_generation(
             input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
         )
-        # Once the prompt is in the cache its images and videos are, too.
         if use_cache and not is_first_iteration:
-            model_inputs["pixel_values"] = None
-            model_inputs["pixel_values_videos"] = None
+            model_inputs.update(dict.fromkeys(self.prompt_inputs))
         return model_inputs
 
     def _prepare_position_ids_for_generation(

@@ -7,15 +7,11 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
-from ..qwen2_vl.modeling_qwen2_vl import (
-    Qwen2VLForConditionalGeneration,
-    Qwen2VLModel,
-    Qwen2VLPreTrainedModel,
-)
-from ..qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionModel
+from ..qwen2_vl.modeling_qwen2_vl import Qwen2VLForConditionalGeneration, Qwen2VLModel
+from ..qwen3_vl.modeling_qwen3_vl import Qwen3VLPreTrainedModel, Qwen3VLVisionModel
 
 
-class Qwen3_5PreTrainedModel(Qwen2VLPreTrainedModel):
+class Qwen3_5PreTrainedModel(Qwen3VLPreTrainedModel):
     _no_split_modules = ["Qwen3_5DecoderLayer", "Qwen3_5VisionBlock"]
 
 

@@ -1,0 +1,282 @@
+"""ERNIE 4.5 VL: a vision transformer without merger, and a resampler that joins blocks and pairs of frames.
+
+The text decoder holds one set of experts for text and one for vision tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import (
+    Ernie4_5_VLMoeConfig,
+    Ernie4_5_VLMoeTextModel,
+    Ernie4_5_VLMoeVisionConfig,
+)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
+
+from ..qwen2_5_vl.modeling_qwen2_5_vl import (
+    Qwen2_5_VLRMSNorm,
+    Qwen2_5_VLVisionAttention,
+    Qwen2_5_VLVisionRotaryEmbedding,
+)
+from ..qwen2_vl.modeling_qwen2_vl import (
+    Qwen2VisionTransformerPretrainedModel,
+    Qwen2VLForConditionalGeneration,
+    Qwen2VLModel,
+    Qwen2VLModelOutputWithPast,
+    Qwen2VLPreTrainedModel,
+    Qwen2VLVisionBlock,
+    Qwen2VLVisionMlp,
+)
+
+
+@dataclass
+class Ernie4_5_VLMoeModelOutputWithPast(Qwen2VLModelOutputWithPast):
+    router_logits: tuple[torch.FloatTensor] | None = None
+
+
+class Ernie4_5_VLMoeRMSNorm(Qwen2_5_VLRMSNorm):
+    pass
+
+
+class Ernie4_5_VLMoeVisionRotaryEmbedding(Qwen2_5_VLVisionRotaryEmbedding):
+    pass
+
+
+class Ernie4_5_VLMoeVisionAttention(Qwen2_5_VLVisionAttention):
+    pass
+
+
+class Ernie4_5_VLMoeVisionMlp(Qwen2VLVisionMlp):
+    def __init__(self, config: Ernie4_5_VLMoeVisionConfig) -> None:
+        super().__init__(config)
+        hidden_dim = config.intermediate_size
+        self.fc1 = nn.Linear(config.hidden_size, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, config.hidden_size)
+
+
+class Ernie4_5_VLMoePatchEmbed(nn.Module):
+    """Projects each flattened patch of a single frame."""
+
+    def __init__(self, config: Ernie4_5_VLMoeVisionConfig) -> None:
+        super().__init__()
+        patch_values = config.in_channels * config.patch_size**2
+        self.proj = nn.Linear(patch_values, config.hidden_size, bias=False)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        return self.proj(hidden_states.to(self.proj.weight.dtype))
+
+
+class Ernie4_5_VLMoeVisionBlock(Qwen2VLVisionBlock):
+    def __init__(self, config: Ernie4_5_VLMoeVisionConfig) -> None:
+        super().__init__(config)
+        self.norm1 = nn.LayerNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.norm2 = nn.LayerNorm(config.hidden_size, eps=config.rms_norm_eps)
+
+
+class Ernie4_5_VLMoePreTrainedModel(Qwen2VLPreTrainedModel):
+    _no_split_modules = ["Ernie4_5_VLMoeDecoderLayer", "Ernie4_5_VLMoeVisionBlock"]
+    _can_compile_fullgraph = False
+    _keep_in_fp32_modules_strict = ["gate.weight", "moe_statics"]
+
+
+class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Qwen2VisionTransformerPretrainedModel):
+    """Vision encoder: patch rows in, patch rows of the width of the encoder out."""
+
+    config: Ernie4_5_VLMoeVisionConfig
+
+    def __init__(self, config: Ernie4_5_VLMoeVisionConfig) -> None:
+        super().__init__(config)
+        del self.merger
+        self.ln = nn.LayerNorm(config.hidden_size, eps=config.rms_norm_eps)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        grid_thw: torch.Tensor,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes the patches of a batch of images and videos.
+
+        Args:
+            hidden_states (`torch.Tensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all images and videos, one after the other.
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+                Frames, rows and columns of each image or video, counted in patches.
+
+        Returns:
+            The normalised patches after the last block; nothing is pooled.
+        """
+        hidden_states = self.patch_embed(hidden_states)
+        rotary_pos_emb = self.rot_pos_emb(grid_thw)
+        emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
+        position_embeddings = (emb.cos(), emb.sin())
+
+        # One segment per frame; attention kernels ask for int32.
+        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
+            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
+        )
+        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+
+        for blk in self.blocks:
+            hidden_states = blk(
+                hidden_states,
+                cu_seqlens=cu_seqlens,
+                position_embeddings=position_embeddings,
+                **kwargs,
+            )
+        return BaseModelOutputWithPooling(last_hidden_state=self.ln(hidden_states))
+
+
+class Ernie4_5_VLMoeResamplerMlp(nn.Module):
+    def __init__(self, config: Ernie4_5_VLMoeConfig, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(in_dim, out_dim)
+        self.act_fn = nn.GELU()
+        self.fc2 = nn.Linear(out_dim, out_dim)
+        self.ln = nn.LayerNorm(out_dim, eps=config.vision_config.rms_norm_eps)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.ln(self.fc2(self.act_fn(self.fc1(x))))
+
+
+class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
+    """Joins the patches of each block, then the same block of two neighbouring frames.
+
+    A single image counts as a pair of equal frames; pairs are always two frames.
+    """
+
+    def __init__(self, config: Ernie4_5_VLMoeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.spatial_merge_size = config.vision_config.spatial_merge_size
+        self.temporal_merge_size = config.vision_config.temporal_merge_size
+        self.spatial_dim = config.vision_config.hidden_size * self.spatial_merge_size**2
+        self.temporal_dim = self.spatial_dim * self.temporal_merge_size
+        self.spatial_linear = Ernie4_5_VLMoeResamplerMlp(config, self.spatial_dim, self.spatial_dim)
+        self.temporal_linear = Ernie4_5_VLMoeResamplerMlp(config, self.temporal_dim, self.spatial_dim)
+        self.mlp = nn.Linear(self.spatial_dim, config.text_config.hidden_size)
+        self.after_norm = Ernie4_5_VLMoeRMSNorm(
+            config.text_config.hidden_size, config.text_config.rms_norm_eps
+        )
+
+    def join_frames(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+        """Puts the rows of the second frame of each pair beside those of the first."""
+        first_rows = []
+        second_rows = []
+        offset = 0
+        for t, h, w in grid_thw.tolist():
+            units = (h * w) // self.spatial_merge_size**2
+            rows = torch.arange(t * units).reshape(t, units) + offset
+            pairs = max(t // 2, 1)
+            first_rows.append(rows[0 : 2 * pairs : 2].flatten())
+            second_rows.append(rows[min(1, t - 1) : 2 * pairs : 2].flatten())
+            offset += t * units
+        first = torch.cat(first_rows, dim=0).to(hidden_states.device)
+        second = torch.cat(second_rows, dim=0).to(hidden_states.device)
+        return torch.cat(
+            [
+                torch.index_select(hidden_states, dim=0, index=first),
+                torch.index_select(hidden_states, dim=0, index=second),
+            ],
+            dim=-1,
+        )
+
+    def forward(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+        blocks = hidden_states.reshape(-1, hidden_states.shape[-1] * self.spatial_merge_size**2)
+        hidden_states = self.spatial_linear(blocks)
+        hidden_states = self.temporal_linear(self.join_frames(hidden_states, grid_thw))
+        return self.after_norm(self.mlp(hidden_states))
+
+
+class Ernie4_5_VLMoeModel(Qwen2VLModel):
+    def __init__(self, config: Ernie4_5_VLMoeConfig) -> None:
+        super().__init__(config)
+        del self.visual
+        self.vision_tower = Ernie4_5_VLMoeVisionTransformerPretrainedModel._from_config(
+            config.vision_config
+        )
+        self.resampler_model = Ernie4_5_VLMoeVariableResolutionResamplerModel(config)
+        self.language_model = Ernie4_5_VLMoeTextModel._from_config(config.text_config)
+
+    def get_frame_times(self, frames: int, video: int, **kwargs: Any) -> Sequence[int]:
+        """Positions in time of the pairs of frames of one video, counted from its first."""
+        return range(frames // self.config.vision_config.temporal_merge_size)
+
+    @can_return_tuple
+    def get_image_features(
+        self,
+        pixel_values: torch.FloatTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        vision_outputs = self.vision_tower(pixel_values, image_grid_thw, **kwargs)
+        image_embeds = self.resampler_model(vision_outputs.last_hidden_state, image_grid_thw)
+        split_sizes = (image_grid_thw.prod(-1) // self.vision_tower.spatial_merge_size**2).tolist()
+        vision_outputs.pooler_output = torch.split(image_embeds, split_sizes)
+        return vision_outputs
+
+    @can_return_tuple
+    def get_video_features(
+        self,
+        pixel_values_videos: torch.FloatTensor,
+        video_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        vision_outputs = self.vision_tower(pixel_values_videos, video_grid_thw, **kwargs)
+        video_embeds = self.resampler_model(vision_outputs.last_hidden_state, video_grid_thw)
+        merged = self.vision_tower.spatial_merge_size**2 * self.resampler_model.temporal_merge_size
+        split_sizes = (video_grid_thw.prod(-1) // merged).tolist()
+        vision_outputs.pooler_output = torch.split(video_embeds, split_sizes)
+        return vision_outputs
+
+
+class Ernie4_5_VLMoeForConditionalGeneration(Qwen2VLForConditionalGeneration):
+    prompt_inputs = (
+        "pixel_values",
+        "pixel_values_videos",
+        "mm_token_type_ids",
+        "moe_mm_token_type_ids",
+    )
+
+    def forward(
+        self,
+        mm_token_type_ids: torch.IntTensor | None = None,
+        moe_mm_token_type_ids: torch.IntTensor | None = None,
+        **super_kwargs,
+    ):
+        """Predicts the next token at every position.
+
+        Args:
+            labels (`torch.LongTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                Tokens to be predicted; -100 where there is no loss.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each image, counted in patches.
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
+                Frames, rows and columns of each video, counted in patches.
+            mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                0 for text, 1 for image, 2 for video tokens; needed unless `position_ids` are given.
+            logits_to_keep (`int` or `torch.Tensor`, *optional*):
+                How many positions from the end, or which positions, get logits; 0 means all.
+            moe_mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                As `mm_token_type_ids`, with the delimiters of images and videos counted to them.
+        """
+        super().forward(**super_kwargs)
+        position_inputs = {
+            "mm_token_type_ids": mm_token_type_ids,
+            "moe_mm_token_type_ids": moe_mm_token_type_ids,
+        }
+
+
+__all__ = [
+    "Ernie4_5_VLMoeForConditionalGeneration",
+    "Ernie4_5_VLMoeModel",
+    "Ernie4_5_VLMoePreTrainedModel",
+    "Ernie4_5_VLMoeVariableResolutionResamplerModel",
+    "Ernie4_5_VLMoeVisionTransformerPretrainedModel",
+]

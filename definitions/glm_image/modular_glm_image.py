@@ -1,0 +1,517 @@
+"""GLM-Image: an encoder and a codebook that turn source images into tokens of the text decoder's vocabulary.
+
+The encoder is that of glm4v with bilinear positions, without rotary ones and without merging. Prompts
+hold source images between start and end tokens; the grids given beside them also describe the images
+that are to be generated, whose tokens take positions on a grid of their own.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import GlmImageConfig, GlmImageVisionConfig, GlmImageVQVAEConfig
+from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.modeling_utils import PreTrainedModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple, torch_compilable_check
+
+from ..glm4v.modeling_glm4v import (
+    Glm4vForConditionalGeneration,
+    Glm4vModel,
+    Glm4vModelOutputWithPast,
+    Glm4vPatchEmbed,
+    Glm4vPositionGrid,
+    Glm4vPreTrainedModel,
+    Glm4vVisionAttention,
+    Glm4vVisionBlock,
+    Glm4vVisionEmbeddings,
+    Glm4vVisionModel,
+)
+
+
+class GlmImageModelOutputWithPast(Glm4vModelOutputWithPast):
+    pass
+
+
+class GlmImagePositionGrid(Glm4vPositionGrid):
+    pass
+
+
+class GlmImageVisionMlp(nn.Module):
+    def __init__(self, config: GlmImageVisionConfig) -> None:
+        super().__init__()
+        self.activation_fn = ACT2FN[config.hidden_act]
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc2(self.activation_fn(self.fc1(x)))
+
+
+class GlmImagePatchEmbed(Glm4vPatchEmbed):
+    """Projects each flattened patch of a single frame."""
+
+    def __init__(self, config: GlmImageVisionConfig) -> None:
+        super().__init__(config)
+        del self.temporal_patch_size
+        kernel = [config.patch_size, config.patch_size]
+        self.proj = nn.Conv2d(config.in_channels, config.hidden_size, kernel_size=kernel, stride=kernel)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        patches = hidden_states.view(-1, self.in_channels, self.patch_size, self.patch_size)
+        return self.proj(patches.to(self.proj.weight.dtype)).view(-1, self.embed_dim)
+
+
+class GlmImageVisionEmbeddings(Glm4vVisionEmbeddings):
+    interpolated_method = "bilinear"
+
+
+class GlmImageVisionAttention(Glm4vVisionAttention):
+    def __init__(self, config: GlmImageVisionConfig) -> None:
+        super().__init__(config)
+        self.proj = nn.Linear(self.dim, self.dim, bias=config.attention_bias)
+
+
+class GlmImageVisionBlock(Glm4vVisionBlock):
+    def __init__(self, config: GlmImageVisionConfig) -> None:
+        super().__init__(config)
+        self.norm1 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.norm2 = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+
+class GlmImagePreTrainedModel(Glm4vPreTrainedModel):
+    config: GlmImageConfig
+    input_modalities = ("image", "text")
+
+    def _init_weights(self, module: nn.Module) -> None:
+        PreTrainedModel._init_weights(self, module)
+
+
+class GlmImageVQVAEVectorQuantizer(nn.Module):
+    """Nearest entry of a codebook, by direction: rows and entries are scaled to unit length."""
+
+    def __init__(self, config: GlmImageVQVAEConfig) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(config.num_embeddings, config.embed_dim)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """Index of the nearest entry for each row, shape `(rows,)`."""
+        rows = F.normalize(hidden_states, p=2, dim=-1)
+        entries = F.normalize(self.embedding.weight, p=2, dim=-1)
+        distances = (
+            rows.pow(2).sum(dim=1, keepdim=True)
+            + entries.pow(2).sum(dim=1)
+            - 2 * torch.matmul(rows, entries.transpose(0, 1))
+        )
+        return torch.argmin(distances, dim=1)
+
+
+class GlmImageVQVAE(GlmImagePreTrainedModel):
+    """Turns rows of the encoder into tokens. The part that turns tokens into images is not needed here."""
+
+    config: GlmImageVQVAEConfig
+    _no_split_modules = ["GlmImageVQVAEVectorQuantizer"]
+
+    def __init__(self, config: GlmImageVQVAEConfig) -> None:
+        super().__init__(config)
+        self.quantize = GlmImageVQVAEVectorQuantizer(config)
+        self.quant_conv = nn.Conv2d(config.latent_channels, config.embed_dim, 1)
+        self.post_quant_conv = nn.Conv2d(config.embed_dim, config.latent_channels, 1)
+        self.post_init()
+
+    def encode(self, hidden_states: torch.Tensor) -> torch.LongTensor:
+        """Token of each row of `(rows, latent_channels)`; a row needs nothing from its neighbours."""
+        latents = self.quant_conv(hidden_states[:, :, None, None]).flatten(1)
+        return self.quantize(latents)
+
+
+class GlmImageVisionModel(Glm4vVisionModel):
+    """Vision encoder: patch rows in, as many rows out."""
+
+    config: GlmImageVisionConfig
+    main_input_name = "pixel_values"
+    input_modalities = ("image",)
+
+    def __init__(self, config: GlmImageVisionConfig) -> None:
+        super().__init__(config)
+        del self.rotary_pos_emb
+        del self.merger
+        del self.post_conv_layernorm
+        del self.post_layernorm
+        del self.downsample
+
+    def rot_pos_emb(self, grid_thw):
+        raise AttributeError("There are no rotary positions.")
+
+    def join_blocks(self, hidden_states):
+        raise AttributeError("Patches are not merged.")
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        grid_thw: torch.Tensor,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes the patches of a batch of images.
+
+        Args:
+            pixel_values (`torch.Tensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of all images, one after the other.
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+                Frames, rows and columns of each image, counted in patches.
+
+        Returns:
+            The patches after the last block; nothing is pooled.
+        """
+        hidden_states = self.patch_embed(pixel_values)
+        hidden_states = self.embeddings(hidden_states, grid_thw, self.get_patch_positions(grid_thw))
+
+        # One segment per frame; attention kernels ask for int32.
+        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
+            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
+        )
+        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+
+        for blk in self.blocks:
+            hidden_states = blk(hidden_states, cu_seqlens=cu_seqlens, **kwargs)
+        return BaseModelOutputWithPooling(last_hidden_state=hidden_states)
+
+
+class GlmImageModel(Glm4vModel):
+    frames_apart = AttributeError("There are no videos.")
+
+    def __init__(self, config: GlmImageConfig) -> None:
+        super().__init__(config)
+        self.visual = GlmImageVisionModel._from_config(config.vision_config)
+        self.vqmodel = GlmImageVQVAE._from_config(config.vq_config)
+        # Positions of the tokens to be generated, and how many tokens come before them.
+        self.target_positions = None
+        self.prompt_length = 0
+
+    def get_frame_times(self, frames, video, **kwargs):
+        raise AttributeError("There are no videos.")
+
+    def get_video_features(self, pixel_values_videos, video_grid_thw, **kwargs):
+        raise AttributeError("There are no videos.")
+
+    def get_video_mask(self, input_ids, inputs_embeds):
+        raise AttributeError("There are no videos.")
+
+    def get_position_grids(self, image_grid_thw, video_grid_thw, **kwargs):
+        raise AttributeError("Grids belong to samples here.")
+
+    def split_grids(
+        self, batch_size: int, image_grid_thw: torch.Tensor | None, images_per_sample: torch.Tensor | None
+    ) -> list[torch.Tensor]:
+        """Grids of the source and target images of each sample, in this order."""
+        if image_grid_thw is None:
+            return [torch.zeros((0, 3), dtype=torch.long)] * batch_size
+        if images_per_sample is None:
+            return [image_grid_thw] * batch_size
+        return list(torch.split(image_grid_thw, images_per_sample.tolist()))
+
+    def get_source_grids(
+        self,
+        input_ids: torch.LongTensor,
+        image_grid_thw: torch.LongTensor,
+        images_per_sample: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Grids of the images that come with pixels: as many for each sample as its prompt has end tokens.
+
+        Without `images_per_sample` all grids but the last are taken for source images.
+        """
+        if images_per_sample is None:
+            return image_grid_thw[:-1]
+        ends = input_ids == self.config.image_end_token_id
+        if attention_mask is not None and attention_mask.dim() == 2:
+            # Padding may use the same id.
+            ends = ends & attention_mask[:, -input_ids.shape[1] :].bool()
+        grids = self.split_grids(input_ids.shape[0], image_grid_thw, images_per_sample)
+        sources = [grid[:count] for grid, count in zip(grids, ends.sum(dim=1).tolist())]
+        if sum(len(grid) for grid in sources) == 0:
+            raise ValueError("Pixels were given, but the prompt holds no end token of an image.")
+        return torch.cat(sources, dim=0)
+
+    def get_target_positions(self, start: int, grids: list[list[int]]) -> torch.Tensor:
+        """Positions of the tokens to be generated, last grid first, and of the end token behind them."""
+        pieces = []
+        for _, h, w in reversed(grids):
+            pieces.append(GlmImagePositionGrid([0], h, w).positions() + start)
+            start += max(h, w)
+        pieces.append(torch.full((3, 1), start))
+        return torch.cat(pieces, dim=1)
+
+    def get_rope_index(
+        self,
+        input_ids: torch.LongTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        images_per_sample: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rotary positions of a prompt; those of the images to be generated are kept for later calls.
+
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch_size, sequence_length)`):
+                The prompt, with placeholders or with tokens of images.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of source and target images, sample by sample.
+            images_per_sample (`torch.LongTensor` of shape `(batch_size,)`, *optional*):
+                Source and target images of each sample.
+            attention_mask (`torch.Tensor` of shape `(batch_size, sequence_length)`, *optional*):
+                0 for padding, which gets position 1.
+
+        Returns:
+            Positions of shape `(3, batch_size, sequence_length)`, and zeros of shape `(batch_size, 1)`.
+        """
+        batch_size, seq_length = input_ids.shape
+        position_ids = torch.ones((3, batch_size, seq_length), dtype=self.position_dtype)
+        targets = []
+        all_grids = self.split_grids(batch_size, image_grid_thw, images_per_sample)
+        for sample, sample_grids in enumerate(all_grids):
+            tokens = input_ids[sample].cpu()
+            kept = torch.ones_like(tokens, dtype=torch.bool)
+            if attention_mask is not None and attention_mask.shape[1] == seq_length:
+                kept = attention_mask[sample].bool().cpu()
+            tokens = tokens[kept]
+            firsts = (torch.where(tokens == self.config.image_start_token_id)[0] + 1).tolist()
+            ends = torch.where(tokens == self.config.image_end_token_id)[0].tolist()
+            grids = sample_grids.tolist()
+            start, previous = 0, 0
+            pieces = []
+            for first, end, (_, h, w) in zip(firsts, ends, grids):
+                pieces.append(torch.arange(start, start + first - previous).expand(3, -1))
+                start += first - previous
+                pieces.append(GlmImagePositionGrid([0], h, w).positions() + start)
+                start += max(h, w)
+                previous = end
+            rest = len(tokens) - previous
+            pieces.append(torch.arange(start, start + rest).expand(3, -1))
+            position_ids[:, sample, kept] = torch.cat(pieces, dim=1)
+            targets.append(self.get_target_positions(start + rest, grids[len(ends) :]))
+
+        self.prompt_length = seq_length
+        self.target_positions = None
+        if image_grid_thw is not None:
+            longest = max(target.shape[1] for target in targets)
+            padded = [
+                torch.cat([target, target[:, -1:].expand(-1, longest - target.shape[1])], dim=1)
+                for target in targets
+            ]
+            self.target_positions = torch.stack(padded, dim=1).to(input_ids.device)
+        return position_ids.to(input_ids.device), torch.zeros_like(input_ids[:, :1])
+
+    def compute_3d_position_ids(
+        self,
+        input_ids: torch.Tensor | None,
+        inputs_embeds: torch.Tensor,
+        image_grid_thw: torch.Tensor | None = None,
+        images_per_sample: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+    ) -> torch.Tensor | None:
+        """Positions for a forward call that came without any; None leaves them to the text decoder."""
+        past_length = 0 if past_key_values is None else past_key_values.get_seq_length()
+        has_grids = input_ids is not None and image_grid_thw is not None
+        if has_grids and (self.rope_deltas is None or past_length == 0):
+            position_ids, self.rope_deltas = self.get_rope_index(
+                input_ids,
+                image_grid_thw=image_grid_thw,
+                images_per_sample=images_per_sample,
+                attention_mask=attention_mask,
+            )
+            return position_ids
+        if self.rope_deltas is None or (past_length == 0 and input_ids is not None):
+            return None
+        seq_length = inputs_embeds.shape[1]
+        if self.target_positions is not None:
+            step = past_length - self.prompt_length
+            return self.target_positions[:, :, step : step + seq_length]
+        positions = torch.arange(past_length, past_length + seq_length, device=inputs_embeds.device)
+        return positions.expand(3, inputs_embeds.shape[0], -1)
+
+    @can_return_tuple
+    def get_image_features(
+        self,
+        pixel_values: torch.FloatTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | BaseModelOutputWithPooling:
+        """Encodes source images.
+
+        Args:
+            pixel_values (`torch.FloatTensor` of shape `(num_patches, patch_values)`):
+                Flattened patches of the source images.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of each source image, counted in patches.
+
+        Returns:
+            The encoder output, with one tensor per image in `pooler_output`.
+        """
+        pixel_values = pixel_values.type(self.visual.dtype)
+        vision_outputs = self.visual(pixel_values, grid_thw=image_grid_thw, **kwargs)
+        split_sizes = (image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2).tolist()
+        vision_outputs.pooler_output = torch.split(vision_outputs.last_hidden_state, split_sizes)
+        return vision_outputs
+
+    def get_image_tokens(
+        self, hidden_states: torch.FloatTensor, image_grid_thw: torch.LongTensor | None = None
+    ) -> torch.LongTensor:
+        """Tokens of encoded images, one for each row of `hidden_states`."""
+        return self.vqmodel.encode(hidden_states)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        use_cache: bool | None = None,
+        pixel_values: torch.Tensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        images_per_sample: torch.LongTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | GlmImageModelOutputWithPast:
+        """Runs the text decoder over a prompt whose placeholders are replaced by tokens of source images.
+
+        Args:
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of the source and target images, sample by sample.
+            images_per_sample (`torch.LongTensor` of shape `(batch_size,)`, *optional*):
+                Source and target images of each sample; needed for more than one.
+        """
+        if pixel_values is not None:
+            source_grid_thw = self.get_source_grids(
+                input_ids, image_grid_thw, images_per_sample, attention_mask
+            )
+            image_embeds = self.get_image_features(pixel_values, source_grid_thw).pooler_output
+            image_ids = self.get_image_tokens(torch.cat(image_embeds, dim=0), source_grid_thw)
+            image_mask = input_ids == self.config.image_token_id
+            torch_compilable_check(
+                image_mask.sum() == image_ids.shape[0],
+                "The number of placeholder tokens in the prompt differs from the number of image tokens.",
+            )
+            input_ids = input_ids.masked_scatter(image_mask, image_ids.to(input_ids.device))
+
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+
+        if position_ids is None:
+            position_ids = self.compute_3d_position_ids(
+                input_ids=input_ids,
+                inputs_embeds=inputs_embeds,
+                image_grid_thw=image_grid_thw,
+                images_per_sample=images_per_sample,
+                attention_mask=attention_mask,
+                past_key_values=past_key_values,
+            )
+
+        outputs = self.language_model(
+            input_ids=None,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        return GlmImageModelOutputWithPast(**outputs, rope_deltas=self.rope_deltas)
+
+
+class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
+    """The model with a head over the tokens of images."""
+
+    _tied_weights_keys = {}
+    prompt_inputs = ("pixel_values",)
+
+    def __init__(self, config: GlmImageConfig) -> None:
+        super().__init__(config)
+        self.lm_head = nn.Linear(
+            config.text_config.hidden_size, config.text_config.vision_vocab_size, bias=False
+        )
+
+    def get_video_features(self, pixel_values_videos, video_grid_thw, **kwargs):
+        raise AttributeError("There are no videos.")
+
+    def get_image_tokens(
+        self, hidden_states: torch.FloatTensor, image_grid_thw: torch.LongTensor | None = None
+    ) -> torch.LongTensor:
+        """Tokens of encoded images, one for each row of `hidden_states`."""
+        return self.model.get_image_tokens(hidden_states, image_grid_thw)
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        pixel_values: torch.Tensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        images_per_sample: torch.LongTensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        **kwargs: Unpack[TransformersKwargs],
+    ):
+        """Predicts the next image token at every position.
+
+        Args:
+            labels (`torch.LongTensor` of shape `(batch_size, sequence_length)`, *optional*):
+                Tokens to be predicted; -100 where there is no loss.
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
+                Frames, rows and columns of the source and target images, sample by sample.
+            images_per_sample (`torch.LongTensor` of shape `(batch_size,)`, *optional*):
+                Source and target images of each sample; needed for more than one.
+            logits_to_keep (`int` or `torch.Tensor`, *optional*):
+                How many positions from the end, or which positions, get logits; 0 means all.
+        """
+        super().forward()
+        position_inputs = {}
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            pixel_values=pixel_values,
+            image_grid_thw=image_grid_thw,
+            images_per_sample=images_per_sample,
+            **position_inputs,
+            **kwargs,
+        )
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: torch.LongTensor,
+        is_first_iteration: bool = False,
+        use_cache: bool = True,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        model_inputs = super().prepare_inputs_for_generation(
+            input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
+        )
+        # Rotary positions have three axes and are computed in the forward call.
+        model_inputs["position_ids"] = None
+        if use_cache and not is_first_iteration:
+            model_inputs.update(dict.fromkeys(self.prompt_inputs))
+        return model_inputs
+
+    def _prepare_position_ids_for_generation(self, inputs_tensor, model_kwargs):
+        raise AttributeError("Positions are computed in the forward call.")
+
+
+__all__ = [
+    "GlmImageForConditionalGeneration",
+    "GlmImageModel",
+    "GlmImagePreTrainedModel",
+    "GlmImageVQVAE",
+    "GlmImageVisionModel",
+]
