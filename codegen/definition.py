@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 
 from codegen.conventions import Convention
 from codegen.errors import CodegenError, Diagnostic, Location, fail
@@ -11,7 +12,9 @@ from codegen.model import BaseClass, Definition, ParentImport, SourceFile
 from codegen.names import module_file_type
 from codegen.parse import parse_module, parse_source
 from codegen.syntax.imports import ImportGuard, PoolEntry
+from codegen.syntax.statements import LineMap
 
+_NESTED = re.compile(r"^[ \t]+(?:class[ \t]|from[ \t]+(?:\.|transformers))", re.MULTILINE)
 _MODEL_NAME = re.compile(r"modular_(.*)\.py$")
 
 
@@ -34,6 +37,9 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
                 entry.line,
                 "keep only imports in the `if` block",
             )
+    # Walking the whole tree is only worth it when something of interest may be nested in it.
+    nested = _NESTED.search(module.lexed.code)
+    nodes: list[ast.AST] = list(ast.walk(tree)) if nested else list(tree.body)
     exports, texts = _exports(source, tree)
     listed = module.symbols.get("__all__")
     lead = source.text[listed.start : listed.lead_end] if listed else ""
@@ -42,8 +48,8 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
     return Definition(
         name,
         module,
-        tuple(_parent_imports(source, tree, convention)),
-        tuple(_classes(tree)),
+        tuple(_parent_imports(source, nodes, convention)),
+        tuple(_classes(nodes)),
         exports,
         lead,
         texts,
@@ -62,11 +68,11 @@ def import_pool(definition: Definition, convention: Convention) -> list[PoolEntr
 
 
 def _parent_imports(
-    source: SourceFile, tree: ast.Module, convention: Convention
+    source: SourceFile, nodes: Iterable[ast.AST], convention: Convention
 ) -> list[ParentImport]:
     found: list[ParentImport] = []
     problems: list[Diagnostic] = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.ImportFrom):
             continue
         spelled = "." * node.level + (node.module or "")
@@ -89,11 +95,11 @@ def _parent_imports(
     return sorted(found, key=lambda item: item.line)
 
 
-def _classes(tree: ast.Module) -> list[BaseClass]:
+def _classes(nodes: Iterable[ast.AST]) -> list[BaseClass]:
     """All classes in source order; of a repeated name the last statement, at the first place."""
     found: dict[str, BaseClass] = {}
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    for node in sorted(nodes, key=lambda item: item.lineno):
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    for node in sorted(classes, key=lambda item: item.lineno):
         bases = tuple(ast.unparse(base) for base in node.bases)
         found[node.name] = BaseClass(node.name, bases, node.lineno)
     return list(found.values())
@@ -108,5 +114,7 @@ def _exports(source: SourceFile, tree: ast.Module) -> tuple[tuple[str, ...], tup
         if [ast.unparse(target) for target in node.targets] == ["__all__"]:
             constants = [item for item in node.value.elts if isinstance(item, ast.Constant)]
             entries = [item for item in constants if isinstance(item.value, str)]
-    texts = tuple(ast.get_source_segment(source.text, item) or "" for item in entries)
+    lines = LineMap(source.text)
+    spans = [lines.span(item) for item in entries]
+    texts = tuple(source.text[start:end] for start, end in spans)
     return tuple(str(item.value) for item in entries), texts

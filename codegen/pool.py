@@ -15,6 +15,11 @@ from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, P
 from codegen.syntax.lexer import lex
 
 
+# A string that could be a type, where a type can stand; the syntax tree decides about the few hits.
+_TYPE_STRING = re.compile(r"(?:[:>|\[,(=]|\bin\b)[ \t\n]*[\"']([\w.\[\], |]+)[\"']")
+_WORD = re.compile(r"[^\W\d]\w*")
+
+
 def used_names(code: str, items: Sequence[Item], candidates: Collection[str]) -> set[str]:
     """The ``candidates`` (names bound by imports) that the definitions in ``code`` refer to.
 
@@ -69,9 +74,11 @@ def _broken(error: SyntaxError, code: str, items: Sequence[Item]) -> Exception:
 
 def _quoted_annotations(code: str, names: Collection[str]) -> set[str]:
     """Those of ``names`` that occur in annotations written as strings (``Literal`` excepted)."""
-    wanted = re.compile(r"\b(?:" + "|".join(map(re.escape, names)) + r")\b")
-    if not any(wanted.search(code, *span) for span in lex(code).strings):
+    quoted = {word for text in _TYPE_STRING.findall(code) for word in _WORD.findall(text)}
+    missing = quoted.intersection(names)
+    if not missing:
         return set()
+    wanted = re.compile(r"\b(?:" + "|".join(map(re.escape, missing)) + r")\b")
     found: set[str] = set()
     for node in ast.walk(ast.parse(code)):
         annotations = (getattr(node, "annotation", None), getattr(node, "returns", None))

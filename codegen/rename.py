@@ -32,12 +32,10 @@ class Spelling:
             self._upper: new_cased if self._upper_is_cased else new_lower.upper(),
             old_lower: new_lower,
         }
-        self._pattern = re.compile(
-            "(?<![a-zA-Z0-9])(?:"
-            + "|".join(re.escape(name) for name in (old_lower, self._upper, old_cased))
-            + ")",
-            re.IGNORECASE,
-        )
+        # Case is ignored, so lower and UPPER are one alternative, and cased often is the same.
+        spellings = dict.fromkeys((old_lower, old_cased.lower()))
+        alternatives = "|".join(map(re.escape, spellings))
+        self._pattern = re.compile(f"(?<![a-zA-Z0-9])(?:{alternatives})", re.IGNORECASE)
         self._names: dict[str, str] = {}
 
     def name(self, token: str) -> str:

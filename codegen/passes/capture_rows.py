@@ -30,7 +30,8 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
     first = next(node for _, node in iter_statements(function))
     lines = [
         "if is_tracing():",
-        f"    centres = get_unshuffle_indices({studied.grid}, {merges}).to({hidden}.device)",
+        f"    num_units = ({studied.grid}.prod(1) // {merges}**2).sum().item()",
+        f"    centres = get_unshuffle_indices({studied.grid}, {merges}, num_units=num_units).to({hidden}.device)",
         f"    return {hidden}[centres].mean(0)",
     ]
     place = text.statement_lines(first)[0]
