@@ -21,6 +21,7 @@ _TYPES = "|".join(FILE_TYPES)
 _NEAR_PARENT = re.compile(rf"\.\.\w+\.(?:{_TYPES})")
 _PARENT_MODULE = re.compile(rf"(?:{_TYPES})_(\w+)$")
 
+
 class Convention(Protocol):
     """What the expansion asks about the tree it works for."""
 

@@ -39,8 +39,6 @@ class CodegenError(Exception):
         self.diagnostics = diagnostics
 
 
-def fail(
-    code: str, message: str, path: str = "", line: int = 0, hint: str = ""
-) -> CodegenError:
+def fail(code: str, message: str, path: str = "", line: int = 0, hint: str = "") -> CodegenError:
     """Build the usual one-diagnostic error; the caller raises it."""
     return CodegenError(Diagnostic(code, message, Location(path, line) if path else None, hint))

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from codegen.errors import fail
 from codegen.model import ParsedModule, SourceFile, Symbol
 from codegen.names import FILE_TYPES
-from codegen.rename import merged_regions
 from codegen.syntax.imports import (
     ImportedName,
     ImportStatement,
@@ -21,7 +20,7 @@ from codegen.syntax.imports import (
     parse_guard,
     parse_import,
 )
-from codegen.syntax.lexer import Lexed, Region, lex
+from codegen.syntax.lexer import Lexed, Region, lex, merged_regions
 from codegen.syntax.statements import LineMap, Statement, first_line, split_block
 
 _ABSOLUTE_IMPORT = re.compile(
@@ -162,9 +161,7 @@ class _Collector:
                 self._guard(node, lead, end)
             for block in _inner_blocks(node):
                 first = block[0].lineno
-                inner, _ = split_block(
-                    self.lines, block, first, block[-1].end_lineno or first
-                )
+                inner, _ = split_block(self.lines, block, first, block[-1].end_lineno or first)
                 self._guards(inner, True)
 
     def _guard(self, node: ast.If, lead: str, end: int) -> None:
@@ -259,9 +256,7 @@ def _neighbours(relative: Sequence[ImportStatement]) -> Iterator[str]:
             yield from (name.bound for name in statement.names)
 
 
-def _protected_regions(
-    text: str, lexed: Lexed, protected: frozenset[str]
-) -> Iterator[Region]:
+def _protected_regions(text: str, lexed: Lexed, protected: frozenset[str]) -> Iterator[Region]:
     """Where a protected name stands as a whole identifier or as a whole double-quoted string."""
     if not protected or not any(name in text for name in protected):
         return

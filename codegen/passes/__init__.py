@@ -9,4 +9,12 @@ from __future__ import annotations
 from codegen.passes.base import Library, Record, RewriteResult, Settings, SourceFile
 from codegen.passes.run import PASSES, rewrite_library
 
-__all__ = ["PASSES", "Library", "Record", "RewriteResult", "Settings", "SourceFile", "rewrite_library"]
+__all__ = [
+    "PASSES",
+    "Library",
+    "Record",
+    "RewriteResult",
+    "Settings",
+    "SourceFile",
+    "rewrite_library",
+]

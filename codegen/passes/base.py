@@ -88,4 +88,6 @@ def model_of(module: str) -> str:
 def sort_records(records: Iterable[Record]) -> tuple[Record, ...]:
     """Order a report by model, place and kind, without duplicates."""
     unique = dict.fromkeys(records)
-    return tuple(sorted(unique, key=lambda r: (r.model, r.location.split(":")[0], r.cls, r.method, r.kind)))
+    return tuple(
+        sorted(unique, key=lambda r: (r.model, r.location.split(":")[0], r.cls, r.method, r.kind))
+    )

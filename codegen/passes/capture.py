@@ -16,7 +16,6 @@ from codegen.passes.edits import Edit
 from codegen.passes.modules import ClassInfo, Function, Index
 from codegen.passes.workspace import Workspace
 
-
 Rule = Callable[[Index, ClassInfo, Function], tuple[list[Edit], tuple[str, ...], str] | None]
 
 RULES: tuple[Rule, ...] = (attention_edits, repeat_edits, unshuffle_edits, half_pixel_edits)
@@ -35,8 +34,15 @@ def capture(workspace: Workspace) -> None:
                     workspace.edit(info, edits)
                     for helper in helpers:
                         workspace.need(info, helper)
-                    workspace.note(Record(
-                        model_of(info.source.module), cls.name, function.name, "captured", info.place(function),
-                        ", ".join(helpers), reason=reason,
-                    ))
+                    workspace.note(
+                        Record(
+                            model_of(info.source.module),
+                            cls.name,
+                            function.name,
+                            "captured",
+                            info.place(function),
+                            ", ".join(helpers),
+                            reason=reason,
+                        )
+                    )
     workspace.settle()

@@ -43,7 +43,11 @@ def attention_edits(
                 lines = _branch(text, split)
                 edit = Edit(place, place, block(lines, " " * node.col_offset))
                 needs = ("get_segment_ids", "get_segment_mask", "is_tracing")
-                return [edit], needs, "attention split by lengths: one call with a segment mask while tracing"
+                return (
+                    [edit],
+                    needs,
+                    "attention split by lengths: one call with a segment mask while tracing",
+                )
     return None
 
 
@@ -79,7 +83,9 @@ def _states(body: list[ast.stmt]) -> tuple[str, ...]:
     """The tensors that ``[torch.split(t, ...tolist(), dim=2) for t in (q, k, v)]`` splits."""
     for statement in body:
         value = getattr(statement, "value", None)
-        if not isinstance(value, (ast.ListComp, ast.GeneratorExp)) or not _is_torch(value.elt, ("split",)):
+        if not isinstance(value, (ast.ListComp, ast.GeneratorExp)) or not _is_torch(
+            value.elt, ("split",)
+        ):
             continue
         items = value.generators[0].iter
         if ".tolist()" in ast.unparse(value.elt) and isinstance(items, (ast.Tuple, ast.List)):
@@ -101,7 +107,9 @@ def _loop(body: list[ast.stmt]) -> tuple[tuple[str, ...], ast.Call] | None:
             continue
         names = tuple(getattr(element, "id", "") for element in target.elts)
         for node in ast.walk(statement):
-            if isinstance(node, ast.Call) and [getattr(a, "id", "") for a in node.args[1:4]] == list(names):
+            if isinstance(node, ast.Call) and [
+                getattr(a, "id", "") for a in node.args[1:4]
+            ] == list(names):
                 return names, node
     return None
 

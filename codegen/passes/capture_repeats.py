@@ -12,7 +12,13 @@ from __future__ import annotations
 import ast
 
 from codegen.passes.edits import Edit
-from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.passes.modules import (
+    ClassInfo,
+    Function,
+    Index,
+    parameters,
+    self_attribute,
+)
 
 
 def repeat_edits(
@@ -37,13 +43,21 @@ def repeat_edits(
 
 def _repeat(node: ast.AST) -> tuple[str, str, str] | None:
     """(values, lengths, column) of ``cat([values[i, column].repeat(lengths[i]) for i in range(len(lengths))])``."""
-    if not (isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.cat", "torch.concat") and node.args):
+    if not (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("torch.cat", "torch.concat")
+        and node.args
+    ):
         return None
     made = node.args[0]
     if not isinstance(made, ast.ListComp) or not isinstance(made.elt, ast.Call):
         return None
     function, loop = made.elt.func, made.generators[0]
-    if not (isinstance(function, ast.Attribute) and function.attr == "repeat" and len(made.elt.args) == 1):
+    if not (
+        isinstance(function, ast.Attribute)
+        and function.attr == "repeat"
+        and len(made.elt.args) == 1
+    ):
         return None
     index, source, amount = ast.unparse(loop.target), function.value, made.elt.args[0]
     if not (isinstance(source, ast.Subscript) and isinstance(source.slice, ast.Tuple)):
@@ -64,9 +78,15 @@ def _lengths_edits(index: Index, cls: ClassInfo, function: Function) -> list[Edi
         if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)):
             continue
         callee, target = statement.value.func, statement.targets[0]
-        if not (isinstance(callee, ast.Attribute) and callee.attr == "tolist" and isinstance(target, ast.Name)):
+        if not (
+            isinstance(callee, ast.Attribute)
+            and callee.attr == "tolist"
+            and isinstance(target, ast.Name)
+        ):
             continue
-        if isinstance(callee.value, ast.BinOp) and _only_tolerant_uses(index, cls, function, target.id):
+        if isinstance(callee.value, ast.BinOp) and _only_tolerant_uses(
+            index, cls, function, target.id
+        ):
             difference = cls.module.text.source(callee.value)
             edits.append(Edit(*cls.module.text.span(statement.value), difference))
     return edits
@@ -75,7 +95,8 @@ def _lengths_edits(index: Index, cls: ClassInfo, function: Function) -> list[Edi
 def _only_tolerant_uses(index: Index, cls: ClassInfo, function: Function, name: str) -> bool:
     """Tell whether a local is only handed to submodules that turn a list into a tensor themselves."""
     uses = [
-        n for n in ast.walk(function)
+        n
+        for n in ast.walk(function)
         if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
     ]
     accepted = 0

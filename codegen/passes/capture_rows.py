@@ -12,7 +12,13 @@ import ast
 from codegen.passes.edits import Edit, block
 from codegen.passes.modules import ClassInfo, Function, Index
 from codegen.passes.probe.interp import assigned_names, iter_statements
-from codegen.passes.recognise import grid_parameters, match_half_pixel, match_unshuffle, study, understood
+from codegen.passes.recognise import (
+    grid_parameters,
+    match_half_pixel,
+    match_unshuffle,
+    study,
+    understood,
+)
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
@@ -35,8 +41,14 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
         f"    return {hidden}[centres].mean(0)",
     ]
     place = text.statement_lines(first)[0]
-    reason = "per-image bilinear down-scale: mean of the central rows while tracing, equal within 1e-6"
-    return [Edit(place, place, block(lines, text.indent(first)))], ("get_unshuffle_indices", "is_tracing"), reason
+    reason = (
+        "per-image bilinear down-scale: mean of the central rows while tracing, equal within 1e-6"
+    )
+    return (
+        [Edit(place, place, block(lines, text.indent(first)))],
+        ("get_unshuffle_indices", "is_tracing"),
+        reason,
+    )
 
 
 def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
@@ -75,7 +87,9 @@ def _wrapped(cls: ClassInfo, body: list[ast.stmt], lines: list[str]) -> list[Edi
     text = cls.module.text
     start, end = text.statement_lines(body[0])[0], text.statement_lines(body[-1])[1]
     indent = text.indent(body[0])
-    old = "".join(f"    {line}" if line.strip() else line for line in text.text[start:end].splitlines(True))
+    old = "".join(
+        f"    {line}" if line.strip() else line for line in text.text[start:end].splitlines(True)
+    )
     new = block(["if is_tracing():", *[f"    {line}" for line in lines], "else:"], indent)
     return [Edit(start, end, new + old)]
 

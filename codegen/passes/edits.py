@@ -74,7 +74,9 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     for edit in ordered:
         if previous is not None and edit.start < previous.end:
             if edit.end > previous.end:
-                raise ValueError(f"edits overlap at {edit.start}: {previous.new!r} and {edit.new!r}")
+                raise ValueError(
+                    f"edits overlap at {edit.start}: {previous.new!r} and {edit.new!r}"
+                )
             continue
         out += [text[done : edit.start], edit.new]
         done = edit.end

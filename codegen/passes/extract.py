@@ -22,7 +22,13 @@ from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
 from codegen.passes.flow import Effect, dead_statements, effect
 from codegen.passes.helpers import POS_EMBED, WINDOW_INDEX
-from codegen.passes.modules import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.passes.modules import (
+    ClassInfo,
+    Function,
+    ModuleInfo,
+    parameters,
+    self_attribute,
+)
 from codegen.passes.probe.interp import Interpreter, assigned_names, iter_statements
 from codegen.passes.probe.values import Freq
 from codegen.passes.recognise import Match, Study, match_statement, study, understood
@@ -61,10 +67,16 @@ def extract(workspace: Workspace) -> None:
         for cls in workspace.classes(info):
             if id(cls.node) in tables:
                 edits += rotary_edits(info, cls)
-                workspace.note(Record(
-                    model_of(info.source.module), cls.name, "forward", "extracted", info.place(cls.node),
-                    reason="rotary table replaced by position ids times inverse frequencies",
-                ))
+                workspace.note(
+                    Record(
+                        model_of(info.source.module),
+                        cls.name,
+                        "forward",
+                        "extracted",
+                        info.place(cls.node),
+                        reason="rotary table replaced by position ids times inverse frequencies",
+                    )
+                )
         workspace.edit(info, edits)
     workspace.settle()
 
@@ -132,7 +144,9 @@ class Planner:
                     others.append(Match(first, WINDOW_INDEX, names, order.arguments, last=last))
         return others
 
-    def _lookups(self, studied: Study, matches: list[Match]) -> list[tuple[ast.Subscript, str, str]]:
+    def _lookups(
+        self, studied: Study, matches: list[Match]
+    ) -> list[tuple[ast.Subscript, str, str]]:
         """Rotary table lookups whose index is a matched name: (subscript, table module, name)."""
         names = {m.names[0] for m in matches if m.helper.name == "get_rotary_pos_ids"}
         found = {}
@@ -172,7 +186,11 @@ class Planner:
 
     @staticmethod
     def _is_complete(
-        match: Match, body: list[ast.stmt], dead: frozenset[int], effects: list[Effect], replaced: set[int]
+        match: Match,
+        body: list[ast.stmt],
+        dead: frozenset[int],
+        effects: list[Effect],
+        replaced: set[int],
     ) -> bool:
         """Refuse a replacement whose original loop would have to stay for other results."""
         wanted = set(effects[match.statement].uses) | set(match.names)
@@ -229,7 +247,9 @@ class Planner:
                 for function in cls.methods.values():
                     self._check_caller(cls, function, tables)
 
-    def _check_caller(self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]) -> None:
+    def _check_caller(
+        self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]
+    ) -> None:
         plan = self._plans.get(id(function))
         for node in ast.walk(function):
             if not isinstance(node, ast.Call) or not self_attribute(node.func):
@@ -242,10 +262,16 @@ class Planner:
             if not handled:
                 tables.pop(id(table.node), None)
                 place = cls.module.place(node)
-                self.workspace.note(Record(
-                    model_of(cls.module.source.module), cls.name, function.name, "left", place,
-                    reason=f"{table.name} keeps its table: this call is not a lookup by known position ids",
-                ))
+                self.workspace.note(
+                    Record(
+                        model_of(cls.module.source.module),
+                        cls.name,
+                        function.name,
+                        "left",
+                        place,
+                        reason=f"{table.name} keeps its table: this call is not a lookup by known position ids",
+                    )
+                )
 
     def _table_of(self, target: ClassInfo, tables: dict[int, ClassInfo]) -> ClassInfo | None:
         found = self.index.method(target, "forward")
@@ -272,7 +298,9 @@ class Planner:
         for match in plan.matches:
             node = function.body[match.statement]
             start, end = text.statement_lines(node)
-            edits.append(Edit(start, end, block(helper_lines(match, plan.renames), text.indent(node))))
+            edits.append(
+                Edit(start, end, block(helper_lines(match, plan.renames), text.indent(node)))
+            )
             if isinstance(node, ast.Return):
                 continue
             self._note(plan, match)
@@ -321,10 +349,17 @@ class Planner:
 
     def _note(self, plan: Plan, match: Match) -> None:
         info, function = plan.study.owner.module, plan.study.function
-        self.workspace.note(Record(
-            model_of(info.source.module), plan.study.owner.name, function.name, "extracted",
-            info.place(function.body[match.statement]), match.helper.name, match.helper.outputs,
-        ))
+        self.workspace.note(
+            Record(
+                model_of(info.source.module),
+                plan.study.owner.name,
+                function.name,
+                "extracted",
+                info.place(function.body[match.statement]),
+                match.helper.name,
+                match.helper.outputs,
+            )
+        )
 
     def report_left(self, cls: ClassInfo, name: str) -> None:
         """Report early loops of a method that no helper matches."""
@@ -333,18 +368,29 @@ class Planner:
             return
         for node in function.body:
             if isinstance(node, ast.For) and ".tolist()" in cls.module.text.source(node)[:200]:
-                self.workspace.note(Record(
-                    model_of(cls.module.source.module), cls.name, name, "left", cls.module.place(node),
-                    reason="a loop over sizes that matches no helper",
-                ))
+                self.workspace.note(
+                    Record(
+                        model_of(cls.module.source.module),
+                        cls.name,
+                        name,
+                        "left",
+                        cls.module.place(node),
+                        reason="a loop over sizes that matches no helper",
+                    )
+                )
 
 
 def worth_a_look(info: ModuleInfo, function: Function) -> bool:
     """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
-    if not any(n.endswith(("grid_thw", "grids_thw")) or n == "grid" for n in parameters(function)[1:]):
+    if not any(
+        n.endswith(("grid_thw", "grids_thw")) or n == "grid" for n in parameters(function)[1:]
+    ):
         return False
     names = {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}
-    return bool(names & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"})
+    return bool(
+        names
+        & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"}
+    )
 
 
 def superseded(effects: list[Effect], matches: list[Match]) -> frozenset[int]:

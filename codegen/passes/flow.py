@@ -45,7 +45,9 @@ def dead_statements(
     return frozenset(after - before)
 
 
-def _dead(effects: Sequence[Effect], removable: set[int], replaced: Mapping[int, Effect]) -> set[int]:
+def _dead(
+    effects: Sequence[Effect], removable: set[int], replaced: Mapping[int, Effect]
+) -> set[int]:
     dead: set[int] = set()
     live: set[str] = set()
     for number in range(len(effects) - 1, -1, -1):

@@ -24,8 +24,14 @@ AUDIO = "modeling_audio_utils"
 
 CU_SEQLENS = Helper("get_vision_cu_seqlens", VISION, ("cu_seqlens",))
 ROTARY_POS_IDS = Helper("get_rotary_pos_ids", VISION, ("rotary_pos_ids",), "num_tokens")
-WINDOW_INDEX = Helper("get_window_index", VISION, ("window_index", "cu_window_seqlens"), "num_tokens")
-POS_EMBED = Helper("get_pos_embed_indices", VISION, ("embed_indices", "bilinear_weights"), "num_tokens")
+WINDOW_INDEX = Helper(
+    "get_window_index", VISION, ("window_index", "cu_window_seqlens"), "num_tokens"
+)
+POS_EMBED = Helper(
+    "get_pos_embed_indices", VISION, ("embed_indices", "bilinear_weights"), "num_tokens"
+)
+
+FLATTENED = Helper("flatten_video_grid", VISION, ("flattened_video_grid_thw",))
 
 LIFTED = {h.name: h for h in (CU_SEQLENS, ROTARY_POS_IDS, WINDOW_INDEX, POS_EMBED)}
 
@@ -38,7 +44,9 @@ HELPER_MODULES = {
     "get_segment_mask": VISION,
     "get_temporal_pair_indices": VISION,
     "get_unshuffle_indices": VISION,
+    "encoder_inputs": "precomputed_inputs",
     "is_tracing": "packed",
+    "split_precomputed": "precomputed_inputs",
 }
 
 DOCUMENTATION = {

@@ -24,6 +24,7 @@ from codegen.passes.helpers import LIFTED, Helper
 from codegen.passes.modules import ClassInfo, Function, parameters, self_attribute
 from codegen.passes.signature import docstring_edits, keyword_edit, signature_edits
 from codegen.passes.sink import sink_computations
+from codegen.passes.thread import thread_keywords
 from codegen.passes.workspace import Workspace
 
 
@@ -61,6 +62,7 @@ def lift(workspace: Workspace) -> None:
     lifter.thread()
     lifter.write()
     workspace.settle()
+    thread_keywords(workspace)
 
 
 class Lifter:
@@ -86,7 +88,9 @@ class Lifter:
                     yield cls, function
 
     def _lifting(self, cls: ClassInfo, function: Function) -> Lifting:
-        return self.liftings.setdefault(id(function), Lifting(cls, function, path=(f"{cls.name}.{function.name}",)))
+        return self.liftings.setdefault(
+            id(function), Lifting(cls, function, path=(f"{cls.name}.{function.name}",))
+        )
 
     def thread(self) -> None:
         """Carry parameters to the callers until nothing changes."""
@@ -97,7 +101,9 @@ class Lifter:
             changed = False
             for cls, function, statement, call, target, this in sites:
                 lifting = self.liftings.get(id(target))
-                if lifting is not None and self._carry(cls, function, statement, call, lifting, this):
+                if lifting is not None and self._carry(
+                    cls, function, statement, call, lifting, this
+                ):
                     changed = True
 
     def _drop_unsafe(self) -> None:
@@ -110,10 +116,16 @@ class Lifter:
                 if overridden is not None and id(overridden) in self.liftings:
                     del self.liftings[id(overridden)]
                     info = cls.module
-                    self.workspace.note(Record(
-                        model_of(info.source.module), cls.name, function.name, "left", info.place(function),
-                        reason=f"overrides {ancestor.name}.{function.name} and is not understood: not lifted there",
-                    ))
+                    self.workspace.note(
+                        Record(
+                            model_of(info.source.module),
+                            cls.name,
+                            function.name,
+                            "left",
+                            info.place(function),
+                            reason=f"overrides {ancestor.name}.{function.name} and is not understood: not lifted there",
+                        )
+                    )
 
     def _call_sites(self) -> list[tuple[ClassInfo, Function, ast.stmt, ast.Call, Function, str]]:
         """Calls of own methods and of submodules without ``**kwargs``, with their target."""
@@ -138,7 +150,13 @@ class Lifter:
         return (forward[1], f"self.{name}") if forward is not None else None
 
     def _carry(
-        self, cls: ClassInfo, function: Function, statement: ast.stmt, call: ast.Call, lifting: Lifting, this: str
+        self,
+        cls: ClassInfo,
+        function: Function,
+        statement: ast.stmt,
+        call: ast.Call,
+        lifting: Lifting,
+        this: str,
     ) -> bool:
         """Compute what a called method wants in the caller and pass it; True if that is new."""
         bound = bind_arguments(call, lifting.function, cls.module.text)
@@ -154,7 +172,9 @@ class Lifter:
             done += wanted.helper.outputs
             changed = True
             if name not in own.calls:
-                own.calls[name] = HelperCall(wanted.helper, tuple(t for t in arguments if t is not None))
+                own.calls[name] = HelperCall(
+                    wanted.helper, tuple(t for t in arguments if t is not None)
+                )
                 own.before[name] = statement
                 own.path = (*lifting.path, f"{cls.name}.{function.name}")
         if not own.calls:
@@ -201,10 +221,18 @@ class Lifter:
     def _note(self, lifting: Lifting) -> None:
         info = lifting.cls.module
         for call in lifting.calls.values():
-            self.workspace.note(Record(
-                model_of(info.source.module), lifting.cls.name, lifting.function.name, "lifted",
-                info.place(lifting.function), call.helper.name, call.helper.outputs, lifting.path,
-            ))
+            self.workspace.note(
+                Record(
+                    model_of(info.source.module),
+                    lifting.cls.name,
+                    lifting.function.name,
+                    "lifted",
+                    info.place(lifting.function),
+                    call.helper.name,
+                    call.helper.outputs,
+                    lifting.path,
+                )
+            )
 
     @staticmethod
     def _total(lifting: Lifting, helper: Helper) -> str:

@@ -208,7 +208,11 @@ class Index:
 
 def self_attribute(node: ast.AST) -> str:
     """``name`` of ``self.name``, else an empty string."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    ):
         return node.attr
     return ""
 

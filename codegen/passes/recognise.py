@@ -104,7 +104,9 @@ def values_of(study: Study, statement: int, name: str) -> list[Any] | None:
 
 def _candidates(study: Study, role: str) -> Iterator[tuple[str, list[Any]]]:
     """Argument texts for one role with their values per probe, likeliest first."""
-    texts = [t for t in study.traces[0].scalars if all(t in trace.scalars for trace in study.traces)]
+    texts = [
+        t for t in study.traces[0].scalars if all(t in trace.scalars for trace in study.traces)
+    ]
     texts.sort(key=lambda text: (role not in text.rpartition(".")[2], text.count("."), text))
     if role == "merge" and study.merges:
         yield study.merges, [probe.merge_sizes for probe in study.probes]
@@ -122,7 +124,9 @@ def _search(
     for combination in itertools.product(*choices):
         if len({text for text, _ in combination}) < len(combination):
             continue
-        if all(test(i, tuple(values[i] for _, values in combination)) for i in range(len(study.probes))):
+        if all(
+            test(i, tuple(values[i] for _, values in combination)) for i in range(len(study.probes))
+        ):
             return tuple(text for text, _ in combination)
     return None
 
@@ -144,7 +148,9 @@ def match_statement(study: Study, statement: int, names: Sequence[str]) -> Itera
     """Matches of the names that one statement assigns."""
     for name in names:
         values = values_of(study, statement, name)
-        match = _match_early(study, statement, name, values) or _match_table(study, statement, name, values)
+        match = _match_early(study, statement, name, values) or _match_table(
+            study, statement, name, values
+        )
         if match is not None:
             yield match
 
@@ -156,14 +162,25 @@ def _match_early(study: Study, statement: int, name: str, values: list[Any] | No
         if all(_same(v, reference.cu_seqlens(g)) for v, g in zip(flat, grids)):
             return Match(statement, helpers.CU_SEQLENS, (name,), (study.grid,))
         return _match_window(study, statement, name, flat)
+    if pairs is not None and all(v.shape[1] == 3 for v in pairs):
+        return _match_frames(study, statement, name, pairs)
     if pairs is not None and all(v.shape[1] == 2 for v in pairs):
 
         def is_ids(i: int, args: tuple[Any, ...]) -> bool:
-            return _fits(grids[i], args[0]) and _same(pairs[i], reference.rotary_pos_ids(grids[i], args[0]))
+            return _fits(grids[i], args[0]) and _same(
+                pairs[i], reference.rotary_pos_ids(grids[i], args[0])
+            )
 
         found = _search(study, ("merge",), is_ids)
         if found is not None:
             return Match(statement, helpers.ROTARY_POS_IDS, (name,), (study.grid, *found))
+    return None
+
+
+def _match_frames(study: Study, statement: int, name: str, rows: list[np.ndarray]) -> Match | None:
+    """One grid row per frame."""
+    if all(_same(v, reference.flattened_frames(p.grid)) for v, p in zip(rows, study.probes)):
+        return Match(statement, helpers.FLATTENED, (name,), (study.grid,))
     return None
 
 
@@ -175,7 +192,9 @@ def _fits(grid: np.ndarray, merge: Any) -> bool:
     return bool((grid[:, 1:] % (sizes[:, None] if sizes.ndim else sizes) == 0).all())
 
 
-def _match_window(study: Study, statement: int, name: str, values: list[np.ndarray]) -> Match | None:
+def _match_window(
+    study: Study, statement: int, name: str, values: list[np.ndarray]
+) -> Match | None:
     """The window order or its boundaries; the two names are joined by the caller."""
     if not any("window" in text for text in study.traces[0].scalars):
         return None
@@ -183,7 +202,11 @@ def _match_window(study: Study, statement: int, name: str, values: list[np.ndarr
 
         def is_window(i: int, args: tuple[Any, ...], position: int = position) -> bool:
             merge, window, patch = args
-            if not np.isscalar(merge) or not _fits(study.probes[i].grid, merge) or window < merge * patch:
+            if (
+                not np.isscalar(merge)
+                or not _fits(study.probes[i].grid, merge)
+                or window < merge * patch
+            ):
                 return False
             found = reference.window_index(study.probes[i].grid, merge, window, patch)
             return found is not None and _same(values[i], found[position])
@@ -220,7 +243,9 @@ def _match_table(study: Study, statement: int, name: str, values: list[Any] | No
             expected = reference.weighted_rows(
                 table, *reference.pos_embed_indices(study.probes[i].grid, side, merge)
             )
-            return expected.shape == rows[i].shape and bool(np.allclose(expected, rows[i], atol=1e-9))
+            return expected.shape == rows[i].shape and bool(
+                np.allclose(expected, rows[i], atol=1e-9)
+            )
 
         if all(text in trace.embeddings for trace in study.traces):
             found = _search(study, ("grid_per_side", "merge"), is_interpolated)
@@ -267,7 +292,9 @@ def _is_sum(study: Study, i: int, hidden: str, table: str, value: np.ndarray) ->
         return False
     side = int(len(embedding.rows) ** 0.5)
     grid = study.probes[i].grid
-    expected = rows + reference.weighted_rows(embedding.rows, *reference.half_pixel_indices(grid, side))
+    expected = rows + reference.weighted_rows(
+        embedding.rows, *reference.half_pixel_indices(grid, side)
+    )
     return expected.shape == value.shape and bool(np.allclose(expected, value))
 
 

@@ -6,7 +6,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from codegen.passes.base import HelperFile, Library, RewriteResult, Settings, sort_records
+from codegen.passes.base import (
+    HelperFile,
+    Library,
+    RewriteResult,
+    Settings,
+    sort_records,
+)
 from codegen.passes.capture import capture
 from codegen.passes.extract import extract
 from codegen.passes.helpers import HELPER_MODULES
@@ -19,6 +25,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("
 """Name and function of every pass, in the order they must run: each looks for what the last one left."""
 
 UTILS = Path(__file__).resolve().parents[2] / "utils"
+RUNTIME = Path(__file__).resolve().parent / "runtime"
 
 
 def rewrite_library(library: Library, settings: Settings | None = None) -> RewriteResult:
@@ -48,11 +55,13 @@ def helper_files(settings: Settings) -> tuple[HelperFile, ...]:
     found: dict[str, str] = {}
     while wanted:
         name = wanted.pop()
-        path = UTILS / f"{name}.py"
-        if name in found or not path.is_file():
+        path = next((p for p in (UTILS / f"{name}.py", RUNTIME / f"{name}.py") if p.is_file()), None)
+        if name in found or path is None:
             continue
         text = path.read_text(encoding="utf-8")
         wanted += re.findall(r"^from utils\.(\w+) import", text, re.MULTILINE)
-        found[name] = re.sub(r"^from utils\.(\w+) import", r"from .\1 import", text, flags=re.MULTILINE)
+        found[name] = re.sub(
+            r"^from utils\.(\w+) import", r"from .\1 import", text, flags=re.MULTILINE
+        )
     folder = f"{settings.helper_folder}/" if settings.helper_folder else ""
     return tuple(HelperFile(f"{folder}{name}.py", text) for name, text in sorted(found.items()))

@@ -27,7 +27,9 @@ def signature_edits(text: SourceText, function: Function, names: Sequence[str]) 
     parts = []
     for name, source in given:
         if name in required:
-            source = source if " | None" in source else f"{source} | None" if ":" in source else source
+            source = (
+                source if " | None" in source else f"{source} | None" if ":" in source else source
+            )
             source = f"{source} = None"
         parts.append(source)
     cut = len(parts) - 1 if function.args.kwarg else len(parts)
@@ -36,13 +38,17 @@ def signature_edits(text: SourceText, function: Function, names: Sequence[str]) 
     return [Edit(start, end, _layout(text, function, start, end, parts))]
 
 
-def _parameter_sources(text: SourceText, function: Function) -> tuple[list[tuple[str, str]], set[str]]:
+def _parameter_sources(
+    text: SourceText, function: Function
+) -> tuple[list[tuple[str, str]], set[str]]:
     """Sources of all parameters in order, and the names that have a default."""
     args = function.args
     found: list[tuple[str, str]] = []
     optional: set[str] = set()
     plain = [*args.posonlyargs, *args.args]
-    defaults: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults)) + list(args.defaults)
+    defaults: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults)) + list(
+        args.defaults
+    )
     for number, (arg, default) in enumerate(zip(plain, defaults)):
         found.append((arg.arg, _with_default(text, arg, default)))
         if default is not None:
@@ -72,16 +78,25 @@ def _with_default(text: SourceText, arg: ast.arg, default: ast.expr | None) -> s
 
 def _signature_span(text: SourceText, function: Function) -> tuple[int, int]:
     """Offsets of what lies between the parentheses of a signature."""
-    start = text.text.index("(", text.offset(function.lineno, function.col_offset) + len("def ")) + 1
+    start = (
+        text.text.index("(", text.offset(function.lineno, function.col_offset) + len("def ")) + 1
+    )
     args = function.args
-    last: list[ast.arg | ast.expr] = [*args.posonlyargs, *args.args, *args.kwonlyargs, *args.defaults]
+    last: list[ast.arg | ast.expr] = [
+        *args.posonlyargs,
+        *args.args,
+        *args.kwonlyargs,
+        *args.defaults,
+    ]
     last += [d for d in args.kw_defaults if d is not None]
     last += [a for a in (args.vararg, args.kwarg) if a is not None]
     end = max((text.span(node)[1] for node in last), default=start)
     return start, text.text.index(")", end)
 
 
-def _layout(text: SourceText, function: Function, start: int, end: int, parts: Sequence[str]) -> str:
+def _layout(
+    text: SourceText, function: Function, start: int, end: int, parts: Sequence[str]
+) -> str:
     line = text.text[text.line_start(function.lineno) : start]
     after = text.text[end : text.text.index("\n", end)]
     joined = ", ".join(parts)
@@ -109,7 +124,9 @@ def keyword_edit(text: SourceText, call: ast.Call, names: Sequence[str]) -> list
     return [Edit(place, place, f", {joined}")]
 
 
-def docstring_edits(text: SourceText, function: Function, names: Sequence[str], prefix: str = "") -> list[Edit]:
+def docstring_edits(
+    text: SourceText, function: Function, names: Sequence[str], prefix: str = ""
+) -> list[Edit]:
     """Describe new parameters behind the last described one of a docstring; nothing without one."""
     first = function.body[0]
     if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)):

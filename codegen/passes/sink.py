@@ -47,7 +47,8 @@ def _sink(workspace: Workspace, cls: ClassInfo, function: Function, statement: a
         return
     grid = getattr(statement.value.args[0], "id", "")
     uses = [
-        n for n in ast.walk(function)
+        n
+        for n in ast.walk(function)
         if isinstance(n, ast.Name) and n.id == target.id and isinstance(n.ctx, ast.Load)
     ]
     passed = _passed(workspace, cls, function, target.id, grid)
@@ -60,11 +61,19 @@ def _sink(workspace: Workspace, cls: ClassInfo, function: Function, statement: a
     _edit_caller(workspace, cls, statement, passed, target.id)
     _edit_chain(workspace, chain, helper, target.id)
     info = cls.module
-    workspace.note(Record(
-        model_of(info.source.module), cls.name, function.name, "lifted", info.place(statement), helper.name,
-        helper.outputs, (f"{cls.name}.{function.name}", *(f"{c.target.name}.forward" for c in chain)),
-        "computed in the encoder instead of its caller",
-    ))
+    workspace.note(
+        Record(
+            model_of(info.source.module),
+            cls.name,
+            function.name,
+            "lifted",
+            info.place(statement),
+            helper.name,
+            helper.outputs,
+            (f"{cls.name}.{function.name}", *(f"{c.target.name}.forward" for c in chain)),
+            "computed in the encoder instead of its caller",
+        )
+    )
 
 
 def _passed(
@@ -121,7 +130,8 @@ def _edit_chain(workspace: Workspace, chain: list[Passed], helper: Helper, name:
     info = last.target.module
     call = f"{name} = {helper.name}({last.grid})"
     first = next(
-        node for node in last.function.body
+        node
+        for node in last.function.body
         if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
     )
     place = info.text.statement_lines(first)[0]

@@ -211,9 +211,7 @@ class _Reader:
         """Offset of the colon that ends the header starting on ``line``."""
         return self._colon(self.lexed.code.index(name, self.lines.start_of(line)))
 
-    def block(
-        self, body: Sequence[ast.stmt], colon: int, last: int
-    ) -> tuple[list[Statement], str]:
+    def block(self, body: Sequence[ast.stmt], colon: int, last: int) -> tuple[list[Statement], str]:
         """The statements of an indented block, or of a one-line suite behind the colon."""
         header_line = self.lines.line_at(colon)
         if body[0].lineno == header_line:
@@ -254,8 +252,11 @@ class _Reader:
         last = self.lines.line_at(max(statement.end - 1, 0))
         body, footer = self.block(node.body, colon, last)
         one_line = node.body[0].lineno == self.lines.line_at(colon)
-        after_colon = "" if one_line else self.text[colon + 1 : self.lines.end_of(
-            self.lines.line_at(colon))].rstrip()
+        after_colon = (
+            ""
+            if one_line
+            else self.text[colon + 1 : self.lines.end_of(self.lines.line_at(colon))].rstrip()
+        )
         decorators, after = self.decorators(node)
         docstrings = tuple(item for item in body if is_docstring(item))
         return Function(

@@ -153,8 +153,6 @@ def _else_line(lines: LineMap, node: ast.If) -> int:
     """The line of the ``else`` or ``elif`` keyword that ends the body of ``node``."""
     line = (node.body[-1].end_lineno or node.lineno) + 1
     indent = " " * node.col_offset
-    while not lines.text.startswith(
-        (indent + "else", indent + "elif"), lines.start_of(line)
-    ):
+    while not lines.text.startswith((indent + "else", indent + "elif"), lines.start_of(line)):
         line += 1
     return line

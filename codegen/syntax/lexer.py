@@ -8,6 +8,7 @@ file and is an order of magnitude faster than :mod:`tokenize` or a concrete synt
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 Region = tuple[int, int]
@@ -45,6 +46,11 @@ def lex(text: str) -> Lexed:
 def name_tokens(code: str) -> set[str]:
     """Return all identifiers in blanked-out ``code`` (see :class:`Lexed`), keywords included."""
     return set(_NAME.findall(code))
+
+
+def merged_regions(*groups: Iterable[Region]) -> tuple[Region, ...]:
+    """Union of several region lists, sorted by start."""
+    return tuple(sorted(region for group in groups for region in group))
 
 
 def _is_word(char: str) -> bool:

@@ -65,8 +65,10 @@ class LineMap:
 
     def end_of(self, line: int) -> int:
         """Offset of the line break that ends 1-based ``line`` (or the end of the text)."""
-        return min(self.starts[line] - 1, len(self.text)) if line < len(self.starts) else len(
-            self.text
+        return (
+            min(self.starts[line] - 1, len(self.text))
+            if line < len(self.starts)
+            else len(self.text)
         )
 
     def offset(self, line: int, byte_column: int) -> int:

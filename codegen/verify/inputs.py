@@ -72,7 +72,10 @@ def grid_inputs(case: Case, grid: Any, merge_sizes: Any = None) -> Inputs:
     count = sum(math.prod(row) for row in grid)
     generator = torch.Generator().manual_seed(count)
     shape = [count if size == "N" else size for size in case.shape]
-    inputs: Inputs = {case.rows: torch.randn(shape, generator=generator), case.grid: torch.tensor(grid)}
+    inputs: Inputs = {
+        case.rows: torch.randn(shape, generator=generator),
+        case.grid: torch.tensor(grid),
+    }
     if merge_sizes is not None:
         inputs["merge_sizes"] = torch.tensor(merge_sizes)
     return inputs
@@ -103,7 +106,10 @@ def export_inputs(case: Case) -> tuple[Inputs, Inputs]:
     elif case.kind == "image":
         first, second = image_inputs(case, 2, 24, 24), image_inputs(case, 3, 24, 24)
     else:
-        merges = [[1 + i % 2 for i in range(len(g))] if case.merge_sizes else None for g in case.export_grids]
+        merges = [
+            [1 + i % 2 for i in range(len(g))] if case.merge_sizes else None
+            for g in case.export_grids
+        ]
         first, second = (grid_inputs(case, g, m) for g, m in zip(case.export_grids, merges))
     return first, second
 

@@ -68,7 +68,8 @@ def verify(options: VerifyOptions) -> tuple[CheckResult, ...]:
         }
         _process(options, {**job, "role": "original"}, Path(folder) / "original.json")
         _process(
-            options, {**job, "role": "rewritten", "overlay": str(options.overlay.resolve())},
+            options,
+            {**job, "role": "rewritten", "overlay": str(options.overlay.resolve())},
             Path(folder) / "rewritten.json",
         )
         results = Path(folder) / "results.jsonl"
@@ -85,7 +86,9 @@ def select(options: VerifyOptions) -> list[str]:
     for wanted in options.names:
         found = [name for name, case in known.items() if wanted in (name, case.model)]
         if not found:
-            raise CaseError(f"no case is called {wanted!r}; give one with --cases or choose among {', '.join(known)}")
+            raise CaseError(
+                f"no case is called {wanted!r}; give one with --cases or choose among {', '.join(known)}"
+            )
         chosen += [name for name in found if name not in chosen]
     return chosen
 
@@ -93,13 +96,20 @@ def select(options: VerifyOptions) -> list[str]:
 def _process(options: VerifyOptions, job: dict[str, object], path: Path) -> None:
     path.write_text(json.dumps(job), encoding="utf-8")
     environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), environment.get("PYTHONPATH", "")])
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(REPOSITORY), environment.get("PYTHONPATH", "")]
+    )
     done = subprocess.run(
         [options.python, "-m", "codegen.verify.worker", str(path)],
-        env=environment, capture_output=True, text=True, check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"the {job['role']} process failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+        raise RuntimeError(
+            f"the {job['role']} process failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
+        )
 
 
 def format_table(results: Sequence[CheckResult]) -> str:
@@ -114,7 +124,10 @@ def format_table(results: Sequence[CheckResult]) -> str:
         cells = [f"{_cell(found[c]) if c in found else '-':9}" for c in checks]
         lines.append(f"{case:{width}}  {attention:9}  " + "  ".join(cells))
     misses = [r for r in results if not r.ok]
-    lines += [f"miss: {r.case} {r.attention} ({r.check}) {r.note or f'difference {r.difference:.1e}'}" for r in misses]
+    lines += [
+        f"miss: {r.case} {r.attention} ({r.check}) {r.note or f'difference {r.difference:.1e}'}"
+        for r in misses
+    ]
     lines.append(f"{len(results) - len(misses)} of {len(results)} checks hold")
     return "\n".join(lines)
 

@@ -110,11 +110,17 @@ def _safely(function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return function()
     except Exception as problem:
         text = str(problem).strip().split("\n")
-        return {"ok": False, "difference": 0.0, "note": f"{type(problem).__name__}: {' '.join(text[:3])[:300]}",
-                "trace": traceback.format_exc()[-6000:]}
+        return {
+            "ok": False,
+            "difference": 0.0,
+            "note": f"{type(problem).__name__}: {' '.join(text[:3])[:300]}",
+            "trace": traceback.format_exc()[-6000:],
+        }
 
 
-def loaded(case: Case, job: dict[str, Any], attention: str, dtype: str, saved: dict[str, Any]) -> torch.nn.Module:
+def loaded(
+    case: Case, job: dict[str, Any], attention: str, dtype: str, saved: dict[str, Any]
+) -> torch.nn.Module:
     """The rewritten encoder with the original's weights."""
     encoder = build(case, job["package"], attention, DTYPES[dtype])
     encoder.load_state_dict(saved[f"weights/{attention}/{dtype}"], strict=True)
@@ -137,7 +143,11 @@ def recording(found: Inputs) -> Iterator[None]:
 
     for module in list(sys.modules.values()):
         for name, helper in LIFTED.items():
-            function = vars(module).get(name) if module is not None and hasattr(module, "__dict__") else None
+            function = (
+                vars(module).get(name)
+                if module is not None and hasattr(module, "__dict__")
+                else None
+            )
             if callable(function) and ".models." in getattr(module, "__name__", ""):
                 patched.append((module, name, function))
                 setattr(module, name, wrap(function, helper.outputs))
@@ -176,18 +186,25 @@ def _bitwise(expected: list[torch.Tensor], actual: list[torch.Tensor]) -> bool:
     return len(expected) == len(actual) and all(torch.equal(a, b) for a, b in zip(expected, actual))
 
 
-def check_default(case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]) -> dict[str, Any]:
+def check_default(
+    case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]
+) -> dict[str, Any]:
     """(a) Without precomputed tensors: bitwise equal to the original."""
     return _compare(case, job, attention, saved, lambda encoder, given: given)
 
 
-def check_precomputed(case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]) -> dict[str, Any]:
+def check_precomputed(
+    case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]
+) -> dict[str, Any]:
     """(b) With everything precomputed: bitwise equal to the original."""
     return _compare(case, job, attention, saved, precomputed)
 
 
 def _compare(
-    case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any],
+    case: Case,
+    job: dict[str, Any],
+    attention: str,
+    saved: dict[str, Any],
     prepare: Callable[[torch.nn.Module, Inputs], Inputs],
 ) -> dict[str, Any]:
     misses, worst, count = [], 0.0, 0
@@ -211,7 +228,11 @@ def _compare(
 def _representative(case: Case) -> tuple[str, Inputs]:
     """One input with several images and, where possible, several frames."""
     found = list(vary(case))
-    preferred = [item for item in found if item[0].split("/")[0] in ("many_frames", "multi", "21+3+8+30", "230+37+100+451")]
+    preferred = [
+        item
+        for item in found
+        if item[0].split("/")[0] in ("many_frames", "multi", "21+3+8+30", "230+37+100+451")
+    ]
     return preferred[0] if preferred else found[-1]
 
 
@@ -222,7 +243,11 @@ def _compiled(
     label, given = _representative(case)
     encoder = loaded(case, job, attention, "float32", saved)
     expected = saved[f"{attention}/float32/{label}"]
-    full = accepted(encoder, precomputed(encoder, given)) if given_tensors else accepted(encoder, given)
+    full = (
+        accepted(encoder, precomputed(encoder, given))
+        if given_tensors
+        else accepted(encoder, given)
+    )
     program = torch.compile(encoder, fullgraph=True, backend=job["backend"], dynamic=None)
     with torch.no_grad():
         actual = tensors(program(**full))
@@ -230,23 +255,33 @@ def _compiled(
     return {"ok": difference <= 1e-5, "difference": difference, "note": ""}
 
 
-def check_compiled_precomputed(case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]) -> dict[str, Any]:
+def check_compiled_precomputed(
+    case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]
+) -> dict[str, Any]:
     """(c) Whole-graph compilation with precomputed tensors."""
     return _compiled(case, job, attention, saved, True)
 
 
-def check_compiled(case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]) -> dict[str, Any]:
+def check_compiled(
+    case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]
+) -> dict[str, Any]:
     """(e) Whole-graph compilation without any precomputed tensor."""
     return _compiled(case, job, attention, saved, False)
 
 
-def check_exported(case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]) -> dict[str, Any]:
+def check_exported(
+    case: Case, job: dict[str, Any], attention: str, saved: dict[str, Any]
+) -> dict[str, Any]:
     """(d) Export with dynamic sizes, right on a second input with other numbers of images and frames."""
     encoder = loaded(case, job, attention, "float32", saved)
-    first, second = (accepted(encoder, precomputed(encoder, g)) for g in cases_inputs.export_inputs(case))
+    first, second = (
+        accepted(encoder, precomputed(encoder, g)) for g in cases_inputs.export_inputs(case)
+    )
     shapes = {name: _dynamic(value, second[name]) for name, value in first.items()}
     with torch.no_grad():
-        program = torch.export.export(encoder, (), first, dynamic_shapes={"kwargs": shapes} if _wrapped(encoder) else shapes)
+        program = torch.export.export(
+            encoder, (), first, dynamic_shapes={"kwargs": shapes} if _wrapped(encoder) else shapes
+        )
         results = [tensors(program.module()(**given)) for given in (first, second)]
     expected = [saved[f"{attention}/float32/export{i}"] for i in (0, 1)]
     difference = max(largest_difference(e, r) for e, r in zip(expected, results))

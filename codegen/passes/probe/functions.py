@@ -27,7 +27,9 @@ from codegen.passes.probe.values import (
 
 DTYPES = {
     **dict.fromkeys(("int8", "int16", "int32", "int64", "int", "long", "uint8"), Dtype("int")),
-    **dict.fromkeys(("float", "float32", "float64", "double", "float16", "bfloat16"), Dtype("float")),
+    **dict.fromkeys(
+        ("float", "float32", "float64", "double", "float16", "bfloat16"), Dtype("float")
+    ),
     "bool": Dtype("bool"),
 }
 
@@ -92,7 +94,10 @@ def _outer(args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
 
 
 def _pad(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    data, widths = array(args[0]), [scalar(w) for w in (args[1] if len(args) > 1 else kwargs["pad"])]
+    data, widths = (
+        array(args[0]),
+        [scalar(w) for w in (args[1] if len(args) > 1 else kwargs["pad"])],
+    )
     value = kwargs.get("value", args[3] if len(args) > 3 else 0) or 0
     pairs = [(0, 0)] * data.ndim
     for i in range(0, len(widths), 2):
@@ -172,7 +177,11 @@ _FUNCTIONS: dict[str, Callable[[Sequence[Any], dict[str, Any]], Any]] = {
 
 def call_torch(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Call ``torch.<name>`` (or a function of ``torch.nn.functional``) on probe values."""
-    if any(a is LATE or isinstance(a, Freq) for a in args) and name not in ("cat", "concat", "stack"):
+    if any(a is LATE or isinstance(a, Freq) for a in args) and name not in (
+        "cat",
+        "concat",
+        "stack",
+    ):
         return LATE
     known = _FUNCTIONS.get(name)
     if known is not None:

@@ -132,7 +132,9 @@ def config_scalar(name: str, variant: int) -> Any:
         return side * side
     if name == "image_size":
         return side * patch
-    return {"hidden_size": 16, "embed_dim": 16, "num_heads": 2, "num_attention_heads": 2}.get(name, LATE)
+    return {"hidden_size": 16, "embed_dim": 16, "num_heads": 2, "num_attention_heads": 2}.get(
+        name, LATE
+    )
 
 
 def assigned_names(node: ast.AST) -> set[str]:
@@ -148,7 +150,9 @@ def assigned_names(node: ast.AST) -> set[str]:
             if isinstance(root, ast.Name):
                 names.add(root.id)
         elif isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute):
-            if child.func.attr in ("append", "extend", "insert") and isinstance(child.func.value, ast.Name):
+            if child.func.attr in ("append", "extend", "insert") and isinstance(
+                child.func.value, ast.Name
+            ):
                 names.add(child.func.value.id)
     return names
 
@@ -168,7 +172,9 @@ class Interpreter:
 
     # -- entry points -------------------------------------------------------------------------
 
-    def run(self, cls: ClassInfo, function: Function, owner: ClassInfo, given: dict[str, Any]) -> Trace:
+    def run(
+        self, cls: ClassInfo, function: Function, owner: ClassInfo, given: dict[str, Any]
+    ) -> Trace:
         """Interpret ``function`` of an instance of ``cls`` and record each top-level statement."""
         env = self._frame(function, Module(cls, "self"), [], given)
         self._module = owner.module
@@ -433,12 +439,16 @@ class Interpreter:
             if left is LATE or right is LATE:
                 return LATE
             return (left is right) == isinstance(op, ast.Is)
-        if any(v is LATE or v is OPAQUE or isinstance(v, (Freq, Module, Config)) for v in (left, right)):
+        if any(
+            v is LATE or v is OPAQUE or isinstance(v, (Freq, Module, Config)) for v in (left, right)
+        ):
             return LATE
         if isinstance(op, (ast.In, ast.NotIn)):
             return (left in right) == isinstance(op, ast.In)
         if isinstance(left, Arr) or isinstance(right, Arr):
-            return Arr(np.asarray(_COMPARE[type(op)](array(left), array(right))), is_late((left, right)))
+            return Arr(
+                np.asarray(_COMPARE[type(op)](array(left), array(right))), is_late((left, right))
+            )
         return _COMPARE[type(op)](left, right)
 
     def _expr_ListComp(self, node: ast.ListComp, env: dict[str, Any]) -> Any:
@@ -447,7 +457,9 @@ class Interpreter:
     def _expr_GeneratorExp(self, node: ast.GeneratorExp, env: dict[str, Any]) -> Any:
         return self._comprehension(node.elt, node.generators, env)
 
-    def _comprehension(self, element: ast.expr, loops: list[ast.comprehension], env: dict[str, Any]) -> Any:
+    def _comprehension(
+        self, element: ast.expr, loops: list[ast.comprehension], env: dict[str, Any]
+    ) -> Any:
         found: list[Any] = []
 
         def walk(depth: int, scope: dict[str, Any]) -> bool:
@@ -471,7 +483,9 @@ class Interpreter:
         base = self._eval(node.value, env)
         name = node.attr
         if isinstance(base, Bound) and base.target is None:
-            return DTYPES.get(name, Bound(base, name)) if base.name == "torch" else Bound(base, name)
+            return (
+                DTYPES.get(name, Bound(base, name)) if base.name == "torch" else Bound(base, name)
+            )
         if name in ("device", "dtype") and not isinstance(base, Config):
             return OPAQUE
         if isinstance(base, Module):
@@ -539,7 +553,9 @@ class Interpreter:
 
     def _built(self, base: Module, owner: ClassInfo, node: ast.Call, text: str) -> Any:
         """Value of ``self.x = Something(...)``: a learned table, a submodule or a number."""
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = (
+            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        )
         init = owner.methods["__init__"]
         env = self._frame(init, base, [], base.bound)
         env["config"] = Config(f"{base.text}.config")
@@ -560,7 +576,9 @@ class Interpreter:
         self.trace.embeddings[text] = table
         return table
 
-    def _constructor_args(self, cls: ClassInfo, node: ast.Call, env: dict[str, Any]) -> dict[str, Any]:
+    def _constructor_args(
+        self, cls: ClassInfo, node: ast.Call, env: dict[str, Any]
+    ) -> dict[str, Any]:
         found = self.index.method(cls, "__init__")
         if found is None:
             return {}
@@ -666,7 +684,9 @@ class Interpreter:
         if name in ("torch_int", "is_torchdynamo_compiling"):
             return torch_int(args[0]) if name == "torch_int" else False
         imported = self._module.imports.get(name) if self._module is not None else None
-        if imported is not None and imported[0].rpartition(".")[2].startswith(("modeling_", "modular_")):
+        if imported is not None and imported[0].rpartition(".")[2].startswith(
+            ("modeling_", "modular_")
+        ):
             info = self.index.get(imported[0])
             if info is not None and imported[1] in info.functions:
                 return self._invoke(info.functions[imported[1]], None, args, kwargs, info)
@@ -688,7 +708,9 @@ class Interpreter:
 
     def _call_len(self, args: list[Any]) -> Any:
         value = args[0]
-        return LATE if value is LATE else (len(value.data) if isinstance(value, Arr) else len(value))
+        return (
+            LATE if value is LATE else (len(value.data) if isinstance(value, Arr) else len(value))
+        )
 
     def _call_int(self, args: list[Any]) -> Any:
         return LATE if is_late(args[0]) else torch_int(args[0])
@@ -767,7 +789,9 @@ class Interpreter:
             return Freq(target.positions, flat=True)
         return LATE
 
-    def _call_module(self, target: Module | Embedding, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _call_module(
+        self, target: Module | Embedding, args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
         if isinstance(target, Embedding):
             if args and isinstance(args[0], Arr) and not args[0].late:
                 return Arr(target.rows[args[0].data], True)
@@ -776,7 +800,9 @@ class Interpreter:
             return LATE
         return self._call_bound(target, "forward", args, kwargs)
 
-    def _call_bound(self, target: Module, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _call_bound(
+        self, target: Module, name: str, args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
         found = self.index.method(target.cls, name)
         if found is None or all(is_late(a) for a in [*args, *kwargs.values()]):
             return LATE
@@ -784,7 +810,12 @@ class Interpreter:
         return self._invoke(function, target, args, kwargs, owner.module)
 
     def _invoke(
-        self, function: Function, this: Any, args: Sequence[Any], kwargs: dict[str, Any], module: ModuleInfo
+        self,
+        function: Function,
+        this: Any,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        module: ModuleInfo,
     ) -> Any:
         if self._depth > 6:
             return LATE

@@ -107,7 +107,12 @@ def unshuffled_rows(rows: np.ndarray, grid: Ints, merge: int | Ints) -> np.ndarr
     for (t, h, w), m in zip(grid.tolist(), _merge_sizes(grid, merge)):
         blocks = rows[start : start + t * h * w].reshape(-1, m, m, rows.shape[-1])
         low, high = (m - 1) // 2, m // 2
-        centre = [blocks[:, low, low], blocks[:, low, high], blocks[:, high, low], blocks[:, high, high]]
+        centre = [
+            blocks[:, low, low],
+            blocks[:, low, high],
+            blocks[:, high, low],
+            blocks[:, high, high],
+        ]
         out.append(sum(centre) / 4)
         start += t * h * w
     return np.concatenate(out)
@@ -121,5 +126,7 @@ def flattened_frames(grid: Ints) -> Ints:
 def chunk_lengths(lengths: Ints, n_window: int) -> Ints:
     """Lengths of the pieces of at most ``2 * n_window`` frames that each audio is cut into."""
     step = 2 * n_window
-    pieces = [min(step, length - start) for length in lengths.tolist() for start in range(0, length, step)]
+    pieces = [
+        min(step, length - start) for length in lengths.tolist() for start in range(0, length, step)
+    ]
     return np.asarray(pieces)

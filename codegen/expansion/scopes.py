@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from codegen.expansion.nodes import Node, Scope, render_slice
+from codegen.expansion.rename import Spelling
 from codegen.model import Definition, ParsedModule
 from codegen.names import module_file_type
-from codegen.nodes import Node, Scope, render_slice
-from codegen.rename import Spelling
 
 #: In a clash between a parent's and the definition's variable the latter wins for these names.
 _DEFINITION_WINS = ("_CHECKPOINT", "_EXPECTED", "_FOR_DOC", "_HIDDEN_STATES_START_POSITION")
@@ -91,9 +91,7 @@ def _redirect(name: str, node: Node, home: Scope, parents: Mapping[str, Scope]) 
         scope.nodes[name] = node
         if closure:
             scope.redirected[name] = closure
-            scope.nodes.update(
-                {used: home.nodes[used] for used in closure if used in home.nodes}
-            )
+            scope.nodes.update({used: home.nodes[used] for used in closure if used in home.nodes})
 
 
 def _definition_wins(node: Node, other: Node | None) -> bool:

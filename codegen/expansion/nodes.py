@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from codegen.expansion.rename import Spelling
 from codegen.model import Item, ParsedModule, Symbol
 from codegen.names import FILE_TYPES
-from codegen.rename import Spelling
 from codegen.syntax.lexer import lex
 from codegen.syntax.statements import reindent
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from codegen.conventions import Convention
+from codegen.expansion.rename import Spelling, rename_import_module
 from codegen.model import Definition, ParsedModule
-from codegen.rename import Spelling, rename_import_module
 from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
 
 

@@ -6,20 +6,25 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from codegen.assemble import assemble_files
 from codegen.conventions import Convention
-from codegen.definition import import_pool
-from codegen.dependencies import Needs, Request, needs_with_parent, needs_without_parent
 from codegen.errors import fail
-from codegen.module_getattr import restrict_getattr
-from codegen.merge import Place, merge_class
+from codegen.expansion.assemble import assemble_files
+from codegen.expansion.build_pool import build_pool
+from codegen.expansion.definition import import_pool
+from codegen.expansion.dependencies import (
+    Needs,
+    Request,
+    needs_with_parent,
+    needs_without_parent,
+)
+from codegen.expansion.merge import Place, merge_class
+from codegen.expansion.module_getattr import restrict_getattr
+from codegen.expansion.nodes import Node, Scope
+from codegen.expansion.prefix import infer_prefixes, parent_base
+from codegen.expansion.rename import Spelling
+from codegen.expansion.scopes import own_scope, parent_scope, redirect_imported
 from codegen.model import BaseClass, Definition, DraftFile, Item, ParsedModule
 from codegen.names import NameTable, common_suffix
-from codegen.nodes import Node, Scope
-from codegen.pool_build import build_pool
-from codegen.prefix import infer_prefixes, parent_base
-from codegen.rename import Spelling, make_spelling
-from codegen.scopes import own_scope, parent_scope, redirect_imported
 from codegen.syntax.classes import parse_class
 from codegen.syntax.imports import ImportedName, ImportStatement
 from codegen.syntax.lexer import lex, name_tokens
@@ -81,7 +86,7 @@ class _Expander:
         self.warnings = [prefix.warning for prefix in prefixes.values() if prefix.warning]
         protected = convention.dialect.protected_names
         self.spellings = {
-            module: make_spelling(models[module], prefixes[module].lower, table, protected)
+            module: Spelling(models[module], prefixes[module].lower, table, protected)
             for module in definition.parent_modules
         }
         self.own = own_scope(definition)
@@ -136,8 +141,12 @@ class _Expander:
 
     def _neighbours(self, kind: str) -> set[str]:
         """Names that files of this kind can import from their neighbours."""
-        found = {name for home, created in self.created for name in (created.names[0].name,)
-                 if home == kind}
+        found = {
+            name
+            for home, created in self.created
+            for name in (created.names[0].name,)
+            if home == kind
+        }
         for scope in self.scopes.values():
             if scope.file_type == kind:
                 found |= scope.neighbours
@@ -172,20 +181,14 @@ class _Expander:
         folded, _ = parse_class(text)
         merged = merge_class(child, folded, base, place, self.convention.dialect)
         lead = folded.lead
-        return Item(
-            statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}"
-        )
+        return Item(statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}")
 
     def _rename_fragments(self, text: str, renamed: str, name: str) -> str:
         """Second renaming of a parent class under another name: strings and comments only."""
         suffix = common_suffix(renamed, name)
-        old, new = (
-            item.replace(suffix, "") if suffix else item for item in (renamed, name)
-        )
-        old_lower, new_lower = (
-            self.table.lower(item).replace("-", "_") for item in (old, new)
-        )
-        spelling = make_spelling(
+        old, new = (item.replace(suffix, "") if suffix else item for item in (renamed, name))
+        old_lower, new_lower = (self.table.lower(item).replace("-", "_") for item in (old, new))
+        spelling = Spelling(
             old_lower, new_lower, self.table, self.convention.dialect.protected_names
         )
         lexed = lex(text)
@@ -219,9 +222,7 @@ class _Expander:
         if node is None or "__getattr__" not in self.own.positions:
             return
         item = node.render()
-        names = {
-            item.text[start + 1 : end - 1] for start, end in lex(item.text).strings
-        }
+        names = {item.text[start + 1 : end - 1] for start, end in lex(item.text).strings}
         kinds = {self.file_type(name) for name in names if name.isidentifier()}
         for kind in kinds & placed.keys():
             text = restrict_getattr(item.text, lambda name: self.file_type(name) == kind)  # noqa: B023
@@ -252,5 +253,3 @@ def _suggest(name: str, parent: ParsedModule, where: str) -> str:
     if any(name == item.bound for entry in parent.relative_imports for item in entry.names):
         return f"{where} only imports it: inherit from the module that defines it"
     return f"{where} defines {len(classes)} classes, none of a similar name"
-
-

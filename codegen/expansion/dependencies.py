@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.nodes import Node, Scope
+from codegen.expansion.nodes import Node, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,9 @@ def needs_with_parent(request: Request, parent: Scope, own: Scope) -> Needs:
     return Needs(tuple(nodes), imported)
 
 
-def needs_without_parent(request: Request, own: Scope, joined: Mapping[str, str],
-                         parents: Mapping[str, Scope]) -> Needs:
+def needs_without_parent(
+    request: Request, own: Scope, joined: Mapping[str, str], parents: Mapping[str, Scope]
+) -> Needs:
     """Dependencies of a class that is emitted as written."""
     direct, imported = _direct(request, own, own)
     wanted = {name for name in direct if name not in request.already}

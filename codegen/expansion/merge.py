@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from codegen.dialect import Dialect
 from codegen.errors import fail
-from codegen.merge_methods import MethodMerger, is_deletion
+from codegen.expansion.merge_methods import MethodMerger, is_deletion
 from codegen.names import common_suffix
 from codegen.syntax.classes import Base, Class, Function, adjust_indent
 from codegen.syntax.statements import Statement
@@ -143,9 +143,7 @@ def _merge_methods(
         if key not in own:
             result.append(f"{method.lead}{method.source}\n")
         elif not is_deletion(own[key]):
-            result.append(
-                merger.text(_override(own[key], method, marker, place), own[key].name)
-            )
+            result.append(merger.text(_override(own[key], method, marker, place), own[key].name))
     for key, method in own.items():
         if key not in inherited:
             decorators, after = choose_decorators(method, None, marker, place)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from codegen.conventions import Convention
+from codegen.expansion.pool import bound_names, guard_names, select_imports, used_names
 from codegen.model import Definition, DraftFile, Item
 from codegen.names import FILE_TYPES
-from codegen.pool import bound_names, guard_names, select_imports, used_names
 from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
 
 Placed = dict[str, tuple[float, Item]]
@@ -38,9 +38,7 @@ def assemble_files(
         if exports.get(kind):
             listed = ", ".join(exports[kind])
             text = f"__all__ = [{listed}]"
-            items.append(
-                Item("__all__", "exports", definition.exports_lead, text, f"{path}:0")
-            )
+            items.append(Item("__all__", "exports", definition.exports_lead, text, f"{path}:0"))
         imports = _imports(items, pool, path)
         if kind in convention.dialect.guarded_types:
             imports = _guard_torch(imports)

@@ -84,9 +84,7 @@ class MethodMerger:
         body = [*before, *self._merge(parent, method.indent, rest)]
         return _init_first(body, parent)
 
-    def _merge(
-        self, parent: Function, indent: str, rest: list[Statement]
-    ) -> list[Statement]:
+    def _merge(self, parent: Function, indent: str, rest: list[Statement]) -> list[Statement]:
         for statement in rest:
             node = statement.node
             target = self._target(node)

@@ -14,7 +14,6 @@ from codegen.model import Item
 from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
 from codegen.syntax.lexer import lex
 
-
 # A string that could be a type, where a type can stand; the syntax tree decides about the few hits.
 _TYPE_STRING = re.compile(r"(?:[:>|\[,(=]|\bin\b)[ \t\n]*[\"']([\w.\[\], |]+)[\"']")
 _WORD = re.compile(r"[^\W\d]\w*")

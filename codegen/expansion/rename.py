@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
 from codegen.names import FILE_TYPES, NameTable
 from codegen.syntax.lexer import Region
@@ -80,16 +79,3 @@ def rename_import_module(module: str, spelling: Spelling, model_lower: str) -> s
         for kind in FILE_TYPES:
             path = path.replace(f"{kind}_{spelling.new_lower}", f"{kind}_{model_lower}")
     return dots + path
-
-
-@lru_cache(maxsize=512)
-def make_spelling(
-    old_lower: str, new_lower: str, table: NameTable, protected: frozenset[str]
-) -> Spelling:
-    """A shared :class:`Spelling`; its memo of names is worth keeping between models."""
-    return Spelling(old_lower, new_lower, table, protected)
-
-
-def merged_regions(*groups: Iterable[Region]) -> tuple[Region, ...]:
-    """Union of several region lists, sorted by start."""
-    return tuple(sorted(region for group in groups for region in group))

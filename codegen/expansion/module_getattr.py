@@ -30,9 +30,7 @@ def restrict_getattr(text: str, keep: Callable[[str], bool]) -> str:
     return f"{text[:start]}({', '.join(arguments)}){text[lines.span(call)[1] :]}"
 
 
-def _restrict_mapping(
-    lines: LineMap, node: ast.Dict, keep: Callable[[str], bool]
-) -> str | None:
+def _restrict_mapping(lines: LineMap, node: ast.Dict, keep: Callable[[str], bool]) -> str | None:
     """The mapping with the entries to keep, as written; None when nothing remains."""
     kept = [
         isinstance(key, ast.Constant) and isinstance(key.value, str) and keep(key.value)

@@ -1,0 +1,1 @@
+"""Modules that are copied into a rewritten tree beside the helpers of ``utils``; never imported by a pass."""

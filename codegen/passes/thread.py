@@ -1,0 +1,127 @@
+"""Carry precomputed tensors from the top of a model to its encoders, as prefixed keywords.
+
+A step of lift. Features methods hand their ``**kwargs`` to the encoder with the prefix of their modality
+removed; a ``forward`` that calls features methods takes the prefixed keywords out of its own, so that
+the language model never sees them; generation lets them pass.
+
+    self.visual(pixel_values, grid_thw=grid, **kwargs)
+        ->  self.visual(pixel_values, grid_thw=grid, **encoder_inputs(kwargs, "image"))
+    self.get_image_features(pixel_values, image_grid_thw)
+        ->  self.get_image_features(pixel_values, image_grid_thw, **precomputed)
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from codegen.passes.base import Record, model_of
+from codegen.passes.edits import Edit, SourceText, block
+from codegen.passes.modules import ClassInfo, Function, parameters, self_attribute
+from codegen.passes.workspace import Workspace
+
+_FEATURES = re.compile(r"get_(image|video|audio)_features")
+
+
+def thread_keywords(workspace: Workspace) -> None:
+    """Edit features methods, the forwards that call them, and generation hooks."""
+    for info in workspace.candidates():
+        for cls in workspace.classes(info):
+            for function in cls.methods.values():
+                _thread(workspace, cls, function)
+    workspace.settle()
+
+
+def _thread(workspace: Workspace, cls: ClassInfo, function: Function) -> None:
+    info, text = cls.module, cls.module.text
+    match = _FEATURES.fullmatch(function.name)
+    if match is not None and is_packed(function):
+        edits = features_edits(text, function, match[1])
+        helper, reason = "encoder_inputs", f"keywords with the prefix {match[1]}_ reach the encoder"
+    elif function.name == "forward":
+        edits = forward_edits(workspace, cls, function)
+        helper, reason = "split_precomputed", "prefixed keywords reach the features methods"
+    elif function.name == "_expand_inputs_for_generation":
+        edits = expansion_edits(text, function)
+        helper, reason = "split_precomputed", "prefixed keywords are dropped where inputs are repeated"
+    else:
+        return
+    if not edits:
+        return
+    workspace.edit(info, edits)
+    workspace.need(info, helper)
+    workspace.note(Record(
+        model_of(info.source.module), cls.name, function.name, "lifted", info.place(function),
+        helper=helper, path_taken=(f"{cls.name}.{function.name}",), reason=reason,
+    ))
+
+
+def is_packed(function: Function) -> bool:
+    """Tell whether a features method takes packed inputs: a grid, or lengths of audios."""
+    names = parameters(function)
+    return any(name.endswith(("grid_thw", "feature_lengths")) for name in names)
+
+
+def features_edits(text: SourceText, function: Function, modality: str) -> list[Edit]:
+    """Pass ``**kwargs`` on with the modality's prefix removed."""
+    edits = []
+    for call in ast.walk(function):
+        if isinstance(call, ast.Call) and self_attribute(call.func):
+            star = _star(call)
+            if star is not None:
+                edits.append(Edit(*text.span(star), f'encoder_inputs({star.id}, "{modality}")'))
+    return edits
+
+
+def _star(call: ast.Call) -> ast.Name | None:
+    """The plain name that a call expands as ``**name``."""
+    for keyword in call.keywords:
+        if keyword.arg is None and isinstance(keyword.value, ast.Name):
+            return keyword.value
+    return None
+
+
+def forward_edits(workspace: Workspace, cls: ClassInfo, function: Function) -> list[Edit]:
+    """Split the keywords of a ``forward`` and give them to the features methods it calls."""
+    if function.args.kwarg is None:
+        return []
+    text, name = cls.module.text, function.args.kwarg.arg
+    edits = []
+    for call in ast.walk(function):
+        if not isinstance(call, ast.Call) or _FEATURES.fullmatch(self_attribute(call.func)) is None:
+            continue
+        found = workspace.index.method(cls, self_attribute(call.func))
+        if found is None or not is_packed(found[1]) or any(k.arg is None for k in call.keywords):
+            continue
+        items: list[ast.expr] = [*call.args, *[k.value for k in call.keywords]]
+        place = max(text.span(item)[1] for item in items)
+        edits.append(Edit(place, place, ", **precomputed"))
+    if edits:
+        place, indent = _top(text, function)
+        line = f"precomputed, {name} = split_precomputed({name})"
+        edits.append(Edit(place, place, block([line], indent)))
+    return edits
+
+
+def expansion_edits(text: SourceText, function: Function) -> list[Edit]:
+    """Drop precomputed tensors where inputs are repeated for several sequences: they are no longer right."""
+    names = parameters(function)
+    keywords = function.args.kwarg
+    if keywords is None or "expand_size" not in names or "split_precomputed" in ast.dump(function):
+        return []
+    if "grid_thw" not in "".join(text.lines[function.lineno - 1 : function.end_lineno]):
+        return []
+    place, indent = _top(text, function)
+    lines = [
+        "if expand_size > 1:",
+        f"    _, {keywords.arg} = split_precomputed({keywords.arg})",
+    ]
+    return [Edit(place, place, block(lines, indent))]
+
+
+def _top(text: SourceText, function: Function) -> tuple[int, str]:
+    """Offset behind the docstring of a function, and the indentation there."""
+    first = function.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(function.body) > 1:
+        first = function.body[1]
+    return text.statement_lines(first)[0], text.indent(first)
