@@ -43,6 +43,8 @@ def _thread(workspace: Workspace, cls: ClassInfo, function: Function) -> None:
         helper, reason = "split_precomputed", "prefixed keywords reach the features methods"
     elif function.name == "_expand_inputs_for_generation":
         edits = expansion_edits(text, function)
+        if edits and "_validate_model_kwargs" not in cls.methods:
+            edits.append(validation_edit(text, function))
         helper, reason = "split_precomputed", "prefixed keywords are dropped where inputs are repeated"
     else:
         return
@@ -117,6 +119,20 @@ def expansion_edits(text: SourceText, function: Function) -> list[Edit]:
         f"    _, {keywords.arg} = split_precomputed({keywords.arg})",
     ]
     return [Edit(place, place, block(lines, indent))]
+
+
+def validation_edit(text: SourceText, function: Function) -> Edit:
+    """Let ``generate`` accept prefixed keywords, which no signature names."""
+    lines = [
+        "def _validate_model_kwargs(self, model_kwargs: dict):",
+        "    # Precomputed tensors are keywords that no signature names",
+        "    super()._validate_model_kwargs(split_precomputed(model_kwargs)[1])",
+        "",
+    ]
+    place = text.statement_lines(function)[0]
+    if function.decorator_list:
+        place = text.line_start(function.decorator_list[0].lineno)
+    return Edit(place, place, block(lines, " " * function.col_offset))
 
 
 def _top(text: SourceText, function: Function) -> tuple[int, str]:

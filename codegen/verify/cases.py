@@ -63,6 +63,12 @@ def load_cases(path: Path | None = None) -> dict[str, Case]:
     return {name: _case(name, entries, data["defaults"]) for name in entries}
 
 
+def load_whole_names() -> tuple[str, ...]:
+    """Names of the whole models that can be checked."""
+    data = json.loads(DATA.with_name("wholes.json").read_text(encoding="utf-8"))
+    return tuple(data["wholes"])
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.verify.cases import CaseError, load_cases
+from codegen.verify.cases import CaseError, load_cases, load_whole_names
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -28,7 +28,7 @@ class VerifyOptions:
     overlay: Path
     names: tuple[str, ...] = ()
     attention: tuple[str, ...] = ("eager", "sdpa")
-    checks: str = "abcde"
+    checks: str = "abcdem"
     cases: Path | None = None
     backend: str = "aot_eager"
     python: str = sys.executable
@@ -80,11 +80,13 @@ def verify(options: VerifyOptions) -> tuple[CheckResult, ...]:
 def select(options: VerifyOptions) -> list[str]:
     """Case names for the requested names, in a stable order."""
     known = load_cases(options.cases)
+    known_wholes = load_whole_names()
     if not options.names:
-        return list(known)
+        return [*known, *[name for name in known_wholes if name not in known]]
     chosen = []
     for wanted in options.names:
         found = [name for name, case in known.items() if wanted in (name, case.model)]
+        found += [wanted] if wanted in known_wholes and wanted not in found else []
         if not found:
             raise CaseError(
                 f"no case is called {wanted!r}; give one with --cases or choose among {', '.join(known)}"

@@ -22,6 +22,7 @@ from codegen.verify import inputs as cases_inputs
 from codegen.verify.cases import Case, load_cases
 from codegen.verify.inputs import Inputs, build, tensors, to_dtype, vary
 from codegen.verify.overlay import install
+from codegen.verify.wholes import Whole, build_whole, load_wholes, whole_inputs
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -35,7 +36,14 @@ def main(job_path: str) -> None:
     cases = load_cases(Path(job["cases"]) if job.get("cases") else None)
     run = record if job["role"] == "original" else check
     for name in job["names"]:
-        run(cases[name], job)
+        if name in cases and job["checks"].strip("m"):
+            run(cases[name], job)
+    if "m" in job["checks"]:
+        run_whole = record_whole if job["role"] == "original" else check_whole
+        wholes = load_wholes(cases)
+        for name in job["names"]:
+            if name in wholes:
+                run_whole(wholes[name], job)
 
 
 # -- original -------------------------------------------------------------------------------------
@@ -302,6 +310,56 @@ def _dynamic(first: Any, second: Any) -> Any:
         for axis, (left, right) in enumerate(zip(first.shape, second.shape))
         if left != right
     }
+
+
+# -- whole models -----------------------------------------------------------------------------------
+
+
+def record_whole(whole: Whole, job: dict[str, Any]) -> None:
+    """Save the logits of the original model for every modality."""
+    saved: dict[str, Any] = {}
+    try:
+        model = build_whole(whole, job["package"])
+        saved["weights"] = model.state_dict()
+        for kind in whole.kinds:
+            saved[kind] = _recorded(model, whole_inputs(whole, kind))
+    except Exception as problem:
+        saved["failure"] = f"{type(problem).__name__}: {problem}"
+    torch.save(saved, Path(job["folder"]) / f"{whole.name}.whole.pt")
+
+
+def check_whole(whole: Whole, job: dict[str, Any]) -> None:
+    """(m) The whole model accepts prefixed tensors and gives equal logits, without computing any itself."""
+    saved = torch.load(Path(job["folder"]) / f"{whole.name}.whole.pt", weights_only=False)
+    outcome = _safely(lambda: _whole_outcome(whole, job, saved))
+    line = {"case": whole.name, "attention": "default", "check": "m", **outcome}
+    with (Path(job["folder"]) / "results.jsonl").open("a", encoding="utf-8") as out:
+        out.write(json.dumps(line) + "\n")
+
+
+def _whole_outcome(whole: Whole, job: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+    if "failure" in saved:
+        return {"ok": False, "difference": 0.0, "note": f"original fails: {saved['failure'][:200]}"}
+    model = build_whole(whole, job["package"])
+    model.load_state_dict(saved["weights"], strict=True)
+    misses, worst = [], 0.0
+    for kind in whole.kinds:
+        given, computed, again = whole_inputs(whole, kind), {}, {}
+        if isinstance(saved[kind], str):
+            misses.append(f"{kind}: original fails: {saved[kind][:120]}")
+            continue
+        with recording(computed):
+            plain = call(model, given)
+        prefixed = {f"{kind}_{name}": value for name, value in computed.items()}
+        with recording(again), torch.no_grad():
+            actual = tensors(model(**accepted(model, given), **prefixed))
+        for label, outputs in (("default", plain), ("prefixed", actual)):
+            if not _bitwise(saved[kind], outputs):
+                worst = max(worst, largest_difference(saved[kind], outputs))
+                misses.append(f"{kind} {label}: {largest_difference(saved[kind], outputs):.1e}")
+        if not prefixed or again:
+            misses.append(f"{kind}: computed although given: {', '.join(again) or 'nothing is lifted'}")
+    return {"ok": not misses, "difference": worst, "note": "; ".join(misses)[:400]}
 
 
 CHECKS: dict[str, Callable[[Case, dict[str, Any], str, dict[str, Any]], dict[str, Any]]] = {
