@@ -19,6 +19,7 @@ from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple, torch_compilable_check
 
 from ..glm4v.modeling_glm4v import (
+    Glm4vCausalLMOutputWithPast,
     Glm4vForConditionalGeneration,
     Glm4vModel,
     Glm4vModelOutputWithPast,
@@ -33,6 +34,10 @@ from ..glm4v.modeling_glm4v import (
 
 
 class GlmImageModelOutputWithPast(Glm4vModelOutputWithPast):
+    pass
+
+
+class GlmImageCausalLMOutputWithPast(Glm4vCausalLMOutputWithPast):
     pass
 
 
@@ -459,7 +464,7 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
         images_per_sample: torch.LongTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         **kwargs: Unpack[TransformersKwargs],
-    ):
+    ) -> tuple | GlmImageCausalLMOutputWithPast:
         """Predicts the next image token at every position.
 
         Args:
@@ -472,8 +477,6 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
             logits_to_keep (`int` or `torch.Tensor`, *optional*):
                 How many positions from the end, or which positions, get logits; 0 means all.
         """
-        super().forward()
-        position_inputs = {}
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -484,8 +487,23 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
             pixel_values=pixel_values,
             image_grid_thw=image_grid_thw,
             images_per_sample=images_per_sample,
-            **position_inputs,
             **kwargs,
+        )
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(outputs.last_hidden_state[:, kept, :])
+
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits, labels=labels, vocab_size=self.config.text_config.vision_vocab_size, **kwargs
+            )
+        return GlmImageCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            rope_deltas=outputs.rope_deltas,
         )
 
     def prepare_inputs_for_generation(

@@ -6,6 +6,7 @@ averaged at the end.
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,8 @@ from transformers import (
     Qwen2_5OmniAudioEncoderConfig,
     Qwen2_5OmniThinkerConfig,
     Qwen2_5OmniThinkerTextModel,
-    Qwen2_5OmniVisionEncoderConfig,
 )
+from transformers import Qwen2_5OmniVisionEncoderConfig as Qwen2_5OmniVisionConfig
 from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
@@ -53,7 +54,7 @@ class Qwen2_5OmniPositionGrid(Qwen2VLPositionGrid):
 
 
 class Qwen2_5OmniVisionAttention(Qwen2_5_VLVisionAttention):
-    def __init__(self, config: Qwen2_5OmniVisionEncoderConfig) -> None:
+    def __init__(self, config: Qwen2_5OmniVisionConfig) -> None:
         super().__init__(config)
         del self.qkv
         self.q = nn.Linear(self.dim, self.dim)
@@ -86,7 +87,7 @@ class Qwen2_5OmniSinusoids(nn.Module):
 
     def compute_table(self) -> torch.Tensor:
         half = self.channels // 2
-        step = torch.log(torch.tensor(self.max_timescale, dtype=torch.float64)).item() / (half - 1)
+        step = math.log(self.max_timescale) / (half - 1)
         angles = torch.arange(self.length)[:, None] * torch.exp(-step * torch.arange(half).float())
         return torch.cat([torch.sin(angles), torch.cos(angles)], dim=1)
 
@@ -107,7 +108,7 @@ class Qwen2_5OmniPreTrainedModel(Qwen2_5_VLPreTrainedModel):
 
 
 class Qwen2_5OmniVisionEncoder(Qwen2_5_VisionTransformerPretrainedModel):
-    config: Qwen2_5OmniVisionEncoderConfig
+    config: Qwen2_5OmniVisionConfig
 
 
 class Qwen2_5OmniAudioAttention(Qwen2VLVisionAttention):

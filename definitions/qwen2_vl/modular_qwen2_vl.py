@@ -48,21 +48,22 @@ class Qwen2VLCausalLMOutputWithPast(CausalLMOutputWithPast):
 class Qwen2VLPositionGrid(NamedTuple):
     """One image or video as the text decoder sees it: frame times, rows and columns of merged tokens."""
 
-    times: Sequence[int]
+    times: Sequence[float]
     rows: int
     columns: int
 
     def positions(self) -> torch.Tensor:
         """Time, row and column of every token, shape `(3, tokens)`."""
-        axes = torch.meshgrid(
-            torch.tensor(list(self.times)),
+        frame, row, column = torch.meshgrid(
+            torch.arange(len(self.times)),
             torch.arange(self.rows),
             torch.arange(self.columns),
             indexing="ij",
         )
-        return torch.stack([axis.flatten() for axis in axes])
+        time = torch.tensor(list(self.times))[frame]
+        return torch.stack([time.flatten(), row.flatten(), column.flatten()])
 
-    def span(self) -> int:
+    def span(self) -> float:
         """How far the text behind it moves on."""
         return max(self.rows, self.columns)
 
@@ -423,7 +424,7 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.language_model.set_input_embeddings(value)
 
-    def get_frame_times(self, frames: int, video: int, **kwargs: Any) -> Sequence[int]:
+    def get_frame_times(self, frames: int, video: int, **kwargs: Any) -> Sequence[float]:
         """Positions in time of the frames of one video, counted from its first."""
         return range(frames)
 
@@ -620,9 +621,14 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
         return self.get_token_mask(input_ids, inputs_embeds, self.config.video_token_id)
 
     def merge_features(
-        self, inputs_embeds: torch.FloatTensor, token_mask: torch.Tensor, features: torch.Tensor
+        self,
+        inputs_embeds: torch.FloatTensor,
+        token_mask: torch.Tensor,
+        features: torch.Tensor | Sequence[torch.Tensor],
     ) -> torch.FloatTensor:
         """Puts one feature row into each place of the mask; their numbers have to agree."""
+        if not isinstance(features, torch.Tensor):
+            features = torch.cat(tuple(features), dim=0)
         features = features.to(inputs_embeds.device, inputs_embeds.dtype)
         torch_compilable_check(
             token_mask.sum() == features.shape[0],
@@ -662,12 +668,12 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
         if pixel_values is not None:
             image_embeds = self.get_image_features(pixel_values, image_grid_thw).pooler_output
             image_mask = self.get_image_mask(input_ids, inputs_embeds)
-            inputs_embeds = self.merge_features(inputs_embeds, image_mask, torch.cat(image_embeds, dim=0))
+            inputs_embeds = self.merge_features(inputs_embeds, image_mask, image_embeds)
 
         if pixel_values_videos is not None:
             video_embeds = self.get_video_features(pixel_values_videos, video_grid_thw).pooler_output
             video_mask = self.get_video_mask(input_ids, inputs_embeds)
-            inputs_embeds = self.merge_features(inputs_embeds, video_mask, torch.cat(video_embeds, dim=0))
+            inputs_embeds = self.merge_features(inputs_embeds, video_mask, video_embeds)
 
         position_inputs = {"mm_token_type_ids": mm_token_type_ids}
         if position_ids is None:

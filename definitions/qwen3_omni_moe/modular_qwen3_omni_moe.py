@@ -13,8 +13,8 @@ from transformers import (
     Qwen3OmniMoeAudioEncoderConfig,
     Qwen3OmniMoeThinkerConfig,
     Qwen3OmniMoeThinkerTextModel,
-    Qwen3OmniMoeVisionEncoderConfig,
 )
+from transformers import Qwen3OmniMoeVisionEncoderConfig as Qwen3OmniMoeVisionConfig
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -53,7 +53,7 @@ class Qwen3OmniMoePatchMerger(nn.Module):
     """Joins the patches of one block into one token; the norm comes before or after they are joined."""
 
     def __init__(
-        self, config: Qwen3OmniMoeVisionEncoderConfig, use_postshuffle_norm: bool = False
+        self, config: Qwen3OmniMoeVisionConfig, use_postshuffle_norm: bool = False
     ) -> None:
         super().__init__()
         self.hidden_size = config.hidden_size * config.spatial_merge_size**2
@@ -78,9 +78,9 @@ class Qwen3OmniMoePreTrainedModel(Qwen2_5OmniPreTrainedModel):
 
 
 class Qwen3OmniMoeVisionEncoder(Qwen3VLVisionModel):
-    config: Qwen3OmniMoeVisionEncoderConfig
+    config: Qwen3OmniMoeVisionConfig
 
-    def __init__(self, config: Qwen3OmniMoeVisionEncoderConfig) -> None:
+    def __init__(self, config: Qwen3OmniMoeVisionConfig) -> None:
         super().__init__(config)
         del self.deepstack_merger_list
         self.merger_list = nn.ModuleList(

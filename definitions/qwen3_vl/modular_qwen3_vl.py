@@ -263,7 +263,7 @@ class Qwen3VLModel(Qwen2VLModel):
             image_embeds = image_outputs.pooler_output
             image_deepstack = image_outputs.deepstack_features
             image_mask = self.get_image_mask(input_ids, inputs_embeds)
-            inputs_embeds = self.merge_features(inputs_embeds, image_mask, torch.cat(image_embeds, dim=0))
+            inputs_embeds = self.merge_features(inputs_embeds, image_mask, image_embeds)
 
         video_mask, video_deepstack = None, None
         if pixel_values_videos is not None:
@@ -271,7 +271,7 @@ class Qwen3VLModel(Qwen2VLModel):
             video_embeds = video_outputs.pooler_output
             video_deepstack = video_outputs.deepstack_features
             video_mask = self.get_video_mask(input_ids, inputs_embeds)
-            inputs_embeds = self.merge_features(inputs_embeds, video_mask, torch.cat(video_embeds, dim=0))
+            inputs_embeds = self.merge_features(inputs_embeds, video_mask, video_embeds)
 
         visual_pos_masks, deepstack_visual_embeds = join_deepstack_features(
             image_mask, image_deepstack, video_mask, video_deepstack

@@ -4,7 +4,7 @@ The sizes are small but not arbitrary: patches of 4 pixels, heads of 8 channels,
 6 x 6 and windows of 4 x 4 merged tokens, so that the grids below fall under, on and over each of them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Grid = tuple[tuple[int, int, int], ...]
@@ -79,7 +79,7 @@ class FullCase:
     video_id: int = 8
     frames_per_token: int = 1
     token_types: str | None = "mm_token_type_ids"
-    extra: dict[str, Any] = field(default_factory=dict)
+    targets_in_grid: bool = False
 
     @property
     def id(self) -> str:
@@ -443,6 +443,7 @@ FULL_CASES = (
         merge_size=1,
         video=False,
         token_types=None,
+        targets_in_grid=True,
     ),
     FullCase(
         "ernie4_5_vl_moe",

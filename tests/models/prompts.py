@@ -9,6 +9,7 @@ from tests.models.support import random_patches
 
 TEXT_TOKENS = (20, 21, 22, 23)
 IMAGE_TYPE, VIDEO_TYPE = 1, 2
+TARGET = (1, 4, 6)
 
 
 def _delimiters(case: FullCase, token_type: int) -> tuple[int, int]:
@@ -60,7 +61,11 @@ def token_rows(case: FullCase, images: Grid = (), videos: Grid = (), audio_token
 def full_inputs(case: FullCase, images: Grid = (), videos: Grid = ()) -> dict[str, Any]:
     """Everything that the forward of a whole model takes for one prompt with images and videos."""
     inputs = token_rows(case, images, videos)
-    if images:
+    if images and case.targets_in_grid:
+        # The last grid is that of the image to be generated.
+        inputs["pixel_values"] = random_patches(case.patch_shape, images, seed=2)
+        inputs["image_grid_thw"] = torch.tensor([*images, TARGET])
+    elif images:
         inputs["pixel_values"] = random_patches(case.patch_shape, images, seed=2)
         inputs["image_grid_thw"] = torch.tensor(images)
     if videos:

@@ -110,6 +110,14 @@ def audio_inputs(case: AudioCase, lengths: tuple[int, ...], seed: int = 1) -> di
     return {"input_features": features, "feature_lens": torch.tensor(lengths)}
 
 
+def reference_audio_inputs(case: AudioCase, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The same arguments, with the lengths behind the convolutions where the reference asks for them."""
+    forward = getattr(reference_module(case.model), case.encoder).forward
+    if "aftercnn_lens" not in inspect.signature(forward).parameters:
+        return inputs
+    return {**inputs, "aftercnn_lens": (inputs["feature_lens"] - 1) // 2 + 1}
+
+
 def tensors_of(output: Any) -> list[torch.Tensor]:
     """Every tensor of a model output that both sides have: hidden states, pooled and deep features."""
     found = [output.last_hidden_state]

@@ -10,6 +10,7 @@ from tests.models.support import (
     audio_inputs,
     build_encoder,
     build_reference,
+    reference_audio_inputs,
     reference_vision_inputs,
     tensors_of,
     vision_inputs,
@@ -21,6 +22,12 @@ GRID_RUNS = [
     pytest.param(case, grid, id=f"{case.id}-{'+'.join('x'.join(map(str, row)) for row in grid)}")
     for case in VISION_CASES
     for grid in case.grids
+]
+
+AUDIO_RUNS = [
+    pytest.param(case, lengths, id=f"{case.id}-{'+'.join(map(str, lengths))}")
+    for case in AUDIO_CASES
+    for lengths in case.lengths
 ]
 
 
@@ -62,6 +69,17 @@ def test_vision_output_equals_the_reference(case: VisionCase, grid: Grid, attent
         inputs = vision_inputs(case, grid, merges=merges)
         with torch.no_grad():
             assert_same(encoder(**inputs), reference(**reference_vision_inputs(case, inputs)))
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("case, lengths", AUDIO_RUNS)
+def test_audio_output_equals_the_reference(
+    case: AudioCase, lengths: tuple[int, ...], attention: str
+) -> None:
+    encoder, reference = pair(case, attention)
+    inputs = audio_inputs(case, lengths)
+    with torch.no_grad():
+        assert_same(encoder(**inputs), reference(**reference_audio_inputs(case, inputs)))
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
