@@ -45,9 +45,12 @@ def get_vision_cu_seqlens(
     dtype = boundary_dtype(grid_thw)
     if not can_read(grid_thw, num_segments):
         grid = grid_thw.to(torch.int64)
-        bound = resolve_total(num_segments, grid[:, 0])
-        owner, _, exists = locate_bounded(grid[:, 0], bound)
-        sizes = (grid[:, 1] * grid[:, 2])[owner] * exists
+        sizes = grid[:, 1] * grid[:, 2]
+        if num_segments is None:
+            sizes = torch.repeat_interleave(sizes, grid[:, 0])
+        else:
+            owner, _, exists = locate_bounded(grid[:, 0], num_segments)
+            sizes = sizes[owner] * exists
         return with_leading_zero(sizes.cumsum(0), dtype)
     if grid_thw.shape[0] == 1:
         t, h, w = grid_thw[0].tolist()
