@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.capture_attention import attention_edits
+from codegen.passes.capture_audio import fixed_split_edits, mask_edits, pool_edits, rows_check_edits
 from codegen.passes.capture_repeats import repeat_edits
 from codegen.passes.capture_rows import half_pixel_edits, unshuffle_edits
 from codegen.passes.edits import Edit
@@ -18,7 +19,16 @@ from codegen.passes.workspace import Workspace
 
 Rule = Callable[[Index, ClassInfo, Function], tuple[list[Edit], tuple[str, ...], str] | None]
 
-RULES: tuple[Rule, ...] = (attention_edits, repeat_edits, unshuffle_edits, half_pixel_edits)
+RULES: tuple[Rule, ...] = (
+    attention_edits,
+    repeat_edits,
+    unshuffle_edits,
+    half_pixel_edits,
+    mask_edits,
+    fixed_split_edits,
+    pool_edits,
+    rows_check_edits,
+)
 
 
 def capture(workspace: Workspace) -> None:

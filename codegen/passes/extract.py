@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
+from codegen.passes.extract_audio import extract_audio
 from codegen.passes.flow import Effect, dead_statements, effect
 from codegen.passes.helpers import POS_EMBED, WINDOW_INDEX
 from codegen.passes.modules import (
@@ -78,6 +79,7 @@ def extract(workspace: Workspace) -> None:
                     )
                 )
         workspace.edit(info, edits)
+    extract_audio(workspace)
     workspace.settle()
 
 

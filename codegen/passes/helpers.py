@@ -33,10 +33,22 @@ POS_EMBED = Helper(
 
 FLATTENED = Helper("flatten_video_grid", VISION, ("flattened_video_grid_thw",))
 
-LIFTED = {h.name: h for h in (CU_SEQLENS, ROTARY_POS_IDS, WINDOW_INDEX, POS_EMBED)}
+CHUNKS = Helper("chunk_and_pad_features", AUDIO, ("padded_feature", "chunk_lengths"))
+VALID_INDICES = Helper("get_valid_indices", AUDIO, ("valid_indices",))
+AUDIO_CU_SEQLENS = Helper("get_audio_cu_seqlens", AUDIO, ("cu_seqlens",))
+POOL_INDICES = Helper("get_pool_indices", AUDIO, ("pool_indices",))
+
+LIFTED = {
+    h.name: h
+    for h in (
+        *(CU_SEQLENS, ROTARY_POS_IDS, WINDOW_INDEX, POS_EMBED),
+        *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
+    )
+}
 
 HELPER_MODULES = {
-    **{name: VISION for name in LIFTED},
+    **{name: helper.module for name, helper in LIFTED.items()},
+    "chunked_eighth_lengths": AUDIO,
     "flatten_video_grid": VISION,
     "get_half_pixel_indices": VISION,
     "get_image_pos_ids": VISION,

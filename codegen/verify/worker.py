@@ -172,6 +172,10 @@ def precomputed(encoder: torch.nn.Module, given: Inputs) -> Inputs:
     with recording(found):
         call(encoder, given)
     forward = inspect.signature(encoder.forward).parameters
+    if "pool_indices" in forward and "feature_lens" in given:
+        # Only the traced form needs them, so the default path has not computed any.
+        module = sys.modules[type(encoder).__module__]
+        found["pool_indices"] = vars(module)["get_pool_indices"](given["feature_lens"])
     explicit = {k: v for k, v in found.items() if k in forward or "kwargs" in forward}
     return {**given, **explicit}
 

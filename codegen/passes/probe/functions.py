@@ -36,6 +36,8 @@ DTYPES = {
 
 def _typed(data: np.ndarray, kwargs: dict[str, Any]) -> Arr:
     dtype = kwargs.get("dtype")
+    if dtype is OPAQUE:
+        return Arr(data.astype(np.float64))
     return Arr(cast(data, dtype) if isinstance(dtype, Dtype) else data)
 
 
@@ -57,7 +59,7 @@ def _full(fill: Any) -> Callable[[Sequence[Any], dict[str, Any]], Arr]:
         value = fill
         if value is None:
             shape = kwargs.get("size", args[0] if args else None)
-            value = kwargs.get("fill_value", args[-1])
+            value = kwargs["fill_value"] if "fill_value" in kwargs else args[-1]
             return _typed(np.full(sizes([shape]), array(value)), kwargs)
         return _typed(np.full(sizes(args or [kwargs["size"]]), value), kwargs)
 
@@ -130,6 +132,15 @@ def _half_pixel(side: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return low, np.minimum(low + 1, side - 1), source - low
 
 
+def _pad_sequence(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
+    if not kwargs.get("batch_first") or not isinstance(args[0], (list, tuple)):
+        raise Unsupported("pad_sequence of another layout")
+    pieces = [array(item) for item in args[0]]
+    longest = max(len(piece) for piece in pieces)
+    padded = [np.pad(p, [(0, longest - len(p)), *[(0, 0)] * (p.ndim - 1)]) for p in pieces]
+    return Arr(np.stack(padded), is_late(list(args[0])))
+
+
 def _where(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
     return Arr(np.where(array(args[0]), array(args[1]), array(args[2])), is_late(list(args)))
 
@@ -160,6 +171,7 @@ _FUNCTIONS: dict[str, Callable[[Sequence[Any], dict[str, Any]], Any]] = {
     "stack": _joined(stack=True),
     "outer": _outer,
     "pad": _pad,
+    "pad_sequence": _pad_sequence,
     "repeat_interleave": _repeat_interleave,
     "unique_consecutive": lambda a, k: Arr(consecutive(array(a[0]))),
     "interpolate": _interpolate,

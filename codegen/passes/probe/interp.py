@@ -416,6 +416,8 @@ class Interpreter:
             return LATE
         if kind not in _BINARY:
             raise Unsupported(f"operator {kind.__name__}")
+        if kind is ast.Mult and isinstance(left, list):
+            return left * scalar(right)
         if isinstance(left, Arr) or isinstance(right, Arr):
             result = _BINARY[kind](array(left), array(right))
             return Arr(np.asarray(result), is_late(left) or is_late(right))
@@ -502,8 +504,8 @@ class Interpreter:
             if name == "ndim":
                 return base.data.ndim
             return Bound(base, name)
-        if base is LATE:
-            return Bound(base, name)
+        if base is LATE and name == "T":
+            return LATE
         return Bound(base, name)
 
     def _config_attribute(self, base: Config, name: str) -> Any:
@@ -746,8 +748,6 @@ class Interpreter:
         while isinstance(root, Bound) and root.target is not None:
             root = root.target
         if isinstance(root, Bound) and root.name in _TORCH_ROOTS:
-            if function.name in ("pad_sequence",) or isinstance(function.target, Module):
-                raise Unsupported(f"torch function {function.name}")
             return call_torch(function.name, args, kwargs)
         return LATE
 
@@ -774,12 +774,17 @@ class Interpreter:
 
     def _late_method(self, name: str, args: list[Any], node: ast.Call) -> Any:
         """``hidden.split([...])`` with known sizes: hidden rows take part with probe content."""
-        if name == "split" and args and isinstance(args[0], (list, tuple)) and not is_late(args[0]):
-            assert isinstance(node.func, ast.Attribute)
-            if isinstance(node.func.value, ast.Name):
-                rows = Arr(self.rows_of(node.func.value.id).copy(), True)
-                return call_method(rows, "split", args[:1], {})
-        return LATE
+        if name != "split" or not args or not isinstance(args[0], (list, tuple)) or is_late(args[0]):
+            return LATE
+        assert isinstance(node.func, ast.Attribute)
+        root, transposed = node.func.value, False
+        if isinstance(root, ast.Attribute) and root.attr == "T":
+            root, transposed = root.value, True
+        axis = next((scalar(k.value.value) for k in node.keywords if isinstance(k.value, ast.Constant)), 0)
+        if not isinstance(root, ast.Name) or (transposed and axis):
+            return LATE
+        rows = self.rows_of(root.id)
+        return call_method(Arr((rows.T if axis else rows).copy(), True), "split", args[:1], {"dim": axis})
 
     @staticmethod
     def _freq_method(target: Freq, name: str, args: list[Any]) -> Any:

@@ -130,3 +130,35 @@ def chunk_lengths(lengths: Ints, n_window: int) -> Ints:
         min(step, length - start) for length in lengths.tolist() for start in range(0, length, step)
     ]
     return np.asarray(pieces)
+
+
+def halved(lengths: Ints) -> Ints:
+    """Lengths after one stride-2 convolution."""
+    return np.asarray((lengths - 1) // 2 + 1)
+
+
+def chunked_eighth(lengths: Ints) -> Ints:
+    """Lengths after three stride-2 convolutions over chunks of 100 frames."""
+    return np.asarray(halved(halved(halved(lengths % 100))) + 13 * (lengths // 100))
+
+
+def padded_chunks(features: np.ndarray, lengths: Ints) -> np.ndarray:
+    """Chunks of packed frames ``(frames, mel)``, zero-padded to the longest: ``(chunks, mel, longest)``."""
+    pieces = np.split(features, np.cumsum(lengths)[:-1])
+    return np.stack([np.pad(p, ((0, lengths.max() - len(p)), (0, 0))).T for p in pieces])
+
+
+def frame_mask(lengths: Ints) -> Ints:
+    """Which frames of each padded chunk exist: ``(chunks, longest)``."""
+    return np.asarray(np.arange(lengths.max()) < lengths[:, None])
+
+
+def chunk_boundaries(lengths: Ints) -> Ints:
+    """0 and the running sum of lengths."""
+    return np.concatenate(([0], np.cumsum(lengths)))
+
+
+def window_boundaries(lengths: Ints, window: int) -> Ints:
+    """Boundaries of windows of ``window`` rows inside each audio of ``lengths`` rows."""
+    pieces = [min(window, n - start) for n in lengths.tolist() for start in range(0, n, window)]
+    return chunk_boundaries(np.asarray(pieces))
