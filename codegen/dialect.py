@@ -86,7 +86,7 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
     if version >= (5, 18):
         suffixes["VideoProcessorKwargs"] = "video_processing"
     guarded = ("image_processing_pil", *(("feature_extraction",) if version >= (5, 15) else ()))
-    shared = ("image_processing_backends", "image_processing_utils")
+    shared: tuple[str, ...] = ("image_processing_backends", "image_processing_utils")
     if version >= (5, 13):
         shared = (*shared, "image_processing_outputs")
     return Dialect(

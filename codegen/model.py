@@ -1,8 +1,8 @@
 """The values that flow between the stages of an expansion.
 
-:class:`SourceFile` (read) -> :class:`ParsedModule` (parse) -> :class:`Definition` (resolve) ->
-:class:`DraftFile` (expand) -> text on disk (format, write). All are frozen; a later stage never
-adds to an earlier value.
+:class:`SourceFile` (read) -> :class:`ParsedModule` and :class:`Definition` (parse) ->
+:class:`DraftFile` (expand) -> text (render, format) -> files (write). All are frozen; a later
+stage never adds to an earlier value.
 """
 
 from __future__ import annotations
@@ -127,21 +127,19 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class DraftFile:
-    """A generated file before formatting."""
+class Piece:
+    """An import as it is printed: its leading lines and its text."""
 
-    file_type: str
-    name: str
+    lead: str
     text: str
-    items: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Expansion:
-    """All generated files of one definition, with what was consulted to make them."""
+class DraftFile:
+    """A generated file before rendering: header comment, imports, definitions in order."""
 
-    model: str
-    files: tuple[DraftFile, ...]
-    inputs: Mapping[str, str]
-    lookups: Mapping[str, str]
-    warnings: tuple[str, ...] = field(default=())
+    file_type: str
+    name: str
+    header: str
+    imports: tuple[Piece, ...]
+    items: tuple[Item, ...]

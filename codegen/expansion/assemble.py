@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from codegen.conventions import Convention
 from codegen.expansion.pool import bound_names, guard_names, select_imports, used_names
-from codegen.model import Definition, DraftFile, Item
+from codegen.model import Definition, DraftFile, Item, Piece
 from codegen.names import FILE_TYPES
 from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
 
@@ -25,7 +25,7 @@ def assemble_files(
     """Return the drafts of all files, in the order of the file types.
 
     ``placed`` gives each file's definitions with their indexes, ``exports`` the quoted entries of
-    its ``__all__``. The banner is not part of a draft.
+    its ``__all__``.
     """
     path = definition.module.source.path
     if {"image_processing", "image_processing_pil"} <= placed.keys():
@@ -42,10 +42,9 @@ def assemble_files(
         imports = _imports(items, pool, path)
         if kind in convention.dialect.guarded_types:
             imports = _guard_torch(imports)
-        body = "".join(f"{entry.lead}{entry.text()}\n" for entry in imports)
-        body += _code(items)
-        text = definition.module.header + body
-        drafts.append(DraftFile(kind, f"{kind}_{definition.model}.py", text, tuple(items)))
+        pieces = tuple(Piece(entry.lead, entry.text()) for entry in imports)
+        name = f"{kind}_{definition.model}.py"
+        drafts.append(DraftFile(kind, name, definition.module.header, pieces, tuple(items)))
     return drafts
 
 

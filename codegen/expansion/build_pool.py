@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from codegen.conventions import Convention
+from codegen.conventions import Convention, Provides
 from codegen.expansion.rename import Spelling, rename_import_module
-from codegen.model import Definition, ParsedModule
+from codegen.model import ParsedModule
 from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
 
 
@@ -15,8 +15,9 @@ def build_pool(
     own: Sequence[PoolEntry],
     created: Sequence[ImportStatement],
     parents: Sequence[tuple[ParsedModule, Spelling]],
-    definition: Definition,
+    model: str,
     convention: Convention,
+    provides: Provides,
 ) -> list[PoolEntry]:
     """Own imports, then those created between files, then each parent's under its new names.
 
@@ -25,9 +26,10 @@ def build_pool(
     pool: list[PoolEntry] = [*own, *created]
     present = {_identity(entry) for entry in pool}
     for parent, spelling in parents:
-        renamed = [rename_entry(entry, spelling, definition.model) for entry in parent.imports]
-        for entry in renamed:
-            for adapted in convention.adapt_import(entry, parent.source.module, definition):
+        for entry in parent.imports:
+            renamed = rename_entry(entry, spelling, model)
+            module = parent.source.module
+            for adapted in convention.adapt_import(renamed, entry, module, provides):
                 if _identity(adapted) not in present:
                     pool.append(adapted)
         present = {_identity(entry) for entry in pool}

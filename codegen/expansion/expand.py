@@ -56,13 +56,15 @@ def expand(
     parents: Mapping[str, ParsedModule],
     table: NameTable,
     convention: Convention,
+    handwritten: Mapping[str, frozenset[str]] | None = None,
 ) -> tuple[list[DraftFile], list[str]]:
     """Return the generated files of a definition and the warnings about its prefixes.
 
-    ``parents`` holds every parent module of the definition. Raises CodegenError for what the
+    ``parents`` holds every parent module of the definition, ``handwritten`` the names defined in
+    files that stand beside the generated ones (by module name). Raises CodegenError for what the
     convention cannot express.
     """
-    expander = _Expander(definition, parents, table, convention)
+    expander = _Expander(definition, parents, table, convention, handwritten or {})
     expander.place_classes()
     return expander.files(), expander.warnings
 
@@ -76,7 +78,9 @@ class _Expander:
         parents: Mapping[str, ParsedModule],
         table: NameTable,
         convention: Convention,
+        handwritten: Mapping[str, frozenset[str]],
     ) -> None:
+        self.handwritten = handwritten
         self.definition, self.parents, self.convention = definition, parents, convention
         self.table = table
         self.cased = table.cased(definition.model)
@@ -121,7 +125,7 @@ class _Expander:
                 self._create_import(name, kind)
             for dependency in needs.nodes:
                 if dependency.name not in plan.items:
-                    plan.place(dependency.render())
+                    plan.place(self._render(dependency))
             plan.place(item, replace=True)
 
     def _needs(
@@ -171,7 +175,7 @@ class _Expander:
                 statement.line,
                 _suggest(base, parent, self.convention.describe(module)),
             )
-        inherited = parent_node.render()
+        inherited = self._render(parent_node)
         text = inherited.lead + inherited.text
         if renamed != statement.name:
             text = self._rename_fragments(text, renamed, statement.name)
@@ -182,6 +186,19 @@ class _Expander:
         merged = merge_class(child, folded, base, place, self.convention.dialect)
         lead = folded.lead
         return Item(statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}")
+
+    def _render(self, node: Node) -> Item:
+        """A definition as it is placed; imports inside it work where the file goes."""
+        item = node.render()
+        module = node.module.source.module
+        return replace(item, text=self.convention.adapt_text(item.text, module))
+
+    def _provides(self, module: str, name: str) -> bool:
+        """Whether the neighbour file ``module`` of this model defines a name."""
+        for kind, plan in self.plans.items():
+            if module == f"{kind}_{self.definition.model}" and name in plan.items:
+                return True
+        return name in self.handwritten.get(module, ())
 
     def _rename_fragments(self, text: str, renamed: str, name: str) -> str:
         """Second renaming of a parent class under another name: strings and comments only."""
@@ -205,8 +222,9 @@ class _Expander:
             import_pool(self.definition, self.convention),
             [statement for _, statement in self.created],
             [(self.parents[module], self.spellings[module]) for module in self.parents_in_order()],
-            self.definition,
+            self.definition.model,
             self.convention,
+            self._provides,
         )
         exports: dict[str, list[str]] = {}
         for name, text in zip(self.definition.exports, self.definition.export_texts):

@@ -94,7 +94,7 @@ class Scope:
 
     def link(self, only: set[str] | None = None) -> None:
         """Derive the immediate uses of the functions and assignments (of ``only`` those named)."""
-        names = frozenset(self.known())
+        names = self._linked = frozenset(self.known())
         for name, node in self.nodes.items():
             if node.kind == "class" or node.symbol.owner or not (only is None or name in only):
                 continue
@@ -102,7 +102,6 @@ class Scope:
             for rider in self.riders.get(name, ()):
                 uses |= self.nodes[rider].uses() | {rider}
             self.immediate[name] = uses & names
-        self._frozen_known = names
 
     def closure(self, name: str) -> frozenset[str]:
         """Everything reachable from a function or assignment, redirections respected."""
@@ -130,7 +129,7 @@ class Scope:
         known = self._class_uses.get(name)
         if known is None:
             node = self.own_classes.get(name)
-            direct = node.uses() & self._frozen_known - {name} if node else frozenset()
+            direct = node.uses() & self._linked - {name} if node else frozenset()
             expanded = set(direct)
             for used in direct:
                 expanded |= self.original_closure(used)
@@ -144,7 +143,7 @@ class Scope:
         return self._own_classes
 
     def __post_init__(self) -> None:
-        self._frozen_known: frozenset[str] = frozenset()
+        self._linked: frozenset[str] = frozenset()
         self._own_classes = {
             name: node for name, node in self.nodes.items() if node.kind == "class"
         }

@@ -1,0 +1,95 @@
+"""Settings of a project: the ``[tool.codegen]`` table of its ``pyproject.toml``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from codegen.errors import fail
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FORMATTERS = ("black", "ruff", "none")
+#: Installed modules whose classes are expanded unless the configuration says otherwise.
+DEFAULT_EXPAND = ("transformers.models.*",)
+DEFAULT_KEEP = ("transformers.models.auto.*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything in the configuration that can change the output.
+
+    ``definitions`` and ``output`` are folders relative to the project; ``include`` and
+    ``exclude`` select definitions by model name. ``expand`` and ``keep_imports`` are patterns of
+    installed modules that are expanded or stay imports. ``names`` overrides the spelling of a
+    model name inside class names. ``rewrite`` switches the rewrite passes on.
+    """
+
+    definitions: str = "definitions"
+    output: str = "generated"
+    formatter: str = "black"
+    line_length: int = 100
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    expand: tuple[str, ...] = DEFAULT_EXPAND
+    keep_imports: tuple[str, ...] = DEFAULT_KEEP
+    names: Mapping[str, str] = field(default_factory=dict)
+    rewrite: bool = False
+    helpers: str = "utils"
+
+
+def read_config(pyproject: Path) -> Config | None:
+    """The project's settings; None when the file has no ``[tool.codegen]`` table.
+
+    Raises CodegenError for an unreadable file, an unknown key or a value of the wrong type.
+    """
+    try:
+        data = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise fail("config", f"cannot read the configuration: {error}", str(pyproject)) from None
+    table = data.get("tool", {}).get("codegen")
+    if table is None:
+        return None
+    known = {item.name.replace("_", "-"): item for item in fields(Config)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            close = get_close_matches(key, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+            raise fail("config", f"unknown key {key!r} in [tool.codegen]", str(pyproject), 0, hint)
+        values[known[key].name] = _checked(key, value, str(pyproject))
+    config = Config(**values)
+    if config.formatter not in FORMATTERS:
+        raise fail(
+            "config",
+            f"unknown formatter {config.formatter!r} in [tool.codegen]",
+            str(pyproject),
+            0,
+            f"use one of {', '.join(FORMATTERS)}",
+        )
+    return config
+
+
+def _checked(key: str, value: Any, path: str) -> Any:
+    """A value of the configuration in the type that its field has."""
+    default = getattr(Config(), key.replace("-", "_"))
+    if isinstance(default, tuple):
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        expected = "a list of strings"
+    elif isinstance(default, Mapping):
+        if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
+            return value
+        expected = "a table of strings"
+    elif type(value) is type(default):
+        return value
+    else:
+        expected = {bool: "true or false", int: "a number", str: "a string"}[type(default)]
+    raise fail("config", f"{key} in [tool.codegen] must be {expected}", path)

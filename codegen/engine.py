@@ -1,0 +1,207 @@
+"""Bring the state of a tree up to date in memory: what is stale is expanded, the rest is known.
+
+Files that definitions generate are parents of other definitions. On a first run every definition
+is expanded at once against the files on disk; whoever built on a text that turned out different is
+expanded again. That gives the same result as going level by level, and is done in one round on a
+tree that was in sync.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+
+from codegen.cache import Cache, Record
+from codegen.errors import CodegenError, Diagnostic, fail
+from codegen.formatting import format_texts
+from codegen.job import Job, JobResult, Runner, run_job, start_worker
+from codegen.names import NameTable
+from codegen.nametable import answer
+from codegen.plan import Plan
+from codegen.sources import digest_text
+from codegen.tree import Tree
+
+Progress = Callable[[int, int], None]
+_SMALL = 4
+
+
+@dataclass
+class Engine:
+    """The state of one run. ``overlay`` holds rewritten sources and freshly generated texts."""
+
+    tree: Tree
+    cache: Cache
+    plan: Plan
+    names: Mapping[str, str]
+    jobs: int
+    overlay: dict[str, str] = field(default_factory=dict)
+    progress: Progress = lambda done, total: None
+    results: dict[str, JobResult] = field(default_factory=dict)
+    failed: dict[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
+    blocked: dict[str, str] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
+    _digests: dict[str, str] = field(default_factory=dict)
+    _pool: ProcessPoolExecutor | None = None
+
+    def run(self, models: Sequence[str]) -> None:
+        """Settle the models and all they build on."""
+        wanted = self.plan.closure(models)
+        order = [model for model in self.plan.order if model in wanted]
+        self._digests = {path: digest_text(text) for path, text in self.overlay.items()}
+        try:
+            while True:
+                ready = self._ready(order)
+                if not ready:
+                    break
+                self._expand(ready)
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def digest(self, path: str) -> str:
+        """Digest of an input as this run sees it."""
+        if path in self._digests:
+            return self._digests[path]
+        return self.cache.digest(self.tree.root / path)
+
+    def _ready(self, order: Sequence[str]) -> list[str]:
+        """Settle what is known to be right, and return what has to be expanded now."""
+        ready = []
+        for model in order:
+            if model in self.settled or model in self.failed or model in self.blocked:
+                continue
+            providers = self.plan.providers[model]
+            broken = [
+                name for name in sorted(providers) if name in self.failed or name in self.blocked
+            ]
+            if broken:
+                self.blocked[model] = self.blocked.get(broken[0], broken[0])
+                continue
+            waiting = providers - self.settled
+            if model in self.results:
+                if not self._inputs_match(self.results[model].inputs):
+                    ready.append(model)
+                elif not waiting:
+                    self.settled.add(model)
+                continue
+            if not waiting:
+                if self._is_fresh(model):
+                    self.settled.add(model)
+                else:
+                    ready.append(model)
+            elif all(self._may_speculate(name) for name in waiting):
+                ready.append(model)
+        return ready
+
+    def _may_speculate(self, provider: str) -> bool:
+        """Whether to build on the provider's files as they are on disk before it was expanded."""
+        if provider in self.cache.records or self.tree.output != self.tree.root:
+            return provider not in self.cache.records and self._has_files(provider)
+        return self._has_files(provider)
+
+    def _has_files(self, model: str) -> bool:
+        item = self.tree.definition(model)
+        folder = self.tree.root / item.target
+        return any(folder.glob(f"*_{model}.py"))
+
+    def _is_fresh(self, model: str) -> bool:
+        record = self.cache.records.get(model)
+        if record is None or not self._inputs_match(record.inputs):
+            return False
+        table = NameTable(self.names)
+        if any(answer(table, question) != was for question, was in record.lookups.items()):
+            return False
+        return all(
+            self.cache.digest(self.tree.output / path) == digest
+            for path, digest in record.outputs.items()
+        )
+
+    def _inputs_match(self, inputs: Mapping[str, str]) -> bool:
+        return all(self.digest(path) == digest for path, digest in inputs.items())
+
+    def _expand(self, models: Sequence[str]) -> None:
+        """Expand and format the models; their texts become visible to those that build on them."""
+        jobs = [Job(self.tree.definition(model), self._overlay_for(model)) for model in models]
+        results = self._results(jobs)
+        texts = {path: text for result in results for path, text in result.texts.items()}
+        try:
+            formatted = format_texts(texts, self.tree.formatting) if texts else {}
+        except CodegenError as error:
+            raise error
+        for result in results:
+            if result.problems:
+                self.failed[result.model] = result.problems
+                self.results.pop(result.model, None)
+                continue
+            own = {path: formatted[path] for path in result.texts}
+            self.results[result.model] = replace(result, texts=own)
+            for path, text in own.items():
+                self.overlay[path] = text
+                self._digests[path] = digest_text(text)
+
+    def _overlay_for(self, model: str) -> dict[str, str]:
+        """The part of the overlay that a job can need."""
+        targets = {self.tree.definition(name).target for name in self.plan.providers[model]}
+        own = self.tree.definition(model).path
+        return {
+            path: text
+            for path, text in self.overlay.items()
+            if path == own or path.rpartition("/")[0] in targets or path in self._sources
+        }
+
+    @property
+    def _sources(self) -> frozenset[str]:
+        return self._rewritten
+
+    _rewritten: frozenset[str] = frozenset()
+
+    def _results(self, jobs: Sequence[Job]) -> list[JobResult]:
+        total = len(jobs)
+        if total <= _SMALL or self.jobs == 1:
+            runner = Runner(self.tree, self.names)
+            results = []
+            for index, job in enumerate(jobs):
+                results.append(runner.run(job))
+                self.progress(index + 1, total)
+            return results
+        if self._pool is None:
+            methods = multiprocessing.get_all_start_methods()
+            context = multiprocessing.get_context("fork" if "fork" in methods else None)
+            self._pool = ProcessPoolExecutor(
+                min(self.jobs, total), context, start_worker, (self.tree, self.names)
+            )
+        results = []
+        try:
+            for index, result in enumerate(self._pool.map(run_job, jobs, chunksize=4)):
+                results.append(result)
+                self.progress(index + 1, total)
+        except BrokenProcessPool:
+            raise fail(
+                "worker-died",
+                "a worker process was killed; nothing was written",
+                "",
+                0,
+                "run the command again, with fewer --jobs if memory is short",
+            ) from None
+        return results
+
+
+def default_jobs() -> int:
+    """Number of cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+def record_of(result: JobResult, definition_lines: int) -> Record:
+    """What the cache keeps of a result."""
+    outputs = {path: digest_text(text) for path, text in result.texts.items()}
+    generated = sum(text.count("\n") for text in result.texts.values())
+    return Record(
+        result.inputs, result.lookups, outputs, (definition_lines, generated), result.warnings
+    )

@@ -1,0 +1,236 @@
+"""The commands on a tree: find out what is out of sync, and write it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from codegen.cache import Cache, Record, load_cache
+from codegen.engine import Engine, Progress, default_jobs, record_of
+from codegen.errors import CodegenError, Diagnostic, Location
+from codegen.nametable import read_name_table
+from codegen.outcome import FileOutcome, ModelOutcome, Run, State
+from codegen.plan import make_plan
+from codegen.render import carries_banner
+from codegen.sources import digest_text, read_text
+from codegen.tree import Tree, select_models
+from codegen.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run: worker processes (0: all cores), cache, overwriting of foreign files."""
+
+    jobs: int = 0
+    cache: bool = True
+    force: bool = False
+    rewrite: bool = False
+    progress: Progress = lambda done, total: None
+
+
+def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
+    """Compare the generated files of the named models (all by default) with their definitions."""
+    started = time.perf_counter()
+    cache = load_cache(tree, options.rewrite, options.cache)
+    run, _ = _examine(tree, names, options, cache)
+    return Run(run.outcomes, run.dependents, {}, time.perf_counter() - started)
+
+
+def sync(tree: Tree, names: Sequence[str], options: Options) -> Run:
+    """Write what is out of sync; models with problems are left as they are."""
+    started = time.perf_counter()
+    cache = load_cache(tree, options.rewrite, options.cache)
+    with Workspace(tree.output, cache.folder) as workspace:
+        # Another run may have been writing until we held the lock: look again.
+        cache = load_cache(tree, options.rewrite, options.cache)
+        run, engine = _examine(tree, names, options, cache)
+        written: dict[str, tuple[str, ...]] = {}
+        outcomes = []
+        for outcome in run.outcomes:
+            outcome = _write(tree, outcome, workspace, cache, engine, options, written)
+            outcomes.append(outcome)
+        if options.cache:
+            cache.save()
+    seconds = time.perf_counter() - started
+    return Run(tuple(outcomes), run.dependents, written, seconds)
+
+
+def _examine(
+    tree: Tree, names: Sequence[str], options: Options, cache: Cache
+) -> tuple[Run, Engine]:
+    models = select_models(tree, list(names))
+    texts, problems = _definition_texts(tree)
+    plan = make_plan(tree, texts)
+    jobs = options.jobs or default_jobs()
+    engine = Engine(tree, cache, plan, _name_table(tree), jobs, progress=options.progress)
+    engine.failed.update(problems)
+    engine.run(models)
+    wanted = plan.closure(models)
+    outcomes = [_outcome(tree, model, engine, texts) for model in plan.order if model in wanted]
+    if not names:
+        outcomes += _orphans(tree, cache)
+    changed = [outcome.model for outcome in outcomes if not outcome.in_sync]
+    dependents = plan.dependents(changed) - wanted
+    return Run(tuple(outcomes), tuple(sorted(dependents))), engine
+
+
+def _definition_texts(
+    tree: Tree,
+) -> tuple[dict[str, str], dict[str, tuple[Diagnostic, ...]]]:
+    texts: dict[str, str] = {}
+    problems: dict[str, tuple[Diagnostic, ...]] = {}
+    root = tree.root.resolve()
+    for item in tree.definitions:
+        path = tree.root / item.path
+        texts[item.model] = ""
+        if not path.resolve().is_relative_to(root):
+            problem = Diagnostic(
+                "outside-root",
+                f"the definition is a link to a file outside the tree: {path.resolve()}",
+                Location(item.path),
+                "copy the file into the tree",
+            )
+            problems[item.model] = (problem,)
+            continue
+        try:
+            texts[item.model] = read_text(path, item.path)
+        except CodegenError as error:
+            problems[item.model] = error.diagnostics
+    return texts, problems
+
+
+def _name_table(tree: Tree) -> dict[str, str]:
+    if tree.kind == "project":
+        return {}
+    folder = tree.root / tree.package_dir / "models/auto"
+    files = [folder / "auto_mappings.py", folder / "configuration_auto.py"]
+    return read_name_table([(str(f), read_text(f, str(f))) for f in files if f.is_file()])
+
+
+def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> ModelOutcome:
+    item = tree.definition(model)
+    base = ModelOutcome(model, item.path)
+    if model in engine.failed:
+        return _replace(base, problems=engine.failed[model])
+    if model in engine.blocked:
+        return _replace(base, blocked_by=engine.blocked[model])
+    result = engine.results.get(model)
+    if result is None:
+        record = engine.cache.records[model]
+        files = tuple(FileOutcome(path, State.FRESH) for path in record.outputs)
+        parents = tuple(path for path in record.inputs if path != item.path)
+        return _replace(
+            base, files=files, parents=parents, lines=record.lines, warnings=record.warnings
+        )
+    previous = engine.cache.records.get(model)
+    found = [
+        _compare(tree, item.path, path, text, previous, engine)
+        for path, text in result.texts.items()
+    ]
+    if previous is not None:
+        for path in previous.outputs.keys() - result.texts.keys():
+            if old := _on_disk(tree, path):
+                found.append(FileOutcome(path, State.ORPHAN, old))
+    record = record_of(result, texts[model].count("\n"))
+    parents = tuple(path for path in result.inputs if path != item.path)
+    return _replace(
+        base,
+        files=tuple(found),
+        parents=parents,
+        lines=record.lines,
+        warnings=result.warnings,
+        expanded=True,
+    )
+
+
+def _replace(outcome: ModelOutcome, **changes: object) -> ModelOutcome:
+    from dataclasses import replace
+
+    return replace(outcome, **changes)  # type: ignore[arg-type]
+
+
+def _on_disk(tree: Tree, path: str) -> str | None:
+    place = tree.output / path
+    try:
+        return place.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    except OSError:
+        return None
+
+
+def _compare(
+    tree: Tree, definition: str, path: str, text: str, previous: Record | None, engine: Engine
+) -> FileOutcome:
+    old = _on_disk(tree, path)
+    if old is None:
+        return FileOutcome(path, State.MISSING, None, text)
+    if old == text:
+        return FileOutcome(path, State.FRESH, old, text)
+    if not carries_banner(old):
+        return FileOutcome(path, State.FOREIGN, old, text)
+    if previous is not None and previous.outputs.get(path) == digest_text(text):
+        return FileOutcome(path, State.EDITED, old, text)
+    return FileOutcome(path, State.STALE, old, text)
+
+
+def _orphans(tree: Tree, cache: Cache) -> list[ModelOutcome]:
+    """Files of definitions that are gone."""
+    known = {item.model for item in tree.definitions}
+    outcomes = []
+    for model in sorted(cache.records.keys() - known):
+        files = []
+        for path in cache.records[model].outputs:
+            old = _on_disk(tree, path)
+            if old is not None and carries_banner(old):
+                files.append(FileOutcome(path, State.ORPHAN, old))
+        if files:
+            outcomes.append(ModelOutcome(model, "", tuple(files)))
+    return outcomes
+
+
+def _write(
+    tree: Tree,
+    outcome: ModelOutcome,
+    workspace: Workspace,
+    cache: Cache,
+    engine: Engine,
+    options: Options,
+    written: dict[str, tuple[str, ...]],
+) -> ModelOutcome:
+    """Write one model's changed files; a refusal or failure becomes its problem."""
+    if outcome.problems or outcome.blocked_by:
+        return outcome
+    foreign = [file for file in outcome.files if file.state is State.FOREIGN]
+    if foreign and not options.force:
+        problems = tuple(
+            Diagnostic(
+                "foreign-file",
+                "the file does not carry the banner of a generated file",
+                Location(file.path),
+                "move it away, or overwrite it with --force",
+            )
+            for file in foreign
+        )
+        return _replace(outcome, problems=problems)
+    texts = {
+        file.path: file.new
+        for file in outcome.files
+        if file.new is not None and file.state is not State.FRESH
+    }
+    removed = [file.path for file in outcome.files if file.state is State.ORPHAN]
+    if texts or removed:
+        try:
+            workspace.replace(texts, removed)
+        except CodegenError as error:
+            return _replace(outcome, problems=error.diagnostics)
+        written[outcome.model] = (*texts, *removed)
+    result = engine.results.get(outcome.model)
+    if result is not None:
+        cache.records[outcome.model] = record_of(result, outcome.lines[0])
+    elif not outcome.definition:
+        cache.records.pop(outcome.model, None)
+    for path in texts:
+        cache.digest(tree.output / path)
+    return outcome
