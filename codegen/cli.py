@@ -1,0 +1,131 @@
+"""The command line; the only module that prints or decides exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from codegen import __version__
+from codegen.errors import CodegenError
+
+EXIT_OK, EXIT_DIFFERS, EXIT_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_EPILOG = """\
+examples:
+  python -m codegen sync                      regenerate what is out of date
+  python -m codegen sync qwen2_vl             one model, and what it is built from
+  python -m codegen check --diff              show what sync would change, write nothing
+  python -m codegen list                      models, parents, files, state
+  python -m codegen sync --root ~/transformers --output /tmp/out
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = argparse.ArgumentParser(
+        prog="python -m codegen",
+        description="Expand modular model definitions into self-contained files.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"codegen {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary, example in (
+        ("sync", "regenerate what is out of date", "python -m codegen sync llama --jobs 4"),
+        ("check", "tell what is out of sync; exit 1 if anything is", "python -m codegen check"),
+        ("list", "show models, parents, generated files and state", "python -m codegen list"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary.capitalize() + ".",
+            epilog=f"example: {example}",
+        )
+        _add_common(command)
+        if name == "sync":
+            command.add_argument(
+                "--force", action="store_true", help="overwrite files without our banner, too"
+            )
+        if name == "check":
+            command.add_argument("--diff", action="store_true", help="print unified diffs")
+    return parser
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "models", nargs="*", metavar="MODEL", help="model names or definition files (default: all)"
+    )
+    command.add_argument(
+        "--root", type=Path, metavar="DIR", help="the tree (default: the enclosing project)"
+    )
+    command.add_argument(
+        "--output", type=Path, metavar="DIR", help="write below DIR instead of in place"
+    )
+    command.add_argument(
+        "--jobs", type=_jobs, default=0, metavar="N", help="worker processes (default: all cores)"
+    )
+    command.add_argument("--no-cache", action="store_true", help="ignore and keep the cache as is")
+    command.add_argument(
+        "--format", choices=("text", "json"), default="text", help="how to report (default: text)"
+    )
+    volume = command.add_mutually_exclusive_group()
+    volume.add_argument("-q", "--quiet", action="store_true", help="only problems")
+    volume.add_argument("-v", "--verbose", action="store_true", help="every file, and warnings")
+
+
+def _jobs(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a positive number")
+    return int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 in sync, 1 out of sync, 2 error."""
+    options = build_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _run(options)
+    except CodegenError as error:
+        from codegen.report import report_problems
+
+        report_problems(error.diagnostics, options.format)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("interrupted; models that were not complete are unchanged", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_ERROR
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from codegen.progress import show_progress
+    from codegen.report import Reporter
+    from codegen.sync import Options, check, sync
+    from codegen.tree import open_tree
+
+    tree = open_tree(arguments.root, arguments.output)
+    with show_progress(arguments.quiet or arguments.format == "json") as progress:
+        options = Options(
+            arguments.jobs,
+            not arguments.no_cache,
+            getattr(arguments, "force", False),
+            progress=progress,
+        )
+        run = (sync if arguments.command == "sync" else check)(tree, arguments.models, options)
+    reporter = Reporter(tree, run, arguments)
+    reporter.report()
+    if run.problems:
+        return EXIT_ERROR
+    if arguments.command == "check" and not all(item.in_sync for item in run.outcomes):
+        return EXIT_DIFFERS
+    return EXIT_OK

@@ -1,0 +1,31 @@
+"""A progress bar on a terminal, nothing anywhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+_WIDTH = 30
+
+
+@contextlib.contextmanager
+def show_progress(hidden: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that takes (done, total) and draws the bar on standard error."""
+    if hidden or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    drawn = False
+
+    def draw(done: int, total: int) -> None:
+        nonlocal drawn
+        drawn = True
+        filled = _WIDTH * done // max(total, 1)
+        bar = "█" * filled + "░" * (_WIDTH - filled)
+        print(f"\r  expanding {bar} {done}/{total}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield draw
+    finally:
+        if drawn:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,227 @@
+"""Word outcomes for people (text, coloured on a terminal) and for tools (JSON)."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from codegen.errors import Diagnostic
+from codegen.outcome import FileOutcome, ModelOutcome, Run, State
+from codegen.tree import Tree
+
+_WORDS = {
+    State.STALE: "out of date",
+    State.MISSING: "missing",
+    State.EDITED: "edited by hand",
+    State.ORPHAN: "no longer generated",
+    State.FOREIGN: "not a generated file",
+    State.FRESH: "in sync",
+}
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+
+
+def paint(text: str, colour: str, stream: object = None) -> str:
+    """Colour a text if the stream (standard output by default) is a terminal that wants it."""
+    target = stream or sys.stdout
+    wanted = getattr(target, "isatty", lambda: False)() and "NO_COLOR" not in os.environ
+    return f"\033[{_COLOURS[colour]}m{text}\033[0m" if wanted else text
+
+
+def report_problems(problems: Iterable[Diagnostic], style: str) -> None:
+    """Problems on standard error, or as JSON on standard output."""
+    listed = list(problems)
+    if style == "json":
+        print(json.dumps({"problems": [_problem(item) for item in listed]}, indent=2))
+        return
+    for problem in listed:
+        place = f"{problem.location}: " if problem.location else ""
+        label = paint(f"error[{problem.code}]", "red", sys.stderr)
+        print(f"{place}{label}: {problem.message}", file=sys.stderr)
+        if problem.hint:
+            print(f"  {paint('hint:', 'cyan', sys.stderr)} {problem.hint}", file=sys.stderr)
+
+
+class Reporter:
+    """Reports one run of one command."""
+
+    def __init__(self, tree: Tree, run: Run, arguments: argparse.Namespace) -> None:
+        self.tree, self.run, self.arguments = tree, run, arguments
+
+    def report(self) -> None:
+        """Print the report in the chosen style."""
+        if self.arguments.format == "json":
+            print(json.dumps(self._json(), indent=2))
+            return
+        if self.arguments.command == "list":
+            self._list()
+        elif self.arguments.command == "check":
+            self._check()
+        else:
+            self._sync()
+        report_problems(self.run.problems, "text")
+        for item in self.run.outcomes:
+            if item.blocked_by and not self.arguments.quiet:
+                print(
+                    f"{item.definition}: skipped, it is built from {item.blocked_by}",
+                    file=sys.stderr,
+                )
+
+    def _sync(self) -> None:
+        arguments = self.arguments
+        if arguments.quiet:
+            return
+        if arguments.verbose:
+            self._warnings()
+        count = 0
+        for item in self.run.outcomes:
+            for path in self.run.written.get(item.model, ()):
+                file = next(file for file in item.files if file.path == path)
+                word = {State.ORPHAN: "removed", State.MISSING: "created"}.get(
+                    file.state, "updated"
+                )
+                print(f"{paint(word, 'green')} {path}{_change(file)}")
+                count += 1
+        files = sum(len(item.files) for item in self.run.outcomes)
+        seconds = f"{self.run.seconds:.1f} s"
+        total = f"{_plural(files, 'file')} of {_plural(len(self.run.outcomes), 'model')}"
+        print(f"{count} written, {files - count} unchanged ({total}, {seconds})")
+        if self.run.dependents:
+            names = " ".join(self.run.dependents)
+            print(f"built from these, not looked at: run `{self._command('sync')} {names}`")
+
+    def _check(self) -> None:
+        changed = [
+            (item, file)
+            for item in self.run.outcomes
+            for file in item.files
+            if file.state is not State.FRESH
+        ]
+        if self.arguments.verbose:
+            self._warnings()
+        for _, file in changed:
+            print(f"{file.path}: {paint(_WORDS[file.state], 'yellow')}{_change(file)}")
+            if self.arguments.diff:
+                sys.stdout.writelines(_diff(file))
+        if changed:
+            models = " ".join(dict.fromkeys(item.model for item, _ in changed if item.definition))
+            print(f"run `{self._command('sync')}{' ' if models else ''}{models}`")
+        elif not self.arguments.quiet and not self.run.problems:
+            files = sum(len(item.files) for item in self.run.outcomes)
+            print(f"{_plural(files, 'file')} in sync ({self.run.seconds:.1f} s)")
+
+    def _warnings(self) -> None:
+        for item in self.run.outcomes:
+            for warning in item.warnings:
+                print(f"{item.definition}: {paint('warning', 'yellow')}: {warning}")
+
+    def _command(self, name: str) -> str:
+        parts = ["python -m codegen", name]
+        if self.arguments.root:
+            parts.append(f"--root {self.arguments.root}")
+        if self.arguments.output:
+            parts.append(f"--output {self.arguments.output}")
+        return " ".join(parts)
+
+    def _list(self) -> None:
+        rows = [("MODEL", "STATE", "LINES", "SAVED", "FILES", "PARENTS")]
+        saved = 0
+        for item in self.run.outcomes:
+            definition, generated = item.lines
+            saved += generated - definition
+            files = ", ".join(PurePosixPath(file.path).name for file in item.files)
+            rows.append(
+                (
+                    item.model,
+                    _state(item),
+                    f"{definition}/{generated}",
+                    str(generated - definition),
+                    files,
+                    ", ".join(_parent_names(item)),
+                )
+            )
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        for index, row in enumerate(rows):
+            cells = [row[column].ljust(widths[column]) for column in range(4)]
+            line = "  ".join([*cells, row[4], f"<- {row[5]}" if row[5] and index else row[5]])
+            print(paint(line.rstrip(), "bold") if index == 0 else line.rstrip())
+        print(f"{_plural(len(rows) - 1, 'model')}, {saved} lines saved")
+
+    def _json(self) -> dict[str, object]:
+        return {
+            "command": self.arguments.command,
+            "root": str(self.tree.root),
+            "seconds": round(self.run.seconds, 3),
+            "models": [_model(item, self.run) for item in self.run.outcomes],
+            "problems": [_problem(problem) for problem in self.run.problems],
+            "dependents": list(self.run.dependents),
+        }
+
+
+def _model(item: ModelOutcome, run: Run) -> dict[str, object]:
+    return {
+        "model": item.model,
+        "definition": item.definition,
+        "state": _state(item),
+        "files": [{"path": file.path, "state": file.state.value} for file in item.files],
+        "written": list(run.written.get(item.model, ())),
+        "parents": list(item.parents),
+        "lines": {"definition": item.lines[0], "generated": item.lines[1]},
+        "warnings": list(item.warnings),
+        "expanded": item.expanded,
+        "blocked_by": item.blocked_by or None,
+    }
+
+
+def _problem(problem: Diagnostic) -> dict[str, object]:
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "path": problem.location.path if problem.location else None,
+        "line": problem.location.line if problem.location else None,
+        "hint": problem.hint or None,
+    }
+
+
+def _state(item: ModelOutcome) -> str:
+    if item.problems:
+        return "error"
+    if item.blocked_by:
+        return "skipped"
+    worst = [file.state for file in item.files if file.state is not State.FRESH]
+    return _WORDS[worst[0]] if worst else "in sync"
+
+
+def _parent_names(item: ModelOutcome) -> list[str]:
+    names = [PurePosixPath(path).stem for path in item.parents]
+    return [name for name in names if not name.endswith(f"_{item.model}")]
+
+
+def _change(file: FileOutcome) -> str:
+    """Added and removed lines, as diff tools print them."""
+    if file.old is None or file.new is None:
+        return ""
+    added = removed = 0
+    for line in _diff(file):
+        added += line.startswith("+") and not line.startswith("+++")
+        removed += line.startswith("-") and not line.startswith("---")
+    return f" (+{added} -{removed})"
+
+
+def _diff(file: FileOutcome) -> Sequence[str]:
+    return list(
+        difflib.unified_diff(
+            (file.old or "").splitlines(keepends=True),
+            (file.new or "").splitlines(keepends=True),
+            f"a/{file.path}" if file.old is not None else "/dev/null",
+            f"b/{file.path}" if file.new is not None else "/dev/null",
+        )
+    )
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
