@@ -19,6 +19,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 
+from utils.modeling_vision_utils import get_temporal_pair_indices
+
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VLRMSNorm,
     Qwen2_5_VLVisionAttention,
@@ -167,25 +169,9 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
 
     def join_frames(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Puts the rows of the second frame of each pair beside those of the first."""
-        first_rows = []
-        second_rows = []
-        offset = 0
-        for t, h, w in grid_thw.tolist():
-            units = (h * w) // self.spatial_merge_size**2
-            rows = torch.arange(t * units).reshape(t, units) + offset
-            pairs = max(t // 2, 1)
-            first_rows.append(rows[0 : 2 * pairs : 2].flatten())
-            second_rows.append(rows[min(1, t - 1) : 2 * pairs : 2].flatten())
-            offset += t * units
-        first = torch.cat(first_rows, dim=0).to(hidden_states.device)
-        second = torch.cat(second_rows, dim=0).to(hidden_states.device)
-        return torch.cat(
-            [
-                torch.index_select(hidden_states, dim=0, index=first),
-                torch.index_select(hidden_states, dim=0, index=second),
-            ],
-            dim=-1,
-        )
+        first, second = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
+        first, second = first.to(hidden_states.device), second.to(hidden_states.device)
+        return torch.cat([hidden_states[first], hidden_states[second]], dim=-1)
 
     def forward(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         blocks = hidden_states.reshape(-1, hidden_states.shape[-1] * self.spatial_merge_size**2)

@@ -140,6 +140,26 @@ class Glm4vVisionModel(Qwen2VisionTransformerPretrainedModel):
             stride=config.spatial_merge_size,
         )
 
+    def rot_pos_emb(self, grid_thw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Angles of each patch, and its row and column in its frame.
+
+        Returns tensors of shapes `(num_patches, head_dim // 2)` and `(num_patches, 2)`.
+        """
+        merge_size = self.spatial_merge_size
+        pos_ids = []
+        for t, h, w in grid_thw.tolist():
+            rows = torch.arange(h).unsqueeze(1).expand(-1, w)
+            rows = rows.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
+            rows = rows.permute(0, 2, 1, 3).flatten()
+            cols = torch.arange(w).unsqueeze(0).expand(h, -1)
+            cols = cols.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
+            cols = cols.permute(0, 2, 1, 3).flatten()
+            pos_ids.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
+        pos_ids = torch.cat(pos_ids, dim=0)
+        rotary_pos_emb_full = self.rotary_pos_emb(grid_thw[:, 1:].max())
+        rotary_pos_emb = rotary_pos_emb_full[pos_ids].flatten(1)
+        return rotary_pos_emb, pos_ids
+
     def join_blocks(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """One row of the width of the text decoder for each merge block."""
         merge_size = self.spatial_merge_size
@@ -164,10 +184,10 @@ class Glm4vVisionModel(Qwen2VisionTransformerPretrainedModel):
             The joined blocks, and as `pooler_output` what the merger makes of them.
         """
         hidden_states = self.post_conv_layernorm(self.patch_embed(hidden_states))
-        rotary_pos_emb = self.rot_pos_emb(grid_thw)
+        rotary_pos_emb, positions = self.rot_pos_emb(grid_thw)
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
-        hidden_states = self.embeddings(hidden_states, grid_thw, self.get_patch_positions(grid_thw))
+        hidden_states = self.embeddings(hidden_states, grid_thw, positions)
 
         # One segment per frame; attention kernels ask for int32.
         cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(

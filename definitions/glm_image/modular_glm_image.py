@@ -148,8 +148,20 @@ class GlmImageVisionModel(Glm4vVisionModel):
         del self.post_layernorm
         del self.downsample
 
-    def rot_pos_emb(self, grid_thw):
-        raise AttributeError("There are no rotary positions.")
+    def rot_pos_emb(self, grid_thw: torch.Tensor) -> torch.Tensor:
+        """Row and column of each patch, shape `(num_patches, 2)`; nothing is rotated by them."""
+        merge_size = self.spatial_merge_size
+        pos_ids = []
+        for t, h, w in grid_thw.tolist():
+            rows = torch.arange(h).unsqueeze(1).expand(-1, w)
+            rows = rows.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
+            rows = rows.permute(0, 2, 1, 3).flatten()
+            cols = torch.arange(w).unsqueeze(0).expand(h, -1)
+            cols = cols.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
+            cols = cols.permute(0, 2, 1, 3).flatten()
+            pos_ids.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
+        pos_ids = torch.cat(pos_ids, dim=0)
+        return pos_ids
 
     def join_blocks(self, hidden_states):
         raise AttributeError("Patches are not merged.")
@@ -172,7 +184,7 @@ class GlmImageVisionModel(Glm4vVisionModel):
             The patches after the last block; nothing is pooled.
         """
         hidden_states = self.patch_embed(pixel_values)
-        hidden_states = self.embeddings(hidden_states, grid_thw, self.get_patch_positions(grid_thw))
+        hidden_states = self.embeddings(hidden_states, grid_thw, self.rot_pos_emb(grid_thw))
 
         # One segment per frame; attention kernels ask for int32.
         cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(

@@ -81,7 +81,7 @@ class GlmOcrVisionModel(Glm4vVisionModel):
             The joined blocks, and as `pooler_output` what the merger makes of them.
         """
         hidden_states = self.patch_embed(hidden_states)
-        rotary_pos_emb = self.rot_pos_emb(grid_thw)
+        rotary_pos_emb, _ = self.rot_pos_emb(grid_thw)
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 

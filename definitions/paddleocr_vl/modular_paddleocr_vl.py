@@ -13,6 +13,8 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.modeling_vision_utils import get_block_permutation
+
 from ..qwen2_vl.modeling_qwen2_vl import Qwen2VLForConditionalGeneration, Qwen2VLModel
 from ..video_llama_3.modeling_video_llama_3 import (
     VideoLlama3PreTrainedModel,
@@ -40,7 +42,6 @@ class PaddleOCRVisionEmbeddings(nn.Module):
 
     def __init__(self, config: PaddleOCRVisionConfig) -> None:
         super().__init__()
-        self.embed_dim = config.hidden_size
         self.table_side = config.image_size // config.patch_size
         self.patch_embedding = nn.Conv2d(
             config.num_channels,
@@ -52,18 +53,25 @@ class PaddleOCRVisionEmbeddings(nn.Module):
 
     def interpolate_pos_encoding(self, height: int, width: int) -> torch.Tensor:
         """Learned positions of one frame, row by row, shape `(height * width, hidden_size)`."""
-        table = self.position_embedding.weight.view(self.table_side, self.table_side, self.embed_dim)
+        weight = self.position_embedding.weight
+        table = weight.view(self.table_side, self.table_side, -1)
         table = table.permute(2, 0, 1).unsqueeze(0)
         resized = F.interpolate(table, size=(height, width), mode="bilinear", align_corners=False)
-        return resized.permute(0, 2, 3, 1).reshape(-1, self.embed_dim)
+        return resized.permute(0, 2, 3, 1).flatten(0, 2)
 
     def forward(self, pixel_values: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Embeds patches of shape `(1, num_patches, num_channels, patch_size, patch_size)`."""
-        patches = self.patch_embedding(pixel_values.flatten(0, 1).to(self.patch_embedding.weight.dtype))
-        positions = [
-            self.interpolate_pos_encoding(h, w).repeat(t, 1) for t, h, w in grid_thw.tolist()
-        ]
-        return patches.flatten(1) + torch.cat(positions, dim=0)
+        patches = pixel_values.flatten(0, 1).to(self.patch_embedding.weight.dtype)
+        patch_embeds = self.patch_embedding(patches).flatten(1)
+        embeddings = []
+        start = 0
+        for t, h, w in grid_thw.tolist():
+            end = start + t * h * w
+            positions = self.interpolate_pos_encoding(h, w).repeat(t, 1)
+            embeddings.append(patch_embeds[start:end] + positions)
+            start = end
+        embeddings = torch.cat(embeddings, dim=0)
+        return embeddings
 
 
 class PaddleOCRVisionEncoder(VideoLlama3VisionEncoder):
@@ -82,7 +90,8 @@ class PaddleOCRVisionEncoder(VideoLlama3VisionEncoder):
             pos_ids.append(torch.stack([patches // w, patches % w], dim=-1))
         pos_ids = torch.cat(pos_ids, dim=0)
         rotary_pos_emb_full = self.rotary_pos_emb(grid_thw[:, 1:].max())
-        return rotary_pos_emb_full[pos_ids].flatten(1)
+        rotary_pos_emb = rotary_pos_emb_full[pos_ids].flatten(1)
+        return rotary_pos_emb
 
     def forward(
         self,
@@ -207,15 +216,11 @@ class PaddleOCRProjector(nn.Module):
 
     def forward(self, image_features: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Returns one row per block, shape `(num_blocks, text width)`."""
-        merge_size = self.spatial_merge_size
-        image_features = self.pre_norm(image_features)
-        blocks = []
-        for features, (t, h, w) in zip(
-            image_features.split(grid_thw.prod(dim=1).tolist(), dim=0), grid_thw.tolist()
-        ):
-            features = features.reshape(t, h // merge_size, merge_size, w // merge_size, merge_size, -1)
-            blocks.append(features.transpose(2, 3).reshape(-1, self.hidden_size))
-        return self.linear_2(self.act(self.linear_1(torch.cat(blocks, dim=0))))
+        order = get_block_permutation(
+            grid_thw, self.spatial_merge_size, num_tokens=image_features.shape[0]
+        )
+        blocks = self.pre_norm(image_features)[order.to(image_features.device)]
+        return self.linear_2(self.act(self.linear_1(blocks.view(-1, self.hidden_size))))
 
 
 class PaddleOCRVLModel(Qwen2VLModel):

@@ -30,6 +30,13 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.modeling_audio_utils import (
+    chunk_and_pad_features,
+    get_audio_cu_seqlens,
+    get_pool_indices,
+    get_valid_indices,
+)
+
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VisionTransformerPretrainedModel,
     Qwen2_5_VLPreTrainedModel,
@@ -205,25 +212,12 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         """Rows that the encoder returns for clips of so many mel frames."""
         return ((feature_lens - 1) // 2 + 1) // 2
 
-    def get_chunk_lengths(self, feature_lens: torch.Tensor) -> torch.Tensor:
-        """Mel frames of each chunk, clip by clip; only the last chunk of a clip may be short."""
-        chunk_size = self.n_window * 2
-        chunk_num = torch.ceil(feature_lens / chunk_size).long()
-        chunk_lengths = torch.full(
-            (int(chunk_num.sum()),), chunk_size, dtype=torch.long, device=feature_lens.device
-        )
-        last_chunks = chunk_num.cumsum(0) - 1
-        rest = feature_lens % chunk_size
-        chunk_lengths[last_chunks] = torch.where(rest == 0, chunk_size, rest)
-        return chunk_lengths
-
     @merge_with_config_defaults
     @capture_outputs(tie_last_hidden_states=False)
     def forward(
         self,
         input_features: torch.Tensor,
         feature_lens: torch.Tensor | None = None,
-        aftercnn_lens: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the clips of a batch.
@@ -233,38 +227,32 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                 Mel frames of all clips, one after the other.
             feature_lens (`torch.LongTensor` of shape `(num_clips,)`):
                 Mel frames of each clip.
-            aftercnn_lens (`torch.LongTensor` of shape `(num_clips,)`, *optional*):
-                Rows of each clip behind the convolutions; they follow from `feature_lens`.
 
         Returns:
             The rows of all clips as `last_hidden_state`.
         """
-        chunk_lengths = self.get_chunk_lengths(feature_lens)
-        chunk_list = input_features.T.split(chunk_lengths.tolist(), dim=0)
-        padded_feature = nn.utils.rnn.pad_sequence(chunk_list, batch_first=True).transpose(1, 2)
+        padded_feature, chunk_lengths = chunk_and_pad_features(
+            input_features, feature_lens, self.n_window
+        )
         padded_feature = padded_feature.to(self.conv1.weight.dtype)
 
         # The bias makes the padding non-zero, and the second convolution would look at it.
         frames = torch.arange(padded_feature.shape[2], device=padded_feature.device)
-        frame_mask = frames < chunk_lengths.unsqueeze(1)
-        hidden_states = F.gelu(self.conv1(padded_feature)) * frame_mask.unsqueeze(1)
-        hidden_states = F.gelu(self.conv2(hidden_states)).transpose(1, 2)
-        positions = self.positional_embedding(hidden_states.shape[1])
-        hidden_states = hidden_states + positions.to(hidden_states.dtype)
+        frame_mask = frames < chunk_lengths.to(frames.device).unsqueeze(1)
+        padded_embed = F.gelu(self.conv1(padded_feature)) * frame_mask.unsqueeze(1)
+        padded_embed = F.gelu(self.conv2(padded_embed)).transpose(1, 2)
+        positions = self.positional_embedding(padded_embed.shape[1])
+        padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
-        lengths_after_cnn = (chunk_lengths - 1) // 2 + 1
-        rows = torch.arange(hidden_states.shape[1], device=hidden_states.device)
-        hidden_states = hidden_states[rows < lengths_after_cnn.unsqueeze(1)]
-        cu_seqlens = F.pad(lengths_after_cnn.cumsum(0), (1, 0)).to(torch.int32)
+        valid_indices = get_valid_indices(chunk_lengths)
+        hidden_states = padded_embed.flatten(0, 1)[valid_indices]
+        cu_seqlens = get_audio_cu_seqlens(chunk_lengths)
 
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)
 
         # The mean of each pair of rows; a single last row of a clip has no partner and is left out.
-        clip_ends = ((feature_lens - 1) // 2 + 1).cumsum(0).tolist()
-        pool_indices = torch.cat(
-            [torch.arange(start, end - 1, 2) for start, end in zip([0, *clip_ends], clip_ends)]
-        ).to(hidden_states.device)
+        pool_indices = get_pool_indices(feature_lens)
         hidden_states = (hidden_states[pool_indices] + hidden_states[pool_indices + 1]) / 2
         return BaseModelOutputWithPooling(last_hidden_state=self.proj(self.ln_post(hidden_states)))
 

@@ -141,7 +141,8 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2VisionTransformerPretrainedM
             boundaries = seqlens.cumsum(0) * self.spatial_merge_unit + cu_window_seqlens[-1]
             cu_window_seqlens.extend(boundaries.tolist())
             offset += t * rows * cols
-        return torch.cat(window_index, dim=0), cu_window_seqlens
+        window_index = torch.cat(window_index, dim=0)
+        return window_index, cu_window_seqlens
 
     @merge_with_config_defaults
     @capture_outputs

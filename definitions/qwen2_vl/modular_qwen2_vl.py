@@ -336,8 +336,11 @@ class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
         self.gradient_checkpointing = False
         self.post_init()
 
-    def get_patch_positions(self, grid_thw: torch.Tensor) -> torch.Tensor:
-        """Row and column of each patch in its frame, shape `(num_patches, 2)`."""
+    def rot_pos_emb(self, grid_thw: torch.Tensor) -> torch.Tensor:
+        """Angles of each patch: those of its row, then those of its column.
+
+        Returns a tensor of shape `(num_patches, head_dim // 2)`.
+        """
         merge_size = self.spatial_merge_size
         pos_ids = []
         for t, h, w in grid_thw.tolist():
@@ -348,16 +351,10 @@ class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
             cols = cols.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
             cols = cols.permute(0, 2, 1, 3).flatten()
             pos_ids.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
-        return torch.cat(pos_ids, dim=0)
-
-    def rot_pos_emb(self, grid_thw: torch.Tensor) -> torch.Tensor:
-        """Angles of each patch: those of its row, then those of its column.
-
-        Returns a tensor of shape `(num_patches, head_dim // 2)`.
-        """
-        pos_ids = self.get_patch_positions(grid_thw)
+        pos_ids = torch.cat(pos_ids, dim=0)
         rotary_pos_emb_full = self.rotary_pos_emb(grid_thw[:, 1:].max())
-        return rotary_pos_emb_full[pos_ids].flatten(1)
+        rotary_pos_emb = rotary_pos_emb_full[pos_ids].flatten(1)
+        return rotary_pos_emb
 
     @merge_with_config_defaults
     @capture_outputs

@@ -21,6 +21,13 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
+from utils.modeling_audio_utils import (
+    chunk_and_pad_features,
+    chunked_eighth_lengths,
+    get_audio_cu_seqlens,
+    get_valid_indices,
+)
+
 from ..qwen2_5_omni.modeling_qwen2_5_omni import (
     Qwen2_5OmniAudioAttention,
     Qwen2_5OmniAudioEncoder,
@@ -130,10 +137,7 @@ class Qwen3OmniMoeAudioEncoder(Qwen2_5OmniAudioEncoder):
 
     def get_output_lengths(self, feature_lens: torch.Tensor) -> torch.Tensor:
         """Rows that the encoder returns for clips of so many mel frames; 100 frames give 13 rows."""
-        rest = feature_lens % 100
-        for _ in range(3):
-            rest = (rest - 1) // 2 + 1
-        return rest + feature_lens // 100 * 13
+        return chunked_eighth_lengths(feature_lens)
 
     def convolve(self, chunks: torch.Tensor) -> torch.Tensor:
         """Shortens padded chunks of shape `(chunks, 1, mel bins, frames)` to an eighth."""
@@ -158,33 +162,25 @@ class Qwen3OmniMoeAudioEncoder(Qwen2_5OmniAudioEncoder):
         Returns:
             The rows of all clips as `last_hidden_state`.
         """
-        chunk_lengths = self.get_chunk_lengths(feature_lens)
-        chunk_list = input_features.T.split(chunk_lengths.tolist(), dim=0)
-        padded_feature = nn.utils.rnn.pad_sequence(chunk_list, batch_first=True).transpose(1, 2)
-        padded_feature = padded_feature.unsqueeze(1)
+        padded_feature, chunk_lengths = chunk_and_pad_features(
+            input_features, feature_lens, self.n_window
+        )
+        padded_feature = padded_feature.to(self.conv2d1.weight.dtype).unsqueeze(1)
 
-        # A few chunks at a time bound the memory of the convolutions; a graph has to take them all.
-        if torch.compiler.is_compiling():
-            hidden_states = self.convolve(padded_feature)
-        else:
-            parts = padded_feature.split(self.conv_chunksize, dim=0)
-            hidden_states = torch.cat([self.convolve(part) for part in parts], dim=0)
-        hidden_states = self.conv_out(hidden_states.permute(0, 3, 1, 2).flatten(2))
-        positions = self.positional_embedding(hidden_states.shape[1])
-        hidden_states = hidden_states + positions.to(hidden_states.dtype)
+        # A few chunks at a time bound the memory of the convolutions.
+        parts = []
+        for part in padded_feature.split(self.conv_chunksize, dim=0):
+            parts.append(self.convolve(part))
+        padded_embed = torch.cat(parts, dim=0)
+        padded_embed = self.conv_out(padded_embed.permute(0, 3, 1, 2).flatten(2))
+        positions = self.positional_embedding(padded_embed.shape[1])
+        padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
-        lengths_after_cnn = self.get_output_lengths(chunk_lengths)
-        window = int(lengths_after_cnn.max()) * (self.n_window_infer // (self.n_window * 2))
-        rows = torch.arange(hidden_states.shape[1], device=hidden_states.device)
-        hidden_states = hidden_states[rows < lengths_after_cnn.unsqueeze(1)]
-
-        window_lengths = [0]
-        for length in self.get_output_lengths(feature_lens).tolist():
-            window_lengths += [window] * (length // window)
-            if length % window != 0:
-                window_lengths.append(length % window)
-        cu_seqlens = torch.tensor(window_lengths, device=feature_lens.device)
-        cu_seqlens = cu_seqlens.cumsum(0, dtype=torch.int32)
+        valid_indices = get_valid_indices(chunk_lengths, chunked_eighth_lengths)
+        hidden_states = padded_embed.flatten(0, 1)[valid_indices]
+        cu_seqlens = get_audio_cu_seqlens(
+            chunk_lengths, feature_lens, self.n_window_infer, self.n_window
+        )
 
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)

@@ -178,7 +178,8 @@ class Qwen3VLVisionModel(Qwen2VisionTransformerPretrainedModel):
             pos_embed = pos_embed.repeat(t, 1)
             pos_embed = pos_embed.view(t, h // merge_size, merge_size, w // merge_size, merge_size, -1)
             ordered.append(pos_embed.permute(0, 1, 3, 2, 4, 5).flatten(0, 4))
-        return torch.cat(ordered)
+        patch_pos_embeds = torch.cat(ordered)
+        return patch_pos_embeds
 
     @merge_with_config_defaults
     @capture_outputs

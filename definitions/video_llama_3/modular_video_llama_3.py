@@ -201,7 +201,8 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
             pos_ids.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
         pos_ids = torch.cat(pos_ids, dim=0)
         rotary_pos_emb_full = self.rotary_pos_emb(grid_thw[:, 1:].max())
-        return rotary_pos_emb_full[pos_ids].flatten(1)
+        rotary_pos_emb = rotary_pos_emb_full[pos_ids].flatten(1)
+        return rotary_pos_emb
 
     def pixel_unshuffle(
         self, hidden_states: torch.Tensor, grid_thw: torch.Tensor, merge_sizes: torch.Tensor

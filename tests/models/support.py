@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import transformers
 from torch import nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from tests.models.configurations import AudioCase, FullCase, Grid, VisionCase
 
@@ -116,6 +117,32 @@ def reference_audio_inputs(case: AudioCase, inputs: dict[str, Any]) -> dict[str,
     if "aftercnn_lens" not in inspect.signature(forward).parameters:
         return inputs
     return {**inputs, "aftercnn_lens": (inputs["feature_lens"] - 1) // 2 + 1}
+
+
+def segmented_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention inside the segments that a model names to the kernels of flash attention."""
+    states = (query, key, value)
+    if cu_seq_lens_q is not None:
+        lengths = cu_seq_lens_q.diff().tolist()
+        pieces = [
+            nn.functional.scaled_dot_product_attention(q, k, v, scale=scaling)
+            for q, k, v in zip(*(tensor.split(lengths, dim=2) for tensor in states))
+        ]
+        return torch.cat(pieces, dim=2).transpose(1, 2), None
+    return nn.functional.scaled_dot_product_attention(*states, scale=scaling).transpose(1, 2), None
+
+
+ALL_ATTENTION_FUNCTIONS.register("segmented", segmented_attention)
 
 
 def tensors_of(output: Any) -> list[torch.Tensor]:

@@ -76,7 +76,10 @@ def test_vision_output_equals_the_reference(case: VisionCase, grid: Grid, attent
 def test_audio_output_equals_the_reference(
     case: AudioCase, lengths: tuple[int, ...], attention: str
 ) -> None:
-    encoder, reference = pair(case, attention)
+    """Transformers 5.8 gives the segments of one family to flash attention only; ours keep to them always."""
+    encoder = build_encoder(case, attention)
+    reference = build_reference(case, "segmented")
+    reference.load_state_dict(encoder.state_dict(), strict=True)
     inputs = audio_inputs(case, lengths)
     with torch.no_grad():
         assert_same(encoder(**inputs), reference(**reference_audio_inputs(case, inputs)))
@@ -131,5 +134,9 @@ def test_saved_encoder_loads_again(case: VisionCase | AudioCase, tmp_path: Any) 
     else:
         inputs = audio_inputs(case, case.lengths[0])
     with torch.no_grad():
-        for before, after in zip(tensors_of(encoder(**inputs)), tensors_of(loaded(**inputs))):
-            assert torch.equal(before, after)
+        before, after = encoder(**inputs), loaded(**inputs)
+    for name, tensor in encoder.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name])
+    # Where a tensor lies in memory decides which kernel runs, and so about the last bit.
+    for left, right in zip(tensors_of(before), tensors_of(after)):
+        torch.testing.assert_close(left, right, rtol=1e-6, atol=1e-6)
