@@ -11,7 +11,7 @@ from collections.abc import Callable
 from codegen.passes.base import Record, model_of
 from codegen.passes.capture_attention import attention_edits
 from codegen.passes.capture_audio import fixed_split_edits, mask_edits, pool_edits, rows_check_edits
-from codegen.passes.capture_repeats import repeat_edits
+from codegen.passes.capture_repeats import lengths_edits, repeat_edits
 from codegen.passes.capture_rows import half_pixel_edits, unshuffle_edits
 from codegen.passes.edits import Edit
 from codegen.passes.modules import ClassInfo, Function, Index
@@ -19,16 +19,18 @@ from codegen.passes.workspace import Workspace
 
 Rule = Callable[[Index, ClassInfo, Function], tuple[list[Edit], tuple[str, ...], str] | None]
 
-RULES: tuple[Rule, ...] = (
-    attention_edits,
-    repeat_edits,
-    unshuffle_edits,
-    half_pixel_edits,
-    mask_edits,
-    fixed_split_edits,
-    pool_edits,
-    rows_check_edits,
+RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
+    (attention_edits, ("torch.split(", ".tolist()", "zip(*")),
+    (repeat_edits, (".repeat(", "range(len(")),
+    (lengths_edits, ("[1:]", ".tolist()")),
+    (unshuffle_edits, ("grid", "split(", "for ")),
+    (half_pixel_edits, ("grid", ".append(", "for ")),
+    (mask_edits, ("torch.full(", "range(1, len(")),
+    (fixed_split_edits, (".split(self.", ".append(")),
+    (pool_edits, ("get_audio_cu_seqlens(", ".append(")),
+    (rows_check_edits, ("[valid_indices]",)),
 )
+"""Rules with words that a method must contain for the rule to be tried."""
 
 
 def capture(workspace: Workspace) -> None:
@@ -36,7 +38,10 @@ def capture(workspace: Workspace) -> None:
     for info in workspace.candidates():
         for cls in workspace.classes(info):
             for function in cls.methods.values():
-                for rule in RULES:
+                segment = info.segment(function)
+                for rule, words in RULES:
+                    if not all(word in segment for word in words):
+                        continue
                     found = rule(workspace.index, cls, function)
                     if found is None:
                         continue

@@ -24,7 +24,7 @@ from codegen.passes.modules import (
 def repeat_edits(
     index: Index, cls: ClassInfo, function: Function
 ) -> tuple[list[Edit], tuple[str, ...], str] | None:
-    """Replace repeats in a method, or the host-side lengths that a caller prepares for one."""
+    """Replace repeats in a method by a gather."""
     edits: list[Edit] = []
     for node in ast.walk(function):
         parts = _repeat(node)
@@ -35,8 +35,13 @@ def repeat_edits(
             assert isinstance(node, ast.Call)
             new = f"{values}[get_segment_ids({boundaries}, {rows}), {column}]"
             edits.append(Edit(*cls.module.text.span(node), new))
-    if edits:
-        return edits, ("get_segment_ids",), "per-image values repeated per token: gather by segment"
+    return (edits, ("get_segment_ids",), "per-image values repeated per token: gather by segment") if edits else None
+
+
+def lengths_edits(
+    index: Index, cls: ClassInfo, function: Function
+) -> tuple[list[Edit], tuple[str, ...], str] | None:
+    """Keep lengths on the device where the receiver accepts them so."""
     edits = _lengths_edits(index, cls, function)
     return (edits, (), "host-side lengths stay a tensor") if edits else None
 

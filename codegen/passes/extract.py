@@ -15,6 +15,7 @@ inverse frequencies, provided that every caller in the tree looks its table up b
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -91,6 +92,7 @@ class Planner:
         self.index = workspace.index
         self._plans: dict[int, Plan | None] = {}
         self.tables: dict[int, ClassInfo] = {}
+        self._attributes: set[str] | None = None
 
     def plan(self, cls: ClassInfo, name: str) -> Plan | None:
         """The plan of a method defined in the class itself, None where nothing is recognised."""
@@ -253,6 +255,8 @@ class Planner:
         self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]
     ) -> None:
         plan = self._plans.get(id(function))
+        if not self._may_call_table(cls, function, tables):
+            return
         for node in ast.walk(function):
             if not isinstance(node, ast.Call) or not self_attribute(node.func):
                 continue
@@ -274,6 +278,24 @@ class Planner:
                         reason=f"{table.name} keeps its table: this call is not a lookup by known position ids",
                     )
                 )
+
+    def _may_call_table(self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]) -> bool:
+        """Cheap test: the method mentions an attribute that some ``__init__`` builds from a table class."""
+        segment = cls.module.segment(function)
+        return any(f"self.{name}(" in segment for name in self._table_attributes(tables))
+
+    def _table_attributes(self, tables: dict[int, ClassInfo]) -> set[str]:
+        """Names of attributes that hold a rotary module anywhere in the candidates."""
+        if self._attributes is None:
+            names = {cls.name for cls in tables.values()}
+            for info in self.workspace.candidates():
+                for cls in self.workspace.classes(info):
+                    names |= {cls.name} if any(id(c.node) in tables for c in self.index.mro(cls)) else set()
+            pattern = re.compile(rf"self\.(\w+)\s*=\s*(?:{'|'.join(sorted(names)) or '$^'})\(")
+            self._attributes = {
+                name for info in self.workspace.candidates() for name in pattern.findall(info.source.text)
+            }
+        return self._attributes
 
     def _table_of(self, target: ClassInfo, tables: dict[int, ClassInfo]) -> ClassInfo | None:
         found = self.index.method(target, "forward")

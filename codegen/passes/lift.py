@@ -14,6 +14,7 @@ hands it on; so the outermost ``forward`` of an encoder accepts everything. A ca
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from codegen.passes.signature import docstring_edits, keyword_edit, signature_ed
 from codegen.passes.sink import sink_computations
 from codegen.passes.thread import thread_keywords
 from codegen.passes.workspace import Workspace
+
+
+_SIZES = re.compile(r"grid|_lens|merge_sizes|image_size|num_patches")
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ def lift(workspace: Workspace) -> None:
     lifter.collect()
     lifter.thread()
     lifter.write()
-    workspace.settle()
     thread_keywords(workspace)
+    workspace.settle()
 
 
 class Lifter:
@@ -76,6 +80,8 @@ class Lifter:
     def collect(self) -> None:
         """Find the helper calls that extraction left."""
         for cls, function in self._methods():
+            if not any(name in cls.module.segment(function) for name in LIFTED):
+                continue
             for statement in function.body:
                 call = helper_call(statement)
                 if call is not None:
@@ -131,6 +137,8 @@ class Lifter:
         """Calls of own methods and of submodules without ``**kwargs``, with their target."""
         sites = []
         for cls, function in self._methods():
+            if _SIZES.search(cls.module.segment(function)) is None:
+                continue
             for statement in function.body:
                 for call in ast.walk(statement):
                     if isinstance(call, ast.Call) and (name := self_attribute(call.func)):

@@ -7,6 +7,7 @@ pass edits. A class that exists only in the generated file (pulled in by expansi
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,6 +51,10 @@ class ModuleInfo:
                     found[alias.asname or alias.name] = (module, alias.name)
         return found
 
+    def segment(self, node: ast.stmt) -> str:
+        """Source lines of a statement, for cheap tests before its tree is looked at."""
+        return "".join(self.text.lines[node.lineno - 1 : node.end_lineno])
+
     def place(self, node: ast.AST) -> str:
         """``path:line`` of a node."""
         return f"{self.source.path}:{getattr(node, 'lineno', 0)}"
@@ -83,9 +88,13 @@ class ClassInfo:
 
 @dataclass
 class Index:
-    """Lookup of modules and classes; parses every text once."""
+    """Lookup of modules and classes; parses every text once.
+
+    A file without a match of ``relevant`` counts as absent: nothing in it can matter.
+    """
 
     library: Library
+    relevant: re.Pattern[str]
     _modules: dict[str, ModuleInfo | None] = field(default_factory=dict)
     _classes: dict[tuple[str, str], ClassInfo | None] = field(default_factory=dict)
     _overlay: dict[str, str] = field(default_factory=dict)
@@ -96,7 +105,7 @@ class Index:
         if module not in self._modules:
             source = self.library.read(module)
             info = None
-            if source is not None:
+            if source is not None and self.relevant.search(source.text) is not None:
                 text = self._overlay.get(module, source.text)
                 try:
                     info = ModuleInfo(SourceFile(source.path, module, text), ast.parse(text))
@@ -133,7 +142,10 @@ class Index:
         if name in info.imports:
             return self._imported(*info.imports[name])
         generated = self.generated_of(module)
-        return self.resolve(generated, name) if generated else None
+        source = self.library.read(generated) if generated else None
+        if source is None or f"class {name}(" not in source.text:
+            return None
+        return self.resolve(generated, name)
 
     def _imported(self, module: str, name: str) -> ClassInfo | None:
         package, _, last = module.rpartition(".")

@@ -32,6 +32,8 @@ def sink_computations(workspace: Workspace) -> None:
     for info in workspace.candidates():
         for cls in workspace.classes(info):
             for function in cls.methods.values():
+                if "get_" not in info.segment(function):
+                    continue
                 for statement in function.body:
                     _sink(workspace, cls, function, statement)
     workspace.settle()

@@ -29,7 +29,6 @@ def thread_keywords(workspace: Workspace) -> None:
         for cls in workspace.classes(info):
             for function in cls.methods.values():
                 _thread(workspace, cls, function)
-    workspace.settle()
 
 
 def _thread(workspace: Workspace, cls: ClassInfo, function: Function) -> None:
@@ -38,7 +37,7 @@ def _thread(workspace: Workspace, cls: ClassInfo, function: Function) -> None:
     if match is not None and is_packed(function):
         edits = features_edits(text, function, match[1])
         helper, reason = "encoder_inputs", f"keywords with the prefix {match[1]}_ reach the encoder"
-    elif function.name == "forward":
+    elif function.name == "forward" and "_features(" in info.segment(function):
         edits = forward_edits(workspace, cls, function)
         helper, reason = "split_precomputed", "prefixed keywords reach the features methods"
     elif function.name == "_expand_inputs_for_generation":

@@ -19,7 +19,7 @@ class Workspace:
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self.settings = settings
-        self.index = Index(library)
+        self.index = Index(library, STRUCTURE)
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
         self._edits: dict[str, list[Edit]] = {}

@@ -566,7 +566,10 @@ class Interpreter:
         if name in ("int", "torch_int"):
             value = self._quiet(node, env)
             return LATE if value is None else value
-        cls = self.index.resolve(owner.module.source.module, name) if name else None
+        local = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name == "_from_config" and isinstance(node.func, ast.Attribute):
+            local = getattr(node.func.value, "id", "")
+        cls = self.index.resolve(owner.module.source.module, local) if local else None
         return Module(cls, text, self._constructor_args(cls, node, env) if cls else {})
 
     def _table(self, base: Module, node: ast.Call, env: dict[str, Any], text: str) -> Any:
