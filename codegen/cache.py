@@ -35,6 +35,15 @@ class Record:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RewriteRecord:
+    """What the rewrite passes read (digests by path), what they changed, and their report."""
+
+    reads: Mapping[str, str]
+    edits: Mapping[str, str]
+    report: tuple[Mapping[str, Any], ...] = ()
+
+
 @dataclass
 class Cache:
     """Records by model and the digests of files by size and time. Mutable; saved once per run."""
@@ -43,6 +52,7 @@ class Cache:
     identity: str
     records: dict[str, Record] = field(default_factory=dict)
     stats: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    rewrite: RewriteRecord | None = None
 
     def digest(self, path: Path) -> str:
         """Content digest of a file, "" if there is none; unchanged size and time skip reading."""
@@ -69,6 +79,7 @@ class Cache:
             "identity": self.identity,
             "records": {model: asdict(record) for model, record in self.records.items()},
             "stats": self.stats,
+            "rewrite": asdict(self.rewrite) if self.rewrite else None,
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -106,10 +117,11 @@ def load_cache(tree: Tree, rewrite: bool, enabled: bool) -> Cache:
         if data["format"] != _FORMAT or data["identity"] != empty.identity:
             return empty
         records = {str(model): _record(item) for model, item in data["records"].items()}
+        rewritten = RewriteRecord(**data["rewrite"]) if data["rewrite"] else None
         stats = {str(path): (int(a), int(b), str(c)) for path, (a, b, c) in data["stats"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return empty
-    return Cache(empty.folder, empty.identity, records, stats)
+    return Cache(empty.folder, empty.identity, records, stats, rewritten)
 
 
 def _record(data: Mapping[str, Any]) -> Record:

@@ -47,6 +47,11 @@ def build_parser() -> argparse.ArgumentParser:
             epilog=f"example: {example}",
         )
         _add_common(command)
+        command.add_argument(
+            "--rewrite",
+            action="store_true",
+            help="run the rewrite passes first (a project can switch them on for good)",
+        )
         if name == "sync":
             command.add_argument(
                 "--force", action="store_true", help="overwrite files without our banner, too"
@@ -119,6 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.jobs,
             not arguments.no_cache,
             getattr(arguments, "force", False),
+            arguments.rewrite or tree.config.rewrite,
             progress=progress,
         )
         run = (sync if arguments.command == "sync" else check)(tree, arguments.models, options)

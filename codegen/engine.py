@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 
 from codegen.cache import Cache, Record
-from codegen.errors import CodegenError, Diagnostic, fail
+from codegen.errors import Diagnostic, fail
 from codegen.formatting import format_texts
 from codegen.job import Job, JobResult, Runner, run_job, start_worker
 from codegen.names import NameTable
@@ -40,6 +40,7 @@ class Engine:
     jobs: int
     overlay: dict[str, str] = field(default_factory=dict)
     progress: Progress = lambda done, total: None
+    load_sources: Callable[[], Mapping[str, str]] | None = None
     results: dict[str, JobResult] = field(default_factory=dict)
     failed: dict[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
@@ -51,7 +52,6 @@ class Engine:
         """Settle the models and all they build on."""
         wanted = self.plan.closure(models)
         order = [model for model in self.plan.order if model in wanted]
-        self._digests = {path: digest_text(text) for path, text in self.overlay.items()}
         try:
             while True:
                 ready = self._ready(order)
@@ -61,6 +61,10 @@ class Engine:
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def set_digests(self, digests: Mapping[str, str]) -> None:
+        """Tell the digests of sources that ``load_sources`` will replace."""
+        self._digests.update(digests)
 
     def digest(self, path: str) -> str:
         """Digest of an input as this run sees it."""
@@ -125,13 +129,13 @@ class Engine:
 
     def _expand(self, models: Sequence[str]) -> None:
         """Expand and format the models; their texts become visible to those that build on them."""
+        if self.load_sources is not None:
+            self.overlay.update(self.load_sources())
+            self.load_sources = None
         jobs = [Job(self.tree.definition(model), self._overlay_for(model)) for model in models]
         results = self._results(jobs)
         texts = {path: text for result in results for path, text in result.texts.items()}
-        try:
-            formatted = format_texts(texts, self.tree.formatting) if texts else {}
-        except CodegenError as error:
-            raise error
+        formatted = format_texts(texts, self.tree.formatting) if texts else {}
         for result in results:
             if result.problems:
                 self.failed[result.model] = result.problems
@@ -145,19 +149,8 @@ class Engine:
 
     def _overlay_for(self, model: str) -> dict[str, str]:
         """The part of the overlay that a job can need."""
-        targets = {self.tree.definition(name).target for name in self.plan.providers[model]}
-        own = self.tree.definition(model).path
-        return {
-            path: text
-            for path, text in self.overlay.items()
-            if path == own or path.rpartition("/")[0] in targets or path in self._sources
-        }
-
-    @property
-    def _sources(self) -> frozenset[str]:
-        return self._rewritten
-
-    _rewritten: frozenset[str] = frozenset()
+        paths = self.plan.sources[model]
+        return {path: self.overlay[path] for path in paths if path in self.overlay}
 
     def _results(self, jobs: Sequence[Job]) -> list[JobResult]:
         total = len(jobs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from codegen.errors import Diagnostic
 
@@ -57,12 +58,13 @@ class ModelOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A whole run: models in order, texts to write, and counts for the summary."""
+    """A whole run: models in order, the paths written, and the report of the rewrite passes."""
 
     outcomes: tuple[ModelOutcome, ...]
     dependents: tuple[str, ...] = ()
     written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seconds: float = 0.0
+    report: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def problems(self) -> tuple[Diagnostic, ...]:

@@ -15,10 +15,11 @@ _FROM = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import\b", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``providers`` maps each model to the models whose files it is built from; ``order`` lists
-    models so that providers come first."""
+    """``providers`` maps each model to the models whose files it is built from, ``sources`` to the
+    paths it may read; ``order`` lists models so that providers come first."""
 
     providers: Mapping[str, frozenset[str]]
+    sources: Mapping[str, frozenset[str]]
     order: tuple[str, ...]
 
     def closure(self, models: Iterable[str]) -> set[str]:
@@ -48,20 +49,24 @@ def make_plan(tree: Tree, texts: Mapping[str, str]) -> Plan:
     """
     by_file = {(item.target, item.model): item.model for item in tree.definitions}
     providers: dict[str, frozenset[str]] = {}
+    sources: dict[str, frozenset[str]] = {}
     for model, text in texts.items():
         needed = set()
+        paths = {tree.definition(model).path}
         for spelled in _FROM.findall(text):
             module = tree.convention.parent_module(spelled)
             kind = module_file_type(module) if module else None
             path = tree.source_path(module) if module and kind else None
             if path is None or kind is None:
                 continue
+            paths.add(path)
             folder, _, name = path.rpartition("/")
             provider = by_file.get((folder, name[len(kind) + 1 : -len(".py")]))
             if provider and provider != model:
                 needed.add(provider)
         providers[model] = frozenset(needed)
-    return Plan(providers, _order(providers, tree))
+        sources[model] = frozenset(paths)
+    return Plan(providers, sources, _order(providers, tree))
 
 
 def _order(providers: Mapping[str, frozenset[str]], tree: Tree) -> tuple[str, ...]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from codegen.cache import Cache, Record, load_cache
 from codegen.engine import Engine, Progress, default_jobs, record_of
 from codegen.errors import CodegenError, Diagnostic, Location
+from codegen.formatting import FormatSettings
 from codegen.nametable import read_name_table
 from codegen.outcome import FileOutcome, ModelOutcome, Run, State
 from codegen.plan import make_plan
 from codegen.render import carries_banner
+from codegen.rewriting import Rewriting, recall_rewriting, run_rewriting
 from codegen.sources import digest_text, read_text
 from codegen.tree import Tree, select_models
 from codegen.workspace import Workspace
@@ -34,7 +37,7 @@ def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
     started = time.perf_counter()
     cache = load_cache(tree, options.rewrite, options.cache)
     run, _ = _examine(tree, names, options, cache)
-    return Run(run.outcomes, run.dependents, {}, time.perf_counter() - started)
+    return replace(run, seconds=time.perf_counter() - started)
 
 
 def sync(tree: Tree, names: Sequence[str], options: Options) -> Run:
@@ -53,7 +56,7 @@ def sync(tree: Tree, names: Sequence[str], options: Options) -> Run:
         if options.cache:
             cache.save()
     seconds = time.perf_counter() - started
-    return Run(tuple(outcomes), run.dependents, written, seconds)
+    return replace(run, outcomes=tuple(outcomes), written=written, seconds=seconds)
 
 
 def _examine(
@@ -65,14 +68,31 @@ def _examine(
     jobs = options.jobs or default_jobs()
     engine = Engine(tree, cache, plan, _name_table(tree), jobs, progress=options.progress)
     engine.failed.update(problems)
+    rewriting = Rewriting()
+    if options.rewrite:
+        again = partial(run_rewriting, tree, texts, cache, partial(_plain_texts, engine))
+        rewriting = recall_rewriting(tree, cache) or again()
+        # What was recalled has no texts; they are made when something has to be expanded.
+        engine.load_sources = lambda: again().edits if rewriting.known else rewriting.edits
+        engine.set_digests(rewriting.digests)
     engine.run(models)
     wanted = plan.closure(models)
     outcomes = [_outcome(tree, model, engine, texts) for model in plan.order if model in wanted]
+    outcomes = _with_rewritten(tree, outcomes, rewriting)
     if not names:
         outcomes += _orphans(tree, cache)
     changed = [outcome.model for outcome in outcomes if not outcome.in_sync]
     dependents = plan.dependents(changed) - wanted
-    return Run(tuple(outcomes), tuple(sorted(dependents))), engine
+    return Run(tuple(outcomes), tuple(sorted(dependents)), report=rewriting.report), engine
+
+
+def _plain_texts(engine: Engine) -> dict[str, str]:
+    """The generated files of a project as they are without rewrite passes, unformatted."""
+    tree = replace(engine.tree, formatting=FormatSettings("none"))
+    cache = Cache(engine.cache.folder, "")
+    plain = Engine(tree, cache, engine.plan, engine.names, 1)
+    plain.run(engine.plan.order)
+    return plain.overlay
 
 
 def _definition_texts(
@@ -112,15 +132,15 @@ def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> M
     item = tree.definition(model)
     base = ModelOutcome(model, item.path)
     if model in engine.failed:
-        return _replace(base, problems=engine.failed[model])
+        return replace(base, problems=engine.failed[model])
     if model in engine.blocked:
-        return _replace(base, blocked_by=engine.blocked[model])
+        return replace(base, blocked_by=engine.blocked[model])
     result = engine.results.get(model)
     if result is None:
         record = engine.cache.records[model]
         files = tuple(FileOutcome(path, State.FRESH) for path in record.outputs)
         parents = tuple(path for path in record.inputs if path != item.path)
-        return _replace(
+        return replace(
             base, files=files, parents=parents, lines=record.lines, warnings=record.warnings
         )
     previous = engine.cache.records.get(model)
@@ -134,7 +154,7 @@ def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> M
                 found.append(FileOutcome(path, State.ORPHAN, old))
     record = record_of(result, texts[model].count("\n"))
     parents = tuple(path for path in result.inputs if path != item.path)
-    return _replace(
+    return replace(
         base,
         files=tuple(found),
         parents=parents,
@@ -142,12 +162,6 @@ def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> M
         warnings=result.warnings,
         expanded=True,
     )
-
-
-def _replace(outcome: ModelOutcome, **changes: object) -> ModelOutcome:
-    from dataclasses import replace
-
-    return replace(outcome, **changes)  # type: ignore[arg-type]
 
 
 def _on_disk(tree: Tree, path: str) -> str | None:
@@ -173,6 +187,25 @@ def _compare(
     if previous is not None and previous.outputs.get(path) == digest_text(text):
         return FileOutcome(path, State.EDITED, old, text)
     return FileOutcome(path, State.STALE, old, text)
+
+
+def _with_rewritten(
+    tree: Tree, outcomes: Sequence[ModelOutcome], rewriting: Rewriting
+) -> list[ModelOutcome]:
+    """Add the sources that the passes changed, and their helper modules, to the outcomes."""
+    by_path = {outcome.definition: index for index, outcome in enumerate(outcomes)}
+    result = list(outcomes)
+    for path, text in rewriting.files.items():
+        old = _on_disk(tree, path)
+        state = State.FRESH if old == text else State.MISSING if old is None else State.STALE
+        file = FileOutcome(path, state, old, text)
+        if path in by_path:
+            known = result[by_path[path]]
+            result[by_path[path]] = replace(known, files=(*known.files, file))
+        else:
+            name = path.rpartition("/")[2].removesuffix(".py").removeprefix("modeling_")
+            result.append(ModelOutcome(name, path, (file,)))
+    return result
 
 
 def _orphans(tree: Tree, cache: Cache) -> list[ModelOutcome]:
@@ -213,7 +246,7 @@ def _write(
             )
             for file in foreign
         )
-        return _replace(outcome, problems=problems)
+        return replace(outcome, problems=problems)
     texts = {
         file.path: file.new
         for file in outcome.files
@@ -224,12 +257,12 @@ def _write(
         try:
             workspace.replace(texts, removed)
         except CodegenError as error:
-            return _replace(outcome, problems=error.diagnostics)
+            return replace(outcome, problems=error.diagnostics)
         written[outcome.model] = (*texts, *removed)
     result = engine.results.get(outcome.model)
     if result is not None:
         cache.records[outcome.model] = record_of(result, outcome.lines[0])
-    elif not outcome.definition:
+    elif not outcome.definition and outcome.model in cache.records:
         cache.records.pop(outcome.model, None)
     for path in texts:
         cache.digest(tree.output / path)

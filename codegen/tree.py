@@ -6,6 +6,7 @@ import importlib.util
 import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from codegen.config import Config, read_config
@@ -52,7 +53,11 @@ class Tree:
 
     def definition(self, model: str) -> DefinitionFile:
         """The definition of a model."""
-        return next(item for item in self.definitions if item.model == model)
+        return self._by_model[model]
+
+    @cached_property
+    def _by_model(self) -> dict[str, DefinitionFile]:
+        return {item.model: item for item in self.definitions}
 
     def source_path(self, module: str) -> str | None:
         """Path of a parent module: relative to the tree, absolute when it is installed."""

@@ -85,6 +85,7 @@ class Scope:
     riders: dict[str, list[str]] = field(default_factory=dict)
     immediate: dict[str, frozenset[str]] = field(default_factory=dict)
     redirected: dict[str, frozenset[str]] = field(default_factory=dict)
+    _linked: frozenset[str] = frozenset()
     _class_uses: dict[str, frozenset[str]] = field(default_factory=dict)
     _closures: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -94,7 +95,8 @@ class Scope:
 
     def link(self, only: set[str] | None = None) -> None:
         """Derive the immediate uses of the functions and assignments (of ``only`` those named)."""
-        names = self._linked = frozenset(self.known())
+        names = frozenset(self.known())
+        self._linked = names
         for name, node in self.nodes.items():
             if node.kind == "class" or node.symbol.owner or not (only is None or name in only):
                 continue
@@ -143,7 +145,6 @@ class Scope:
         return self._own_classes
 
     def __post_init__(self) -> None:
-        self._linked: frozenset[str] = frozenset()
         self._own_classes = {
             name: node for name, node in self.nodes.items() if node.kind == "class"
         }

@@ -42,7 +42,7 @@ def _thread(workspace: Workspace, cls: ClassInfo, function: Function) -> None:
         helper, reason = "split_precomputed", "prefixed keywords reach the features methods"
     elif function.name == "_expand_inputs_for_generation":
         edits = expansion_edits(text, function)
-        if edits and "_validate_model_kwargs" not in cls.methods:
+        if edits and not has_validation(workspace, cls):
             edits.append(validation_edit(text, function))
         helper, reason = "split_precomputed", "prefixed keywords are dropped where inputs are repeated"
     else:
@@ -118,6 +118,14 @@ def expansion_edits(text: SourceText, function: Function) -> list[Edit]:
         f"    _, {keywords.arg} = split_precomputed({keywords.arg})",
     ]
     return [Edit(place, place, block(lines, indent))]
+
+
+def has_validation(workspace: Workspace, cls: ClassInfo) -> bool:
+    """Tell whether a class has or inherits the hook, as far as the tree shows it."""
+    ancestors = workspace.index.mro(cls)
+    if any("_validate_model_kwargs" in ancestor.methods for ancestor in ancestors):
+        return True
+    return any("_expand_inputs_for_generation" in ancestor.methods for ancestor in ancestors[1:])
 
 
 def validation_edit(text: SourceText, function: Function) -> Edit:
