@@ -1,7 +1,7 @@
-"""Straightforward per-entry loops for what the helpers in `utils` compute: the baseline of the benchmark.
+"""Straightforward per-entry loops for what `utils` computes: the baseline of the benchmark.
 
-Every function walks over the images (or audios) with tensor operations for one entry at a time, the way
-model code is usually written, and joins the pieces.
+Every function walks over the images (or audios) with tensor operations for one entry at a time, the
+way model code is usually written, and joins the pieces.
 """
 
 import torch
@@ -190,7 +190,7 @@ def audio_cu_seqlens(lengths: torch.Tensor) -> torch.Tensor:
 def audio_window_cu_seqlens(
     lengths: torch.Tensor, feature_lens: torch.Tensor, n_window_infer: int, n_window: int
 ) -> torch.Tensor:
-    """Boundaries of windows inside every audio after three stride-2 convolutions of chunks of 100."""
+    """Boundaries of windows in every audio after three stride-2 convolutions over chunks of 100."""
 
     def after(length: torch.Tensor) -> torch.Tensor:
         return halve(halve(halve(length % 100))) + 13 * (length // 100)

@@ -1,1 +1,1 @@
-"""Runtime helpers that generated modeling code imports: pure functions of torch tensors, no weights."""
+"""Runtime helpers that generated modeling code imports: pure functions of tensors, no weights."""

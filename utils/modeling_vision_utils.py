@@ -1,9 +1,10 @@
-"""Vision helpers for generated modeling code: tensors that depend on grid sizes and configuration only.
+"""Vision helpers for generated modeling code: tensors that depend on grids and configuration.
 
-All are pure functions of a grid `(num_entries, 3)` with rows `(t, h, w)` (frames, patch rows, patch columns
-of one image or video) and of scalars. They loop over no entry, check their input in eager mode with at most
-one host read, and can be captured by `torch.compile(fullgraph=True)` and `torch.export` with a dynamic
-number of entries and patches when the total is given by keyword. Results lie on the grid's device.
+All are pure functions of a grid `(num_entries, 3)` with rows `(t, h, w)` (frames, patch rows, patch
+columns of one image or video) and of scalars. They loop over no entry, check their input in eager
+mode with at most one host read, and can be captured by `torch.compile(fullgraph=True)` and
+`torch.export` with a dynamic number of entries and patches when the total is given by keyword.
+Results lie on the grid's device.
 """
 
 from utils.vision_interpolation import (

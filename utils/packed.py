@@ -1,12 +1,12 @@
-"""Packed index arithmetic and the checks of grids and lengths that the vision and audio helpers share.
+"""Packed index arithmetic and checks of grids that the vision and audio helpers share.
 
-Rows of many images (or audios) lie behind each other in one packed dimension. The helpers never walk over
-the entries: they find, for each packed position, the entry that owns it and the offset inside that entry,
-and compute from these two.
+Rows of many images (or audios) lie behind each other in one packed dimension. The helpers never
+walk over the entries: they find, for each packed position, the entry that owns it and the offset
+inside that entry, and compute from these two.
 
-Reading values on the host is allowed in eager mode, once per call: it pays for the checks and opens the
-short cut for equal rows. It does not happen while a graph is captured, nor on an accelerator when the
-caller has given the total: then a wrong grid is not noticed here.
+Reading values on the host is allowed in eager mode, once per call: it pays for the checks and opens
+the short cut for equal rows. It does not happen while a graph is captured, nor on an accelerator
+when the caller has given the total: then a wrong grid is not noticed here.
 """
 
 from collections.abc import Sequence
@@ -31,16 +31,21 @@ class GridFacts:
 
 def is_tracing() -> bool:
     """Tell whether a graph is being captured, so that values of tensors cannot be read."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+    return torch.compiler.is_compiling() or is_jit_tracing()
+
+
+def is_jit_tracing() -> bool:
+    """Tell whether `torch.jit.trace` runs, under which models keep other dtypes."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined]
 
 
 def can_read(values: torch.Tensor, total: int | None) -> bool:
-    """Tell whether `values` may be read on the host: eager, and either free (CPU) or needed (no total)."""
+    """Tell whether `values` may be read on the host: eager, and free (CPU) or needed (no total)."""
     return not is_tracing() and (total is None or values.device.type == "cpu")
 
 
 def check_grid_layout(grid_thw: torch.Tensor) -> None:
-    """Raise ValueError unless `grid_thw` is an integer tensor of shape `(num_entries, 3)`, not empty."""
+    """Raise ValueError unless `grid_thw` holds integers, `(num_entries, 3)` and not empty."""
     if grid_thw.ndim != 2 or grid_thw.shape[1] != 3:
         raise ValueError(f"grid_thw must have shape (num_entries, 3), got {tuple(grid_thw.shape)}")
     if grid_thw.is_floating_point() or grid_thw.dtype == torch.bool:
@@ -76,7 +81,8 @@ def read_grid(
         totals: 0-d integer tensors that are read together with the summary.
 
     Raises:
-        ValueError: wrong rank or dtype, no row, a value below one, h or w not a multiple of its merge size,
+        ValueError: wrong rank or dtype, no row, a value below one, h or w not a multiple of its
+        merge size,
             `given` unlike the grid.
     """
     check_grid_layout(grid_thw)
@@ -95,7 +101,7 @@ def read_grid(
 
 
 def check_merge(merge: int | torch.Tensor, grid_thw: torch.Tensor) -> None:
-    """Raise ValueError unless `merge` is a positive int or a 1-D integer tensor with one size per entry."""
+    """Raise ValueError unless `merge` is a positive int or 1-D integers, one per entry."""
     if isinstance(merge, int):
         check_positive("spatial_merge_size", merge)
     elif merge.ndim != 1 or merge.is_floating_point():
@@ -139,7 +145,7 @@ def _check_values(low: int, rest: int, merge_low: int, merge: int | torch.Tensor
 
 
 def resolve_total(total: int | None, sizes: torch.Tensor) -> int:
-    """Return the caller's total, or else Σ sizes: a host read in eager mode, an unbacked size in a capture."""
+    """Return the caller's total, or else Σ sizes: read, or an unbacked size in a capture."""
     if total is not None:
         return total
     found = int(sizes.sum().item())
@@ -155,8 +161,8 @@ def locate(sizes: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]
         sizes: `(num_entries,)` int64 sizes; `total` = Σ sizes.
 
     Returns:
-        `owner` `(total,)` int64, the entry of each position, and `offset` `(total,)` int64, the position
-        inside its entry: `position − Σ sizes[:owner]`.
+        `owner` `(total,)` int64, the entry of each position, and `offset` `(total,)` int64, the
+        position inside its entry: `position − Σ sizes[:owner]`.
     """
     ends = sizes.cumsum(0)
     position = torch.arange(total, device=sizes.device)
@@ -166,7 +172,7 @@ def locate(sizes: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def spread(values: torch.Tensor, sizes: torch.Tensor, total: int) -> torch.Tensor:
-    """Repeat `values[i]` `sizes[i]` times: `(total,)`. For eager mode: `locate` is the form to capture."""
+    """Repeat `values[i]` `sizes[i]` times, `(total, ...)`, in eager mode; captures use `locate`."""
     return torch.repeat_interleave(values, sizes, dim=0, output_size=total)
 
 
@@ -182,7 +188,8 @@ def locate_bounded(
     """Like `locate` for `bound` positions of which only the first Σ sizes exist.
 
     Returns:
-        `owner`, `offset` and `exists`, each `(bound,)`; the positions that do not exist get the last entry.
+        `owner`, `offset` and `exists`, each `(bound,)`; the positions that do not exist get the
+        last entry.
     """
     ends = sizes.cumsum(0)
     position = torch.arange(bound, device=sizes.device)
@@ -197,12 +204,12 @@ def with_leading_zero(ends: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def boundary_dtype(like: torch.Tensor) -> torch.dtype:
-    """Dtype of boundaries: int32, which attention kernels want; the input's dtype under `torch.jit.trace`."""
-    return like.dtype if torch.jit.is_tracing() else torch.int32
+    """Return int32, which attention kernels want; the dtype of `like` under `torch.jit.trace`."""
+    return like.dtype if is_jit_tracing() else torch.int32
 
 
 def repeat_frame(frame: torch.Tensor, times: int, dim: int = 0) -> torch.Tensor:
-    """Repeat what was computed for one frame `times` times along `dim`, without a copy for one frame."""
+    """Repeat the values of one frame `times` times along `dim`, without a copy if once."""
     if times == 1:
         return frame
     shape: Sequence[int] = [*frame.shape[:dim], times * frame.shape[dim], *frame.shape[dim + 1 :]]
@@ -211,9 +218,9 @@ def repeat_frame(frame: torch.Tensor, times: int, dim: int = 0) -> torch.Tensor:
 
 
 def divide(numerator: torch.Tensor, divisor: torch.Tensor) -> torch.Tensor:
-    """Return `numerator ÷ divisor` for positive integers, also where a compiler evaluates absent elements.
+    """Return `numerator ÷ divisor` of positive integers, safe where compilers pad with zeros.
 
-    A fused kernel of inductor computes masked elements (of a padding, say) with a divisor that reads as 0,
-    and integer division by zero ends the process' call with an error.
+    A fused kernel of inductor computes masked elements (of a padding, say) with a divisor that
+    reads as 0, and integer division by zero is an error there.
     """
     return numerator // divisor.clamp_min(1)

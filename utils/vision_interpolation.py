@@ -1,12 +1,13 @@
-"""Interpolation of learned position tables: gather indices, weights and sampling coordinates per patch.
+"""Interpolation of learned position tables: indices, weights and coordinates per patch.
 
-A table of S×S learned positions is read at one point per patch, bilinearly between four entries. Two rules
-place the `n` patches of an axis on the S table entries:
+A table of S×S learned positions is read at one point per patch, bilinearly between four entries.
+Two rules place the `n` patches of an axis on the S table entries:
 
     corners aligned    linspace(0, S−1, n)[i]
     half pixel         max((i + ½) · S/n − ½, 0)
 
-The point splits into `low = ⌊point⌋`, `high = min(low + 1, S − 1)` and the fraction `d = point − low`.
+The point splits into `low = ⌊point⌋`, `high = min(low + 1, S − 1)` and the fraction `d = point −
+low`.
 """
 
 from collections.abc import Callable
@@ -29,8 +30,8 @@ AxisRule = Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor]
 """Places patch `index` of an axis of `size` patches on `side` table entries (fp32)."""
 
 # `torch.linspace` counts its second half down from the end, and compilers may fuse that product and
-# difference into one rounding. Whether the torch build did so for this processor shows in a value that
-# differs between the two.
+# difference into one rounding. Whether the torch build did so for this processor shows in a value
+# that differs between the two.
 _LINSPACE_IS_FUSED = torch.linspace(0, 5, 14, device="cpu")[8].item() != (
     5 - (torch.tensor(5.0, device="cpu") / 13 * 5).item()
 )
@@ -43,19 +44,21 @@ def get_pos_embed_indices(
     *,
     num_tokens: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the four table entries around every patch and their weights, corners aligned, block-major.
+    """Return the table entries around every patch and their weights, corners aligned, block-major.
 
     Args:
         grid_thw: `(num_entries, 3)` integers, rows `(t, h, w)` in patches.
         num_grid_per_side: S, the side of the learned table.
         spatial_merge_size: m of the block-major order.
-        num_tokens: N = Σ t·h·w; given, nothing is read on an accelerator and the call can be captured.
+        num_tokens: N = Σ t·h·w; given, nothing is read on an accelerator and the call can be
+            captured.
 
     Returns:
-        `embed_indices` `(4, N)` int64: `y·S + x` for (low, low), (low, high), (high, low), (high, high) of
-        (y, x); `bilinear_weights` `(4, N)` float32: (1−dy)(1−dx), (1−dy)dx, dy(1−dx), dy·dx. Points equal
-        `torch.linspace` on the CPU bit for bit on every device. Cast the weights to the table's dtype
-        before use, and add the four products from left to right, to keep low precision bitwise too.
+        `embed_indices` `(4, N)` int64: `y·S + x` for (low, low), (low, high), (high, low), (high,
+        high) of (y, x); `bilinear_weights` `(4, N)` float32: (1−dy)(1−dx), (1−dy)dx, dy(1−dx),
+        dy·dx. Points equal `torch.linspace` on the CPU bit for bit on every device. Cast the
+        weights to the table's dtype before use, and add the four products from left to right, to
+        keep low precision bitwise too.
 
     Raises:
         ValueError: malformed grid or S < 1.
@@ -69,7 +72,7 @@ def get_pos_embed_indices(
 def get_half_pixel_indices(
     grid_thw: torch.Tensor, num_grid_per_side: int, *, num_tokens: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return table entries and weights of `F.interpolate(mode="bilinear", align_corners=False)`, raster.
+    """Return table entries and weights of bilinear `F.interpolate`, half pixel rule, raster.
 
     Args:
         grid_thw: `(num_entries, 3)` integers.
@@ -77,9 +80,10 @@ def get_half_pixel_indices(
         num_tokens: N = Σ t·h·w, see `get_pos_embed_indices`.
 
     Returns:
-        `(4, N)` int64 and `(4, N)` float32 as in `get_pos_embed_indices`, by the half pixel rule. The sum
-        `(table[indices] * weights[..., None]).sum(0)` is not bitwise equal to `F.interpolate`, whose
-        products are ordered differently: about 5e-6 on a table of unit normals in float32.
+        `(4, N)` int64 and `(4, N)` float32 as in `get_pos_embed_indices`, by the half pixel rule.
+        The sum `(table[indices] * weights[..., None]).sum(0)` is not bitwise equal to
+        `F.interpolate`, whose products are ordered differently: about 5e-6 on a table of unit
+        normals in float32.
 
     Raises:
         ValueError: malformed grid or S < 1.
@@ -134,10 +138,11 @@ def _sample_axis(index: torch.Tensor, size: torch.Tensor | int) -> torch.Tensor:
 def place_corners_aligned(index: torch.Tensor, size: torch.Tensor, side: int) -> torch.Tensor:
     """Return `torch.linspace(0, side − 1, size)[index]` elementwise, as the CPU evaluates it.
 
-    With `step = (side − 1) / (size − 1)` rounded to float32, the first `size ÷ 2` points are `step·index`,
-    the others `side − 1 − step·(size − 1 − index)`, where torch fuses product and difference on most
-    processors. The float64 product of a float32 and a small integer is exact, so that rounding their
-    difference once gives the fused result on any device, also inside a compiled graph.
+    With `step = (side − 1) / (size − 1)` rounded to float32, the first `size ÷ 2` points are
+    `step·index`, the others `side − 1 − step·(size − 1 − index)`, where torch fuses product and
+    difference on most processors. The float64 product of a float32 and a small integer is exact, so
+    that rounding their difference once gives the fused result on any device, also inside a compiled
+    graph.
 
     Args:
         index, size: int64 of one shape, 0 ≤ index < size.
@@ -155,7 +160,7 @@ def place_corners_aligned(index: torch.Tensor, size: torch.Tensor, side: int) ->
 
 
 def place_half_pixel(index: torch.Tensor, size: torch.Tensor, side: int) -> torch.Tensor:
-    """Return `max((index + ½) · side/size − ½, 0)` elementwise in float32 for int64 `index` and `size`."""
+    """Return `max((index + ½) · side/size − ½, 0)` elementwise in float32, for int64 arguments."""
     scale = torch.full_like(size, side, dtype=torch.float32) / size
     return (scale * (index + 0.5) - 0.5).clamp_min(0)
 
@@ -181,7 +186,7 @@ def _interpolate(
 
 
 def _split(point: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the two neighbours of points `(k,)` as `(2, k)` int64 and their weights `(2, k)` float32."""
+    """Return the two neighbours of points `(k,)`, `(2, k)` int64, and their weights, float32."""
     low = point.to(torch.int64)
     fraction = point - low
     neighbours = torch.stack((low, (low + 1).clamp_max(side - 1)))
@@ -203,15 +208,15 @@ def _equal_frames(
 
 
 def _rows_of_blocks(values: torch.Tensor, m: int, w: int) -> torch.Tensor:
-    """Bring `(2, h)` values of the patch rows to `(2, 1, h/m, m·w)`: block-major, one row of blocks last."""
+    """Bring `(2, h)` values of patch rows to `(2, 1, h/m, m·w)`, rows of blocks in the last."""
     if m == 1:
         return values[:, None, :, None]
-    rows = values.unflatten(1, (-1, m))
+    rows = values.view(2, -1, m)
     return rows.repeat_interleave(m, dim=2).repeat(1, 1, w // m)[:, None]
 
 
 def _blocks_of_row(values: torch.Tensor, m: int) -> torch.Tensor:
-    """Bring `(2, w)` values of the patch columns to `(1, 2, 1, m·w)`: one row of blocks, block-major."""
+    """Bring `(2, w)` values of patch columns to `(1, 2, 1, m·w)`, a row of blocks."""
     columns = values.view(2, -1, 1, m).expand(-1, -1, m, -1)
     return columns.reshape(1, 2, 1, m * values.shape[1])
 
@@ -227,7 +232,7 @@ def _place_axis(size: int, side: int, rule: AxisRule, device: torch.device) -> t
 def _join_axes(
     grid: torch.Tensor, side: int, m: int, facts: GridFacts, rule: AxisRule
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute the axes of all entries once, gather them per patch of one frame and repeat the frames."""
+    """Compute the axes of all entries, gather them per patch of one frame, repeat the frames."""
     still = grid.clone()
     still[:, 0] = 1
     areas = still[:, 1] * still[:, 2]
@@ -275,14 +280,14 @@ def _gather(table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 def _pack_axis(
     sizes: torch.Tensor, side: int, rule: AxisRule
 ) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return neighbours and weights of the packed axes of all entries, and where each entry's axis starts."""
+    """Return neighbours and weights on the packed axes of all entries, and each axis' start."""
     total = int(sizes.sum())
     point = rule(count_up(sizes, total), spread(sizes, sizes, total), side)
     return _split(point, side), sizes.cumsum(0) - sizes
 
 
 def _repeat_frames(frames: torch.Tensor, areas: torch.Tensor, facts: GridFacts) -> torch.Tensor:
-    """Return `(N,)` positions in the packed single frames from which the repeated frames are taken."""
+    """Return the `(N,)` positions in the packed single frames that repeat them."""
     sizes = spread(areas, frames, facts.num_frames)
     start = spread(areas.cumsum(0) - areas, frames, facts.num_frames)
     shift = start - (sizes.cumsum(0) - sizes)

@@ -1,4 +1,4 @@
-"""Gather indices that bring merge units or patches together: pairs of frames, centres of merge blocks."""
+"""Gather indices that bring patches together: pairs of frames, centres of merge blocks."""
 
 import torch
 
@@ -19,16 +19,16 @@ from utils.packed import (
 def get_temporal_pair_indices(
     grid_thw: torch.Tensor, spatial_merge_size: int, *, num_pair_units: int | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return, for the pairs (0, 1), (2, 3), ... of the frames of every entry, the merge units of each.
+    """Return the merge units of the frames (0, 2, ...) of every entry and of their next frames.
 
-    An entry of one frame pairs this frame with itself. The last frame of an odd number of frames above one
-    is dropped, as the models' own loop does.
+    An entry of one frame pairs this frame with itself. The last frame of an odd number of frames
+    above one is dropped, as the models' own loop does.
 
     Args:
         grid_thw: `(num_entries, 3)` integers, rows `(t, h, w)` in patches.
         spatial_merge_size: m; a frame has h·w/m² merge units.
-        num_pair_units: P = Σ pairs·h·w/m², pairs being 1 for t = 1, else t ÷ 2; given, nothing is read on
-            an accelerator and the call can be captured.
+        num_pair_units: P = Σ pairs·h·w/m², pairs being 1 for t = 1, else t ÷ 2; given, nothing is
+            read on an accelerator and the call can be captured.
 
     Returns:
         `first` and `second`, both `(P,)` int64: positions of merge units in the packed sequence.
@@ -85,14 +85,16 @@ def get_unshuffle_indices(
 ) -> torch.Tensor:
     """Return the four central patches of every merge block, whose mean scales the frame down by m.
 
-    Bilinear scaling by 1/m reads every m×m block at its centre: between the four central patches for even
-    m, on the central patch for odd m (then named four times), on the patch itself for m = 1. The rows are
-    packed block-major, so that block `u` of an entry is its rows `u·m² ... u·m² + m² − 1`.
+    Bilinear scaling by 1/m reads every m×m block at its centre: between the four central patches
+    for even m, on the central patch for odd m (then named four times), on the patch itself for m =
+    1. The rows are packed block-major, so that block `u` of an entry is its rows `u·m² ... u·m² +
+    m² − 1`.
 
     Args:
         grid_thw: `(num_entries, 3)` integers.
         merge_sizes: m for all entries, or `(num_entries,)` integers, one per entry.
-        num_units: U = Σ t·h·w / m²; given, nothing is read on an accelerator and the call can be captured.
+        num_units: U = Σ t·h·w / m²; given, nothing is read on an accelerator and the call can be
+            captured.
 
     Returns:
         `(4, U)` int64 packed positions, with lo = (m − 1) ÷ 2 and hi = m ÷ 2 in the order (lo, lo),

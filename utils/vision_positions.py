@@ -1,8 +1,8 @@
-"""Row and column of every patch in block-major order (rotary position ids) and the raster permutation.
+"""Row and column of every patch in block-major order, and the way there from raster order.
 
-A grid row `(t, h, w)` counts frames, patch rows and patch columns of one image or video. With merge size m
-the patches of a frame are packed block by block: row block, column block, then row and column inside the
-m×m block. Position `k` of a frame is patch
+A grid row `(t, h, w)` counts frames, patch rows and patch columns of one image or video. With merge
+size m the patches of a frame are packed block by block: row block, column block, then row and
+column inside the m×m block. Position `k` of a frame is patch
 
     row = m · (k ÷ (m·w)) + (k ÷ m) mod m        column = m · ((k ÷ m²) mod (w/m)) + k mod m
 
@@ -33,9 +33,10 @@ def get_rotary_pos_ids(
 
     Args:
         grid_thw: `(num_entries, 3)` integers, rows `(t, h, w)` in patches.
-        spatial_merge_size: m, an int for all entries or a `(num_entries,)` integer tensor, one per entry.
-        num_tokens: N = Σ t·h·w; given, the call has no host read on an accelerator and can be captured
-            with a dynamic number of entries and patches.
+        spatial_merge_size: m, an int for all entries or a `(num_entries,)` integer tensor, one per
+            entry.
+        num_tokens: N = Σ t·h·w; given, the call has no host read on an accelerator and can be
+            captured with a dynamic number of entries and patches.
 
     Returns:
         `(N, 2)` int64 on the grid's device, `[row, column]` by the formula of this module.
@@ -65,9 +66,10 @@ def get_rotary_pos_ids_interleaved(
 ) -> torch.Tensor:
     """Return the same ids as `get_rotary_pos_ids`.
 
-    Model sources build them in two ways, by permuting a full grid or by writing block rows and columns
-    interleaved with the positions inside a block. The values do not differ; both names are kept so that a
-    rewritten source still shows which of the two it came from. Arguments, result and errors are the same.
+    Model sources build them in two ways, by permuting a full grid or by writing block rows and
+    columns interleaved with the positions inside a block. The values do not differ; both names are
+    kept so that a rewritten source still shows which of the two it came from. Arguments, result and
+    errors are the same.
     """
     return get_rotary_pos_ids(grid_thw, spatial_merge_size, num_tokens=num_tokens)
 
@@ -75,9 +77,10 @@ def get_rotary_pos_ids_interleaved(
 def get_image_pos_ids(
     height: int, width: int, *, device: torch.device | None = None
 ) -> torch.Tensor:
-    """Return raster `[row, column]` ids of one image of `height`×`width` patches: `(height·width, 2)` int64.
+    """Return the raster `[row, column]` ids of one image, `(height·width, 2)` int64.
 
-    Equal to `get_rotary_pos_ids([[1, height, width]], 1)` for encoders that know the size as two ints.
+    Equal to `get_rotary_pos_ids([[1, height, width]], 1)` for encoders that know the size as two
+    ints.
     """
     rows = torch.arange(height, device=device)[:, None].expand(height, width)
     columns = torch.arange(width, device=device).expand(height, width)
@@ -89,8 +92,8 @@ def get_block_permutation(
 ) -> torch.Tensor:
     """Return for every block-major position the packed raster position of the same patch.
 
-    `raster_rows[get_block_permutation(grid, m)]` brings rows that lie in raster order into block-major
-    order, so that `view(-1, m * m * channels)` joins the patches of a merge block.
+    `raster_rows[get_block_permutation(grid, m)]` brings rows that lie in raster order into
+    block-major order, so that `view(-1, m * m * channels)` joins the patches of a merge block.
 
     Args:
         grid_thw: `(num_entries, 3)` integers.
@@ -127,7 +130,7 @@ def get_block_permutation(
 def _block_major(
     inside: torch.Tensor, w: torch.Tensor, m: int | torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return row and column of the block-major positions `inside` a frame that is `w` patches wide."""
+    """Return row and column of block-major positions `inside` a frame of `w` patch columns."""
     if isinstance(m, int) and m == 1:
         row = divide(inside, w)
         return row, inside - row * w
@@ -163,7 +166,7 @@ def _locate_patches(
 
 
 def band_pattern(w: int, m: int, device: torch.device) -> torch.Tensor:
-    """Return `(m·w, 2)` ids of the patches of the first row of blocks of a frame `w` patches wide."""
+    """Return the `(m·w, 2)` ids of the first row of blocks of a frame of `w` patch columns."""
     band = torch.empty(w // m, m, m, 2, dtype=torch.int64, device=device)
     band[..., 0] = torch.arange(m, device=device).view(1, m, 1)
     band[..., 1] = torch.arange(w, device=device).view(w // m, 1, m)
@@ -243,8 +246,8 @@ def _permute_blocks(grid: torch.Tensor, m: int, facts: GridFacts) -> torch.Tenso
     bands = grid[:, 0] * grid[:, 1] // m
     blocks = spread(grid[:, 2] // m, bands, int(bands.sum()))
     units = facts.num_tokens // m**2
-    # A row of blocks covers the same range in both orders, m² positions per block: block j of a row whose
-    # first block is block b lies at m²·b + m·j = m·(b + j) + (m² − m)·b.
+    # A row of blocks covers the same range in both orders, m² positions per block: block j of a row
+    # whose first block is block b lies at m²·b + m·j = m·(b + j) + (m² − m)·b.
     first = torch.arange(units).mul_(m)
     first += spread((blocks.cumsum(0) - blocks) * (m**2 - m), blocks, units)
     result = torch.empty(units, m, m, dtype=torch.int64)

@@ -1,9 +1,10 @@
 """Attention segments of packed sequences: boundaries, segment ids per token and block masks.
 
-Packed attention lets a token see the tokens of its own segment only. Three forms say the same: boundaries
-(`cu_seqlens`, for flash kernels and for splitting), one segment id per token, and a block mask. Boundaries
-have a length that depends on the data. Two ways avoid it in a captured graph: boundaries filled up to a
-bound with repeated ends, that is with empty segments, and ids, which need only the number of tokens.
+Packed attention lets a token see the tokens of its own segment only. Three forms say the same:
+boundaries (`cu_seqlens`, for flash kernels and for splitting), one segment id per token, and a
+block mask. Boundaries have a length that depends on the data. Two ways avoid it in a captured
+graph: boundaries filled up to a bound with repeated ends, that is with empty segments, and ids,
+which need only the number of tokens.
 """
 
 import torch
@@ -30,13 +31,13 @@ def get_vision_cu_seqlens(
 
     Args:
         grid_thw: `(num_entries, 3)` integers, rows `(t, h, w)` in patches.
-        num_segments: F = Σ t or any larger number. Given, the shape does not depend on the values of the
-            grid; segments beyond F are empty (their boundaries repeat N), which no consumer notices. The
-            number of tokens is always large enough.
+        num_segments: F = Σ t or any larger number. Given, the shape does not depend on the values
+            of the grid; segments beyond F are empty (their boundaries repeat N), which no consumer
+            notices. The number of tokens is always large enough.
 
     Returns:
-        `(F + 1,)` or `(num_segments + 1,)` int32 (the grid's dtype under `torch.jit.trace`): 0 and the
-        running sum of h·w, t times per entry.
+        `(F + 1,)` or `(num_segments + 1,)` int32 (the grid's dtype under `torch.jit.trace`): 0 and
+        the running sum of h·w, t times per entry.
 
     Raises:
         ValueError: wrong rank or dtype, no row, a value below one, `num_segments` too small.
@@ -81,11 +82,13 @@ def get_vision_segment_ids(
 ) -> torch.Tensor:
     """Return the number of the frame that each patch belongs to, counted over all entries.
 
-    Equal to `get_segment_ids(get_vision_cu_seqlens(grid_thw), num_tokens)` without the boundaries between.
+    Equal to `get_segment_ids(get_vision_cu_seqlens(grid_thw), num_tokens)` without the boundaries
+    between.
 
     Args:
         grid_thw: `(num_entries, 3)` integers.
-        num_tokens: N = Σ t·h·w; given, nothing is read on an accelerator and the call can be captured.
+        num_tokens: N = Σ t·h·w; given, nothing is read on an accelerator and the call can be
+            captured.
 
     Returns:
         `(N,)` int64, not decreasing.
@@ -148,8 +151,8 @@ def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int) -> torch.Tensor:
     """Return the segment that each token belongs to.
 
     Args:
-        cu_seqlens: `(num_segments + 1,)` integers, not decreasing, first 0 and last `num_tokens`; repeated
-            boundaries (empty segments) are allowed and get no token.
+        cu_seqlens: `(num_segments + 1,)` integers, not decreasing, first 0 and last `num_tokens`;
+            repeated boundaries (empty segments) are allowed and get no token.
         num_tokens: N, usually a dimension of the hidden states.
 
     Returns:
@@ -160,7 +163,8 @@ def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int) -> torch.Tensor:
     """
     if cu_seqlens.ndim != 1 or cu_seqlens.is_floating_point():
         raise ValueError(
-            f"cu_seqlens must be a 1-D integer tensor, got {cu_seqlens.dtype} {tuple(cu_seqlens.shape)}"
+            f"cu_seqlens must be a 1-D integer tensor, got {cu_seqlens.dtype} "
+            f"{tuple(cu_seqlens.shape)}"
         )
     if not (torch.compiler.is_compiling() or cu_seqlens.shape[0] > 1):
         raise ValueError("cu_seqlens needs at least two boundaries")
@@ -172,10 +176,11 @@ def get_segment_mask(segment_ids: torch.Tensor, dtype: torch.dtype | None = None
     """Return the block mask of packed attention.
 
     Args:
-        segment_ids: `(N,)` integers, one segment per token (`get_segment_ids`, `get_vision_segment_ids`).
-        dtype: None for a boolean mask (True: may attend), which sdpa takes; a floating dtype for the
-            additive mask of eager attention, 0 where a token may attend and the dtype's lowest value
-            elsewhere.
+        segment_ids: `(N,)` integers, one segment per token (`get_segment_ids`,
+            `get_vision_segment_ids`).
+        dtype: None for a boolean mask (True: may attend), which sdpa takes; a floating dtype for
+            the additive mask of eager attention, 0 where a token may attend and the dtype's lowest
+            value elsewhere.
 
     Returns:
         `(1, 1, N, N)`.

@@ -1,8 +1,9 @@
 """Window attention of vision encoders: order of the merge units and boundaries of the windows.
 
-A merge unit is one m×m block of patches; a frame has `H × W = h/m × w/m` units. Windows are V×V units, cut
-off at the lower and right side of the frame. Window-major order sorts the units of a frame by (row ÷ V,
-column ÷ V, row, column). Position `k` of a frame in that order is found without sorting:
+A merge unit is one m×m block of patches; a frame has `H × W = h/m × w/m` units. Windows are V×V
+units, cut off at the lower and right side of the frame. Window-major order sorts the units of a
+frame by (row ÷ V, column ÷ V, row, column). Position `k` of a frame in that order is found without
+sorting:
 
     band   = k ÷ (V·W)                        rows of windows above are full, V·W units each
     height = min(V, H − band·V)
@@ -47,15 +48,16 @@ def get_window_index(
         spatial_merge_size: m.
         window_size: side of a window in pixels; V = window_size ÷ m ÷ patch_size units.
         patch_size: side of a patch in pixels.
-        num_tokens: N = Σ t·h·w; given, the shape of the first result does not depend on the grid's values.
-        num_windows: number of windows or any larger number; given, so is the shape of the second: the
-            windows beyond the last are empty (boundaries repeat N). The number of merge units is always
-            large enough. Left out in a graph capture with `num_tokens`, N ÷ m² is taken.
+        num_tokens: N = Σ t·h·w; given, the shape of the first result does not depend on the grid's
+            values.
+        num_windows: number of windows or any larger number; given, so is the shape of the second:
+            the windows beyond the last are empty (boundaries repeat N). The number of merge units
+            is always large enough. Left out in a graph capture with `num_tokens`, N ÷ m² is taken.
 
     Returns:
-        `window_index` `(N ÷ m²,)` int64: for every window-major position the block-major unit, a permutation.
-        `cu_window_seqlens` `(windows + 1,)` int32 (the grid's dtype under `torch.jit.trace`): window ends in
-        patches (units · m²) behind a 0, without empty windows.
+        `window_index` `(N ÷ m²,)` int64: for every window-major position the block-major unit, a
+        permutation. `cu_window_seqlens` `(windows + 1,)` int32 (the grid's dtype under
+        `torch.jit.trace`): window ends in patches (units · m²) behind a 0, without empty windows.
 
     Raises:
         ValueError: malformed grid, V < 1, wrong total, `num_windows` too small.
@@ -64,7 +66,7 @@ def get_window_index(
     facts = read_grid(grid_thw, m, num_tokens)
     if patch_size < 1 or window_size // m // patch_size < 1:
         raise ValueError(
-            f"window_size {window_size} is smaller than one merge unit of {m} patches of {patch_size} pixels"
+            f"window_size {window_size} is smaller than one merge unit: {m} patches of {patch_size}"
         )
     side = window_size // m // patch_size
     dtype = boundary_dtype(grid_thw)
@@ -86,7 +88,7 @@ def get_window_index(
 
 
 def get_reverse_window_index(window_index: torch.Tensor) -> torch.Tensor:
-    """Return the inverse permutation of `window_index`: `(M,)` int64, equal to its argsort without sorting."""
+    """Return the inverse permutation of `window_index`, `(M,)` int64: its argsort."""
     if window_index.ndim != 1:
         raise ValueError(f"window_index must be 1-D, got {tuple(window_index.shape)}")
     position = torch.arange(window_index.shape[0], device=window_index.device)
@@ -104,12 +106,11 @@ def _fill_up(ends: torch.Tensor, num_windows: int) -> torch.Tensor:
 def _equal_frames(
     facts: GridFacts, m: int, side: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Order the units of frames of one size by cutting the units into at most four rectangles of windows."""
+    """Order the units of frames of one size: at most four rectangles of equal windows."""
     assert facts.common is not None
     height, width = facts.common[1] // m, facts.common[2] // m
     frames = facts.num_frames
     units = torch.arange(frames * height * width, device=device).view(frames, height, width)
-    extents = []
     order = units
     if width > side:
         order = torch.empty_like(units)
@@ -126,7 +127,7 @@ def _equal_frames(
 
 
 def _order_bands(units: torch.Tensor, order: torch.Tensor, tall: int, side: int) -> None:
-    """Write window-major order of `(frames, rows, width)` units into `order`; `tall` divides rows."""
+    """Write `(frames, rows, width)` units into `order`, window-major; `tall` divides rows."""
     frames, rows, width = units.shape
     bands = rows // tall
     full, rest = width // side, width % side
@@ -198,10 +199,10 @@ def _window_ends(
 def _join_window_rows(
     units: torch.Tensor, side: int, total: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Order the units of a mixed grid window row by window row (pieces of one row of units of a window).
+    """Order the units of a mixed grid by pieces: one row of units of one window.
 
-    The units of such a piece lie side by side in both orders, so there is one division per piece instead
-    of several per unit: CPUs are slow at them.
+    The units of such a piece lie side by side in both orders, so there is one division per piece
+    instead of several per unit: CPUs are slow at them.
     """
     across = -(-units[:, 2] // side)
     per_entry = units[:, 0] * units[:, 1] * across

@@ -1,7 +1,7 @@
-"""Every helper inside torch.compile(fullgraph=True) and torch.export with a dynamic number of entries.
+"""Every helper inside torch.compile(fullgraph=True) and torch.export with dynamic sizes.
 
-Eager results are the reference here: other tests compare them with their definitions. The totals come
-from the shape of another input, as a model takes them from its hidden states.
+Eager results are the reference here: other tests compare them with their definitions. The totals
+come from the shape of another input, as a model takes them from its hidden states.
 """
 
 from collections.abc import Callable
