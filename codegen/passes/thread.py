@@ -91,8 +91,9 @@ def forward_edits(workspace: Workspace, cls: ClassInfo, function: Function) -> l
     for call in ast.walk(function):
         if not isinstance(call, ast.Call) or _FEATURES.fullmatch(self_attribute(call.func)) is None:
             continue
-        found = workspace.index.method(cls, self_attribute(call.func))
-        if found is None or not is_packed(found[1]) or any(k.arg is None for k in call.keywords):
+        ancestors = workspace.index.mro(cls)
+        found = [a.methods[self_attribute(call.func)] for a in ancestors if self_attribute(call.func) in a.methods]
+        if not any(map(is_packed, found)) or any(k.arg is None for k in call.keywords):
             continue
         items: list[ast.expr] = [*call.args, *[k.value for k in call.keywords]]
         place = max(text.span(item)[1] for item in items)
