@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from codegen.cache import Cache, Record
 from codegen.errors import Diagnostic, fail
 from codegen.formatting import format_texts
-from codegen.job import Job, JobResult, Runner, run_job, start_worker
+from codegen.job import Job, JobResult, Runner, format_job, run_job, start_worker
 from codegen.names import NameTable
 from codegen.nametable import answer
 from codegen.plan import Plan
@@ -27,6 +28,8 @@ from codegen.tree import Tree
 
 Progress = Callable[[int, int], None]
 _SMALL = 4
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 @dataclass
@@ -135,7 +138,7 @@ class Engine:
         jobs = [Job(self.tree.definition(model), self._overlay_for(model)) for model in models]
         results = self._results(jobs)
         texts = {path: text for result in results for path, text in result.texts.items()}
-        formatted = format_texts(texts, self.tree.formatting) if texts else {}
+        formatted = self._format(texts)
         for result in results:
             if result.problems:
                 self.failed[result.model] = result.problems
@@ -152,6 +155,17 @@ class Engine:
         paths = self.plan.sources[model]
         return {path: self.overlay[path] for path in paths if path in self.overlay}
 
+    def _format(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Format texts: ruff takes them all at once, black one per process."""
+        settings = self.tree.formatting
+        if settings.formatter != "black" or len(texts) <= _SMALL or self.jobs == 1:
+            return format_texts(texts, settings) if texts else {}
+        pieces = [({path: text}, settings) for path, text in texts.items()]
+        formatted: dict[str, str] = {}
+        for piece in self._map(format_job, pieces, chunk=1):
+            formatted.update(piece)
+        return formatted
+
     def _results(self, jobs: Sequence[Job]) -> list[JobResult]:
         total = len(jobs)
         if total <= _SMALL or self.jobs == 1:
@@ -161,17 +175,24 @@ class Engine:
                 results.append(runner.run(job))
                 self.progress(index + 1, total)
             return results
+        results = []
+        for index, result in enumerate(self._map(run_job, jobs, chunk=4)):
+            results.append(result)
+            self.progress(index + 1, total)
+        return results
+
+    def _map(
+        self, function: Callable[[_In], _Out], items: Sequence[_In], chunk: int
+    ) -> Iterator[_Out]:
+        """Run a function over items in the worker processes, results in order."""
         if self._pool is None:
             methods = multiprocessing.get_all_start_methods()
             context = multiprocessing.get_context("fork" if "fork" in methods else None)
             self._pool = ProcessPoolExecutor(
-                min(self.jobs, total), context, start_worker, (self.tree, self.names)
+                self.jobs, context, start_worker, (self.tree, self.names)
             )
-        results = []
         try:
-            for index, result in enumerate(self._pool.map(run_job, jobs, chunksize=4)):
-                results.append(result)
-                self.progress(index + 1, total)
+            yield from self._pool.map(function, items, chunksize=chunk)
         except BrokenProcessPool:
             raise fail(
                 "worker-died",
@@ -180,7 +201,6 @@ class Engine:
                 0,
                 "run the command again, with fewer --jobs if memory is short",
             ) from None
-        return results
 
 
 def default_jobs() -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from codegen.errors import CodegenError, Diagnostic, fail
 from codegen.expansion.definition import parse_definition
 from codegen.expansion.expand import expand
+from codegen.formatting import FormatSettings, format_texts
 from codegen.model import Definition, ParsedModule
 from codegen.names import FILE_TYPES, NameTable
 from codegen.nametable import ProjectNames, RecordingTable, infer_cased
@@ -175,3 +176,8 @@ def run_job(job: Job) -> JobResult:
     """Run one job in a worker process."""
     assert _runner is not None
     return _runner.run(job)
+
+
+def format_job(piece: tuple[Mapping[str, str], FormatSettings]) -> dict[str, str]:
+    """Format texts in a worker process."""
+    return format_texts(*piece)
