@@ -189,6 +189,11 @@ def read_lengths(
     if not can_read(lengths, given):
         return []
     low, *read = torch.stack((lengths.amin().to(torch.int64), *totals)).tolist()
+    check_low(name, low, least)
+    return [int(value) for value in read]
+
+
+def check_low(name: str, low: int, least: int) -> None:
+    """Raise ValueError if the smallest length is below the least that is allowed."""
     if low < least:
         raise ValueError(f"{name} must not be below {least}, got {low}")
-    return [int(value) for value in read]

@@ -16,6 +16,7 @@ import torch
 from utils.audio_chunks import (
     LengthLaw,
     check_layout,
+    check_low,
     chunk_and_pad_features,
     chunked_eighth_lengths,
     get_chunk_lengths,
@@ -131,9 +132,11 @@ def get_audio_cu_seqlens(
             f"n_window_infer {n_window_infer} is smaller than a chunk of {2 * n_window}"
         )
     law = length_law or chunked_eighth_lengths
-    lengths = law(check_layout("feature_lens", feature_lens))
-    window = law(chunks).amax() * ratio
-    return _bound_windows(lengths, window, feature_lens, num_segments)
+    # The law takes several operations, so it runs once for audios and chunks.
+    audios = check_layout("feature_lens", feature_lens)
+    after = law(torch.cat((audios, chunks)))
+    lengths, window = after[: audios.shape[0]], after[audios.shape[0] :].amax() * ratio
+    return _bound_windows(lengths, window, audios, chunks, num_segments)
 
 
 def _bound_chunks(
@@ -156,26 +159,29 @@ def _bound_windows(
     lengths: torch.Tensor,
     window: torch.Tensor,
     feature_lens: torch.Tensor,
+    chunk_lengths: torch.Tensor,
     num_segments: int | None,
 ) -> torch.Tensor:
     """Return boundaries of the windows of `window` rows (0-d) in each audio of `lengths` rows."""
-    if can_read(lengths, num_segments) and lengths.shape[0] == 1 and num_segments is None:
-        rows, width = read_lengths("feature_lens", feature_lens, None, (lengths[0], window))
-        ends = torch.arange(0, rows + width, width, dtype=torch.int32, device=lengths.device)
-        return ends.clamp_max_(rows)
     counts = divide(lengths + window - 1, window)
-    read = read_lengths("feature_lens", feature_lens, num_segments, (counts.sum(),))
-    if read and num_segments is not None and num_segments < read[0]:
-        raise ValueError(f"num_segments is {num_segments}, but there are {read[0]} windows")
-    bound = num_segments if num_segments is not None else (read[0] if read else None)
+    totals = (chunk_lengths.amin(), window, counts.sum(), lengths[0])
+    read = read_lengths("feature_lens", feature_lens, num_segments, totals)
+    if read:
+        low, width, actual, rows = read
+        if low < 0 or width < 1:
+            raise ValueError(f"chunk_lengths must not be negative nor all zero, got {low}")
+        if num_segments is None and lengths.shape[0] == 1:
+            ends = torch.arange(0, rows + width, width, dtype=torch.int32, device=lengths.device)
+            return ends.clamp_max_(rows)
+        if num_segments is not None and num_segments < actual:
+            raise ValueError(f"num_segments is {num_segments}, but there are {actual} windows")
     start = lengths.cumsum(0) - lengths
-    if read and bound == read[0]:
+    if read and num_segments in (None, actual):
         # The last window of an audio ends with it, whatever its length.
-        local = count_up(counts, bound) + 1
-        ends = spread(start, counts, bound) + local * window
+        ends = spread(start, counts, actual) + (count_up(counts, actual) + 1) * width
         ends[counts.cumsum(0) - 1] = start + lengths
     else:
-        owner, offset, exists = locate_bounded(counts, resolve_total(bound, counts))
+        owner, offset, exists = locate_bounded(counts, resolve_total(num_segments, counts))
         inside = torch.minimum((offset + 1) * window, lengths[owner])
         ends = torch.where(exists, start[owner] + inside, lengths.sum())
     return with_leading_zero(ends, torch.int32)
@@ -201,11 +207,15 @@ def get_pool_indices(
     Raises:
         ValueError: lengths not 1-D integers, none, or below one; `num_pooled` unlike the lengths.
     """
-    lengths = length_law(check_layout("feature_lens", feature_lens))
+    audios = check_layout("feature_lens", feature_lens)
+    lengths = length_law(audios)
     if can_read(lengths, num_pooled) and lengths.shape[0] == 1:
-        read = read_lengths("feature_lens", feature_lens, num_pooled, (lengths[0],))
-        check_total("num_pooled", num_pooled, read[0] // 2)
-        return torch.arange(0, read[0] - 1, 2, device=lengths.device)
+        rows = lengths.tolist()[0]
+        if rows < 1:
+            # Only a length below one has no row; laws keep the order of lengths.
+            check_low("feature_lens", audios.tolist()[0], 1)
+        check_total("num_pooled", num_pooled, rows // 2)
+        return torch.arange(0, rows - 1, 2, device=lengths.device)
     counts = lengths // 2
     read = read_lengths("feature_lens", feature_lens, num_pooled, (counts.sum(),))
     start = lengths.cumsum(0) - lengths

@@ -90,7 +90,7 @@ def read_grid(
     if not can_read(grid_thw, given):
         return None
     if grid_thw.shape[0] == 1 and isinstance(merge, int) and not totals:
-        t, h, w = grid_thw[0].tolist()
+        t, h, w = grid_thw.tolist()[0]
         _check_values(min(t, h, w), h % merge or w % merge, 1, merge)
         facts = GridFacts(t, t * h * w, (t, h, w), ())
     else:

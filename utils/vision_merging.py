@@ -70,11 +70,13 @@ def _pair_frames_of_one(
     frames, total = facts.num_frames, facts.num_tokens // m**2
     pairs = max(frames // 2, 1)
     check_total("num_pair_units", given, total // frames * pairs)
-    units = torch.arange(total, device=grid_thw.device)
-    if frames == 1:
-        return units, units.clone()
-    halves = units[: 2 * pairs * (total // frames)].view(pairs, 2, -1)
-    return halves[:, 0].reshape(-1), halves[:, 1].reshape(-1)
+    width = total // frames
+    first = torch.arange(pairs * width, device=grid_thw.device)
+    if pairs > 1:
+        # Every pair before has skipped one frame.
+        skipped = torch.arange(0, pairs * width, width, device=grid_thw.device)
+        first.view(pairs, width).add_(skipped[:, None])
+    return first, first + (width if frames > 1 else 0)
 
 
 def get_unshuffle_indices(

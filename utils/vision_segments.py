@@ -54,7 +54,7 @@ def get_vision_cu_seqlens(
             sizes = sizes[owner] * exists
         return with_leading_zero(sizes.cumsum(0), dtype)
     if grid_thw.shape[0] == 1:
-        t, h, w = grid_thw[0].tolist()
+        t, h, w = grid_thw.tolist()[0]
         _check_frames(min(t, h, w), t, num_segments)
         ends = torch.arange(0, (t + 1) * h * w, h * w, dtype=dtype, device=grid_thw.device)
     else:
@@ -106,7 +106,10 @@ def get_vision_segment_ids(
     grid = grid_thw.to(torch.int64)
     area = grid[:, 1] * grid[:, 2]
     if facts is not None:
-        return spread(frame, spread(area, grid[:, 0], facts.num_frames), facts.num_tokens)
+        # Without videos every entry is one frame.
+        if facts.num_frames > grid.shape[0]:
+            area = spread(area, grid[:, 0], facts.num_frames)
+        return spread(frame, area, facts.num_tokens)
     sizes = grid[:, 0] * area
     owner, offset = locate(sizes, resolve_total(num_tokens, sizes))
     first_frame = grid[:, 0].cumsum(0) - grid[:, 0]
@@ -129,13 +132,11 @@ def flatten_video_grid(grid_thw: torch.Tensor, *, num_frames: int | None = None)
     check_grid_layout(grid_thw)
     frames = grid_thw[:, 0]
     if can_read(grid_thw, num_frames) and grid_thw.shape[0] == 1:
-        t, h, w = grid_thw[0].tolist()
+        t, h, w = grid_thw.tolist()[0]
         _check_frames(min(t, h, w), t, None)
         check_total("num_frames", num_frames, t)
-        rows = grid_thw.repeat(t, 1)
-        if t > 1:
-            rows[:, 0] = 1
-        return rows
+        row = torch.tensor([[1, h, w]], dtype=grid_thw.dtype, device=grid_thw.device)
+        return row.expand(t, 3).contiguous()
     if not can_read(grid_thw, num_frames):
         owner, _ = locate(frames.to(torch.int64), resolve_total(num_frames, frames))
         sides = grid_thw[:, 1:][owner]

@@ -175,5 +175,8 @@ def test_bad_scalars_of_audio_helpers() -> None:
         audio.get_audio_cu_seqlens(lengths, lengths)
     with pytest.raises(ValueError, match="smaller than a chunk"):
         audio.get_audio_cu_seqlens(lengths, lengths, 4, 4)
+    for chunks in ([0, 0], [5, -8]):
+        with pytest.raises(ValueError, match="chunk_lengths must not be negative nor all zero"):
+            audio.get_audio_cu_seqlens(torch.tensor(chunks), lengths, 8, 4)
     with pytest.raises(ValueError, match="shape"):
         audio.chunk_and_pad_features(torch.zeros(13), lengths, 4)
