@@ -75,8 +75,7 @@ class Reporter:
         arguments = self.arguments
         if arguments.quiet:
             return
-        if arguments.verbose:
-            self._warnings()
+        self._warnings()
         count = 0
         for item in self.run.outcomes:
             for path in self.run.written.get(item.model, ()):
@@ -101,8 +100,7 @@ class Reporter:
             for file in item.files
             if file.state is not State.FRESH
         ]
-        if self.arguments.verbose:
-            self._warnings()
+        self._warnings()
         for _, file in changed:
             print(f"{file.path}: {paint(_WORDS[file.state], 'yellow')}{_change(file)}")
             if self.arguments.diff:
@@ -115,9 +113,12 @@ class Reporter:
             print(f"{_plural(files, 'file')} in sync ({self.run.seconds:.1f} s)")
 
     def _warnings(self) -> None:
+        """In a project every warning counts; a library's are long known and only shown on demand."""
+        if self.arguments.quiet or not (self.arguments.verbose or self.tree.kind == "project"):
+            return
         for item in self.run.outcomes:
             for warning in item.warnings:
-                print(f"{item.definition}: {paint('warning', 'yellow')}: {warning}")
+                print(f"{paint('warning', 'yellow')}: {warning}")
 
     def _command(self, name: str) -> str:
         parts = ["python -m codegen", name]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from codegen.conventions import Convention
@@ -18,6 +19,7 @@ from codegen.expansion.dependencies import (
     needs_without_parent,
 )
 from codegen.expansion.merge import Place, merge_class
+from codegen.expansion.merge_methods import is_expandable
 from codegen.expansion.module_getattr import restrict_getattr
 from codegen.expansion.nodes import Node, Scope
 from codegen.expansion.prefix import infer_prefixes, parent_base
@@ -25,7 +27,7 @@ from codegen.expansion.rename import Spelling
 from codegen.expansion.scopes import own_scope, parent_scope, redirect_imported
 from codegen.model import BaseClass, Definition, DraftFile, Item, ParsedModule
 from codegen.names import NameTable, common_suffix
-from codegen.syntax.classes import parse_class
+from codegen.syntax.classes import Class, parse_class
 from codegen.syntax.imports import ImportedName, ImportStatement
 from codegen.syntax.lexer import lex, name_tokens
 
@@ -183,6 +185,7 @@ class _Expander:
         place = Place(path, statement.line - _decorator_lines(own.text), statement.name)
         child, _ = parse_class(own.lead + own.text)
         folded, _ = parse_class(text)
+        self.warnings += _kept_super_calls(child, folded, place)
         merged = merge_class(child, folded, base, place, self.convention.dialect)
         lead = folded.lead
         return Item(statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}")
@@ -253,6 +256,26 @@ class _Expander:
 
 def _rename_token(spelling: Spelling, token: str) -> str:
     return spelling.text(token, 0, len(token))
+
+
+def _kept_super_calls(child: Class, parent: Class, place: Place) -> Iterator[str]:
+    """Warn of ``super()`` calls that cannot be expanded although the parent's method is folded in.
+
+    They reach past the parent in the generated file: only a call that is a whole statement or a
+    whole ``return``, at the top of the method, is expanded.
+    """
+    inherited = dict(parent.methods)
+    for key, method in child.methods:
+        if key not in inherited:
+            continue
+        call = re.compile(rf"\bsuper\(\)\.{re.escape(method.name)}\(")
+        for statement in method.body:
+            if call.search(lex(statement.text).code) and not is_expandable(statement, method.name):
+                yield (
+                    f"{place.path}:{place.line + statement.line - 1}: super().{method.name}() is "
+                    f"not expanded here and will not reach the parent's {method.name}"
+                )
+                break
 
 
 def _decorator_lines(text: str) -> int:

@@ -28,6 +28,20 @@ def is_deletion(method: Function) -> bool:
     )
 
 
+def is_expandable(statement: Statement, name: str) -> bool:
+    """Whether a statement is just ``[return] super().<name>(...)``, whatever the arguments."""
+    node = statement.node
+    value = node.value if isinstance(node, (ast.Expr, ast.Return)) else None
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and value.func.attr == name
+        and isinstance(value.func.value, ast.Call)
+        and isinstance(value.func.value.func, ast.Name)
+        and value.func.value.func.id == "super"
+    )
+
+
 @dataclass
 class MethodMerger:
     """Expands the methods of one class; what is assigned or deleted after ``super()`` is
@@ -45,24 +59,12 @@ class MethodMerger:
         """Source of the method with its ``super()`` call expanded, if it has one."""
         statements = list(method.body)
         for index, statement in enumerate(statements):
-            if self._is_expandable(statement, name):
+            if is_expandable(statement, name):
                 before = [self._rewrite_parent_calls(item) for item in statements[:index]]
                 body = self._expand(method, name, statement, before, statements[index + 1 :])
                 return replace(method, body=tuple(body)).text()
         body = [self._rewrite_parent_calls(item) for item in statements]
         return replace(method, body=tuple(body)).text()
-
-    def _is_expandable(self, statement: Statement, name: str) -> bool:
-        node = statement.node
-        value = node.value if isinstance(node, (ast.Expr, ast.Return)) else None
-        return (
-            isinstance(value, ast.Call)
-            and isinstance(value.func, ast.Attribute)
-            and value.func.attr == name
-            and isinstance(value.func.value, ast.Call)
-            and isinstance(value.func.value.func, ast.Name)
-            and value.func.value.func.id == "super"
-        )
 
     def _expand(
         self,
