@@ -42,6 +42,10 @@ def capture(workspace: Workspace) -> None:
                 for rule, words in RULES:
                     if not all(word in segment for word in words):
                         continue
+                    if rule is not attention_edits and "is_tracing()" in segment.replace(
+                        "jit.is_tracing()", ""
+                    ):
+                        continue
                     found = rule(workspace.index, cls, function)
                     if found is None:
                         continue

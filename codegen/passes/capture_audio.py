@@ -47,7 +47,10 @@ def _filled(node: ast.For) -> tuple[str, str]:
     for name in {n.id for n in ast.walk(target.slice) if isinstance(n, ast.Name)} - {counter}:
         span = f"{name}[{counter} - 1]:{name}[{counter}]"
         loop = f"range(1, len({name}))"
-        if ast.unparse(target.slice).strip("()") == f"..., {span}, {span}" and ast.unparse(node.iter) == loop:
+        if (
+            ast.unparse(target.slice).strip("()") == f"..., {span}, {span}"
+            and ast.unparse(node.iter) == loop
+        ):
             return name, target.value.id
     return "", ""
 
@@ -57,7 +60,11 @@ def _mask_size(made: ast.stmt, mask: str) -> tuple[str, str] | None:
     if not isinstance(made, ast.Assign) or ast.unparse(made.targets[0]) != mask:
         return None
     value = made.value
-    if not isinstance(value, ast.Call) or ast.unparse(value.func) != "torch.full" or len(value.args) < 2:
+    if (
+        not isinstance(value, ast.Call)
+        or ast.unparse(value.func) != "torch.full"
+        or len(value.args) < 2
+    ):
         return None
     fill = ast.unparse(value.args[1])
     if not (fill.startswith("torch.finfo(") and fill.endswith(".dtype).min")):
@@ -77,16 +84,26 @@ def fixed_split_edits(index: Index, cls: ClassInfo, function: Function) -> Found
         if not isinstance(node, ast.For) or not isinstance(node.iter, ast.Call):
             continue
         call = node.iter
-        if not (isinstance(call.func, ast.Attribute) and call.func.attr == "split" and len(call.args) == 1):
+        if not (
+            isinstance(call.func, ast.Attribute)
+            and call.func.attr == "split"
+            and len(call.args) == 1
+        ):
             continue
         axis = [ast.unparse(k.value) for k in call.keywords]
-        appended = [n for n in ast.walk(node) if isinstance(n, ast.Attribute) and n.attr == "append"]
+        appended = [
+            n for n in ast.walk(node) if isinstance(n, ast.Attribute) and n.attr == "append"
+        ]
         if not self_attribute(call.args[0]) or axis not in ([], ["0"]) or len(appended) != 1:
             continue
         text = cls.module.text
         whole = text.source(call.func.value)
         edits.append(Edit(*text.span(call), f"[{whole}] if is_tracing() else {text.source(call)}"))
-    return (edits, ("is_tracing",), "work in parts of a fixed size: in one part while tracing") if edits else None
+    return (
+        (edits, ("is_tracing",), "work in parts of a fixed size: in one part while tracing")
+        if edits
+        else None
+    )
 
 
 def rows_check_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
@@ -106,14 +123,22 @@ def rows_check_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
             ]
             place = text.statement_lines(node)[1]
             edit = Edit(place, place, block(lines, text.indent(node)))
-            return [edit], ("is_tracing",), "gathered rows: stated to be more than one while tracing"
+            return (
+                [edit],
+                ("is_tracing",),
+                "gathered rows: stated to be more than one while tracing",
+            )
     return None
 
 
 def pool_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
     """Average pooling by 2 per audio: pairs by index while tracing or without lengths per audio."""
     lens = [name for name in parameters(function) if name.endswith("_lens")]
-    calls = {n.func.id for n in ast.walk(function) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    calls = {
+        n.func.id
+        for n in ast.walk(function)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+    }
     if not lens or "get_audio_cu_seqlens" not in calls or POOL_INDICES.name in calls:
         return None
     for number, node in enumerate(function.body):
@@ -152,15 +177,26 @@ def _pool_steps(index: Index, cls: ClassInfo, node: ast.For) -> list[str] | None
 
 
 def _is_pair_pool(node: ast.expr) -> bool:
-    return ast.unparse(node) in ("nn.AvgPool1d(2, stride=2)", "nn.AvgPool1d(2)", "torch.nn.AvgPool1d(2, stride=2)")
+    return ast.unparse(node) in (
+        "nn.AvgPool1d(2, stride=2)",
+        "nn.AvgPool1d(2)",
+        "torch.nn.AvgPool1d(2, stride=2)",
+    )
 
 
 def _split_rows(node: ast.stmt) -> str:
     """``rows`` of ``pieces = rows.split(lengths.tolist(), dim=0)``."""
     value = getattr(node, "value", None)
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "split":
-        if value.args and ast.unparse(value.args[0]).endswith(".tolist()"):
-            return ast.unparse(value.func.value)
+    if (
+        (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Attribute)
+            and value.func.attr == "split"
+        )
+        and value.args
+        and ast.unparse(value.args[0]).endswith(".tolist()")
+    ):
+        return ast.unparse(value.func.value)
     return ""
 
 
@@ -172,7 +208,13 @@ def _joined(node: ast.stmt | None) -> str:
 
 
 def _pool_branch(
-    cls: ClassInfo, function: Function, ends: list[ast.stmt], rows: str, result: str, steps: list[str], lens: str
+    cls: ClassInfo,
+    function: Function,
+    ends: list[ast.stmt],
+    rows: str,
+    result: str,
+    steps: list[str],
+    lens: str,
 ) -> Found:
     text: SourceText = cls.module.text
     start, end = text.statement_lines(ends[0])[0], text.statement_lines(ends[1])[1]
@@ -189,8 +231,14 @@ def _pool_branch(
         "else:",
     ]
     indent = text.indent(ends[0])
-    old = "".join(f"    {line}" if line.strip() else line for line in text.text[start:end].splitlines(True))
+    old = "".join(
+        f"    {line}" if line.strip() else line for line in text.text[start:end].splitlines(True)
+    )
     edits = [Edit(start, end, block(lines, indent) + old)]
     edits += signature_edits(text, function, [indices])
     edits += docstring_edits(text, function, [indices])
-    return edits, (POOL_INDICES.name, "is_tracing"), "pooling per audio: pairs by index while tracing"
+    return (
+        edits,
+        (POOL_INDICES.name, "is_tracing"),
+        "pooling per audio: pairs by index while tracing",
+    )

@@ -35,7 +35,11 @@ def repeat_edits(
             assert isinstance(node, ast.Call)
             new = f"{values}[get_segment_ids({boundaries}, {rows}), {column}]"
             edits.append(Edit(*cls.module.text.span(node), new))
-    return (edits, ("get_segment_ids",), "per-image values repeated per token: gather by segment") if edits else None
+    return (
+        (edits, ("get_segment_ids",), "per-image values repeated per token: gather by segment")
+        if edits
+        else None
+    )
 
 
 def lengths_edits(

@@ -23,7 +23,7 @@ from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
 from codegen.passes.extract_audio import extract_audio
 from codegen.passes.flow import Effect, dead_statements, effect
-from codegen.passes.helpers import POS_EMBED, WINDOW_INDEX
+from codegen.passes.helpers import IMAGE_POS_IDS, POS_EMBED, ROTARY_POS_IDS, WINDOW_INDEX
 from codegen.passes.modules import (
     ClassInfo,
     Function,
@@ -33,7 +33,14 @@ from codegen.passes.modules import (
 )
 from codegen.passes.probe.interp import Interpreter, assigned_names, iter_statements
 from codegen.passes.probe.values import Freq
-from codegen.passes.recognise import Match, Study, match_statement, study, understood
+from codegen.passes.recognise import (
+    Match,
+    Study,
+    grid_parameters,
+    match_statement,
+    study,
+    understood,
+)
 from codegen.passes.workspace import Workspace
 
 
@@ -93,6 +100,7 @@ class Planner:
         self._plans: dict[int, Plan | None] = {}
         self.tables: dict[int, ClassInfo] = {}
         self._attributes: set[str] | None = None
+        self._called: set[int] = set()
 
     def plan(self, cls: ClassInfo, name: str) -> Plan | None:
         """The plan of a method defined in the class itself, None where nothing is recognised."""
@@ -152,7 +160,7 @@ class Planner:
         self, studied: Study, matches: list[Match]
     ) -> list[tuple[ast.Subscript, str, str]]:
         """Rotary table lookups whose index is a matched name: (subscript, table module, name)."""
-        names = {m.names[0] for m in matches if m.helper.name == "get_rotary_pos_ids"}
+        names = {m.names[0] for m in matches if m.helper in (ROTARY_POS_IDS, IMAGE_POS_IDS)}
         found = {}
         for node, origin in studied.traces[0].lookups:
             if isinstance(node.slice, ast.Name) and node.slice.id in names:
@@ -250,6 +258,8 @@ class Planner:
             for cls in self.workspace.classes(info):
                 for function in cls.methods.values():
                     self._check_caller(cls, function, tables)
+        for key in set(tables) - self._called:
+            del tables[key]
 
     def _check_caller(
         self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]
@@ -264,8 +274,9 @@ class Planner:
             table = self._table_of(target, tables) if target is not None else None
             if table is None or target is None:
                 continue
-            handled = plan is not None and self._is_gone(node, plan)
-            if not handled:
+            if plan is not None and self._is_gone(node, plan):
+                self._called.add(id(table.node))
+            else:
                 tables.pop(id(table.node), None)
                 place = cls.module.place(node)
                 self.workspace.note(
@@ -279,7 +290,9 @@ class Planner:
                     )
                 )
 
-    def _may_call_table(self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]) -> bool:
+    def _may_call_table(
+        self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]
+    ) -> bool:
         """Cheap test: the method mentions an attribute that some ``__init__`` builds from a table class."""
         segment = cls.module.segment(function)
         return any(f"self.{name}(" in segment for name in self._table_attributes(tables))
@@ -290,10 +303,16 @@ class Planner:
             names = {cls.name for cls in tables.values()}
             for info in self.workspace.candidates():
                 for cls in self.workspace.classes(info):
-                    names |= {cls.name} if any(id(c.node) in tables for c in self.index.mro(cls)) else set()
+                    names |= (
+                        {cls.name}
+                        if any(id(c.node) in tables for c in self.index.mro(cls))
+                        else set()
+                    )
             pattern = re.compile(rf"self\.(\w+)\s*=\s*(?:{'|'.join(sorted(names)) or '$^'})\(")
             self._attributes = {
-                name for info in self.workspace.candidates() for name in pattern.findall(info.source.text)
+                name
+                for info in self.workspace.candidates()
+                for name in pattern.findall(info.source.text)
             }
         return self._attributes
 
@@ -406,10 +425,8 @@ class Planner:
 
 def worth_a_look(info: ModuleInfo, function: Function) -> bool:
     """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
-    if not any(
-        n.endswith(("grid_thw", "grids_thw")) or n == "grid" for n in parameters(function)[1:]
-    ):
-        return False
+    if not grid_parameters(function)[0]:
+        return "self.inv_freq)" in info.segment(function) and len(parameters(function)) == 3
     names = {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}
     return bool(
         names
@@ -440,9 +457,8 @@ def helper_lines(match: Match, renames: dict[str, str]) -> list[str]:
     call = f"{match.helper.name}({', '.join(match.arguments)})"
     if match.helper is POS_EMBED:
         table, (name,) = match.rows, match.names
-        outputs = ", ".join(match.helper.outputs)
         return [
-            f"{outputs} = {call}",
+            f"{', '.join(match.helper.outputs)} = {call}",
             f"{name} = {table}(embed_indices.to({table}.weight.device))",
             f"{name} = {name} * bilinear_weights.to({table}.weight)[:, :, None]",
             f"{name} = {name}[0] + {name}[1] + {name}[2] + {name}[3]",

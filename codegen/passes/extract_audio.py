@@ -12,7 +12,7 @@ convolutions leave.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,9 @@ class AudioStudy:
     window: str
     chunks: tuple[np.ndarray, ...]
 
-    def find(self, test: Test, law: str = "", *, late: bool = False, first: int = 0) -> Found | None:
+    def find(
+        self, test: Test, law: str = "", *, late: bool = False, first: int = 0
+    ) -> Found | None:
         """The first name, from statement ``first`` on, whose value passes a test on every probe."""
         for number, _ in iter_statements(self.study.function):
             if number < first:
@@ -82,7 +84,9 @@ def extract_audio(workspace: Workspace) -> None:
 
 def _worth(function: Function) -> bool:
     attributes = {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}
-    return any(n.endswith("_lens") for n in parameters(function)) and {"split", "tolist"} <= attributes
+    return (
+        any(n.endswith("_lens") for n in parameters(function)) and {"split", "tolist"} <= attributes
+    )
 
 
 def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStudy | None:
@@ -101,9 +105,20 @@ def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStud
             continue
         chunks = tuple(reference.chunk_lengths(n, w) for n, w in zip(LENGTHS, windows))
         studied = AudioStudy(study, lens, text, chunks)
-        if studied.find(lambda i, a, c=chunks: _equal(a, c[i])) is not None:
+        if studied.find(_is_one_of(chunks)) is not None:
             return studied
     return None
+
+
+def _is_one_of(expected: Sequence[np.ndarray], boolean: bool = False) -> Test:
+    """Test that a value on probe ``i`` is ``expected[i]``."""
+
+    def test(i: int, value: np.ndarray) -> bool:
+        if i >= len(expected) or (boolean and value.dtype != bool):
+            return False
+        return _equal(value, expected[i])
+
+    return test
 
 
 def _equal(left: np.ndarray, right: np.ndarray) -> bool:
@@ -116,7 +131,9 @@ def _padded(studied: AudioStudy) -> tuple[Found, str] | None:
 
         def is_padded(i: int, value: np.ndarray, features: str = features) -> bool:
             rows = studied.study.hidden[i].get(features)
-            return rows is not None and _equal(value, reference.padded_chunks(rows, studied.chunks[i]))
+            return rows is not None and _equal(
+                value, reference.padded_chunks(rows, studied.chunks[i])
+            )
 
         found = studied.find(is_padded, late=True)
         if found is not None:
@@ -128,7 +145,7 @@ def _valid(studied: AudioStudy) -> Found | None:
     """The boolean mask of rows that exist after the convolutions."""
     for law, function in LAWS.items():
         masks = [reference.frame_mask(function(c)) for c in studied.chunks]
-        found = studied.find(lambda i, a, m=masks: a.dtype == bool and _equal(a, m[i]), law)
+        found = studied.find(_is_one_of(masks, boolean=True), law)
         if found is not None:
             return found
     return None
@@ -138,13 +155,13 @@ def _boundaries(studied: AudioStudy) -> tuple[Found, tuple[str, ...]] | None:
     """The segment boundaries and the further arguments of the helper that gives them."""
     for law, function in LAWS.items():
         ends = [reference.chunk_boundaries(function(c)) for c in studied.chunks]
-        found = studied.find(lambda i, a, e=ends: _equal(a, e[i]), law)
+        found = studied.find(_is_one_of(ends), law)
         if found is not None:
             return found, ()
         for text in studied.study.traces[0].scalars:
             arguments = (studied.lens, text, studied.window)
             bounds = list(_windows(studied, function, text))
-            found = studied.find(lambda i, a, b=bounds: i < len(b) and _equal(a, b[i]), law)
+            found = studied.find(_is_one_of(bounds), law)
             if text != studied.window and found is not None:
                 return found, arguments
     return None
@@ -167,7 +184,7 @@ def _rewrite(workspace: Workspace, cls: ClassInfo, studied: AudioStudy) -> None:
     if bool(segments[1]) != bool(segments[0].law):
         return
     function, text = studied.study.function, cls.module.text
-    masks = studied.find(lambda i, a: _equal(a, reference.frame_mask(studied.chunks[i])[:, None]))
+    masks = studied.find(_is_one_of([reference.frame_mask(c)[:, None] for c in studied.chunks]))
     lines = {padded[0].statement: _chunk_lines(studied, padded, valid, masks)}
     arguments = ", ".join(("chunk_lengths", *segments[1]))
     lines[segments[0].statement] = [f"cu_seqlens = {AUDIO_CU_SEQLENS.name}({arguments})"]
@@ -175,18 +192,27 @@ def _rewrite(workspace: Workspace, cls: ClassInfo, studied: AudioStudy) -> None:
     dead = _dead(studied, lines, lookups, padded[1], masks)
     edits = [Edit(*text.statement_lines(function.body[n]), "") for n in dead]
     for number, new in lines.items():
-        node = function.body[number]
-        edits.append(Edit(*text.statement_lines(node), block(new, text.indent(node))))
+        old = function.body[number]
+        edits.append(Edit(*text.statement_lines(old), block(new, text.indent(old))))
     for node in lookups:
         assert isinstance(node, ast.Subscript)
-        edits.append(Edit(*text.span(node), f"{text.source(node.value)}.flatten(0, 1)[valid_indices]"))
+        edits.append(
+            Edit(*text.span(node), f"{text.source(node.value)}.flatten(0, 1)[valid_indices]")
+        )
     workspace.edit(cls.module, edits)
     for helper in (CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS):
         workspace.need(cls.module, helper.name)
-        workspace.note(Record(
-            model_of(cls.module.source.module), cls.name, function.name, "extracted",
-            cls.module.place(function.body[padded[0].statement]), helper.name, helper.outputs,
-        ))
+        workspace.note(
+            Record(
+                model_of(cls.module.source.module),
+                cls.name,
+                function.name,
+                "extracted",
+                cls.module.place(function.body[padded[0].statement]),
+                helper.name,
+                helper.outputs,
+            )
+        )
     if valid.law:
         workspace.need(cls.module, valid.law)
 
@@ -208,30 +234,44 @@ def _chunk_lines(
 
 
 def _is_lookup(node: ast.AST, mask: str) -> bool:
-    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name) and node.slice.id == mask
+    return (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Name)
+        and node.slice.id == mask
+    )
 
 
 def _dead(
-    studied: AudioStudy, lines: dict[int, list[str]], lookups: list[ast.AST], features: str, masks: Found | None
+    studied: AudioStudy,
+    lines: dict[int, list[str]],
+    lookups: list[ast.AST],
+    features: str,
+    masks: Found | None,
 ) -> frozenset[int]:
     """Statements that only fed what the helpers now give."""
     function = studied.study.function
     effects = [effect(statement) for statement in function.body]
     changed: dict[int, Effect] = {}
     for number, statement in enumerate(function.body):
-        gone = {n.slice.id for n in lookups if _inside(n, statement) and isinstance(n, ast.Subscript)
-                and isinstance(n.slice, ast.Name)}
+        gone = {
+            n.slice.id
+            for n in lookups
+            if _inside(n, statement)
+            and isinstance(n, ast.Subscript)
+            and isinstance(n.slice, ast.Name)
+        }
         if gone:
             old = effects[number]
             changed[number] = Effect(old.uses - gone, old.changes, old.sets)
     first, last = min(lines), max(lines)
     names = frozenset({"padded_feature", "chunk_lengths", *([masks.name] if masks else [])})
     changed[first] = Effect(frozenset({features, studied.lens}), names, names)
-    changed[last] = Effect(frozenset({studied.lens}), frozenset({"cu_seqlens"}), frozenset({"cu_seqlens"}))
+    changed[last] = Effect(
+        frozenset({studied.lens}), frozenset({"cu_seqlens"}), frozenset({"cu_seqlens"})
+    )
     removable = [n for n, _ in iter_statements(function) if understood(studied.study, n)]
     return dead_statements(effects, removable, changed)
 
 
 def _inside(node: ast.AST, statement: ast.stmt) -> bool:
     return any(child is node for child in ast.walk(statement))
-

@@ -24,6 +24,7 @@ AUDIO = "modeling_audio_utils"
 
 CU_SEQLENS = Helper("get_vision_cu_seqlens", VISION, ("cu_seqlens",))
 ROTARY_POS_IDS = Helper("get_rotary_pos_ids", VISION, ("rotary_pos_ids",), "num_tokens")
+IMAGE_POS_IDS = Helper("get_image_pos_ids", VISION, ("rotary_pos_ids",))
 WINDOW_INDEX = Helper(
     "get_window_index", VISION, ("window_index", "cu_window_seqlens"), "num_tokens"
 )
@@ -41,7 +42,7 @@ POOL_INDICES = Helper("get_pool_indices", AUDIO, ("pool_indices",))
 LIFTED = {
     h.name: h
     for h in (
-        *(CU_SEQLENS, ROTARY_POS_IDS, WINDOW_INDEX, POS_EMBED),
+        *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED),
         *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
     )
 }
@@ -51,7 +52,6 @@ HELPER_MODULES = {
     "chunked_eighth_lengths": AUDIO,
     "flatten_video_grid": VISION,
     "get_half_pixel_indices": VISION,
-    "get_image_pos_ids": VISION,
     "get_segment_ids": VISION,
     "get_segment_mask": VISION,
     "get_temporal_pair_indices": VISION,

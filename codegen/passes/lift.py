@@ -28,7 +28,6 @@ from codegen.passes.sink import sink_computations
 from codegen.passes.thread import thread_keywords
 from codegen.passes.workspace import Workspace
 
-
 _SIZES = re.compile(r"grid|_lens|merge_sizes|image_size|num_patches")
 
 

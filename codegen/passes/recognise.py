@@ -31,9 +31,9 @@ PROBES = (
     Probe(0, np.array([[1, 4, 12], [2, 2, 4], [1, 16, 8]]), np.array([1, 2, 4])),
     Probe(1, np.array([[1, 3, 6], [2, 6, 3], [1, 12, 9]]), np.array([3, 1, 3])),
 )
-FRAME_PROBES = (
-    Probe(0, np.array([[1, 4, 6], [1, 2, 4]]), np.array([2, 1])),
-    Probe(1, np.array([[1, 3, 6], [1, 6, 3], [1, 12, 9]]), np.array([3, 1, 3])),
+SIDE_PROBES = (
+    Probe(0, np.array([[1, 4, 6]]), np.array([1])),
+    Probe(1, np.array([[1, 5, 3]]), np.array([1])),
 )
 
 
@@ -80,7 +80,7 @@ def study(index: Index, cls: ClassInfo, owner: ClassInfo, function: Function) ->
     """Run a method on the probes; None if it takes no grid."""
     grid, merges = grid_parameters(function)
     if not grid:
-        return None
+        return _study_sides(index, cls, owner, function)
     traces, hidden = [], []
     for probe in PROBES:
         given = {grid: Arr(probe.grid.copy())}
@@ -90,6 +90,24 @@ def study(index: Index, cls: ClassInfo, owner: ClassInfo, function: Function) ->
         traces.append(interpreter.run(cls, function, owner, given))
         hidden.append(interpreter.hidden)
     return Study(cls, owner, function, grid, merges, PROBES, tuple(traces), tuple(hidden))
+
+
+def _study_sides(
+    index: Index, cls: ClassInfo, owner: ClassInfo, function: Function
+) -> Study | None:
+    """Run a method that takes rows and columns of one image as two ints."""
+    names = parameters(function)[1:]
+    if len(names) != 2:
+        return None
+    traces, hidden = [], []
+    for probe in SIDE_PROBES:
+        interpreter = Interpreter(index, probe.variant, int(probe.grid.prod()))
+        sides = dict(zip(names, probe.grid[0, 1:].tolist()))
+        traces.append(interpreter.run(cls, function, owner, sides))
+        hidden.append(interpreter.hidden)
+    return Study(
+        cls, owner, function, "", ", ".join(names), SIDE_PROBES, tuple(traces), tuple(hidden)
+    )
 
 
 def values_of(study: Study, statement: int, name: str) -> list[Any] | None:
@@ -158,6 +176,8 @@ def match_statement(study: Study, statement: int, names: Sequence[str]) -> Itera
 def _match_early(study: Study, statement: int, name: str, values: list[Any] | None) -> Match | None:
     flat, pairs = _numbers(values, 1), _numbers(values, 2)
     grids = [probe.grid for probe in study.probes]
+    if not study.grid:
+        return _match_sides(study, statement, name, pairs)
     if flat is not None:
         if all(_same(v, reference.cu_seqlens(g)) for v, g in zip(flat, grids)):
             return Match(statement, helpers.CU_SEQLENS, (name,), (study.grid,))
@@ -174,6 +194,17 @@ def _match_early(study: Study, statement: int, name: str, values: list[Any] | No
         found = _search(study, ("merge",), is_ids)
         if found is not None:
             return Match(statement, helpers.ROTARY_POS_IDS, (name,), (study.grid, *found))
+    return None
+
+
+def _match_sides(
+    study: Study, statement: int, name: str, pairs: list[np.ndarray] | None
+) -> Match | None:
+    """Raster positions of one image whose sides are two parameters (rows first)."""
+    if pairs is None:
+        return None
+    if all(_same(v, reference.rotary_pos_ids(p.grid, 1)) for v, p in zip(pairs, study.probes)):
+        return Match(statement, helpers.IMAGE_POS_IDS, (name,), tuple(study.merges.split(", ")))
     return None
 
 
@@ -203,7 +234,7 @@ def _match_window(
         def is_window(i: int, args: tuple[Any, ...], position: int = position) -> bool:
             merge, window, patch = args
             if (
-                not np.isscalar(merge)
+                not isinstance(merge, int)
                 or not _fits(study.probes[i].grid, merge)
                 or window < merge * patch
             ):
@@ -233,10 +264,10 @@ def _match_table(study: Study, statement: int, name: str, values: list[Any] | No
         return None
     for text in study.traces[0].embeddings:
 
-        def is_interpolated(i: int, args: tuple[Any, ...]) -> bool:
+        def is_interpolated(i: int, args: tuple[Any, ...], text: str = text) -> bool:
             side, merge = args
             table = study.traces[i].embeddings[text].rows
-            if not np.isscalar(merge) or side < 2 or side * side > len(table):
+            if not isinstance(merge, int) or side < 2 or side * side > len(table):
                 return False
             if not _fits(study.probes[i].grid, merge):
                 return False
@@ -261,7 +292,7 @@ def match_unshuffle(study: Study) -> tuple[str, str] | None:
         return None
     for name in study.hidden[0]:
 
-        def is_unshuffle(i: int, args: tuple[Any, ...]) -> bool:
+        def is_unshuffle(i: int, args: tuple[Any, ...], name: str = name) -> bool:
             grid, rows = study.probes[i].grid, study.hidden[i].get(name)
             if rows is None or not _fits(grid, args[0]):
                 return False

@@ -55,7 +55,9 @@ def helper_files(settings: Settings) -> tuple[HelperFile, ...]:
     found: dict[str, str] = {}
     while wanted:
         name = wanted.pop()
-        path = next((p for p in (UTILS / f"{name}.py", RUNTIME / f"{name}.py") if p.is_file()), None)
+        path = next(
+            (p for p in (UTILS / f"{name}.py", RUNTIME / f"{name}.py") if p.is_file()), None
+        )
         if name in found or path is None:
             continue
         text = path.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from codegen.passes.edits import Edit, SourceText
@@ -10,6 +11,7 @@ from codegen.passes.helpers import DOCUMENTATION
 from codegen.passes.modules import Function
 
 MAX_LINE = 119
+_ENTRY = re.compile(r"\s*\w+ \(.+\):")
 OPTIONAL = "torch.Tensor | None = None"
 
 
@@ -135,9 +137,9 @@ def docstring_edits(
         return []
     assert first.end_lineno is not None
     lines = text.lines[first.lineno - 1 : first.end_lineno]
-    entries = [i for i, line in enumerate(lines) if "(`" in line and line.rstrip().endswith(":")]
+    entries = [i for i, line in enumerate(lines) if _ENTRY.match(line)]
     if not entries:
-        return []
+        return _first_entries(text, function, first.lineno, names, prefix)
     base = len(lines[entries[-1]]) - len(lines[entries[-1]].lstrip())
     place = entries[-1] + 1
     while place < len(lines) and lines[place].strip() and _indent(lines[place]) > base:
@@ -145,13 +147,27 @@ def docstring_edits(
     if place == len(lines):
         return []
     present = {lines[i].split("(")[0].strip() for i in entries}
-    new = ""
-    for name in names:
-        if prefix + name not in present:
-            kind, description = DOCUMENTATION[name]
-            new += f"{' ' * base}{prefix}{name} ({kind}, *optional*):\n{' ' * (base + 4)}{description}\n"
+    new = "".join(_entry(prefix, name, base) for name in names if prefix + name not in present)
     offset = text.line_start(first.lineno + place)
     return [Edit(offset, offset, new)] if new else []
+
+
+def _first_entries(
+    text: SourceText, function: Function, line: int, names: Sequence[str], prefix: str
+) -> list[Edit]:
+    """Describe parameters at the top of a docstring that is completed from its entries by a decorator."""
+    decorated = any("auto_docstring" in ast.unparse(node) for node in function.decorator_list)
+    if not decorated or text.lines[line - 1].strip() not in ('"""', 'r"""'):
+        return []
+    base = function.col_offset + 4
+    offset = text.line_start(line + 1)
+    return [Edit(offset, offset, "".join(_entry(prefix, name, base) for name in names) + "\n")]
+
+
+def _entry(prefix: str, name: str, base: int) -> str:
+    kind, description = DOCUMENTATION[name]
+    margin = " " * base
+    return f"{margin}{prefix}{name} ({kind}, *optional*):\n{margin}    {description}\n"
 
 
 def _indent(line: str) -> int:

@@ -25,6 +25,8 @@ _FEATURES = re.compile(r"get_(image|video|audio)_features")
 
 def thread_keywords(workspace: Workspace) -> None:
     """Edit features methods, the forwards that call them, and generation hooks."""
+    if workspace.shared:
+        return
     for info in workspace.candidates():
         for cls in workspace.classes(info):
             for function in cls.methods.values():
@@ -44,17 +46,28 @@ def _thread(workspace: Workspace, cls: ClassInfo, function: Function) -> None:
         edits = expansion_edits(text, function)
         if edits and not has_validation(workspace, cls):
             edits.append(validation_edit(text, function))
-        helper, reason = "split_precomputed", "prefixed keywords are dropped where inputs are repeated"
+        helper, reason = (
+            "split_precomputed",
+            "prefixed keywords are dropped where inputs are repeated",
+        )
     else:
         return
     if not edits:
         return
     workspace.edit(info, edits)
     workspace.need(info, helper)
-    workspace.note(Record(
-        model_of(info.source.module), cls.name, function.name, "lifted", info.place(function),
-        helper=helper, path_taken=(f"{cls.name}.{function.name}",), reason=reason,
-    ))
+    workspace.note(
+        Record(
+            model_of(info.source.module),
+            cls.name,
+            function.name,
+            "lifted",
+            info.place(function),
+            helper=helper,
+            path_taken=(f"{cls.name}.{function.name}",),
+            reason=reason,
+        )
+    )
 
 
 def is_packed(function: Function) -> bool:
@@ -92,7 +105,11 @@ def forward_edits(workspace: Workspace, cls: ClassInfo, function: Function) -> l
         if not isinstance(call, ast.Call) or _FEATURES.fullmatch(self_attribute(call.func)) is None:
             continue
         ancestors = workspace.index.mro(cls)
-        found = [a.methods[self_attribute(call.func)] for a in ancestors if self_attribute(call.func) in a.methods]
+        found = [
+            a.methods[self_attribute(call.func)]
+            for a in ancestors
+            if self_attribute(call.func) in a.methods
+        ]
         if not any(map(is_packed, found)) or any(k.arg is None for k in call.keywords):
             continue
         items: list[ast.expr] = [*call.args, *[k.value for k in call.keywords]]
@@ -146,6 +163,10 @@ def validation_edit(text: SourceText, function: Function) -> Edit:
 def _top(text: SourceText, function: Function) -> tuple[int, str]:
     """Offset behind the docstring of a function, and the indentation there."""
     first = function.body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(function.body) > 1:
+    if (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and len(function.body) > 1
+    ):
         first = function.body[1]
     return text.statement_lines(first)[0], text.indent(first)

@@ -6,12 +6,15 @@ import ast
 import re
 from collections.abc import Iterable
 
-from codegen.passes.base import Library, Record, Settings
+from codegen.passes.base import Library, Record, Settings, model_of
 from codegen.passes.edits import Edit, apply_edits
-from codegen.passes.helpers import HELPER_MODULES
+from codegen.passes.helpers import HELPER_MODULES, VISION
 from codegen.passes.modules import ClassInfo, Index, ModuleInfo
 
-STRUCTURE = re.compile(r"grid_thw|cu_seqlens|feature_lens|merge_sizes|inv_freq\b.*\n.*flatten\(1\)")
+STRUCTURE = re.compile(
+    r"grid_thw|cu_seqlens|feature_lens|merge_sizes|torch\.outer\(\w+, self\.inv_freq\)"
+)
+SHARED = re.compile(r"from ([\w.]*vision_utils) import[^\n]*\bget_vision_")
 
 
 class Workspace:
@@ -22,6 +25,7 @@ class Workspace:
         self.index = Index(library, STRUCTURE)
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
+        self.shared = self._shared_elsewhere(library)
         self._edits: dict[str, list[Edit]] = {}
         self._needs: dict[str, set[str]] = {}
 
@@ -29,6 +33,29 @@ class Workspace:
     def _is_candidate(library: Library, module: str) -> bool:
         source = library.read(module)
         return source is not None and STRUCTURE.search(source.text) is not None
+
+    def _shared_elsewhere(self, library: Library) -> bool:
+        """Tell whether the tree already has such helpers of its own, and report the files that use them."""
+        found = False
+        for module in self._names:
+            source = library.read(module)
+            match = SHARED.search(source.text) if source is not None else None
+            if source is None or match is None:
+                continue
+            ours = match[1].endswith(VISION)
+            found = found or not ours
+            self.note(
+                Record(
+                    model_of(module),
+                    "",
+                    "",
+                    "left",
+                    f"{source.path}:1",
+                    reason="the tensors already come from shared functions"
+                    + ("" if ours else " of this tree"),
+                )
+            )
+        return found
 
     def candidates(self) -> list[ModuleInfo]:
         """Modules that may hold something to rewrite, as they are now."""

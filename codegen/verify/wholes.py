@@ -83,10 +83,19 @@ def whole_inputs(whole: Whole, kind: str) -> Inputs:
     if "rows" in whole.entry:
         rows = rows.reshape(-1, *whole.entry["rows"])
     tokens, types = _prompt(whole, kind, grid)
-    names = {"image": ("pixel_values", "image_grid_thw"), "video": ("pixel_values_videos", "video_grid_thw")}
-    given: Inputs = {"input_ids": torch.tensor([tokens]), "mm_token_type_ids": torch.tensor([types])}
+    names = {
+        "image": ("pixel_values", "image_grid_thw"),
+        "video": ("pixel_values_videos", "video_grid_thw"),
+    }
+    given: Inputs = {
+        "input_ids": torch.tensor([tokens]),
+        "mm_token_type_ids": torch.tensor([types]),
+    }
     given["moe_mm_token_type_ids"] = given["mm_token_type_ids"]
-    given |= {names[kind][0]: rows, names[kind][1]: torch.tensor(grid + whole.entry.get("target_rows", []))}
+    given |= {
+        names[kind][0]: rows,
+        names[kind][1]: torch.tensor(grid + whole.entry.get("target_rows", [])),
+    }
     if "merge_sizes" in inputs:
         given[f"{kind}_merge_sizes"] = inputs["merge_sizes"]
     given["attention_mask"] = torch.ones_like(given["input_ids"])
@@ -100,10 +109,14 @@ def _prompt(whole: Whole, kind: str, grid: Any) -> tuple[list[int], list[int]]:
     ids = {**whole.defaults.get(entry.get("ids", ""), {}), **entry.get("config", {})}
     merge = 1 if whole.vision.merge_sizes else int(whole.vision.config.get("spatial_merge_size", 2))
     video = kind == "video"
-    placeholder = ids["image_token_id"] if not video or entry.get("video_uses_image_id") else ids["video_token_id"]
+    placeholder = (
+        ids["image_token_id"]
+        if not video or entry.get("video_uses_image_id")
+        else ids["video_token_id"]
+    )
     side = "video" if video and not entry.get("per_frame") else "image"
-    start = ids.get("vision_start_token_id", ids.get(f"{side}_start_token_id"))
-    end = ids.get("vision_end_token_id", ids.get(f"{side}_end_token_id"))
+    start: int = ids.get("vision_start_token_id") or ids[f"{side}_start_token_id"]
+    end: int = ids.get("vision_end_token_id") or ids[f"{side}_end_token_id"]
     tokens, types = [20, 21], [0, 0]
     for row in grid:
         units = math.prod(row) // merge**2 // (entry.get("video_divisor", 1) if video else 1)
@@ -127,9 +140,17 @@ def _audio_inputs(whole: Whole) -> Inputs:
     tokens = [20]
     for length in AUDIO_LENGTHS:
         count = _audio_tokens(whole.name, length)
-        tokens += [ids["audio_start_token_id"], *[ids["audio_token_id"]] * count, ids["audio_end_token_id"]]
+        tokens += [
+            ids["audio_start_token_id"],
+            *[ids["audio_token_id"]] * count,
+            ids["audio_end_token_id"],
+        ]
     tokens += [22, 23]
-    given = {"input_ids": torch.tensor([tokens]), "input_features": features, "feature_attention_mask": mask}
+    given = {
+        "input_ids": torch.tensor([tokens]),
+        "input_features": features,
+        "feature_attention_mask": mask,
+    }
     given["attention_mask"] = torch.ones_like(given["input_ids"])
     return given
 

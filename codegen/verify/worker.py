@@ -12,6 +12,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def check(case: Case, job: dict[str, Any]) -> None:
         for letter, function in CHECKS.items():
             if letter not in job["checks"]:
                 continue
-            outcome = _safely(lambda: function(case, job, attention, saved))
+            outcome = _safely(partial(function, case, job, attention, saved))
             line = {"case": case.name, "attention": attention, "check": letter, **outcome}
             with (Path(job["folder"]) / "results.jsonl").open("a", encoding="utf-8") as out:
                 out.write(json.dumps(line) + "\n")
@@ -348,7 +349,9 @@ def _whole_outcome(whole: Whole, job: dict[str, Any], saved: dict[str, Any]) -> 
     model.load_state_dict(saved["weights"], strict=True)
     misses, worst = [], 0.0
     for kind in whole.kinds:
-        given, computed, again = whole_inputs(whole, kind), {}, {}
+        given = whole_inputs(whole, kind)
+        computed: Inputs = {}
+        again: Inputs = {}
         if isinstance(saved[kind], str):
             misses.append(f"{kind}: original fails: {saved[kind][:120]}")
             continue
@@ -362,7 +365,9 @@ def _whole_outcome(whole: Whole, job: dict[str, Any], saved: dict[str, Any]) -> 
                 worst = max(worst, largest_difference(saved[kind], outputs))
                 misses.append(f"{kind} {label}: {largest_difference(saved[kind], outputs):.1e}")
         if not prefixed or again:
-            misses.append(f"{kind}: computed although given: {', '.join(again) or 'nothing is lifted'}")
+            misses.append(
+                f"{kind}: computed although given: {', '.join(again) or 'nothing is lifted'}"
+            )
     return {"ok": not misses, "difference": worst, "note": "; ".join(misses)[:400]}
 
 

@@ -146,8 +146,10 @@ def _where(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
 
 
 def _searchsorted(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    side = "right" if kwargs.get("right") or kwargs.get("side") == "right" else "left"
-    return Arr(np.searchsorted(array(args[0]), array(args[1]), side=side))
+    ends, wanted = array(args[0]), array(args[1])
+    if kwargs.get("right") or kwargs.get("side") == "right":
+        return Arr(np.searchsorted(ends, wanted, side="right"))
+    return Arr(np.searchsorted(ends, wanted, side="left"))
 
 
 def _meshgrid(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Arr, ...]:

@@ -149,11 +149,13 @@ def assigned_names(node: ast.AST) -> set[str]:
                 root = root.value
             if isinstance(root, ast.Name):
                 names.add(root.id)
-        elif isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute):
-            if child.func.attr in ("append", "extend", "insert") and isinstance(
-                child.func.value, ast.Name
-            ):
-                names.add(child.func.value.id)
+        elif (
+            isinstance(child, ast.Call)
+            and isinstance(child.func, ast.Attribute)
+            and child.func.attr in ("append", "extend", "insert")
+            and isinstance(child.func.value, ast.Name)
+        ):
+            names.add(child.func.value.id)
     return names
 
 
@@ -474,9 +476,9 @@ class Interpreter:
             for item in items:
                 inner = dict(scope)
                 self._bind(loops[depth].target, item, inner)
-                if all(_truth(self._eval(test, inner)) for test in loops[depth].ifs):
-                    if not walk(depth + 1, inner):
-                        return False
+                wanted = all(_truth(self._eval(test, inner)) for test in loops[depth].ifs)
+                if wanted and not walk(depth + 1, inner):
+                    return False
             return True
 
         return found if walk(0, env) else LATE
@@ -777,17 +779,26 @@ class Interpreter:
 
     def _late_method(self, name: str, args: list[Any], node: ast.Call) -> Any:
         """``hidden.split([...])`` with known sizes: hidden rows take part with probe content."""
-        if name != "split" or not args or not isinstance(args[0], (list, tuple)) or is_late(args[0]):
+        if (
+            name != "split"
+            or not args
+            or not isinstance(args[0], (list, tuple))
+            or is_late(args[0])
+        ):
             return LATE
         assert isinstance(node.func, ast.Attribute)
         root, transposed = node.func.value, False
         if isinstance(root, ast.Attribute) and root.attr == "T":
             root, transposed = root.value, True
-        axis = next((scalar(k.value.value) for k in node.keywords if isinstance(k.value, ast.Constant)), 0)
+        axis = next(
+            (scalar(k.value.value) for k in node.keywords if isinstance(k.value, ast.Constant)), 0
+        )
         if not isinstance(root, ast.Name) or (transposed and axis):
             return LATE
         rows = self.rows_of(root.id)
-        return call_method(Arr((rows.T if axis else rows).copy(), True), "split", args[:1], {"dim": axis})
+        return call_method(
+            Arr((rows.T if axis else rows).copy(), True), "split", args[:1], {"dim": axis}
+        )
 
     @staticmethod
     def _freq_method(target: Freq, name: str, args: list[Any]) -> Any:

@@ -89,9 +89,9 @@ def array(value: Any) -> np.ndarray:
     if isinstance(value, Arr):
         return value.data
     if isinstance(value, (bool, int, float)):
-        return np.asarray(value)
+        return np.array(value)
     if isinstance(value, (list, tuple)):
-        return np.asarray([array(item) for item in value])
+        return np.array([array(item) for item in value])
     raise Unsupported(f"a number is needed, got {type(value).__name__}")
 
 
@@ -125,7 +125,7 @@ def _repeat(data: np.ndarray, reps: list[int]) -> np.ndarray:
 def _expand(data: np.ndarray, shape: list[int]) -> np.ndarray:
     lead = len(shape) - data.ndim
     full = [data.shape[i - lead] if size == -1 else size for i, size in enumerate(shape)]
-    return np.broadcast_to(data, full).copy()
+    return np.array(np.broadcast_to(data, full))
 
 
 def _flatten(data: np.ndarray, start: int = 0, end: int = -1) -> np.ndarray:
