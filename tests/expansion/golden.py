@@ -1,0 +1,141 @@
+"""Golden cases: one text file per rule with inputs and expected outputs.
+
+A case begins with ``# key: value`` lines and free comments, then has sections::
+
+    # dialect: 5.8.1
+    # names: clip=CLIPConfig
+    # What the case shows, in one or two sentences.
+    === modeling_orion.py
+    ...
+    === modular_beta.py
+    ...
+    === output modeling_beta.py
+    ...
+
+Keys: ``dialect`` (release of the tree, required), ``names`` (entries of the table of model names),
+``exact`` (``yes`` compares outputs with the blank lines in front, ``banner`` with the banner too).
+``modeling_orion.py`` stands for ``models/orion/modeling_orion.py``; a name with a slash is a path
+below the package. ``output`` sections hold every generated file; ``warnings`` one warning per line
+(not compared where the section is missing); ``error`` the code and place of the one problem (``missing-class modular_beta.py:4``). A section
+ends with exactly one line break, whatever blank lines separate it from the next one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from codegen.names import FILE_TYPES
+from codegen.outcome import ModelOutcome
+from codegen.sync import Options, check
+from codegen.tree import Tree, open_tree
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "expansion"
+_SECTION = re.compile(r"^=== (.+)\n", re.MULTILINE)
+_KEY = re.compile(r"^# (dialect|names|exact): (.*)$", re.MULTILINE)
+_RESULTS = ("output ", "warnings", "error")
+_BANNER_LINES = 6
+
+
+@dataclass(frozen=True)
+class Case:
+    """One golden case: its head lines as written, its settings, its inputs and expectations."""
+
+    path: Path
+    head: str
+    settings: dict[str, str]
+    inputs: dict[str, str]
+    expected: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """Chapter and name, as shown by pytest."""
+        return f"{self.path.parent.name}/{self.path.stem}"
+
+    def text_with(self, results: dict[str, str]) -> str:
+        """The case file with other expectations."""
+        sections = {**self.inputs, **results}
+        return self.head + "\n".join(f"=== {name}\n{text}" for name, text in sections.items())
+
+
+def all_cases() -> list[Path]:
+    """Every case file, by chapter and name."""
+    return sorted(GOLDEN.rglob("*.txt"))
+
+
+def load_case(path: Path) -> Case:
+    """Read a case file."""
+    head, *parts = _SECTION.split(path.read_text(encoding="utf-8"))
+    sections: dict[str, str] = {}
+    for name, text in zip(parts[::2], parts[1::2]):
+        assert name not in sections, f"{path}: section {name!r} stands twice"
+        sections[name] = text.rstrip("\n") + "\n" if text.strip("\n") else ""
+    settings = dict(_KEY.findall(head))
+    assert "dialect" in settings, f"{path}: no '# dialect:' line"
+    expected = {name: text for name, text in sections.items() if name.startswith(_RESULTS)}
+    inputs = {name: text for name, text in sections.items() if name not in expected}
+    return Case(path, head, settings, inputs, expected)
+
+
+def build_tree(case: Case, root: Path) -> Tree:
+    """Write the inputs of a case as a small transformers package below ``root``."""
+    package = root / "transformers"
+    (package / "models" / "auto").mkdir(parents=True)
+    version = case.settings["dialect"]
+    (package / "__init__.py").write_text(f'__version__ = "{version}"\n', encoding="utf-8")
+    entries = (entry.split("=") for entry in case.settings.get("names", "").split())
+    listed = "".join(f'    ("{key}", "{value}"),\n' for key, value in entries)
+    table = f"CONFIG_MAPPING_NAMES = OrderedDict([\n{listed}])\n"
+    mapping = package / "models" / "auto" / "configuration_auto.py"
+    mapping.write_text(f"from collections import OrderedDict\n\n{table}", encoding="utf-8")
+    for name, text in case.inputs.items():
+        place = package / _place(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    return open_tree(root, None)
+
+
+def _place(name: str) -> PurePosixPath:
+    if "/" in name:
+        return PurePosixPath(name)
+    kinds = "|".join((*FILE_TYPES, "modular"))
+    match = re.fullmatch(rf"(?:{kinds})_(\w+)\.py", name)
+    assert match, f"cannot place {name}: give its path below the package"
+    return PurePosixPath("models", match.group(1), name)
+
+
+def expand_case(case: Case, root: Path) -> dict[str, str]:
+    """Expand the definitions of a case and return the result sections."""
+    tree = build_tree(case, root)
+    run = check(tree, (), Options(jobs=1, cache=False))
+    results: dict[str, str] = {}
+    for outcome in sorted(run.outcomes, key=lambda outcome: outcome.definition):
+        results |= _sections(case, outcome)
+    if "warnings" not in case.expected:
+        results.pop("warnings", None)
+    return results
+
+
+def _sections(case: Case, outcome: ModelOutcome) -> dict[str, str]:
+    sections: dict[str, str] = {}
+    for file in outcome.files:
+        assert file.new is not None
+        sections[f"output {file.path.rpartition('/')[2]}"] = _shown(case, file.new)
+    if outcome.warnings:
+        sections["warnings"] = "".join(f"{warning}\n" for warning in outcome.warnings)
+    if outcome.problems:
+        lines = []
+        for problem in outcome.problems:
+            place = str(problem.location or "nowhere")
+            lines.append(f"{problem.code} {place.rpartition('/')[2]}\n")
+        sections["error"] = "".join(lines)
+    return sections
+
+
+def _shown(case: Case, text: str) -> str:
+    exact = case.settings.get("exact", "")
+    if exact == "banner":
+        return text
+    body = "".join(text.splitlines(keepends=True)[_BANNER_LINES:])
+    return body if exact else body.lstrip("\n")
