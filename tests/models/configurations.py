@@ -27,12 +27,17 @@ VIDEO_GRIDS = (VIDEO, MIXED, LONG_VIDEO, SHORT_VIDEO)
 ALL_GRIDS = IMAGE_GRIDS + VIDEO_GRIDS
 
 
+WINDOW_TENSORS = ("cu_seqlens", "rotary_pos_ids", "window_index", "cu_window_seqlens")
+TABLE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "embed_indices", "bilinear_weights")
+CHUNK_TENSORS = ("padded_feature", "chunk_lengths", "valid_indices", "cu_seqlens")
+
+
 @dataclass(frozen=True)
 class VisionCase:
     """One vision encoder: its class and configuration class by name, and the input it takes.
 
-    `patch_shape` is the shape of one row of the input; `grids` are the ones that the architecture
-    accepts; `merge_sizes` holds one list per grid where merging is an input, not a setting.
+    `patch_shape` is the shape of one row of the input, `grids` are the ones that the architecture
+    accepts, `tensors` the optional inputs that the generated encoder computes if they are not given.
     """
 
     model: str
@@ -42,6 +47,7 @@ class VisionCase:
     patch_shape: tuple[int, ...] = (96,)
     grids: tuple[Grid, ...] = ALL_GRIDS
     kind: str = "packed"
+    tensors: tuple[str, ...] = ("cu_seqlens", "rotary_pos_ids")
 
     @property
     def id(self) -> str:
@@ -57,6 +63,8 @@ class AudioCase:
     config_class: str
     config: dict[str, Any]
     lengths: tuple[tuple[int, ...], ...]
+    tensors: tuple[str, ...]
+    kind: str = "audio"
 
     @property
     def id(self) -> str:
@@ -225,16 +233,17 @@ VISION_CASES = (
         "Qwen2_5_VisionTransformerPretrainedModel",
         "Qwen2_5_VLVisionConfig",
         QWEN2_5_VISION,
+        tensors=WINDOW_TENSORS,
     ),
-    VisionCase("qwen3_vl", "Qwen3VLVisionModel", "Qwen3VLVisionConfig", QWEN3_VISION),
-    VisionCase("qwen3_5", "Qwen3_5VisionModel", "Qwen3_5VisionConfig", QWEN3_5_VISION),
-    VisionCase("qwen3_vl_moe", "Qwen3VLMoeVisionModel", "Qwen3VLMoeVisionConfig", QWEN3_VISION),
-    VisionCase("qwen3_5_moe", "Qwen3_5MoeVisionModel", "Qwen3_5MoeVisionConfig", QWEN3_5_VISION),
+    VisionCase("qwen3_vl", "Qwen3VLVisionModel", "Qwen3VLVisionConfig", QWEN3_VISION, tensors=TABLE_TENSORS),
+    VisionCase("qwen3_5", "Qwen3_5VisionModel", "Qwen3_5VisionConfig", QWEN3_5_VISION, tensors=TABLE_TENSORS),
+    VisionCase("qwen3_vl_moe", "Qwen3VLMoeVisionModel", "Qwen3VLMoeVisionConfig", QWEN3_VISION, tensors=TABLE_TENSORS),
+    VisionCase("qwen3_5_moe", "Qwen3_5MoeVisionModel", "Qwen3_5MoeVisionConfig", QWEN3_5_VISION, tensors=TABLE_TENSORS),
     VisionCase(
-        "qwen2_5_omni", "Qwen2_5OmniVisionEncoder", "Qwen2_5OmniVisionEncoderConfig", QWEN2_5_VISION
+        "qwen2_5_omni", "Qwen2_5OmniVisionEncoder", "Qwen2_5OmniVisionEncoderConfig", QWEN2_5_VISION, tensors=WINDOW_TENSORS
     ),
     VisionCase(
-        "qwen3_omni_moe", "Qwen3OmniMoeVisionEncoder", "Qwen3OmniMoeVisionEncoderConfig", QWEN3_VISION
+        "qwen3_omni_moe", "Qwen3OmniMoeVisionEncoder", "Qwen3OmniMoeVisionEncoderConfig", QWEN3_VISION, tensors=TABLE_TENSORS
     ),
     VisionCase("glm4v", "Glm4vVisionModel", "Glm4vVisionConfig", GLM_VISION, grids=IMAGE_GRIDS),
     VisionCase("glm4v_moe", "Glm4vMoeVisionModel", "Glm4vMoeVisionConfig", GLM_VISION, grids=IMAGE_GRIDS),
@@ -270,7 +279,7 @@ VISION_CASES = (
         patch_shape=(3, 4, 4),
         kind="raster",
     ),
-    VisionCase("mlcd", "MLCDVisionModel", "MLCDVisionConfig", MLCD_VISION, kind="images", grids=IMAGE_GRIDS),
+    VisionCase("mlcd", "MLCDVisionModel", "MLCDVisionConfig", MLCD_VISION, kind="images", grids=IMAGE_GRIDS, tensors=()),
 )
 
 AUDIO_CASES = (
@@ -280,6 +289,7 @@ AUDIO_CASES = (
         "Qwen2_5OmniAudioEncoderConfig",
         QWEN2_5_AUDIO,
         lengths=((5,), (8,), (16, 8), (21, 3, 8, 30), (7, 9, 13), (3,)),
+        tensors=(*CHUNK_TENSORS, "pool_indices"),
     ),
     AudioCase(
         "qwen3_omni_moe",
@@ -287,6 +297,7 @@ AUDIO_CASES = (
         "Qwen3OmniMoeAudioEncoderConfig",
         QWEN3_AUDIO,
         lengths=((37,), (100,), (100, 200), (230, 37, 100, 451), (20, 37), (200, 400), (1,), (9, 108)),
+        tensors=CHUNK_TENSORS,
     ),
 )
 

@@ -10,6 +10,8 @@ import transformers
 from torch import nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+import utils.modeling_audio_utils as audio
+import utils.modeling_vision_utils as vision
 from tests.models.configurations import AudioCase, FullCase, Grid, VisionCase
 
 PREFIX = "generated"
@@ -143,6 +145,55 @@ def segmented_attention(
 
 
 ALL_ATTENTION_FUNCTIONS.register("segmented", segmented_attention)
+
+
+def precomputed(case: VisionCase | AudioCase, inputs: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Every optional input of a generated encoder, computed by the helpers from sizes and settings."""
+    if isinstance(case, AudioCase):
+        found = _audio_tensors(case, inputs)
+    else:
+        found = _vision_tensors(case, inputs)
+    assert set(found) == set(case.tensors)
+    return found
+
+
+def _vision_tensors(case: VisionCase, inputs: dict[str, Any]) -> dict[str, torch.Tensor]:
+    if not case.tensors:
+        return {}
+    config = build_config(case.config_class, case.config, "sdpa")
+    grid = inputs["grid_thw"]
+    merge = inputs.get("merge_sizes", getattr(config, "spatial_merge_size", 1))
+    if case.kind == "raster":
+        merge = 1
+    found = {
+        "cu_seqlens": vision.get_vision_cu_seqlens(grid),
+        "rotary_pos_ids": vision.get_rotary_pos_ids(grid, merge),
+    }
+    if "window_index" in case.tensors:
+        windows = vision.get_window_index(grid, merge, config.window_size, config.patch_size)
+        found["window_index"], found["cu_window_seqlens"] = windows
+    if "embed_indices" in case.tensors:
+        side = int(config.num_position_embeddings**0.5)
+        corners = vision.get_pos_embed_indices(grid, side, merge)
+        found["embed_indices"], found["bilinear_weights"] = corners
+    return found
+
+
+def _audio_tensors(case: AudioCase, inputs: dict[str, Any]) -> dict[str, torch.Tensor]:
+    config = build_config(case.config_class, case.config, "sdpa")
+    lengths = inputs["feature_lens"]
+    padded, chunks = audio.chunk_and_pad_features(inputs["input_features"], lengths, config.n_window)
+    found = {"padded_feature": padded, "chunk_lengths": chunks}
+    if "pool_indices" in case.tensors:
+        found["valid_indices"] = audio.get_valid_indices(chunks)
+        found["cu_seqlens"] = audio.get_audio_cu_seqlens(chunks)
+        found["pool_indices"] = audio.get_pool_indices(lengths)
+    else:
+        found["valid_indices"] = audio.get_valid_indices(chunks, audio.chunked_eighth_lengths)
+        found["cu_seqlens"] = audio.get_audio_cu_seqlens(
+            chunks, lengths, config.n_window_infer, config.n_window
+        )
+    return found
 
 
 def tensors_of(output: Any) -> list[torch.Tensor]:

@@ -1,0 +1,84 @@
+"""Generated encoders as one graph: compiled whole, and exported for sizes other than those of the example."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from tests.models.configurations import (
+    AUDIO_CASES,
+    VISION_CASES,
+    AudioCase,
+    Grid,
+    VisionCase,
+)
+from tests.models.support import audio_inputs, build_encoder, precomputed, tensors_of, vision_inputs
+
+CASES = [*VISION_CASES, *AUDIO_CASES]
+IDS = [case.id for case in CASES]
+
+# Other numbers of images, of frames and of patches than in the example.
+FRAMES: tuple[Grid, Grid] = (((1, 4, 6), (2, 6, 4), (1, 8, 12)), ((3, 4, 4), (1, 10, 6), (2, 2, 2), (1, 4, 20)))
+STILLS: tuple[Grid, Grid] = (((1, 4, 6), (1, 6, 4), (1, 8, 12)), ((1, 4, 4), (1, 10, 6), (1, 2, 2), (1, 4, 20)))
+CLIPS = {
+    "qwen2_5_omni": ((21, 3, 8, 30), (7, 9, 13, 40, 16)),
+    "qwen3_omni_moe": ((230, 37, 100, 451), (110, 20, 137, 260, 100)),
+}
+
+pytestmark = pytest.mark.slow
+
+
+def example(case: VisionCase | AudioCase, number: int) -> dict[str, Any]:
+    """The inputs that a graph is made with (0), and those that it is tried on (1)."""
+    if isinstance(case, AudioCase):
+        return audio_inputs(case, CLIPS[case.model][number])
+    if case.kind == "images":
+        return vision_inputs(case, (((1, 4, 6),) * 2, ((1, 4, 6),) * 3)[number])
+    frames = any(t > 1 for grid in case.grids for t, _, _ in grid)
+    return vision_inputs(case, (FRAMES if frames else STILLS)[number], merges="twos")
+
+
+def assert_close(actual: Any, expected: Any) -> None:
+    """Compares all tensors of two outputs, up to what a mask in place of a split may change."""
+    for left, right in zip(tensors_of(actual), tensors_of(expected), strict=True):
+        scale = max(1.0, right.abs().max().item())
+        assert left.shape == right.shape
+        assert (left - right).abs().max().item() <= 1e-5 * scale
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["given", "computed"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_encoder_compiles_as_one_graph(case: VisionCase | AudioCase, attention: str, given: bool) -> None:
+    torch._dynamo.reset()
+    encoder = build_encoder(case, attention)
+    compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
+    for number in (0, 1):
+        inputs = example(case, number)
+        with torch.no_grad():
+            expected = encoder(**inputs)
+            actual = compiled(**inputs, **(precomputed(case, inputs) if given else {}))
+        assert_close(actual, expected)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_exported_encoder_is_right_on_other_sizes(case: VisionCase | AudioCase, attention: str) -> None:
+    torch._dynamo.reset()
+    encoder = build_encoder(case, attention)
+    full = []
+    for number in (0, 1):
+        inputs = example(case, number)
+        full.append({**inputs, **precomputed(case, inputs)})
+    shapes = {
+        name: {
+            axis: torch.export.Dim.AUTO
+            for axis, size in enumerate(tensor.shape)
+            if size != full[1][name].shape[axis]
+        }
+        for name, tensor in full[0].items()
+    }
+    with torch.no_grad():
+        program = torch.export.export(encoder, (), full[0], dynamic_shapes=shapes)
+        for inputs in full:
+            assert_close(program.module()(**inputs), encoder(**inputs))
