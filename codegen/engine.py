@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from codegen.cache import Cache, Record
-from codegen.errors import Diagnostic, fail
+from codegen.errors import CodegenError, Diagnostic, fail
 from codegen.formatting import format_texts
 from codegen.job import Job, JobResult, Runner, format_job, run_job, start_worker
 from codegen.names import NameTable
@@ -48,6 +48,7 @@ class Engine:
     failed: dict[str, tuple[Diagnostic, ...]] = field(default_factory=dict)
     blocked: dict[str, str] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
+    patient: set[str] = field(default_factory=set)
     _digests: dict[str, str] = field(default_factory=dict)
     _pool: ProcessPoolExecutor | None = None
 
@@ -55,11 +56,16 @@ class Engine:
         """Settle the models and all they build on."""
         wanted = self.plan.closure(models)
         order = [model for model in self.plan.order if model in wanted]
+        rounds = 0
         try:
             while True:
                 ready = self._ready(order)
                 if not ready:
                     break
+                # Every round settles a model at least, unless files change under our hands.
+                rounds += 1
+                if rounds > len(order) + 1:
+                    raise _unsettled(ready)
                 self._expand(ready)
         finally:
             if self._pool is not None:
@@ -100,7 +106,7 @@ class Engine:
                     self.settled.add(model)
                 else:
                     ready.append(model)
-            elif all(self._may_speculate(name) for name in waiting):
+            elif model not in self.patient and all(map(self._may_speculate, waiting)):
                 ready.append(model)
         return ready
 
@@ -113,7 +119,8 @@ class Engine:
     def _has_files(self, model: str) -> bool:
         item = self.tree.definition(model)
         folder = self.tree.root / item.target
-        return any(folder.glob(f"*_{model}.py"))
+        files = folder.glob(f"*_{model}.py")
+        return any(not file.name.startswith("modular_") for file in files)
 
     def _is_fresh(self, model: str) -> bool:
         record = self.cache.records.get(model)
@@ -141,8 +148,11 @@ class Engine:
         formatted = self._format(texts)
         for result in results:
             if result.problems:
-                self.failed[result.model] = result.problems
                 self.results.pop(result.model, None)
+                if self.plan.providers[result.model] <= self.settled:
+                    self.failed[result.model] = result.problems
+                else:  # perhaps only because of a parent's file that is out of date
+                    self.patient.add(result.model)
                 continue
             own = {path: formatted[path] for path in result.texts}
             self.results[result.model] = replace(result, texts=own)
@@ -201,6 +211,16 @@ class Engine:
                 0,
                 "run the command again, with fewer --jobs if memory is short",
             ) from None
+
+
+def _unsettled(models: Sequence[str]) -> CodegenError:
+    return fail(
+        "unsettled",
+        f"the sources keep changing during the run ({', '.join(models[:3])}); nothing was written",
+        "",
+        0,
+        "run the command again when they are at rest",
+    )
 
 
 def default_jobs() -> int:

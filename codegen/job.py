@@ -6,11 +6,12 @@ Runs in worker processes; everything that goes in and out can be pickled.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codegen.errors import CodegenError, Diagnostic, fail
+from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.expansion.definition import parse_definition
 from codegen.expansion.expand import expand
 from codegen.formatting import FormatSettings, format_texts
@@ -53,14 +54,18 @@ class Runner:
         self._parsed: dict[str, ParsedModule] = {}
 
     def run(self, job: Job) -> JobResult:
-        """Expand one definition; user errors come back as values."""
+        """Expand one definition; errors come back as values."""
+        place = Location(job.definition.path)
         try:
             return self._run(job)
         except CodegenError as error:
             return JobResult(job.definition.model, problems=error.diagnostics)
-        except RecursionError:
-            problem = Diagnostic("too-deep", f"{job.definition.path} is nested too deeply")
-            return JobResult(job.definition.model, problems=(problem,))
+        except (RecursionError, MemoryError):  # the parser of Python reports either
+            problem = Diagnostic("too-deep", "the file is nested too deeply", place)
+        except Exception as error:
+            # One definition that trips us must not keep the others from being written.
+            problem = Diagnostic("internal", _describe(error), place, "please report this failure")
+        return JobResult(job.definition.model, problems=(problem,))
 
     def _run(self, job: Job) -> JobResult:
         tree, item = self.tree, job.definition
@@ -75,6 +80,9 @@ class Runner:
         banner_path = tree.banner_path(item)
         banner = render_banner(tree.convention.banner_template, item.model, banner_path)
         texts = {item.output(draft.name): render_draft(draft, banner) for draft in drafts}
+        _refuse_own_output(definition, parents, texts)
+        # What stands by hand in the place of an output is going to be replaced, or stays refused.
+        inputs = {path: digest for path, digest in inputs.items() if path not in texts}
         lookups = dict(table.lookups) if tree.kind != "project" else {}
         return JobResult(item.model, texts, inputs, lookups, tuple(warnings))
 
@@ -97,7 +105,7 @@ class Runner:
                     f"parent module {module} does not exist",
                     definition.module.source.path,
                     line,
-                    f"expected at {path}" if path else f"install {module.split('.')[0]}",
+                    _missing_hint(module, path),
                 )
                 problems += missing.diagnostics
                 continue
@@ -142,6 +150,7 @@ class Runner:
             path = item.output(name)
             place = self.tree.root / path
             if not place.is_file():
+                inputs[path] = ""  # one that is written later matters, too
                 continue
             text = read_text(place, path)
             if carries_banner(text):
@@ -150,6 +159,32 @@ class Runner:
             names = {first or second for first, second in _DEFINED.findall(text)}
             found[Path(name).stem] = frozenset(names)
         return found
+
+
+def _refuse_own_output(
+    definition: Definition, parents: Mapping[str, ParsedModule], texts: Mapping[str, str]
+) -> None:
+    for parent in definition.parents:
+        if parents[parent.module].source.path in texts:
+            raise fail(
+                "own-output",
+                f"the definition inherits from the file that it generates: {parent.module}",
+                definition.module.source.path,
+                parent.line,
+                "inherit from another model, or write the class here",
+            )
+
+
+def _missing_hint(module: str, path: str | None) -> str:
+    if path is None:
+        return f"install {module.partition('.')[0]}"
+    return f"expected at {path}: check the spelling, or sync the model that generates it"
+
+
+def _describe(error: Exception) -> str:
+    """An unexpected exception in one line, with the place that raised it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 def _imported_names(module: ParsedModule) -> list[str]:

@@ -68,5 +68,5 @@ class Run:
 
     @property
     def problems(self) -> tuple[Diagnostic, ...]:
-        """All problems of all models."""
-        return tuple(problem for item in self.outcomes for problem in item.problems)
+        """All problems of all models; one that several models share is listed once."""
+        return tuple(dict.fromkeys(each for item in self.outcomes for each in item.problems))

@@ -1,4 +1,4 @@
-"""Which definitions build on which, and in what order; cycles are reported with their path."""
+"""Which definitions build on which, and in what order; cycles are told with their path."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from codegen.errors import CodegenError, Diagnostic, Location
+from codegen.errors import Diagnostic, Location
 from codegen.names import module_file_type
 from codegen.tree import Tree
 
@@ -16,11 +16,13 @@ _FROM = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import\b", re.MULTILINE)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``providers`` maps each model to the models whose files it is built from, ``sources`` to the
-    paths it may read; ``order`` lists models so that providers come first."""
+    paths it may read; ``order`` lists models so that providers come first. ``cycles`` has one
+    model of every inheritance cycle, with its problem; without these models there is no cycle."""
 
     providers: Mapping[str, frozenset[str]]
     sources: Mapping[str, frozenset[str]]
     order: tuple[str, ...]
+    cycles: Mapping[str, tuple[Diagnostic, ...]]
 
     def closure(self, models: Iterable[str]) -> set[str]:
         """The models with everything they build on."""
@@ -43,10 +45,7 @@ class Plan:
 
 
 def make_plan(tree: Tree, texts: Mapping[str, str]) -> Plan:
-    """Derive the plan from the import lines of all definitions (``texts`` by model).
-
-    Raises CodegenError for an inheritance cycle.
-    """
+    """Derive the plan from the import lines of all definitions (``texts`` by model)."""
     by_file = {(item.target, item.model): item.model for item in tree.definitions}
     providers: dict[str, frozenset[str]] = {}
     sources: dict[str, frozenset[str]] = {}
@@ -66,11 +65,14 @@ def make_plan(tree: Tree, texts: Mapping[str, str]) -> Plan:
                 needed.add(provider)
         providers[model] = frozenset(needed)
         sources[model] = frozenset(paths)
-    return Plan(providers, sources, _order(providers, tree))
+    return Plan(providers, sources, *_order(providers, tree))
 
 
-def _order(providers: Mapping[str, frozenset[str]], tree: Tree) -> tuple[str, ...]:
+def _order(
+    providers: Mapping[str, frozenset[str]], tree: Tree
+) -> tuple[tuple[str, ...], dict[str, tuple[Diagnostic, ...]]]:
     order: list[str] = []
+    cycles: dict[str, tuple[Diagnostic, ...]] = {}
     state: dict[str, str] = {}
 
     def visit(model: str, path: tuple[str, ...]) -> None:
@@ -78,14 +80,14 @@ def _order(providers: Mapping[str, frozenset[str]], tree: Tree) -> tuple[str, ..
             return
         if state.get(model) == "open":
             cycle = [*path[path.index(model) :], model]
-            raise CodegenError(
-                Diagnostic(
-                    "cycle",
-                    f"definitions inherit from each other: {' -> '.join(cycle)}",
-                    Location(tree.definition(model).path),
-                    "move what they share into one of them, or into a third definition",
-                )
+            problem = Diagnostic(
+                "cycle",
+                f"definitions inherit from each other: {' -> '.join(cycle)}",
+                Location(tree.definition(model).path),
+                "move what they share into one of them, or into a third definition",
             )
+            cycles[model] = (*cycles.get(model, ()), problem)
+            return
         state[model] = "open"
         for provider in sorted(providers.get(model, ())):
             visit(provider, (*path, model))
@@ -94,4 +96,4 @@ def _order(providers: Mapping[str, frozenset[str]], tree: Tree) -> tuple[str, ..
 
     for model in sorted(providers):
         visit(model, ())
-    return tuple(order)
+    return tuple(order), cycles

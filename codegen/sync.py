@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from codegen.cache import Cache, Record, load_cache
 from codegen.engine import Engine, Progress, default_jobs, record_of
-from codegen.errors import CodegenError, Diagnostic, Location
+from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.formatting import FormatSettings
 from codegen.nametable import read_name_table
 from codegen.outcome import FileOutcome, ModelOutcome, Run, State
@@ -67,6 +69,7 @@ def _examine(
     plan = make_plan(tree, texts)
     jobs = options.jobs or default_jobs()
     engine = Engine(tree, cache, plan, _name_table(tree), jobs, progress=options.progress)
+    engine.failed.update(plan.cycles)
     engine.failed.update(problems)
     rewriting = Rewriting()
     if options.rewrite:
@@ -81,7 +84,8 @@ def _examine(
     outcomes = _with_rewritten(tree, outcomes, rewriting)
     if not names:
         outcomes += _orphans(tree, cache)
-    changed = [outcome.model for outcome in outcomes if not outcome.in_sync]
+    outcomes = _without_collisions(outcomes)
+    changed = [item.model for item in outcomes if not item.in_sync and not item.problems]
     dependents = plan.dependents(changed) - wanted
     return Run(tuple(outcomes), tuple(sorted(dependents)), report=rewriting.report), engine
 
@@ -104,16 +108,17 @@ def _definition_texts(
     for item in tree.definitions:
         path = tree.root / item.path
         texts[item.model] = ""
-        if not path.resolve().is_relative_to(root):
-            problem = Diagnostic(
-                "outside-root",
-                f"the definition is a link to a file outside the tree: {path.resolve()}",
-                Location(item.path),
-                "copy the file into the tree",
-            )
-            problems[item.model] = (problem,)
-            continue
         try:
+            # Only a link can lead outside; resolving one that goes in circles fails.
+            real = Path(os.path.realpath(path))
+            if not real.is_relative_to(root):
+                raise fail(
+                    "outside-root",
+                    f"the definition is a link to a file outside the tree: {real}",
+                    item.path,
+                    0,
+                    "copy the file into the tree",
+                )
             texts[item.model] = read_text(path, item.path)
         except CodegenError as error:
             problems[item.model] = error.diagnostics
@@ -139,7 +144,7 @@ def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> M
     if result is None:
         record = engine.cache.records[model]
         files = tuple(FileOutcome(path, State.FRESH) for path in record.outputs)
-        parents = tuple(path for path in record.inputs if path != item.path)
+        parents = _parents(item.path, record.inputs)
         return replace(
             base, files=files, parents=parents, lines=record.lines, warnings=record.warnings
         )
@@ -153,7 +158,7 @@ def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> M
             if old := _on_disk(tree, path):
                 found.append(FileOutcome(path, State.ORPHAN, old))
     record = record_of(result, texts[model].count("\n"))
-    parents = tuple(path for path in result.inputs if path != item.path)
+    parents = _parents(item.path, result.inputs)
     return replace(
         base,
         files=tuple(found),
@@ -162,6 +167,11 @@ def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> M
         warnings=result.warnings,
         expanded=True,
     )
+
+
+def _parents(definition: str, inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """The inputs that exist, other than the definition itself."""
+    return tuple(path for path, digest in inputs.items() if digest and path != definition)
 
 
 def _on_disk(tree: Tree, path: str) -> str | None:
@@ -205,6 +215,28 @@ def _with_rewritten(
         else:
             name = path.rpartition("/")[2].removesuffix(".py").removeprefix("modeling_")
             result.append(ModelOutcome(name, path, (file,)))
+    return result
+
+
+def _without_collisions(outcomes: Sequence[ModelOutcome]) -> list[ModelOutcome]:
+    """Refuse the models that write one file."""
+    owners: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for file in outcome.files:
+            owners.setdefault(file.path, []).append(outcome.definition)
+    result = []
+    for outcome in outcomes:
+        problems = tuple(
+            Diagnostic(
+                "duplicate-output",
+                f"several definitions write one file: {' and '.join(owners[file.path])}",
+                Location(file.path),
+                "rename one of the models",
+            )
+            for file in outcome.files
+            if len(owners[file.path]) > 1
+        )
+        result.append(replace(outcome, problems=problems) if problems else outcome)
     return result
 
 

@@ -192,20 +192,18 @@ def _selected(model: str, config: Config) -> bool:
 
 
 def _unique(definitions: list[DefinitionFile]) -> tuple[DefinitionFile, ...]:
-    """Check that no two definitions write the same files."""
-    seen: dict[tuple[str, str], DefinitionFile] = {}
+    """Check that no two definitions share a model name."""
     problems = []
     names: dict[str, DefinitionFile] = {}
     for item in definitions:
-        other = seen.setdefault((item.target, item.model), item)
-        other = names.setdefault(item.model, other)
+        other = names.setdefault(item.model, item)
         if other is not item:
             problems.append(
                 Diagnostic(
-                    "duplicate-output",
-                    f"two definitions write modeling_{item.model}.py: {other.path} and {item.path}",
+                    "duplicate-model",
+                    f"two definitions of one model: {other.path} and {item.path}",
                     Location(item.path),
-                    "rename one of them",
+                    "rename one of them: models are known by the names of their definitions",
                 )
             )
     if problems:
