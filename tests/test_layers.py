@@ -1,0 +1,81 @@
+"""Imports go downwards only, and the tool never imports what it generates or runs on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
+LAYERS = (
+    ("errors", "names", "syntax", "progress"),
+    ("model", "dialect", "config", "sources"),
+    ("conventions", "parse", "nametable", "formatting", "outcome"),
+    ("expansion", "tree", "passes"),
+    ("render", "plan", "verify"),
+    ("job", "cache", "workspace", "report"),
+    ("engine", "rewriting"),
+    ("sync",),
+    ("cli", "__main__"),
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+#: What loading the command line may not import: it is slow, or none of the tool's business.
+FORBIDDEN = {"torch", "transformers", "utils", "generated", "definitions", "libcst"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted((ROOT / "codegen").rglob("*.py")):
+        parts = path.relative_to(ROOT / "codegen").with_suffix("").parts
+        if parts[0] != "__init__":
+            yield parts[0], path
+
+
+def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """Imported modules with line, and whether the import runs when the module is loaded."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = {
+        id(item)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for item in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module, node.lineno, id(node) not in inside
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno, id(node) not in inside
+
+
+@pytest.mark.parametrize(("layer", "path"), [pytest.param(*m, id=m[1].stem) for m in modules()])
+def test_imports_go_downwards(layer: str, path: Path) -> None:
+    assert layer in LEVEL, f"{path.name}: put the module into LAYERS"
+    for module, line, _ in imports(path):
+        parts = module.split(".")
+        if parts[0] == "codegen" and len(parts) > 1:
+            target = parts[1]
+            place = f"{path}:{line}"
+            assert LEVEL[target] <= LEVEL[layer], f"{place}: {layer} imports {target}, above it"
+
+
+@pytest.mark.parametrize(
+    ("layer", "path"),
+    # Verification runs models, in processes of its own.
+    [pytest.param(*m, id=m[1].stem) for m in modules() if m[0] != "verify"],
+)
+def test_the_tool_does_not_load_what_it_generates(layer: str, path: Path) -> None:
+    for module, line, at_load in imports(path):
+        if at_load:
+            assert module.split(".")[0] not in FORBIDDEN, f"{path}:{line} loads {module}"
+
+
+def test_runtime_helpers_import_only_torch() -> None:
+    allowed = {"torch", "utils", "__future__", "collections", "typing", "dataclasses", "functools"}
+    allowed |= {"itertools", "math", "platform", "contextlib", "enum"}
+    for path in sorted((ROOT / "utils").glob("*.py")):
+        for module, line, _ in imports(path):
+            assert module.split(".")[0] in allowed, f"{path}:{line} imports {module}"
