@@ -4,7 +4,7 @@ The sizes are small but not arbitrary: patches of 4 pixels, heads of 8 channels,
 6 x 6 and windows of 4 x 4 merged tokens, so that the grids below fall under, on and over each of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Grid = tuple[tuple[int, int, int], ...]
@@ -88,6 +88,7 @@ class FullCase:
     frames_per_token: int = 1
     token_types: str | None = "mm_token_type_ids"
     targets_in_grid: bool = False
+    audio_tokens: dict[int, int] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -515,6 +516,7 @@ FULL_CASES = (
             "seconds_per_chunk": 2,
         },
         audio=True,
+        audio_tokens={100: 25},
         token_types=None,
     ),
     FullCase(
@@ -529,6 +531,7 @@ FULL_CASES = (
             "position_id_per_seconds": 13,
         },
         audio=True,
+        audio_tokens={100: 13},
         token_types=None,
     ),
 )

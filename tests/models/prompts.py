@@ -58,9 +58,24 @@ def token_rows(case: FullCase, images: Grid = (), videos: Grid = (), audio_token
     return rows
 
 
-def full_inputs(case: FullCase, images: Grid = (), videos: Grid = ()) -> dict[str, Any]:
-    """Everything that the forward of a whole model takes for one prompt with images and videos."""
-    inputs = token_rows(case, images, videos)
+def _audio_inputs(case: FullCase, frames: int) -> dict[str, Any]:
+    """One clip of random mel frames with its mask."""
+    generator = torch.Generator().manual_seed(4)
+    mel = case.config["audio_config"]["num_mel_bins"]
+    return {
+        "input_features": torch.randn((1, mel, frames), generator=generator),
+        "feature_attention_mask": torch.ones((1, frames), dtype=torch.long),
+    }
+
+
+def full_inputs(
+    case: FullCase, images: Grid = (), videos: Grid = (), audio_frames: int = 0
+) -> dict[str, Any]:
+    """Everything that the forward of a whole model takes for one prompt with images, videos and a clip."""
+    audio_tokens = case.audio_tokens.get(audio_frames, 0)
+    inputs = token_rows(case, images, videos, audio_tokens)
+    if audio_frames:
+        inputs.update(_audio_inputs(case, audio_frames))
     if images and case.targets_in_grid:
         # The last grid is that of the image to be generated.
         inputs["pixel_values"] = random_patches(case.patch_shape, images, seed=2)

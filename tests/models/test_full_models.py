@@ -81,3 +81,73 @@ def test_loss_reaches_vision_and_text(case: FullCase) -> None:
     assert any("lm_head" in name or "embed_tokens" in name for name in reached)
     if case.model != "glm_image":
         assert any(part in name for name in reached for part in encoder_names)
+
+
+@pytest.mark.parametrize("case", FULL_CASES, ids=IDS)
+def test_greedy_generation_equals_the_reference(case: FullCase) -> None:
+    model, reference = pair(case, "sdpa")
+    inputs = full_inputs(case, IMAGES)
+    settings = {"max_new_tokens": 5, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
+    ours = model.generate(**inputs, **settings)
+    theirs = reference.generate(**inputs, **settings)
+    assert ours.shape[1] == inputs["input_ids"].shape[1] + 5
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("case", FULL_CASES, ids=IDS)
+def test_padded_prompts_equal_the_reference(case: FullCase) -> None:
+    model, reference = pair(case, "sdpa")
+    inputs = full_inputs(case, IMAGES)
+    for name in ("input_ids", "attention_mask", "mm_token_type_ids", "moe_mm_token_type_ids"):
+        if name in inputs:
+            inputs[name] = torch.nn.functional.pad(inputs[name], (3, 0))
+    if case.targets_in_grid:
+        inputs["images_per_sample"] = torch.tensor([len(IMAGES) + 1])
+    with torch.no_grad():
+        ours, theirs = model(**inputs).logits[:, 3:], reference(**inputs).logits[:, 3:]
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+AUDIO_FULL_CASES = [case for case in FULL_CASES if case.audio]
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("case", AUDIO_FULL_CASES, ids=[case.id for case in AUDIO_FULL_CASES])
+def test_logits_with_audio_equal_the_reference(case: FullCase, attention: str) -> None:
+    model, reference = pair(case, attention)
+    inputs = full_inputs(case, IMAGES, audio_frames=100)
+    with torch.no_grad():
+        ours, theirs = model(**inputs), reference(**inputs)
+    scale = max(1.0, theirs.logits.abs().max().item())
+    assert (ours.logits - theirs.logits).abs().max().item() <= 1e-5 * scale
+
+
+@pytest.mark.parametrize("case", AUDIO_FULL_CASES, ids=[case.id for case in AUDIO_FULL_CASES])
+def test_positions_of_a_video_with_sound_equal_the_reference(case: FullCase) -> None:
+    """The tokens of the sound, 60 of them, stand between those of four frames of one token each."""
+    model, reference = pair(case, "sdpa")
+    config = case.config
+    video, sound = config["video_token_id"], config["audio_token_id"]
+    if "seconds_per_chunk" in config:
+        mixed = [video] * 2 + [sound] * 50 + [video] * 2 + [sound] * 10
+    else:
+        step = config["position_id_per_seconds"]
+        times = sorted([(step * k, 0) for k in range(4)] + [(k, 1) for k in range(60)])
+        mixed = [(video, sound)[kind] for _, kind in times]
+    opening = [config["vision_start_token_id"], config["audio_start_token_id"]]
+    closing = [config["audio_end_token_id"], config["vision_end_token_id"]]
+    tokens = torch.tensor([[20, 21, *opening, *mixed, *closing, 22, 23]])
+    grid, seconds = torch.tensor([[4, 2, 2]]), torch.tensor([1.0])
+    frames = 240 if "seconds_per_chunk" in config else 461
+    ours, deltas = model.get_rope_index(
+        tokens,
+        video_grid_thw=grid,
+        attention_mask=torch.ones_like(tokens),
+        use_audio_in_video=True,
+        video_second_per_grid=seconds,
+    )
+    theirs, their_deltas = reference.get_rope_index(
+        tokens, None, grid, torch.ones_like(tokens), True, torch.tensor([frames]), seconds
+    )
+    assert torch.equal(ours.float(), theirs.float())
+    assert torch.equal(deltas.float(), their_deltas.float())
