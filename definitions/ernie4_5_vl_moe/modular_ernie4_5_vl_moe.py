@@ -120,9 +120,9 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Qwen2VisionTransformerPretr
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
-            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
-        )
+        cu_seqlens = torch.repeat_interleave(
+            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
+        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
         cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
 
         for blk in self.blocks:
@@ -161,7 +161,9 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
         self.spatial_dim = config.vision_config.hidden_size * self.spatial_merge_size**2
         self.temporal_dim = self.spatial_dim * self.temporal_merge_size
         self.spatial_linear = Ernie4_5_VLMoeResamplerMlp(config, self.spatial_dim, self.spatial_dim)
-        self.temporal_linear = Ernie4_5_VLMoeResamplerMlp(config, self.temporal_dim, self.spatial_dim)
+        self.temporal_linear = Ernie4_5_VLMoeResamplerMlp(
+            config, self.temporal_dim, self.spatial_dim
+        )
         self.mlp = nn.Linear(self.spatial_dim, config.text_config.hidden_size)
         self.after_norm = Ernie4_5_VLMoeRMSNorm(
             config.text_config.hidden_size, config.text_config.rms_norm_eps

@@ -91,13 +91,17 @@ class Glm4vVisionEmbeddings(nn.Module):
                 Row and column of each patch in its frame.
         """
         weight = self.position_embedding.weight
-        table = weight.view(self.table_side, self.table_side, -1).permute(2, 0, 1).unsqueeze(0).float()
+        table = (
+            weight.view(self.table_side, self.table_side, -1).permute(2, 0, 1).unsqueeze(0).float()
+        )
 
         sizes = torch.repeat_interleave(
             grid_thw[:, 1:], grid_thw.prod(-1), dim=0, output_size=embeddings.shape[0]
         )
         # Centres of patches, on an image that reaches from -1 to 1; x comes before y.
-        points = (positions.to(weight.device) + 0.5) / sizes.to(weight.device, torch.float32) * 2 - 1
+        points = (positions.to(weight.device) + 0.5) / sizes.to(
+            weight.device, torch.float32
+        ) * 2 - 1
         points = torch.stack((points[:, 1], points[:, 0]), dim=-1).unsqueeze(0).unsqueeze(2)
         sampled = F.grid_sample(
             table, points, mode=self.interpolated_method, padding_mode="border", align_corners=False
@@ -190,9 +194,9 @@ class Glm4vVisionModel(Qwen2VisionTransformerPretrainedModel):
         hidden_states = self.embeddings(hidden_states, grid_thw, positions)
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
-            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
-        )
+        cu_seqlens = torch.repeat_interleave(
+            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
+        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
         cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
 
         for blk in self.blocks:

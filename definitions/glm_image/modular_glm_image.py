@@ -63,7 +63,9 @@ class GlmImagePatchEmbed(Glm4vPatchEmbed):
         super().__init__(config)
         del self.temporal_patch_size
         kernel = [config.patch_size, config.patch_size]
-        self.proj = nn.Conv2d(config.in_channels, config.hidden_size, kernel_size=kernel, stride=kernel)
+        self.proj = nn.Conv2d(
+            config.in_channels, config.hidden_size, kernel_size=kernel, stride=kernel
+        )
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         patches = hidden_states.view(-1, self.in_channels, self.patch_size, self.patch_size)
@@ -187,9 +189,9 @@ class GlmImageVisionModel(Glm4vVisionModel):
         hidden_states = self.embeddings(hidden_states, grid_thw, self.rot_pos_emb(grid_thw))
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
-            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
-        )
+        cu_seqlens = torch.repeat_interleave(
+            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
+        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
         cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
 
         for blk in self.blocks:
@@ -221,7 +223,10 @@ class GlmImageModel(Glm4vModel):
         raise AttributeError("Grids belong to samples here.")
 
     def split_grids(
-        self, batch_size: int, image_grid_thw: torch.Tensor | None, images_per_sample: torch.Tensor | None
+        self,
+        batch_size: int,
+        image_grid_thw: torch.Tensor | None,
+        images_per_sample: torch.Tensor | None,
     ) -> list[torch.Tensor]:
         """Grids of the source and target images of each sample, in this order."""
         if image_grid_thw is None:
@@ -507,7 +512,10 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
         loss = None
         if labels is not None:
             loss = self.loss_function(
-                logits=logits, labels=labels, vocab_size=self.config.text_config.vision_vocab_size, **kwargs
+                logits=logits,
+                labels=labels,
+                vocab_size=self.config.text_config.vision_vocab_size,
+                **kwargs,
             )
         return GlmImageCausalLMOutputWithPast(
             loss=loss,

@@ -36,8 +36,16 @@ class MLCDRotaryEmbedding(Qwen2VLVisionRotaryEmbedding):
     def forward(self, num_patches_height: int, num_patches_width: int) -> torch.Tensor:
         """Returns a tensor of shape `(num_patches_height * num_patches_width, head_dim // 2)`."""
         device = self.inv_freq.device
-        rows = torch.arange(num_patches_height, device=device).unsqueeze(1).expand(-1, num_patches_width)
-        cols = torch.arange(num_patches_width, device=device).unsqueeze(0).expand(num_patches_height, -1)
+        rows = (
+            torch.arange(num_patches_height, device=device)
+            .unsqueeze(1)
+            .expand(-1, num_patches_width)
+        )
+        cols = (
+            torch.arange(num_patches_width, device=device)
+            .unsqueeze(0)
+            .expand(num_patches_height, -1)
+        )
         pos_ids = torch.stack([rows.flatten(), cols.flatten()], dim=-1)
         positions = torch.arange(
             max(num_patches_height, num_patches_width), device=device, dtype=self.inv_freq.dtype
@@ -156,7 +164,9 @@ class MLCDEncoder(nn.Module):
     def __init__(self, config: MLCDVisionConfig) -> None:
         super().__init__()
         self.config = config
-        self.layers = nn.ModuleList([MLCDEncoderLayer(config) for _ in range(config.num_hidden_layers)])
+        self.layers = nn.ModuleList(
+            [MLCDEncoderLayer(config) for _ in range(config.num_hidden_layers)]
+        )
         self.gradient_checkpointing = False
 
     def forward(
@@ -239,7 +249,9 @@ class MLCDVisionModel(MLCDPreTrainedModel):
         position_embeddings = (emb.cos(), emb.sin())
 
         hidden_states = self.pre_layrnorm(self.embeddings(pixel_values))
-        hidden_states = self.encoder(hidden_states, position_embeddings=position_embeddings, **kwargs)
+        hidden_states = self.encoder(
+            hidden_states, position_embeddings=position_embeddings, **kwargs
+        )
         return BaseModelOutputWithPooling(
             last_hidden_state=hidden_states,
             pooler_output=self.post_layernorm(hidden_states[:, 0, :]),

@@ -104,9 +104,9 @@ class PaddleOCRVisionEncoder(VideoLlama3VisionEncoder):
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
-            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
-        )
+        cu_seqlens = torch.repeat_interleave(
+            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
+        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
         cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
 
         for encoder_layer in self.layers:
@@ -252,7 +252,9 @@ class PaddleOCRVLModel(Qwen2VLModel):
         """
         pixel_values = pixel_values.type(self.visual.dtype).unsqueeze(0)
         vision_outputs = self.visual(pixel_values, grid_thw=image_grid_thw, **kwargs)
-        vision_outputs.pooler_output = self.projector(vision_outputs.last_hidden_state, image_grid_thw)
+        vision_outputs.pooler_output = self.projector(
+            vision_outputs.last_hidden_state, image_grid_thw
+        )
         return vision_outputs
 
     def get_video_features(
@@ -262,7 +264,9 @@ class PaddleOCRVLModel(Qwen2VLModel):
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Videos are not supported; pass their frames as images."""
-        raise NotImplementedError("This model reads no videos: pass their frames as `pixel_values`.")
+        raise NotImplementedError(
+            "This model reads no videos: pass their frames as `pixel_values`."
+        )
 
 
 class PaddleOCRVLForConditionalGeneration(Qwen2VLForConditionalGeneration):

@@ -68,7 +68,9 @@ class Qwen2_5OmniVisionAttention(Qwen2_5_VLVisionAttention):
         self.k = nn.Linear(self.dim, self.dim)
         self.v = nn.Linear(self.dim, self.dim)
 
-    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def project_in(
+        self, hidden_states: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
         shape = (hidden_states.shape[0], self.num_heads, -1)
         return (
@@ -86,7 +88,9 @@ class Qwen2_5OmniSinusoids(nn.Module):
     def __init__(self, length: int, channels: int, max_timescale: float = 10000.0) -> None:
         super().__init__()
         if channels % 2 != 0:
-            raise ValueError(f"Sine and cosine positions need an even number of channels, not {channels}.")
+            raise ValueError(
+                f"Sine and cosine positions need an even number of channels, not {channels}."
+            )
         self.length = length
         self.channels = channels
         self.max_timescale = max_timescale
@@ -134,7 +138,9 @@ class Qwen2_5OmniAudioAttention(Qwen2VLVisionAttention):
         self.q_proj = nn.Linear(self.dim, self.dim)
         self.out_proj = nn.Linear(self.dim, self.dim)
 
-    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def project_in(
+        self, hidden_states: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(rows, heads, head_dim)`."""
         shape = (hidden_states.shape[0], self.num_heads, -1)
         return (
@@ -192,7 +198,9 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         self.n_window = config.n_window
         self.conv1 = nn.Conv1d(config.num_mel_bins, config.d_model, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(config.d_model, config.d_model, kernel_size=3, stride=2, padding=1)
-        self.positional_embedding = Qwen2_5OmniSinusoids(config.max_source_positions, config.d_model)
+        self.positional_embedding = Qwen2_5OmniSinusoids(
+            config.max_source_positions, config.d_model
+        )
         self.audio_bos_eos_token = nn.Embedding(2, config.output_dim)
         self.layers = nn.ModuleList(
             [Qwen2_5OmniAudioEncoderLayer(config) for _ in range(config.encoder_layers)]
@@ -392,7 +400,9 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
             positions = torch.cat(pieces, dim=1)
             position_ids[:, sample, kept] = positions.to(self.position_dtype)
             deltas.append(positions.max() + 1 - positions.shape[1])
-        return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(input_ids.device)
+        return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(
+            input_ids.device
+        )
 
     def compute_3d_position_ids(
         self,
@@ -486,7 +496,9 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
         """
         if feature_attention_mask is not None:
             audio_feature_lengths = feature_attention_mask.sum(dim=1)
-            input_features = input_features.permute(0, 2, 1)[feature_attention_mask.bool()].permute(1, 0)
+            input_features = input_features.permute(0, 2, 1)[feature_attention_mask.bool()].permute(
+                1, 0
+            )
         elif audio_feature_lengths is None:
             raise ValueError("Audio needs `feature_attention_mask` or `audio_feature_lengths`.")
         return self.audio_tower(input_features, feature_lens=audio_feature_lengths, **kwargs)

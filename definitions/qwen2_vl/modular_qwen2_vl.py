@@ -197,7 +197,9 @@ class Qwen2VLVisionAttention(nn.Module):
         self.qkv = nn.Linear(self.dim, self.dim * 3, bias=True)
         self.proj = nn.Linear(self.dim, self.dim)
 
-    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def project_in(
+        self, hidden_states: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
         qkv = self.qkv(hidden_states).reshape(hidden_states.shape[0], 3, self.num_heads, -1)
         query_states, key_states, value_states = qkv.permute(1, 0, 2, 3).unbind(0)
@@ -217,7 +219,9 @@ class Qwen2VLVisionAttention(nn.Module):
         query_states, key_states, value_states = self.project_in(hidden_states)
         if position_embeddings is not None:
             cos, sin = position_embeddings
-            query_states, key_states = apply_rotary_pos_emb_vision(query_states, key_states, cos, sin)
+            query_states, key_states = apply_rotary_pos_emb_vision(
+                query_states, key_states, cos, sin
+            )
 
         query_states = query_states.transpose(0, 1).unsqueeze(0)
         key_states = key_states.transpose(0, 1).unsqueeze(0)
@@ -381,9 +385,9 @@ class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
-            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
-        )
+        cu_seqlens = torch.repeat_interleave(
+            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
+        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
         cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
 
         for blk in self.blocks:
@@ -438,7 +442,10 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
         if self.frames_apart:
             videos = [(1, h, w) for t, h, w in videos for _ in range(t)]
         return {
-            1: [Qwen2VLPositionGrid(range(t), h // merge_size, w // merge_size) for t, h, w in images],
+            1: [
+                Qwen2VLPositionGrid(range(t), h // merge_size, w // merge_size)
+                for t, h, w in images
+            ],
             2: [
                 Qwen2VLPositionGrid(
                     self.get_frame_times(t, video, **kwargs), h // merge_size, w // merge_size
@@ -503,7 +510,9 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
             positions = torch.cat(pieces, dim=1)
             position_ids[:, sample, kept] = positions.to(self.position_dtype)
             deltas.append(positions.max() + 1 - positions.shape[1])
-        return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(input_ids.device)
+        return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(
+            input_ids.device
+        )
 
     def compute_3d_position_ids(
         self,
@@ -545,7 +554,9 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
             positions = (attention_mask.long().cumsum(-1) - 1).masked_fill(attention_mask == 0, 0)
             positions = positions[:, -seq_length:]
         else:
-            positions = torch.arange(past_length, past_length + seq_length, device=inputs_embeds.device)
+            positions = torch.arange(
+                past_length, past_length + seq_length, device=inputs_embeds.device
+            )
             positions = positions.expand(batch_size, -1)
         deltas = self.rope_deltas.repeat_interleave(batch_size // self.rope_deltas.shape[0], dim=0)
         return (positions + deltas.to(positions.device)).expand(3, -1, -1)
@@ -631,7 +642,9 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
             token_mask.sum() == features.shape[0],
             "The number of placeholder tokens in the prompt differs from the number of feature rows.",
         )
-        return inputs_embeds.masked_scatter(token_mask.unsqueeze(-1).expand_as(inputs_embeds), features)
+        return inputs_embeds.masked_scatter(
+            token_mask.unsqueeze(-1).expand_as(inputs_embeds), features
+        )
 
     @can_return_tuple
     def forward(
@@ -668,7 +681,9 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
             inputs_embeds = self.merge_features(inputs_embeds, image_mask, image_embeds)
 
         if pixel_values_videos is not None:
-            video_embeds = self.get_video_features(pixel_values_videos, video_grid_thw).pooler_output
+            video_embeds = self.get_video_features(
+                pixel_values_videos, video_grid_thw
+            ).pooler_output
             video_mask = self.get_video_mask(input_ids, inputs_embeds)
             inputs_embeds = self.merge_features(inputs_embeds, video_mask, video_embeds)
 
@@ -788,7 +803,10 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
         loss = None
         if labels is not None:
             loss = self.loss_function(
-                logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size, **kwargs
+                logits=logits,
+                labels=labels,
+                vocab_size=self.config.text_config.vocab_size,
+                **kwargs,
             )
         return Qwen2VLCausalLMOutputWithPast(
             loss=loss,
@@ -829,7 +847,9 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
         is_tokens = prompt.dim() == 2 and not prompt.is_floating_point() and prompt.shape[1] > 0
         if is_tokens and token_types is not None and any(grid is not None for grid in grids):
             arguments = {key: value for key, value in model_kwargs.items() if key != "input_ids"}
-            rotary_positions, self.model.rope_deltas = self.model.get_rope_index(prompt, **arguments)
+            rotary_positions, self.model.rope_deltas = self.model.get_rope_index(
+                prompt, **arguments
+            )
         else:
             rotary_positions = text_positions.expand(3, -1, -1)
             self.model.rope_deltas = text_positions.new_zeros((inputs_tensor.shape[0], 1))

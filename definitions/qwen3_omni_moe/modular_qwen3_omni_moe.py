@@ -235,14 +235,20 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen2_5OmniThinkerForCondition
             image_outputs = self.get_image_features(pixel_values, image_grid_thw, return_dict=True)
             image_deepstack = image_outputs.deepstack_features
             image_mask = self.get_image_mask(input_ids, inputs_embeds)
-            inputs_embeds = self.merge_features(inputs_embeds, image_mask, image_outputs.pooler_output)
+            inputs_embeds = self.merge_features(
+                inputs_embeds, image_mask, image_outputs.pooler_output
+            )
 
         video_mask, video_deepstack = None, None
         if pixel_values_videos is not None:
-            video_outputs = self.get_video_features(pixel_values_videos, video_grid_thw, return_dict=True)
+            video_outputs = self.get_video_features(
+                pixel_values_videos, video_grid_thw, return_dict=True
+            )
             video_deepstack = video_outputs.deepstack_features
             video_mask = self.get_video_mask(input_ids, inputs_embeds)
-            inputs_embeds = self.merge_features(inputs_embeds, video_mask, video_outputs.pooler_output)
+            inputs_embeds = self.merge_features(
+                inputs_embeds, video_mask, video_outputs.pooler_output
+            )
 
         visual_pos_masks, deepstack_visual_embeds = join_deepstack_features(
             image_mask, image_deepstack, video_mask, video_deepstack

@@ -174,9 +174,13 @@ class Qwen3VLVisionModel(Qwen2VisionTransformerPretrainedModel):
 
         # From row by row to block by block, once per frame.
         ordered = []
-        for pos_embed, (t, h, w) in zip(pos_embeds.split([h * w for _, h, w in grid_rows]), grid_rows):
+        for pos_embed, (t, h, w) in zip(
+            pos_embeds.split([h * w for _, h, w in grid_rows]), grid_rows
+        ):
             pos_embed = pos_embed.repeat(t, 1)
-            pos_embed = pos_embed.view(t, h // merge_size, merge_size, w // merge_size, merge_size, -1)
+            pos_embed = pos_embed.view(
+                t, h // merge_size, merge_size, w // merge_size, merge_size, -1
+            )
             ordered.append(pos_embed.permute(0, 1, 3, 2, 4, 5).flatten(0, 4))
         patch_pos_embeds = torch.cat(ordered)
         return patch_pos_embeds
@@ -208,9 +212,9 @@ class Qwen3VLVisionModel(Qwen2VisionTransformerPretrainedModel):
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
-            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
-        )
+        cu_seqlens = torch.repeat_interleave(
+            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
+        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
         cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
 
         deepstack_features = []
@@ -268,7 +272,9 @@ class Qwen3VLModel(Qwen2VLModel):
 
         video_mask, video_deepstack = None, None
         if pixel_values_videos is not None:
-            video_outputs = self.get_video_features(pixel_values_videos, video_grid_thw, return_dict=True)
+            video_outputs = self.get_video_features(
+                pixel_values_videos, video_grid_thw, return_dict=True
+            )
             video_embeds = video_outputs.pooler_output
             video_deepstack = video_outputs.deepstack_features
             video_mask = self.get_video_mask(input_ids, inputs_embeds)

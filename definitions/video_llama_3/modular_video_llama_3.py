@@ -95,7 +95,9 @@ class VideoLlama3VisionAttention(Qwen2VLVisionAttention):
         self.q_proj = nn.Linear(self.dim, self.dim)
         self.out_proj = nn.Linear(self.dim, self.dim)
 
-    def project_in(self, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def project_in(
+        self, hidden_states: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
         shape = (hidden_states.shape[0], self.num_heads, self.head_dim)
         return (
@@ -248,9 +250,9 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]).cumsum(
-            dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32
-        )
+        cu_seqlens = torch.repeat_interleave(
+            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
+        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
         cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
 
         hidden_states = self.embeddings(pixel_values.type(self.dtype))
@@ -441,7 +443,9 @@ class VideoLlama3ForConditionalGeneration(Qwen2VLForConditionalGeneration):
         image_merge_sizes: torch.LongTensor,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
-        return self.model.get_image_features(pixel_values, image_grid_thw, image_merge_sizes, **kwargs)
+        return self.model.get_image_features(
+            pixel_values, image_grid_thw, image_merge_sizes, **kwargs
+        )
 
     def get_video_features(
         self,
@@ -514,7 +518,10 @@ class VideoLlama3ForConditionalGeneration(Qwen2VLForConditionalGeneration):
         loss = None
         if labels is not None:
             loss = self.loss_function(
-                logits=logits, labels=labels, vocab_size=self.config.text_config.vocab_size, **kwargs
+                logits=logits,
+                labels=labels,
+                vocab_size=self.config.text_config.vocab_size,
+                **kwargs,
             )
         return VideoLlama3CausalLMOutputWithPast(
             loss=loss,

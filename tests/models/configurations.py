@@ -228,7 +228,9 @@ QWEN3_AUDIO = {
 }
 
 VISION_CASES = (
-    VisionCase("qwen2_vl", "Qwen2VisionTransformerPretrainedModel", "Qwen2VLVisionConfig", QWEN2_VISION),
+    VisionCase(
+        "qwen2_vl", "Qwen2VisionTransformerPretrainedModel", "Qwen2VLVisionConfig", QWEN2_VISION
+    ),
     VisionCase(
         "qwen2_5_vl",
         "Qwen2_5_VisionTransformerPretrainedModel",
@@ -236,18 +238,48 @@ VISION_CASES = (
         QWEN2_5_VISION,
         tensors=WINDOW_TENSORS,
     ),
-    VisionCase("qwen3_vl", "Qwen3VLVisionModel", "Qwen3VLVisionConfig", QWEN3_VISION, tensors=TABLE_TENSORS),
-    VisionCase("qwen3_5", "Qwen3_5VisionModel", "Qwen3_5VisionConfig", QWEN3_5_VISION, tensors=TABLE_TENSORS),
-    VisionCase("qwen3_vl_moe", "Qwen3VLMoeVisionModel", "Qwen3VLMoeVisionConfig", QWEN3_VISION, tensors=TABLE_TENSORS),
-    VisionCase("qwen3_5_moe", "Qwen3_5MoeVisionModel", "Qwen3_5MoeVisionConfig", QWEN3_5_VISION, tensors=TABLE_TENSORS),
     VisionCase(
-        "qwen2_5_omni", "Qwen2_5OmniVisionEncoder", "Qwen2_5OmniVisionEncoderConfig", QWEN2_5_VISION, tensors=WINDOW_TENSORS
+        "qwen3_vl", "Qwen3VLVisionModel", "Qwen3VLVisionConfig", QWEN3_VISION, tensors=TABLE_TENSORS
     ),
     VisionCase(
-        "qwen3_omni_moe", "Qwen3OmniMoeVisionEncoder", "Qwen3OmniMoeVisionEncoderConfig", QWEN3_VISION, tensors=TABLE_TENSORS
+        "qwen3_5",
+        "Qwen3_5VisionModel",
+        "Qwen3_5VisionConfig",
+        QWEN3_5_VISION,
+        tensors=TABLE_TENSORS,
+    ),
+    VisionCase(
+        "qwen3_vl_moe",
+        "Qwen3VLMoeVisionModel",
+        "Qwen3VLMoeVisionConfig",
+        QWEN3_VISION,
+        tensors=TABLE_TENSORS,
+    ),
+    VisionCase(
+        "qwen3_5_moe",
+        "Qwen3_5MoeVisionModel",
+        "Qwen3_5MoeVisionConfig",
+        QWEN3_5_VISION,
+        tensors=TABLE_TENSORS,
+    ),
+    VisionCase(
+        "qwen2_5_omni",
+        "Qwen2_5OmniVisionEncoder",
+        "Qwen2_5OmniVisionEncoderConfig",
+        QWEN2_5_VISION,
+        tensors=WINDOW_TENSORS,
+    ),
+    VisionCase(
+        "qwen3_omni_moe",
+        "Qwen3OmniMoeVisionEncoder",
+        "Qwen3OmniMoeVisionEncoderConfig",
+        QWEN3_VISION,
+        tensors=TABLE_TENSORS,
     ),
     VisionCase("glm4v", "Glm4vVisionModel", "Glm4vVisionConfig", GLM_VISION, grids=IMAGE_GRIDS),
-    VisionCase("glm4v_moe", "Glm4vMoeVisionModel", "Glm4vMoeVisionConfig", GLM_VISION, grids=IMAGE_GRIDS),
+    VisionCase(
+        "glm4v_moe", "Glm4vMoeVisionModel", "Glm4vMoeVisionConfig", GLM_VISION, grids=IMAGE_GRIDS
+    ),
     VisionCase(
         "glm_image",
         "GlmImageVisionModel",
@@ -280,7 +312,15 @@ VISION_CASES = (
         patch_shape=(3, 4, 4),
         kind="raster",
     ),
-    VisionCase("mlcd", "MLCDVisionModel", "MLCDVisionConfig", MLCD_VISION, kind="images", grids=IMAGE_GRIDS, tensors=()),
+    VisionCase(
+        "mlcd",
+        "MLCDVisionModel",
+        "MLCDVisionConfig",
+        MLCD_VISION,
+        kind="images",
+        grids=IMAGE_GRIDS,
+        tensors=(),
+    ),
 )
 
 AUDIO_CASES = (
@@ -297,7 +337,16 @@ AUDIO_CASES = (
         "Qwen3OmniMoeAudioEncoder",
         "Qwen3OmniMoeAudioEncoderConfig",
         QWEN3_AUDIO,
-        lengths=((37,), (100,), (100, 200), (230, 37, 100, 451), (20, 37), (200, 400), (1,), (9, 108)),
+        lengths=(
+            (37,),
+            (100,),
+            (100, 200),
+            (230, 37, 100, 451),
+            (20, 37),
+            (200, 400),
+            (1,),
+            (9, 108),
+        ),
         tensors=CHUNK_TENSORS,
     ),
 )
@@ -317,7 +366,14 @@ TEXT = {
 
 
 def _rope(section: list[int], **more: Any) -> dict[str, Any]:
-    return {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": section, **more}}
+    return {
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 1e4,
+            "mrope_section": section,
+            **more,
+        }
+    }
 
 
 _TOKENS = {"image_token_id": 7, "video_token_id": 8}
@@ -445,8 +501,18 @@ FULL_CASES = (
         "GlmImageConfig",
         {
             "vision_config": GLM_IMAGE_VISION,
-            "text_config": {**_GLM_TEXT, "vocab_size": 96, "vision_vocab_size": 64, "eos_token_id": 1},
-            "vq_config": {"embed_dim": 12, "num_embeddings": 32, "latent_channels": 16, "in_channels": 3},
+            "text_config": {
+                **_GLM_TEXT,
+                "vocab_size": 96,
+                "vision_vocab_size": 64,
+                "eos_token_id": 1,
+            },
+            "vq_config": {
+                "embed_dim": 12,
+                "num_embeddings": 32,
+                "latent_channels": 16,
+                "in_channels": 3,
+            },
             "image_token_id": 50,
             "image_start_token_id": 51,
             "image_end_token_id": 52,
@@ -481,7 +547,11 @@ FULL_CASES = (
         "video_llama_3",
         "VideoLlama3ForConditionalGeneration",
         "VideoLlama3Config",
-        {"vision_config": VIDEO_LLAMA_VISION, "text_config": {"model_type": "qwen2", **TEXT}, **_TOKENS},
+        {
+            "vision_config": VIDEO_LLAMA_VISION,
+            "text_config": {"model_type": "qwen2", **TEXT},
+            **_TOKENS,
+        },
         patch_shape=(48,),
         token_types=None,
     ),

@@ -31,7 +31,9 @@ def _spans(case: FullCase, grid: Grid, token_type: int) -> list[int]:
     return [t * h * w // case.merge_size**2 // case.frames_per_token for t, h, w in grid]
 
 
-def token_rows(case: FullCase, images: Grid = (), videos: Grid = (), audio_tokens: int = 0) -> dict[str, Any]:
+def token_rows(
+    case: FullCase, images: Grid = (), videos: Grid = (), audio_tokens: int = 0
+) -> dict[str, Any]:
     """`input_ids`, `attention_mask` and token types of a single prompt."""
     tokens, types = list(TEXT_TOKENS), [0] * len(TEXT_TOKENS)
     for grid, token_type in ((images, IMAGE_TYPE), (videos, VIDEO_TYPE)):

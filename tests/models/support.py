@@ -42,7 +42,9 @@ def randomize(model: nn.Module, seed: int = 0) -> None:
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
 
 
-def build_encoder(case: VisionCase | AudioCase, attention: str = "sdpa", seed: int = 0) -> nn.Module:
+def build_encoder(
+    case: VisionCase | AudioCase, attention: str = "sdpa", seed: int = 0
+) -> nn.Module:
     """The generated encoder of a case with random weights."""
     config = build_config(case.config_class, case.config, attention)
     encoder = getattr(generated_module(case.model), case.encoder)(config)
@@ -72,7 +74,9 @@ def random_patches(shape: tuple[int, ...], grid: Grid, seed: int) -> torch.Tenso
     return torch.randn((patch_count(grid), *shape), generator=generator)
 
 
-def vision_inputs(case: VisionCase, grid: Grid, seed: int = 1, merges: str = "both") -> dict[str, Any]:
+def vision_inputs(
+    case: VisionCase, grid: Grid, seed: int = 1, merges: str = "both"
+) -> dict[str, Any]:
     """Keyword arguments for the forward of a vision encoder."""
     if case.kind == "images":
         generator = torch.Generator().manual_seed(seed)
@@ -98,7 +102,9 @@ def reference_vision_inputs(case: VisionCase, inputs: dict[str, Any]) -> dict[st
     if "image_grid_thw" not in inspect.signature(forward).parameters:
         return inputs
     grid = inputs["grid_thw"]
-    lengths = torch.repeat_interleave(grid[:, 1] * grid[:, 2], grid[:, 0]).cumsum(0, dtype=torch.int32)
+    lengths = torch.repeat_interleave(grid[:, 1] * grid[:, 2], grid[:, 0]).cumsum(
+        0, dtype=torch.int32
+    )
     return {
         "pixel_values": inputs["pixel_values"],
         "cu_seqlens": nn.functional.pad(lengths, (1, 0)),
@@ -182,7 +188,9 @@ def _vision_tensors(case: VisionCase, inputs: dict[str, Any]) -> dict[str, torch
 def _audio_tensors(case: AudioCase, inputs: dict[str, Any]) -> dict[str, torch.Tensor]:
     config = build_config(case.config_class, case.config, "sdpa")
     lengths = inputs["feature_lens"]
-    padded, chunks = audio.chunk_and_pad_features(inputs["input_features"], lengths, config.n_window)
+    padded, chunks = audio.chunk_and_pad_features(
+        inputs["input_features"], lengths, config.n_window
+    )
     found = {"padded_feature": padded, "chunk_lengths": chunks}
     if "pool_indices" in case.tensors:
         found["valid_indices"] = audio.get_valid_indices(chunks)

@@ -18,8 +18,14 @@ CASES = [*VISION_CASES, *AUDIO_CASES]
 IDS = [case.id for case in CASES]
 
 # Other numbers of images, of frames and of patches than in the example.
-FRAMES: tuple[Grid, Grid] = (((1, 4, 6), (2, 6, 4), (1, 8, 12)), ((3, 4, 4), (1, 10, 6), (2, 2, 2), (1, 4, 20)))
-STILLS: tuple[Grid, Grid] = (((1, 4, 6), (1, 6, 4), (1, 8, 12)), ((1, 4, 4), (1, 10, 6), (1, 2, 2), (1, 4, 20)))
+FRAMES: tuple[Grid, Grid] = (
+    ((1, 4, 6), (2, 6, 4), (1, 8, 12)),
+    ((3, 4, 4), (1, 10, 6), (2, 2, 2), (1, 4, 20)),
+)
+STILLS: tuple[Grid, Grid] = (
+    ((1, 4, 6), (1, 6, 4), (1, 8, 12)),
+    ((1, 4, 4), (1, 10, 6), (1, 2, 2), (1, 4, 20)),
+)
 CLIPS = {
     "qwen2_5_omni": ((21, 3, 8, 30), (7, 9, 13, 40, 16)),
     "qwen3_omni_moe": ((230, 37, 100, 451), (110, 20, 137, 260, 100)),
@@ -49,7 +55,9 @@ def assert_close(actual: Any, expected: Any) -> None:
 @pytest.mark.parametrize("given", [True, False], ids=["given", "computed"])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_encoder_compiles_as_one_graph(case: VisionCase | AudioCase, attention: str, given: bool) -> None:
+def test_encoder_compiles_as_one_graph(
+    case: VisionCase | AudioCase, attention: str, given: bool
+) -> None:
     torch._dynamo.reset()
     encoder = build_encoder(case, attention)
     compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
@@ -63,7 +71,9 @@ def test_encoder_compiles_as_one_graph(case: VisionCase | AudioCase, attention: 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_exported_encoder_is_right_on_other_sizes(case: VisionCase | AudioCase, attention: str) -> None:
+def test_exported_encoder_is_right_on_other_sizes(
+    case: VisionCase | AudioCase, attention: str
+) -> None:
     torch._dynamo.reset()
     encoder = build_encoder(case, attention)
     full = []

@@ -37,7 +37,9 @@ def pair(case: FullCase, attention: str) -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("case, images, videos", RUNS)
-def test_logits_equal_the_reference(case: FullCase, images: Grid, videos: Grid, attention: str) -> None:
+def test_logits_equal_the_reference(
+    case: FullCase, images: Grid, videos: Grid, attention: str
+) -> None:
     model, reference = pair(case, attention)
     inputs = full_inputs(case, images, videos)
     with torch.no_grad():
@@ -55,7 +57,9 @@ def test_features_equal_the_reference(case: FullCase) -> None:
     with torch.no_grad():
         ours = model.get_image_features(**arguments).pooler_output
         theirs = reference.get_image_features(**arguments).pooler_output
-    ours, theirs = (value if isinstance(value, (list, tuple)) else [value] for value in (ours, theirs))
+    ours, theirs = (
+        value if isinstance(value, (list, tuple)) else [value] for value in (ours, theirs)
+    )
     assert [part.shape for part in ours] == [part.shape for part in theirs]
     for left, right in zip(ours, theirs):
         torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-5)
