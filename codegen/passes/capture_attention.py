@@ -21,13 +21,14 @@ from codegen.passes.modules import ClassInfo, Function, Index
 
 @dataclass(frozen=True)
 class SplitAttention:
-    """The parts of a split: boundaries, the split tensors, their loop names, the call, its result."""
+    """The parts of a split: boundaries, the split tensors, their loop names, the call, its results."""
 
     boundaries: str
     states: tuple[str, ...]
     pieces: tuple[str, ...]
     call: ast.Call
     output: str
+    weights: str
 
 
 def attention_edits(
@@ -64,7 +65,7 @@ def find_split(body: list[ast.stmt]) -> SplitAttention | None:
     target = last.targets[0]
     if not isinstance(target, ast.Name):
         return None
-    return SplitAttention(boundaries, states, loop[0], loop[1], target.id)
+    return SplitAttention(boundaries, states, loop[0], loop[1], target.id, _weights(body, loop[1]))
 
 
 def _boundaries(body: list[ast.stmt]) -> str:
@@ -114,6 +115,28 @@ def _loop(body: list[ast.stmt]) -> tuple[tuple[str, ...], ast.Call] | None:
     return None
 
 
+def _weights(body: list[ast.stmt], call: ast.Call) -> str:
+    """Name of the list that collects the second result of the call, ``_`` where nobody does."""
+    for statement in body:
+        for node in ast.walk(statement):
+            if not isinstance(node, ast.Assign) or node.value is not call:
+                continue
+            target = node.targets[0]
+            second = (
+                target.elts[1] if isinstance(target, ast.Tuple) and len(target.elts) == 2 else None
+            )
+            for other in ast.walk(statement):
+                if (
+                    isinstance(other, ast.Call)
+                    and isinstance(other.func, ast.Attribute)
+                    and other.func.attr == "append"
+                    and second is not None
+                    and ast.unparse(other.args[0]) == ast.unparse(second)
+                ):
+                    return ast.unparse(other.func.value)
+    return "_"
+
+
 def _is_torch(node: ast.expr, names: tuple[str, ...]) -> bool:
     return (
         isinstance(node, ast.Call)
@@ -133,7 +156,7 @@ def _branch(text: SourceText, split: SplitAttention) -> list[str]:
         "    # A graph has no lengths to split by: all segments in one call, separated by a mask",
         f"    segment_ids = get_segment_ids({split.boundaries}.to({query}.device), {query}.shape[2])",
         f'    mask_dtype = None if {implementation} == "sdpa" else {query}.dtype',
-        f"    {split.output}, attn_weights = {text.source(split.call.func)}(",
+        f"    {split.output}, {split.weights} = {text.source(split.call.func)}(",
         "        self,",
         *[f"        {state}," for state in split.states],
         "        attention_mask=get_segment_mask(segment_ids, mask_dtype),",

@@ -55,6 +55,8 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
     """Wrap the loop that interpolates a table per image into the branch that is not traced."""
     if not _worth(function, ("append",)) or "is_tracing" in ast.dump(function):
         return None
+    # The table is often built by a class of another family of models.
+    index.open_ancestors(cls)
     studied = study(index, cls, cls, function)
     if studied is None:
         return None

@@ -401,6 +401,7 @@ class Planner:
                 info.place(function.body[match.statement]),
                 match.helper.name,
                 match.helper.outputs,
+                reason=rounding_note(plan, match),
             )
         )
 
@@ -432,6 +433,16 @@ def worth_a_look(info: ModuleInfo, function: Function) -> bool:
         names
         & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"}
     )
+
+
+def rounding_note(plan: Plan, match: Match) -> str:
+    """What the report says where a helper adds in another order than the original did."""
+    if match.helper is not POS_EMBED:
+        return ""
+    segment = plan.study.owner.module.segment(plan.study.function)
+    if re.search(r"(\w+)\[0\] \+ \1\[1\] \+ \1\[2\] \+ \1\[3\]", segment):
+        return ""
+    return "the four weighted rows are added from left to right: equal within rounding"
 
 
 def superseded(effects: list[Effect], matches: list[Match]) -> frozenset[int]:

@@ -178,7 +178,7 @@ def _windows(
 
 def _rewrite(workspace: Workspace, cls: ClassInfo, studied: AudioStudy) -> None:
     padded, valid, segments = _padded(studied), _valid(studied), _boundaries(studied)
-    if padded is None or valid is None or segments is None or padded[0].name != CHUNKS.outputs[0]:
+    if padded is None or valid is None or segments is None:
         return
     # The two forms of the boundaries helper have their own length laws.
     if bool(segments[1]) != bool(segments[0].law):
@@ -188,8 +188,12 @@ def _rewrite(workspace: Workspace, cls: ClassInfo, studied: AudioStudy) -> None:
     lines = {padded[0].statement: _chunk_lines(studied, padded, valid, masks)}
     arguments = ", ".join(("chunk_lengths", *segments[1]))
     lines[segments[0].statement] = [f"cu_seqlens = {AUDIO_CU_SEQLENS.name}({arguments})"]
+    if segments[0].name != "cu_seqlens":
+        lines[segments[0].statement].append(f"{segments[0].name} = cu_seqlens")
     lookups = [n for n in ast.walk(function) if _is_lookup(n, valid.name)]
-    dead = _dead(studied, lines, lookups, padded[1], masks)
+    names = {padded[0].name, "padded_feature", "chunk_lengths", *([masks.name] if masks else [])}
+    bounds = frozenset({"cu_seqlens", segments[0].name})
+    dead = _dead(studied, lines, lookups, frozenset(names), padded[1], bounds)
     edits = [Edit(*text.statement_lines(function.body[n]), "") for n in dead]
     for number, new in lines.items():
         old = function.body[number]
@@ -224,7 +228,7 @@ def _chunk_lines(
     lines = [
         f"padded_feature, chunk_lengths = {CHUNKS.name}({padded[1]}, {studied.lens}, {studied.window})",
         f"valid_indices = {VALID_INDICES.name}(chunk_lengths{law})",
-        "padded_feature = padded_feature.to(self.dtype)",
+        f"{padded[0].name} = padded_feature.to(self.dtype)",
     ]
     if masks is not None:
         frames = "torch.arange(padded_feature.shape[-1], device=padded_feature.device)"
@@ -245,8 +249,9 @@ def _dead(
     studied: AudioStudy,
     lines: dict[int, list[str]],
     lookups: list[ast.AST],
+    names: frozenset[str],
     features: str,
-    masks: Found | None,
+    bounds: frozenset[str],
 ) -> frozenset[int]:
     """Statements that only fed what the helpers now give."""
     function = studied.study.function
@@ -264,11 +269,8 @@ def _dead(
             old = effects[number]
             changed[number] = Effect(old.uses - gone, old.changes, old.sets)
     first, last = min(lines), max(lines)
-    names = frozenset({"padded_feature", "chunk_lengths", *([masks.name] if masks else [])})
     changed[first] = Effect(frozenset({features, studied.lens}), names, names)
-    changed[last] = Effect(
-        frozenset({studied.lens}), frozenset({"cu_seqlens"}), frozenset({"cu_seqlens"})
-    )
+    changed[last] = Effect(frozenset({studied.lens}), bounds, bounds)
     removable = [n for n, _ in iter_statements(function) if understood(studied.study, n)]
     return dead_statements(effects, removable, changed)
 

@@ -39,9 +39,9 @@ def dead_statements(
 
     Statements that were already dead before count as read, so that only consequences are removed.
     """
-    candidates = set(removable) - set(replaced)
-    before = _dead(effects, candidates | set(replaced), {})
-    after = _dead(effects, candidates, replaced)
+    known = set(removable)
+    before = _dead(effects, known, {})
+    after = _dead(effects, known - set(replaced), replaced)
     return frozenset(after - before)
 
 

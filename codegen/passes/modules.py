@@ -99,13 +99,17 @@ class Index:
     _classes: dict[tuple[str, str], ClassInfo | None] = field(default_factory=dict)
     _overlay: dict[str, str] = field(default_factory=dict)
     _mro: dict[int, list[ClassInfo]] = field(default_factory=dict)
+    _opened: set[str] = field(default_factory=set)
 
     def get(self, module: str) -> ModuleInfo | None:
         """The parsed module, None where the tree has none or it does not parse."""
         if module not in self._modules:
             source = self.library.read(module)
             info = None
-            if source is not None and self.relevant.search(source.text) is not None:
+            wanted = source is not None and (
+                module in self._opened or self.relevant.search(source.text) is not None
+            )
+            if source is not None and wanted:
                 text = self._overlay.get(module, source.text)
                 try:
                     info = ModuleInfo(SourceFile(source.path, module, text), ast.parse(text))
@@ -181,6 +185,22 @@ class Index:
             for base in self.bases(cls):
                 known += [c for c in self.mro(base) if all(c.node is not k.node for k in known)]
         return known
+
+    def open_ancestors(self, cls: ClassInfo) -> None:
+        """Read the files of all ancestors of a class, also those that do not look relevant."""
+        module = cls.module.source.module
+        for base in cls.node.bases:
+            if not isinstance(base, ast.Name):
+                continue
+            if self.resolve(module, base.id) is None and base.id in cls.module.imports:
+                wanted = cls.module.imports[base.id][0]
+                self._opened.add(wanted)
+                self._modules.pop(wanted, None)
+                self._classes.clear()
+                self._mro.clear()
+            found = self.resolve(module, base.id)
+            if found is not None and found.node is not cls.node:
+                self.open_ancestors(found)
 
     def method(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function] | None:
         """The method that an instance of ``cls`` has, with the class that defines it."""

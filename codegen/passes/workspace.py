@@ -119,7 +119,8 @@ def import_edits(info: ModuleInfo, names: set[str], package: str) -> list[Edit]:
             edits.append(Edit(*info.text.span(existing), import_line(spelling, wanted)))
         else:
             place = _import_place(info, spelling)
-            edits.append(Edit(place, place, import_line(spelling, wanted) + "\n"))
+            blank = "" if any(_level(n) == _dots(spelling) for n in info.tree.body) else "\n"
+            edits.append(Edit(place, place, f"{blank}{import_line(spelling, wanted)}\n"))
     return edits
 
 
@@ -135,6 +136,14 @@ def _spelling(node: ast.ImportFrom) -> str:
     return "." * node.level + (node.module or "")
 
 
+def _dots(spelling: str) -> int:
+    return len(spelling) - len(spelling.lstrip("."))
+
+
+def _level(node: ast.stmt) -> int:
+    return node.level if isinstance(node, ast.ImportFrom) else -1
+
+
 def _existing(info: ModuleInfo, spelling: str) -> ast.ImportFrom | None:
     for node in info.tree.body:
         if isinstance(node, ast.ImportFrom) and _spelling(node) == spelling:
@@ -145,7 +154,7 @@ def _existing(info: ModuleInfo, spelling: str) -> ast.ImportFrom | None:
 def _import_place(info: ModuleInfo, spelling: str) -> int:
     """Sorted place among imports of the same level, else behind the last import."""
     imports = [n for n in info.tree.body if isinstance(n, (ast.ImportFrom, ast.Import))]
-    dots = len(spelling) - len(spelling.lstrip("."))
+    dots = _dots(spelling)
     same = [n for n in imports if isinstance(n, ast.ImportFrom) and n.level == dots]
     for node in same:
         if _spelling(node) > spelling:
