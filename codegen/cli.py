@@ -20,6 +20,7 @@ examples:
   python -m codegen sync                      regenerate what is out of date
   python -m codegen sync qwen2_vl             one model, and what it is built from
   python -m codegen check --diff              show what sync would change, write nothing
+  python -m codegen verify qwen2_vl           rewritten encoder against the original
   python -m codegen list                      models, parents, files, state
   python -m codegen sync --root ~/transformers --output /tmp/out
 """
@@ -58,7 +59,35 @@ def build_parser() -> argparse.ArgumentParser:
             )
         if name == "check":
             command.add_argument("--diff", action="store_true", help="print unified diffs")
+    _add_verify(commands)
     return parser
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "verify",
+        help="compare rewritten encoders with their originals",
+        description="Rewrite a transformers tree beside the original, run both with the same "
+        "weights, and check default path (a), precomputed path (b), compile with (c) and without "
+        "(e) precomputed tensors, dynamic export (d), and whole models (m).",
+        epilog="example: python -m codegen verify qwen2_vl --attention sdpa --checks abc",
+    )
+    command.add_argument(
+        "models", nargs="*", metavar="MODEL", help="cases or models (default: all)"
+    )
+    command.add_argument(
+        "--root", type=Path, metavar="DIR", help="the tree (default: the installed transformers)"
+    )
+    command.add_argument(
+        "--cases", type=Path, metavar="FILE", help="configurations of further models (JSON)"
+    )
+    command.add_argument(
+        "--attention", nargs="+", choices=("eager", "sdpa"), default=["eager", "sdpa"]
+    )
+    command.add_argument("--checks", default="abcdem", metavar="LETTERS", help="default: abcdem")
+    command.add_argument("--backend", default="aot_eager", help="of torch.compile (aot_eager)")
+    command.add_argument("--jobs", type=_jobs, default=0, metavar="N", help=argparse.SUPPRESS)
+    command.add_argument("--format", choices=("text", "json"), default="text")
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -113,6 +142,8 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "verify":
+        return _verify(arguments)
     from codegen.progress import show_progress
     from codegen.report import Reporter
     from codegen.sync import Options, check, sync
@@ -135,3 +166,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "check" and not all(item.in_sync for item in run.outcomes):
         return EXIT_DIFFERS
     return EXIT_OK
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    from codegen.verification import verify_tree
+    from codegen.verify import format_table
+
+    results = verify_tree(arguments)
+    if arguments.format == "json":
+        print(json.dumps([asdict(result) for result in results], indent=2))
+    else:
+        print(format_table(results))
+    return EXIT_OK if results and all(result.ok for result in results) else EXIT_DIFFERS

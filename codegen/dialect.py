@@ -57,6 +57,8 @@ class Dialect:
     ``attribute_displaces_method``: an attribute removes the parent's method of its name.
     ``annotated_targets``: ``x: T = v`` counts as an assignment when ``super()`` is expanded.
     ``keeps_getattr``: a module-level ``__getattr__`` goes to the files of the classes it names.
+    ``pil_kwargs``: how a PIL file gets the keyword class of the image processor: ``copied`` from the
+    torchvision file, as a ``dependency`` like classes of its own, or ``imported``.
     ``specialised_base_replaces``: an added base whose name ends with the parent's base takes its
     place (``OmniModalProcessorMixin`` for ``ProcessorMixin``; together they have no valid MRO).
     """
@@ -69,6 +71,7 @@ class Dialect:
     attribute_displaces_method: bool = True
     annotated_targets: bool = True
     keeps_getattr: bool = True
+    pil_kwargs: str = "copied"
     specialised_base_replaces: bool = True
 
     def file_type(self, class_name: str, model_cased: str) -> str:
@@ -89,14 +92,16 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
     shared: tuple[str, ...] = ("image_processing_backends", "image_processing_utils")
     if version >= (5, 13):
         shared = (*shared, "image_processing_outputs")
+    pil_kwargs = "copied" if version >= (5, 6) else "dependency" if version >= (5, 5) else "imported"
     return Dialect(
-        MappingProxyType(suffixes),
-        _MAMBA_NAMES if version >= (5, 15) else frozenset(),
-        version >= (5, 11),
-        guarded,
-        shared,
-        version >= (5, 21),
-        version >= (5, 22),
-        version >= (5, 23),
-        version >= (5, 23),
+        suffix_types=MappingProxyType(suffixes),
+        protected_names=_MAMBA_NAMES if version >= (5, 15) else frozenset(),
+        decorator_marker=version >= (5, 11),
+        guarded_types=guarded,
+        shared_image_modules=shared,
+        attribute_displaces_method=version >= (5, 21),
+        annotated_targets=version >= (5, 22),
+        keeps_getattr=version >= (5, 23),
+        pil_kwargs=pil_kwargs,
+        specialised_base_replaces=version >= (5, 23),
     )

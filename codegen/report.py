@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from codegen.errors import Diagnostic
 from codegen.outcome import FileOutcome, ModelOutcome, Run, State
+from codegen.rewrite_report import format_rewrites
 from codegen.tree import Tree
 
 _WORDS = {
@@ -86,6 +87,9 @@ class Reporter:
                 print(f"{paint(word, 'green')} {path}{_change(file)}")
                 count += 1
         files = sum(len(item.files) for item in self.run.outcomes)
+        if arguments.rewrite or (arguments.verbose and self.run.report):
+            for line in format_rewrites(self.run.report, paint):
+                print(line)
         seconds = f"{self.run.seconds:.1f} s"
         total = f"{_plural(files, 'file')} of {_plural(len(self.run.outcomes), 'model')}"
         print(f"{count} written, {files - count} unchanged ({total}, {seconds})")
@@ -160,6 +164,7 @@ class Reporter:
             "models": [_model(item, self.run) for item in self.run.outcomes],
             "problems": [_problem(problem) for problem in self.run.problems],
             "dependents": list(self.run.dependents),
+            "rewrites": [dict(record) for record in self.run.report],
         }
 
 

@@ -16,11 +16,11 @@ LAYERS = (
     ("model", "dialect", "config", "sources"),
     ("conventions", "parse", "nametable", "formatting", "outcome"),
     ("expansion", "tree", "passes"),
-    ("render", "plan", "verify"),
+    ("render", "plan", "verify", "rewrite_report"),
     ("job", "cache", "workspace", "report"),
     ("engine", "rewriting"),
     ("sync",),
-    ("cli", "__main__"),
+    ("cli", "__main__", "verification"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 #: What loading the command line may not import: it is slow, or none of the tool's business.
