@@ -117,12 +117,14 @@ class Reporter:
             print(f"{_plural(files, 'file')} in sync ({self.run.seconds:.1f} s)")
 
     def _warnings(self) -> None:
-        """In a project every warning counts; a library's are long known and only shown on demand."""
-        if self.arguments.quiet or not (self.arguments.verbose or self.tree.kind == "project"):
-            return
+        """Warnings of a project are always shown; notes, and a library's, only on demand."""
+        arguments = self.arguments
+        always = self.tree.kind == "project" and not arguments.quiet
         for item in self.run.outcomes:
             for warning in item.warnings:
-                print(f"{paint('warning', 'yellow')}: {warning}")
+                label, _, text = warning.partition(": ")
+                if arguments.verbose or (always and label == "warning"):
+                    print(f"{paint(label, 'yellow')}: {text}")
 
     def _command(self, name: str) -> str:
         parts = ["python -m codegen", name]

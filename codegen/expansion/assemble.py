@@ -28,7 +28,8 @@ def assemble_files(
     its ``__all__``.
     """
     path = definition.module.source.path
-    if {"image_processing", "image_processing_pil"} <= placed.keys():
+    both = {"image_processing", "image_processing_pil"} <= placed.keys()
+    if both and convention.dialect.pil_kwargs == "copied":
         _copy_for_pil(placed, pool, path, convention)
     drafts = []
     for kind in FILE_TYPES:

@@ -21,7 +21,8 @@ class Request:
     """One class about to be placed: its name tokens and what its file already has.
 
     ``already`` are the names placed in the file so far, ``neighbours`` those available there by
-    import, ``type_of`` maps a class name to the kind of file it belongs to.
+    import, ``type_of`` maps a class name to the kind of file it belongs to. Classes of other files
+    for which ``adopts`` holds are not imported: this file gets its own definition of them.
     """
 
     name: str
@@ -30,17 +31,19 @@ class Request:
     already: Collection[str]
     neighbours: Collection[str]
     type_of: Callable[[str], str]
+    adopts: Callable[[str], bool]
 
 
 def needs_with_parent(request: Request, parent: Scope, own: Scope) -> Needs:
     """Dependencies of a class that was folded with a class of ``parent``."""
     direct, imported = _direct(request, parent, own)
-    direct -= {name for name, node in own.nodes.items() if _is_own_class(name, node, own)}
+    adopted = {name for name in direct & own.own_classes.keys() if request.adopts(name)}
+    direct -= own.own_classes.keys() - adopted
     wanted = _reachable(direct, parent, request.already)
     wanted.discard(request.name)
+    nodes = {**own.nodes, **parent.nodes, **{name: own.own_classes[name] for name in adopted}}
     order = _order_with_parent(wanted, parent, own)
-    nodes = [node for name in order if (node := parent.nodes.get(name) or own.nodes.get(name))]
-    return Needs(tuple(nodes), imported)
+    return Needs(tuple(nodes[name] for name in order if name in nodes), imported)
 
 
 def needs_without_parent(
@@ -64,13 +67,11 @@ def _direct(request: Request, scope: Scope, own: Scope) -> tuple[set[str], tuple
     foreign = []
     for name in sorted(direct):
         node = scope.nodes.get(name) or own.nodes.get(name)
-        if node and node.kind == "class" and request.type_of(name) != request.file_type:
+        if not node or node.kind != "class" or request.adopts(name):
+            continue
+        if request.type_of(name) != request.file_type:
             foreign.append(name)
     return direct - set(foreign), tuple(foreign)
-
-
-def _is_own_class(name: str, node: Node, own: Scope) -> bool:
-    return node.kind == "class" and name in own.own_classes
 
 
 def _reachable(direct: set[str], parent: Scope, already: Collection[str]) -> set[str]:

@@ -89,7 +89,10 @@ class _Expander:
         models = {module: convention.parent_model(module) for module in parents}
         texts = {module: parsed.source.text for module, parsed in parents.items()}
         prefixes = infer_prefixes(definition, table, models, texts)
-        self.warnings = [prefix.warning for prefix in prefixes.values() if prefix.warning]
+        path = definition.module.source.path
+        self.warnings = [
+            f"note: {path}: {prefix.warning}" for prefix in prefixes.values() if prefix.warning
+        ]
         protected = convention.dialect.protected_names
         self.spellings = {
             module: Spelling(models[module], prefixes[module].lower, table, protected)
@@ -138,8 +141,15 @@ class _Expander:
         plan: FilePlan,
         parent: Scope | None,
     ) -> Needs:
+        neighbours, adopts = self._neighbours(kind), self.convention.dialect.adopts
         request = Request(
-            statement.name, uses, kind, plan.items.keys(), self._neighbours(kind), self.file_type
+            statement.name,
+            uses,
+            kind,
+            plan.items.keys(),
+            neighbours,
+            self.file_type,
+            lambda name: adopts(kind, name),
         )
         if parent is None:
             return needs_without_parent(request, self.own, self.joined, self.scopes)
@@ -272,8 +282,9 @@ def _kept_super_calls(child: Class, parent: Class, place: Place) -> Iterator[str
         for statement in method.body:
             if call.search(lex(statement.text).code) and not is_expandable(statement, method.name):
                 yield (
-                    f"{place.path}:{place.line + statement.line - 1}: super().{method.name}() is "
-                    f"not expanded here and will not reach the parent's {method.name}"
+                    f"warning: {place.path}:{place.line + statement.line - 1}: "
+                    f"super().{method.name}() is not expanded here and does not reach the "
+                    f"parent's {method.name}; name the base that is meant, or write it out"
                 )
                 break
 
