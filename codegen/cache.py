@@ -1,27 +1,33 @@
 """What the last run knew: digests of inputs and outputs per model. Never trusted blindly.
 
 An entry is valid only if the digests of all inputs, the answers of the name table and the digest of
-this tool agree; an unreadable cache is an empty cache.
+this tool agree; a cache that is unreadable or fails its checksum is an empty cache.
 """
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import hashlib
 import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from codegen import __version__
 from codegen.render import template_folder
 from codegen.sources import digest_text
 from codegen.tree import Tree
 
-_FORMAT = 1
+_FORMAT = 2
+_FILE = "cache.jsonl"
+#: Two writes may carry the same time if they are closer than this (nanoseconds).
+_CLOCK_TICK = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,19 @@ class RewriteRecord:
     report: tuple[Mapping[str, Any], ...] = ()
 
 
+class FileStat(NamedTuple):
+    """A file as last read: times of its content and of its entry, size, digest of its text.
+
+    ``exact`` tells whether the text is the bytes, without byte order mark and foreign line breaks.
+    """
+
+    modified: int
+    changed: int
+    size: int
+    digest: str
+    exact: bool
+
+
 @dataclass
 class Cache:
     """Records by model and the digests of files by size and time. Mutable; saved once per run."""
@@ -51,26 +70,50 @@ class Cache:
     folder: Path
     identity: str
     records: dict[str, Record] = field(default_factory=dict)
-    stats: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    stats: dict[str, FileStat] = field(default_factory=dict)
     rewrite: RewriteRecord | None = None
+    _young: set[str] = field(default_factory=set)
 
     def digest(self, path: Path) -> str:
-        """Content digest of a file, "" if there is none; unchanged size and time skip reading."""
+        """Digest of a file's text, "" if there is none; unchanged size and times skip reading."""
+        known = self._stat(path)
+        return known.digest if known else ""
+
+    def exact_digest(self, path: Path) -> str:
+        """The same for a file that we wrote: other line breaks or a byte order mark count."""
+        known = self._stat(path)
+        return known.digest if known and known.exact else ""
+
+    def _stat(self, path: Path) -> FileStat | None:
         key = str(path)
         try:
             status = path.stat()
+            times = (status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+            known = self.stats.get(key)
+            if known and known[:3] == times:
+                return known
+            if time.time_ns() - max(times[:2]) < _CLOCK_TICK:
+                self._young.add(key)
+            data = path.read_bytes()
         except OSError:
-            return ""
-        known = self.stats.get(key)
-        if known and known[:2] == (status.st_mtime_ns, status.st_size):
-            return known[2]
+            return None
         try:
-            text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-        except (OSError, UnicodeDecodeError):
-            return "unreadable"
-        digest = digest_text(text)
-        self.stats[key] = (status.st_mtime_ns, status.st_size, digest)
-        return digest
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return FileStat(*times, "unreadable", False)
+        exact = b"\r" not in data and not data.startswith(codecs.BOM_UTF8)
+        digest = digest_text(text if exact else text.replace("\r\n", "\n").replace("\r", "\n"))
+        self.stats[key] = FileStat(*times, digest, exact)
+        return self.stats[key]
+
+    def _lasting_stats(self) -> dict[str, FileStat]:
+        """The stats without files so young that another write could leave the same times."""
+        young = tuple(self._young)
+        self._young.clear()
+        for key in young:
+            self.stats.pop(key, None)
+            self._stat(Path(key))
+        return {key: stat for key, stat in self.stats.items() if key not in self._young}
 
     def save(self) -> None:
         """Replace the cache file; a folder that cannot be written only costs time next run."""
@@ -78,20 +121,24 @@ class Cache:
             "format": _FORMAT,
             "identity": self.identity,
             "records": {model: asdict(record) for model, record in self.records.items()},
-            "stats": self.stats,
+            "stats": self._lasting_stats(),
             "rewrite": asdict(self.rewrite) if self.rewrite else None,
         }
+        body = json.dumps(data)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            ignore = self.folder / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
+            for leftover in self.folder.glob("cache-*.tmp"):
+                leftover.unlink()
             handle, name = tempfile.mkstemp(dir=self.folder, prefix="cache-", suffix=".tmp")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(data, file)
-            os.replace(name, self.folder / "cache.json")
         except OSError:
             return
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(f"{_checksum(body)}\n{body}\n")
+            os.replace(name, self.folder / _FILE)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
 
 
 def cache_folder(tree: Tree) -> Path:
@@ -113,15 +160,24 @@ def load_cache(tree: Tree, rewrite: bool, enabled: bool) -> Cache:
     if not enabled:
         return empty
     try:
-        data = json.loads((empty.folder / "cache.json").read_text(encoding="utf-8"))
+        text = (empty.folder / _FILE).read_text(encoding="utf-8")
+        checksum, _, body = text.removesuffix("\n").partition("\n")
+        if checksum != _checksum(body):
+            return empty
+        data = json.loads(body)
         if data["format"] != _FORMAT or data["identity"] != empty.identity:
             return empty
         records = {str(model): _record(item) for model, item in data["records"].items()}
         rewritten = RewriteRecord(**data["rewrite"]) if data["rewrite"] else None
-        stats = {str(path): (int(a), int(b), str(c)) for path, (a, b, c) in data["stats"].items()}
+        stats = {str(path): FileStat(*stat) for path, stat in data["stats"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return empty
     return Cache(empty.folder, empty.identity, records, stats, rewritten)
+
+
+def _checksum(body: str) -> str:
+    """The first line of the cache file: a JSON value, as the second is."""
+    return json.dumps(hashlib.sha256(body.encode()).hexdigest())
 
 
 def _record(data: Mapping[str, Any]) -> Record:

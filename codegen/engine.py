@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TypeVar
 
 from codegen.cache import Cache, Record
@@ -23,7 +24,7 @@ from codegen.job import Job, JobResult, Runner, format_job, run_job, start_worke
 from codegen.names import NameTable
 from codegen.nametable import answer
 from codegen.plan import Plan
-from codegen.sources import digest_text
+from codegen.sources import digest_text, read_text
 from codegen.tree import Tree
 
 Progress = Callable[[int, int], None]
@@ -103,7 +104,7 @@ class Engine:
                 continue
             if not waiting:
                 if self._is_fresh(model):
-                    self.settled.add(model)
+                    self._settle_as_recorded(model)
                 else:
                     ready.append(model)
             elif model not in self.patient and all(map(self._may_speculate, waiting)):
@@ -129,10 +130,20 @@ class Engine:
         table = NameTable(self.names)
         if any(answer(table, question) != was for question, was in record.lookups.items()):
             return False
+        # An installed parent counts where it is found now: another environment has its own.
+        installed = {path for path in record.inputs if PurePath(path).is_absolute()}
+        if not installed <= self.plan.sources[model]:
+            return False
         return all(
-            self.cache.digest(self.tree.output / path) == digest
+            self.cache.exact_digest(self.tree.output / path) == digest
             for path, digest in record.outputs.items()
         )
+
+    def _settle_as_recorded(self, model: str) -> None:
+        self.settled.add(model)
+        if self.tree.output != self.tree.root:
+            # What builds on this model reads its files where they were written.
+            self._digests.update(self.cache.records[model].outputs)
 
     def _inputs_match(self, inputs: Mapping[str, str]) -> bool:
         return all(self.digest(path) == digest for path, digest in inputs.items())
@@ -163,6 +174,9 @@ class Engine:
     def _overlay_for(self, model: str) -> dict[str, str]:
         """The part of the overlay that a job can need."""
         paths = self.plan.sources[model]
+        if self.tree.output != self.tree.root:
+            for path in paths & self._digests.keys() - self.overlay.keys():
+                self.overlay[path] = read_text(self.tree.output / path, path)
         return {path: self.overlay[path] for path in paths if path in self.overlay}
 
     def _format(self, texts: Mapping[str, str]) -> dict[str, str]:

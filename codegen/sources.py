@@ -37,6 +37,16 @@ def read_text(path: Path, shown: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
+def read_generated(path: Path) -> str | None:
+    """The exact text of a generated file; None if there is none, "" if it is not UTF-8."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    except OSError:
+        return None
+
+
 def make_source(path: str, module: str, text: str) -> SourceFile:
     """A :class:`SourceFile` with its digest."""
     return SourceFile(path, module, text, digest_text(text))

@@ -14,11 +14,12 @@ from codegen.engine import Engine, Progress, default_jobs, record_of
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.formatting import FormatSettings
 from codegen.nametable import read_name_table
+from codegen.orphans import add_orphans
 from codegen.outcome import FileOutcome, ModelOutcome, Run, State
 from codegen.plan import make_plan
 from codegen.render import carries_banner
 from codegen.rewriting import Rewriting, recall_rewriting, run_rewriting
-from codegen.sources import digest_text, read_text
+from codegen.sources import digest_text, read_generated, read_text
 from codegen.tree import Tree, select_models
 from codegen.workspace import Workspace
 
@@ -82,8 +83,7 @@ def _examine(
     wanted = plan.closure(models)
     outcomes = [_outcome(tree, model, engine, texts) for model in plan.order if model in wanted]
     outcomes = _with_rewritten(tree, outcomes, rewriting)
-    if not names:
-        outcomes += _orphans(tree, cache)
+    outcomes = add_orphans(tree, cache, outcomes, not names)
     outcomes = _without_collisions(outcomes)
     changed = [item.model for item in outcomes if not item.in_sync and not item.problems]
     dependents = plan.dependents(changed) - wanted
@@ -155,7 +155,7 @@ def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> M
     ]
     if previous is not None:
         for path in previous.outputs.keys() - result.texts.keys():
-            if old := _on_disk(tree, path):
+            if old := read_generated(tree.output / path):
                 found.append(FileOutcome(path, State.ORPHAN, old))
     record = record_of(result, texts[model].count("\n"))
     parents = _parents(item.path, result.inputs)
@@ -174,20 +174,10 @@ def _parents(definition: str, inputs: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(path for path, digest in inputs.items() if digest and path != definition)
 
 
-def _on_disk(tree: Tree, path: str) -> str | None:
-    place = tree.output / path
-    try:
-        return place.read_bytes().decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
-    except OSError:
-        return None
-
-
 def _compare(
     tree: Tree, definition: str, path: str, text: str, previous: Record | None, engine: Engine
 ) -> FileOutcome:
-    old = _on_disk(tree, path)
+    old = read_generated(tree.output / path)
     if old is None:
         return FileOutcome(path, State.MISSING, None, text)
     if old == text:
@@ -206,7 +196,7 @@ def _with_rewritten(
     by_path = {outcome.definition: index for index, outcome in enumerate(outcomes)}
     result = list(outcomes)
     for path, text in rewriting.files.items():
-        old = _on_disk(tree, path)
+        old = read_generated(tree.output / path)
         state = State.FRESH if old == text else State.MISSING if old is None else State.STALE
         file = FileOutcome(path, state, old, text)
         if path in by_path:
@@ -238,21 +228,6 @@ def _without_collisions(outcomes: Sequence[ModelOutcome]) -> list[ModelOutcome]:
         )
         result.append(replace(outcome, problems=problems) if problems else outcome)
     return result
-
-
-def _orphans(tree: Tree, cache: Cache) -> list[ModelOutcome]:
-    """Files of definitions that are gone."""
-    known = {item.model for item in tree.definitions}
-    outcomes = []
-    for model in sorted(cache.records.keys() - known):
-        files = []
-        for path in cache.records[model].outputs:
-            old = _on_disk(tree, path)
-            if old is not None and carries_banner(old):
-                files.append(FileOutcome(path, State.ORPHAN, old))
-        if files:
-            outcomes.append(ModelOutcome(model, "", tuple(files)))
-    return outcomes
 
 
 def _write(

@@ -130,17 +130,14 @@ def _shown(path: Path, root: Path) -> str:
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
     """Wait for other runs on the same tree; without a lockable folder go on without."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        yield
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = open(folder / "lock", "w", encoding="utf-8")
-    except OSError:
-        yield
-        return
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(ImportError, OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            ignore = folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            import fcntl  # not on Windows
+
+            handle = stack.enter_context(open(folder / "lock", "w", encoding="utf-8"))
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
