@@ -15,9 +15,10 @@ A case begins with ``# key: value`` lines and free comments, then has sections::
 Keys: ``dialect`` (release of the tree, required), ``names`` (entries of the table of model names),
 ``exact`` (``yes`` compares outputs with the blank lines in front, ``banner`` with the banner too).
 ``modeling_orion.py`` stands for ``models/orion/modeling_orion.py``; a name with a slash is a path
-below the package. ``output`` sections hold every generated file; ``warnings`` one warning per line
-(not compared where the section is missing); ``error`` the code and place of the one problem (``missing-class modular_beta.py:4``). A section
-ends with exactly one line break, whatever blank lines separate it from the next one.
+below the package. ``output`` sections hold every generated file; ``warnings`` what each warning
+must contain, one per line (without the section warnings are not compared); ``error`` the code and
+place of every problem (``missing-class modular_beta.py:4``). A section ends with exactly one line
+break, whatever blank lines separate it from the next one.
 """
 
 from __future__ import annotations
@@ -112,8 +113,11 @@ def expand_case(case: Case, root: Path) -> dict[str, str]:
     results: dict[str, str] = {}
     for outcome in sorted(run.outcomes, key=lambda outcome: outcome.definition):
         results |= _sections(case, outcome)
-    if "warnings" not in case.expected:
-        results.pop("warnings", None)
+    wanted = case.expected.get("warnings", "").splitlines()
+    found = results.pop("warnings", "").splitlines()
+    if "warnings" in case.expected:
+        agree = len(found) == len(wanted) and all(map(str.__contains__, found, wanted))
+        results["warnings"] = "".join(f"{line}\n" for line in (wanted if agree else found))
     return results
 
 
