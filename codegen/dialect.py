@@ -82,6 +82,14 @@ class Dialect:
                 return self.suffix_types[suffix]
         return "modeling"
 
+    def adopts(self, file_type: str, class_name: str) -> bool:
+        """Whether a file defines a class for itself although it belongs to another file."""
+        return (
+            self.pil_kwargs == "dependency"
+            and file_type == "image_processing_pil"
+            and class_name.endswith("ImageProcessorKwargs")
+        )
+
 
 def dialect_of(version: tuple[int, ...]) -> Dialect:
     """The dialect of a transformers release."""
@@ -92,7 +100,9 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
     shared: tuple[str, ...] = ("image_processing_backends", "image_processing_utils")
     if version >= (5, 13):
         shared = (*shared, "image_processing_outputs")
-    pil_kwargs = "copied" if version >= (5, 6) else "dependency" if version >= (5, 5) else "imported"
+    pil_kwargs = (
+        "copied" if version >= (5, 6) else "dependency" if version >= (5, 5) else "imported"
+    )
     return Dialect(
         suffix_types=MappingProxyType(suffixes),
         protected_names=_MAMBA_NAMES if version >= (5, 15) else frozenset(),
