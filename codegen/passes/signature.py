@@ -156,8 +156,11 @@ def _first_entries(
     text: SourceText, function: Function, line: int, names: Sequence[str], prefix: str
 ) -> list[Edit]:
     """Describe parameters at the top of a docstring that is completed from its entries by a decorator."""
-    decorated = any("auto_docstring" in ast.unparse(node) for node in function.decorator_list)
-    if not decorated or text.lines[line - 1].strip() not in ('"""', 'r"""'):
+    opening = text.lines[line - 1].strip()
+    # An override without decorators inherits them; a raw docstring is the sign of this one.
+    decorated = function.name == "forward" and opening == 'r"""'
+    decorated |= any("auto_docstring" in ast.unparse(node) for node in function.decorator_list)
+    if not decorated or opening not in ('"""', 'r"""'):
         return []
     base = function.col_offset + 4
     offset = text.line_start(line + 1)

@@ -51,7 +51,15 @@ def main(job_path: str) -> None:
 
 
 def record(case: Case, job: dict[str, Any]) -> None:
-    """Save what the original encoder returns on every input."""
+    """Save what the original encoder returns on every input, or why it cannot be built."""
+    try:
+        saved = _record(case, job)
+    except Exception as problem:
+        saved = {"failure": f"{type(problem).__name__}: {problem}"}
+    torch.save(saved, Path(job["folder"]) / f"{case.name}.pt")
+
+
+def _record(case: Case, job: dict[str, Any]) -> dict[str, Any]:
     saved: dict[str, Any] = {}
     for attention in job["attention"]:
         for dtype in DTYPES:
@@ -63,7 +71,7 @@ def record(case: Case, job: dict[str, Any]) -> None:
         for label, given in zip(("export0", "export1"), cases_inputs.export_inputs(case)):
             encoder = build(case, job["package"], attention, torch.float32)
             saved[f"{attention}/float32/{label}"] = _recorded(encoder, given)
-    torch.save(saved, Path(job["folder"]) / f"{case.name}.pt")
+    return saved
 
 
 def _recorded(encoder: torch.nn.Module, given: Inputs) -> Any:
@@ -94,7 +102,13 @@ def accepted(encoder: Any, given: Inputs) -> Inputs:
     """Inputs that ``forward`` names; a catch-all would swallow the others silently."""
     forward = getattr(encoder, "forward", encoder)
     names = inspect.signature(forward).parameters
-    return {k: v for k, v in given.items() if k in names}
+    # Releases differ in whether the grid of an encoder carries a prefix.
+    grids = [name for name in names if name.endswith("grid_thw")]
+    renamed = {
+        grids[0] if k.endswith("grid_thw") and k not in names and len(grids) == 1 else k: v
+        for k, v in given.items()
+    }
+    return {k: v for k, v in renamed.items() if k in names}
 
 
 # -- rewritten ------------------------------------------------------------------------------------
@@ -114,9 +128,15 @@ def check(case: Case, job: dict[str, Any]) -> None:
             torch._dynamo.reset()
 
 
+class OriginalFails(Exception):
+    """There is nothing to compare with."""
+
+
 def _safely(function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return function()
+    except OriginalFails as problem:
+        return {"ok": False, "difference": 0.0, "note": f"original fails: {problem}"[:300]}
     except Exception as problem:
         text = str(problem).strip().split("\n")
         return {
@@ -131,6 +151,8 @@ def loaded(
     case: Case, job: dict[str, Any], attention: str, dtype: str, saved: dict[str, Any]
 ) -> torch.nn.Module:
     """The rewritten encoder with the original's weights."""
+    if "failure" in saved:
+        raise OriginalFails(saved["failure"])
     encoder = build(case, job["package"], attention, DTYPES[dtype])
     encoder.load_state_dict(saved[f"weights/{attention}/{dtype}"], strict=True)
     return encoder
