@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from codegen.names import FILE_TYPES
+
 #: Identifiers of the mamba kernels that later releases never rename.
 _MAMBA_NAMES = frozenset(
     {
@@ -45,11 +47,21 @@ _SUFFIX_TYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: The same of the image processors that were replaced by those with a PIL file beside them.
+_FAST_SUFFIX_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "ImageProcessorFast": "image_processing_fast",
+        "FastImageProcessorKwargs": "image_processing_fast",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Dialect:
     """The rules that differ between releases.
 
+    ``suffix_types``: class name suffixes and the kind of file such a class belongs to.
+    ``file_names``: kinds of files whose name is not ``<kind>_<model>``, with a pattern of the name.
     ``protected_names``: identifiers and string literals that renaming leaves alone.
     ``decorator_marker``: ``@no_inherit_decorator`` suppresses inherited decorators.
     ``guarded_types``: file types whose torch imports move under availability guards.
@@ -64,6 +76,7 @@ class Dialect:
     """
 
     suffix_types: Mapping[str, str] = field(default_factory=lambda: _SUFFIX_TYPES)
+    file_names: Mapping[str, str] = field(default_factory=dict)
     protected_names: frozenset[str] = frozenset()
     decorator_marker: bool = True
     guarded_types: tuple[str, ...] = ()
@@ -82,6 +95,15 @@ class Dialect:
                 return self.suffix_types[suffix]
         return "modeling"
 
+    @property
+    def file_types(self) -> tuple[str, ...]:
+        """All kinds of generated files, in the order in which they are written."""
+        return (*FILE_TYPES, *self.file_names)
+
+    def module_name(self, file_type: str, model: str) -> str:
+        """Name of the module that holds the classes of one kind of a model."""
+        return self.file_names.get(file_type, f"{file_type}_{{model}}").format(model=model)
+
     def adopts(self, file_type: str, class_name: str) -> bool:
         """Whether a file defines a class for itself although it belongs to another file."""
         return (
@@ -93,7 +115,10 @@ class Dialect:
 
 def dialect_of(version: tuple[int, ...]) -> Dialect:
     """The dialect of a transformers release."""
-    suffixes = dict(_SUFFIX_TYPES)
+    suffixes, file_names = dict(_SUFFIX_TYPES), {}
+    if version < (5, 4):
+        suffixes |= _FAST_SUFFIX_TYPES
+        file_names = {"image_processing_fast": "image_processing_{model}_fast"}
     if version >= (5, 18):
         suffixes["VideoProcessorKwargs"] = "video_processing"
     guarded = ("image_processing_pil", *(("feature_extraction",) if version >= (5, 15) else ()))
@@ -105,6 +130,7 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
     )
     return Dialect(
         suffix_types=MappingProxyType(suffixes),
+        file_names=MappingProxyType(file_names),
         protected_names=_MAMBA_NAMES if version >= (5, 15) else frozenset(),
         decorator_marker=version >= (5, 11),
         guarded_types=guarded,

@@ -9,7 +9,6 @@ from dataclasses import replace
 from codegen.conventions import Convention
 from codegen.expansion.pool import bound_names, guard_names, select_imports, used_names
 from codegen.model import Definition, DraftFile, Item, Piece
-from codegen.names import FILE_TYPES
 from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
 
 Placed = dict[str, tuple[float, Item]]
@@ -32,7 +31,7 @@ def assemble_files(
     if both and convention.dialect.pil_kwargs == "copied":
         _copy_for_pil(placed, pool, path, convention)
     drafts = []
-    for kind in FILE_TYPES:
+    for kind in convention.dialect.file_types:
         if kind not in placed and kind not in exports:
             continue
         items = [item for _, item in sorted(placed.get(kind, {}).values(), key=lambda x: x[0])]
@@ -44,7 +43,7 @@ def assemble_files(
         if kind in convention.dialect.guarded_types:
             imports = _guard_torch(imports)
         pieces = tuple(Piece(entry.lead, entry.text()) for entry in imports)
-        name = f"{kind}_{definition.model}.py"
+        name = f"{convention.dialect.module_name(kind, definition.model)}.py"
         drafts.append(DraftFile(kind, name, definition.module.header, pieces, tuple(items)))
     return drafts
 

@@ -169,8 +169,8 @@ class _Expander:
         return found
 
     def _create_import(self, name: str, kind: str) -> None:
-        module = f".{self.file_type(name)}_{self.definition.model}"
-        self.created.append((kind, ImportStatement(module, (ImportedName(name),))))
+        home = self.convention.dialect.module_name(self.file_type(name), self.definition.model)
+        self.created.append((kind, ImportStatement(f".{home}", (ImportedName(name),))))
 
     def _merged(self, statement: BaseClass, node: Node, base: str) -> Item:
         """The class of the definition folded with its parent class."""
@@ -209,7 +209,8 @@ class _Expander:
     def _provides(self, module: str, name: str) -> bool:
         """Whether the neighbour file ``module`` of this model defines a name."""
         for kind, plan in self.plans.items():
-            if module == f"{kind}_{self.definition.model}" and name in plan.items:
+            home = self.convention.dialect.module_name(kind, self.definition.model)
+            if module == home and name in plan.items:
                 return True
         return name in self.handwritten.get(module, ())
 
