@@ -19,7 +19,7 @@ LAYERS = (
     ("render", "plan", "verify", "rewrite_report"),
     ("job", "cache", "workspace", "report"),
     ("engine", "rewriting"),
-    ("sync",),
+    ("sync", "orphans"),
     ("cli", "__main__", "verification"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -73,8 +73,11 @@ def _broken(error: SyntaxError, code: str, items: Sequence[Item]) -> Exception:
 
 def _quoted_annotations(code: str, names: Collection[str]) -> set[str]:
     """Those of ``names`` that occur in annotations written as strings (``Literal`` excepted)."""
+    present = [name for name in names if name in code]
+    if not present:
+        return set()
     quoted = {word for text in _TYPE_STRING.findall(code) for word in _WORD.findall(text)}
-    missing = quoted.intersection(names)
+    missing = quoted.intersection(present)
     if not missing:
         return set()
     wanted = re.compile(r"\b(?:" + "|".join(map(re.escape, missing)) + r")\b")

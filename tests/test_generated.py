@@ -1,0 +1,33 @@
+"""The files under ``generated/`` are what the definitions expand to."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from codegen.outcome import State
+from codegen.sync import Options, check
+from codegen.tree import open_tree
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_generated_files_are_in_sync() -> None:
+    tree = open_tree(ROOT, None)
+    run = check(tree, [], Options(cache=False, rewrite=tree.config.rewrite))
+    assert not run.problems, "\n".join(map(str, run.problems))
+    assert run.outcomes
+    changed = [f for item in run.outcomes for f in item.files if f.state is not State.FRESH]
+    diffs = [
+        "".join(
+            difflib.unified_diff(
+                (file.old or "").splitlines(keepends=True),
+                (file.new or "").splitlines(keepends=True),
+                f"committed/{file.path}",
+                f"expanded/{file.path}",
+            )
+        )
+        for file in changed
+    ]
+    listed = "\n".join(f"{file.path}: {file.state.value}" for file in changed)
+    assert not changed, f"run `python -m codegen sync`\n{listed}\n{''.join(diffs)}"
