@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from codegen.errors import fail
@@ -17,6 +17,7 @@ else:
     import tomli as tomllib
 
 FORMATTERS = ("black", "ruff", "none")
+_MAX_LINE = 320
 #: Installed modules whose classes are expanded unless the configuration says otherwise.
 DEFAULT_EXPAND = ("transformers.models.*",)
 DEFAULT_KEEP = ("transformers.models.auto.*",)
@@ -51,12 +52,15 @@ def read_config(pyproject: Path) -> Config | None:
     Raises CodegenError for an unreadable file, an unknown key or a value of the wrong type.
     """
     try:
-        data = tomllib.loads(pyproject.read_text(encoding="utf-8"))
+        data = tomllib.loads(pyproject.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise fail("config", f"cannot read the configuration: {error}", str(pyproject)) from None
-    table = data.get("tool", {}).get("codegen")
+    tools = data.get("tool", {})
+    table = tools.get("codegen") if isinstance(tools, dict) else None
     if table is None:
         return None
+    if not isinstance(table, dict):
+        raise fail("config", "[tool.codegen] must be a table", str(pyproject))
     known = {item.name.replace("_", "-"): item for item in fields(Config)}
     values: dict[str, Any] = {}
     for key, value in table.items():
@@ -65,7 +69,11 @@ def read_config(pyproject: Path) -> Config | None:
             hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
             raise fail("config", f"unknown key {key!r} in [tool.codegen]", str(pyproject), 0, hint)
         values[known[key].name] = _checked(key, value, str(pyproject))
-    config = Config(**values)
+    config = _placed(Config(**values), str(pyproject))
+    if not 1 <= config.line_length <= _MAX_LINE:
+        raise fail(
+            "config", f"line-length in [tool.codegen] must be from 1 to {_MAX_LINE}", str(pyproject)
+        )
     if config.formatter not in FORMATTERS:
         raise fail(
             "config",
@@ -75,6 +83,19 @@ def read_config(pyproject: Path) -> Config | None:
             f"use one of {', '.join(FORMATTERS)}",
         )
     return config
+
+
+def _placed(config: Config, pyproject: str) -> Config:
+    """The configuration with its folders in plain form; both must be inside the project."""
+    definitions, output = PurePosixPath(config.definitions), PurePosixPath(config.output)
+    for key, folder in (("definitions", definitions), ("output", output)):
+        if folder.is_absolute() or ".." in folder.parts:
+            message = f"{key} in [tool.codegen] must be a folder inside the project, not {folder}"
+            raise fail("config", message, pyproject, 0, "give a path relative to the project")
+    if not output.parts:
+        message = "output in [tool.codegen] must be a folder of its own"
+        raise fail("config", message, pyproject, 0, "name the package that generated files form")
+    return replace(config, definitions=str(definitions), output=str(output))
 
 
 def _checked(key: str, value: Any, path: str) -> Any:

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from codegen.cache import Cache, Record
 from codegen.errors import CodegenError, Diagnostic, fail
-from codegen.formatting import format_texts
+from codegen.formatting import Formatted, format_texts
 from codegen.job import Job, JobResult, Runner, format_job, run_job, start_worker
 from codegen.names import NameTable
 from codegen.nametable import answer
@@ -158,14 +158,17 @@ class Engine:
         texts = {path: text for result in results for path, text in result.texts.items()}
         formatted = self._format(texts)
         for result in results:
-            if result.problems:
+            refused = [
+                formatted.refused[path] for path in result.texts if path in formatted.refused
+            ]
+            if problems := result.problems or tuple(refused):
                 self.results.pop(result.model, None)
                 if self.plan.providers[result.model] <= self.settled:
-                    self.failed[result.model] = result.problems
+                    self.failed[result.model] = problems
                 else:  # perhaps only because of a parent's file that is out of date
                     self.patient.add(result.model)
                 continue
-            own = {path: formatted[path] for path in result.texts}
+            own = {path: formatted.texts[path] for path in result.texts}
             self.results[result.model] = replace(result, texts=own)
             for path, text in own.items():
                 self.overlay[path] = text
@@ -179,16 +182,17 @@ class Engine:
                 self.overlay[path] = read_text(self.tree.output / path, path)
         return {path: self.overlay[path] for path in paths if path in self.overlay}
 
-    def _format(self, texts: Mapping[str, str]) -> dict[str, str]:
+    def _format(self, texts: Mapping[str, str]) -> Formatted:
         """Format texts: ruff takes them all at once, black one per process."""
         settings = self.tree.formatting
         if settings.formatter != "black" or len(texts) <= _SMALL or self.jobs == 1:
-            return format_texts(texts, settings) if texts else {}
+            return format_texts(texts, settings) if texts else Formatted({})
         pieces = [({path: text}, settings) for path, text in texts.items()]
-        formatted: dict[str, str] = {}
-        for piece in self._map(format_job, pieces, chunk=1):
-            formatted.update(piece)
-        return formatted
+        done = list(self._map(format_job, pieces, chunk=1))
+        formatted = {path: text for piece in done for path, text in piece.texts.items()}
+        return Formatted(
+            formatted, {path: why for piece in done for path, why in piece.refused.items()}
+        )
 
     def _results(self, jobs: Sequence[Job]) -> list[JobResult]:
         total = len(jobs)

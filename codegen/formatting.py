@@ -6,12 +6,13 @@ something to format.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -39,6 +40,17 @@ line-length = {line_length}
 [lint]
 select = ["F401", "F811", "I"]
 """
+
+
+_UNPARSED = re.compile(r"^error: Failed to parse (.+?):(\d+:\d+: .*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Formatted:
+    """Formatted texts by path, and what the formatter said of those that it refused."""
+
+    texts: Mapping[str, str]
+    refused: Mapping[str, Diagnostic] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +87,19 @@ def _installed(package: str) -> str:
         return "missing"
 
 
-def format_texts(texts: Mapping[str, str], settings: FormatSettings) -> dict[str, str]:
+def format_texts(texts: Mapping[str, str], settings: FormatSettings) -> Formatted:
     """Format many texts at once; keys are paths, used in messages.
 
-    Raises CodegenError when the formatter is missing or refuses a text.
+    Raises CodegenError when the formatter is missing or fails for another reason than one text.
     """
     if settings.formatter == "ruff":
         return _run_ruff(texts, settings)
     if settings.formatter == "black":
-        return {path: _black(path, text, settings) for path, text in texts.items()}
-    return dict(texts)
+        return _run_black(texts, settings)
+    return Formatted(texts)
 
 
-def _black(path: str, text: str, settings: FormatSettings) -> str:
+def _run_black(texts: Mapping[str, str], settings: FormatSettings) -> Formatted:
     try:
         import black
         import black.parsing
@@ -95,14 +107,18 @@ def _black(path: str, text: str, settings: FormatSettings) -> str:
     except ImportError as error:
         raise _missing(error.name or "black") from None
     mode = black.Mode(line_length=settings.line_length)
-    try:
-        ordered = isort.code(text, profile="black", line_length=settings.line_length)
-        return black.format_str(ordered, mode=mode)
-    except (black.parsing.InvalidInput, isort.exceptions.ISortError) as error:
-        raise _refused("black", path, str(error)) from None
+    formatted: dict[str, str] = {}
+    refused: dict[str, Diagnostic] = {}
+    for path, text in texts.items():
+        try:
+            ordered = isort.code(text, profile="black", line_length=settings.line_length)
+            formatted[path] = black.format_str(ordered, mode=mode)
+        except (black.parsing.InvalidInput, isort.exceptions.ISortError) as error:
+            refused[path] = _refused("black", path, str(error).partition("\n")[0])
+    return Formatted(formatted, refused)
 
 
-def _run_ruff(texts: Mapping[str, str], settings: FormatSettings) -> dict[str, str]:
+def _run_ruff(texts: Mapping[str, str], settings: FormatSettings) -> Formatted:
     executable = _ruff_executable()
     with tempfile.TemporaryDirectory(prefix="codegen-format-") as folder:
         config = Path(folder) / "ruff.toml"
@@ -118,21 +134,39 @@ def _run_ruff(texts: Mapping[str, str], settings: FormatSettings) -> dict[str, s
             place.parent.mkdir()
             place.write_text(content, encoding="utf-8", newline="\n")
             places[path] = place
-        common = ["--config", str(config), "--no-cache", "--quiet", folder]
-        _call_ruff([executable, "check", "--fix", "--exit-zero", *common], places)
-        _call_ruff([executable, "format", *common], places)
-        return {path: place.read_text(encoding="utf-8") for path, place in places.items()}
+        common = ["--config", str(config), "--no-cache", folder]
+        _call_ruff([executable, "check", "--fix", "--exit-zero", "--quiet", *common], places)
+        refused = _call_ruff([executable, "format", *common], places)
+        formatted = {
+            path: place.read_text(encoding="utf-8")
+            for path, place in places.items()
+            if path not in refused
+        }
+        return Formatted(formatted, refused)
 
 
-def _call_ruff(command: list[str], places: Mapping[str, Path]) -> None:
+def _call_ruff(command: list[str], places: Mapping[str, Path]) -> dict[str, Diagnostic]:
+    """Run ruff on the files at ``places``; return what it says of those that it cannot parse."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
     except OSError as error:
-        raise fail("formatter", f"cannot run ruff: {error}") from None
-    if done.returncode:
-        output = (done.stderr or done.stdout).strip()
-        shown = next((path for path, place in places.items() if str(place) in output), "")
-        raise _refused("ruff", shown, output.split("\n")[0])
+        raise fail("formatter", f"cannot run ruff: {error.strerror}", command[0]) from None
+    if not done.returncode:
+        return {}
+    paths = {str(place): path for path, place in places.items()}
+    refused = {}
+    for place, reason in _UNPARSED.findall(done.stderr):
+        if place in paths:
+            refused[paths[place]] = _refused("ruff", paths[place], reason)
+    if not refused:
+        reason = f"it was killed by signal {-done.returncode}"
+        if done.returncode > 0:
+            output = (done.stderr or done.stdout).strip()
+            reason = output.partition("\n")[0] or f"exit code {done.returncode}"
+        raise fail("formatter", f"ruff failed: {reason}")
+    return refused
 
 
 def _ruff_executable() -> str:
@@ -153,6 +187,6 @@ def _missing(tool: str) -> CodegenError:
     )
 
 
-def _refused(tool: str, path: str, reason: str) -> CodegenError:
-    place = Location(path) if path else None
-    return CodegenError(Diagnostic("formatter", f"{tool} failed: {reason}", place))
+def _refused(tool: str, path: str, reason: str) -> Diagnostic:
+    hint = "the definition expands to text that the formatter does not accept"
+    return Diagnostic("formatter", f"{tool} failed: {reason}", Location(path), hint)

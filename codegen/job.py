@@ -14,7 +14,7 @@ from pathlib import Path
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.expansion.definition import parse_definition
 from codegen.expansion.expand import expand
-from codegen.formatting import FormatSettings, format_texts
+from codegen.formatting import FormatSettings, Formatted, format_texts
 from codegen.model import Definition, ParsedModule
 from codegen.names import FILE_TYPES, NameTable
 from codegen.nametable import ProjectNames, RecordingTable, infer_cased
@@ -213,6 +213,6 @@ def run_job(job: Job) -> JobResult:
     return _runner.run(job)
 
 
-def format_job(piece: tuple[Mapping[str, str], FormatSettings]) -> dict[str, str]:
+def format_job(piece: tuple[Mapping[str, str], FormatSettings]) -> Formatted:
     """Format texts in a worker process."""
     return format_texts(*piece)

@@ -20,17 +20,17 @@ class Workspace:
     def __init__(self, output: Path, lock_folder: Path) -> None:
         self.output = output
         self._lock_folder = lock_folder
-        self._staging: Path | None = None
+        self._staging: dict[Path, Path] = {}
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Workspace:
         self._stack.enter_context(_lock(self._lock_folder))
-        self._remove_leftovers()
+        _remove_leftovers(self.output)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._staging is not None:
-            shutil.rmtree(self._staging, ignore_errors=True)
+        for folder in self._staging.values():
+            shutil.rmtree(folder, ignore_errors=True)
         self._stack.close()
 
     def replace(self, texts: Mapping[str, str], removed: Sequence[str] = ()) -> None:
@@ -40,15 +40,27 @@ class Workspace:
         """
         places = {self._place(path): text for path, text in texts.items()}
         dropped = [self._place(path) for path in removed]
+        made: list[Path] = []
         try:
-            staged = self._stage(places)
-            self._swap(staged, dropped)
+            self._swap(self._stage(places, made), dropped)
+        except BaseException:
+            for folder in reversed(made):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            raise
+        finally:
+            self._empty_staging()
+
+    @contextlib.contextmanager
+    def _writing(self, place: Path) -> Iterator[None]:
+        """Report failures of the system as failures to write a file."""
+        try:
+            yield
         except OSError as error:
-            shown = error.filename2 or error.filename or self.output
             raise fail(
                 "unwritable",
-                f"cannot write: {error.strerror or error}",
-                _shown(Path(str(shown)), self.output),
+                f"cannot write the file: {error.strerror or error}",
+                place.relative_to(self.output).as_posix(),
                 0,
                 "check permissions and free space; no file of this model was changed",
             ) from None
@@ -68,39 +80,55 @@ class Workspace:
             )
         return place
 
-    def _stage(self, places: Mapping[Path, str]) -> dict[Path, Path]:
-        """Write every text completely beside its final place before anything is replaced."""
-        if self._staging is None:
-            self.output.mkdir(parents=True, exist_ok=True)
-            self._staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.output))
+    def _stage(self, places: Mapping[Path, str], made: list[Path]) -> dict[Path, Path]:
+        """Write every text completely before anything is replaced; folders made are listed."""
         staged = {}
         for index, (place, text) in enumerate(places.items()):
-            draft = self._staging / f"{index}.new"
-            with open(draft, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-            if place.exists():
-                shutil.copymode(place, draft)
-            else:
-                draft.chmod(0o666 & ~_umask())
-            place.parent.mkdir(parents=True, exist_ok=True)
+            with self._writing(place):
+                made += _make_folders(place.parent)
+                draft = self._staging_for(place) / f"{index}.new"
+                with open(draft, "w", encoding="utf-8", newline="\n") as file:
+                    file.write(text)
+                if place.exists():
+                    shutil.copymode(place, draft)
+                else:
+                    draft.chmod(0o666 & ~_umask())
             staged[place] = draft
         return staged
 
+    def _staging_for(self, place: Path) -> Path:
+        """A folder on the disk of ``place``, from where a file can be moved there in one step."""
+        top, device = place.parent, place.parent.stat().st_dev
+        while top != self.output and top.parent.stat().st_dev == device:
+            top = top.parent
+        if top not in self._staging:
+            _remove_leftovers(top)
+            self._staging[top] = Path(tempfile.mkdtemp(prefix=_STAGING, dir=top))
+        return self._staging[top]
+
+    def _empty_staging(self) -> None:
+        """Free what the drafts of a model took, so that a smaller one may still fit."""
+        for folder in self._staging.values():
+            for file in folder.iterdir():
+                with contextlib.suppress(OSError):
+                    os.unlink(file)
+
     def _swap(self, staged: Mapping[Path, Path], dropped: Sequence[Path]) -> None:
-        assert self._staging is not None
         undo: list[tuple[Path, Path | None]] = []
         try:
             for index, place in enumerate([*staged, *dropped]):
-                backup: Path | None = None
-                if place.exists():
-                    backup = self._staging / f"{index}.old"
-                    shutil.copy2(place, backup)
-                undo.append((place, backup))
+                with self._writing(place):
+                    backup: Path | None = None
+                    if place.exists():
+                        backup = self._staging_for(place) / f"{index}.old"
+                        shutil.copy2(place, backup)
+                    undo.append((place, backup))
             for place, draft in staged.items():
-                os.replace(draft, place)
+                with self._writing(place):
+                    os.replace(draft, place)
             for place in dropped:
-                place.unlink(missing_ok=True)
+                with self._writing(place):
+                    place.unlink(missing_ok=True)
         except BaseException:
             for place, backup in undo:
                 with contextlib.suppress(OSError):
@@ -110,21 +138,29 @@ class Workspace:
                         place.unlink(missing_ok=True)
             raise
 
-    def _remove_leftovers(self) -> None:
-        """Staging folders of a run that was killed; we hold the lock, so none is in use."""
-        if self.output.is_dir():
-            for folder in self.output.glob(f"{_STAGING}*"):
-                shutil.rmtree(folder, ignore_errors=True)
+
+def _remove_leftovers(folder: Path) -> None:
+    """Staging folders of a run that was killed; we hold the lock, so none is in use."""
+    if folder.is_dir():
+        for leftover in folder.glob(f"{_STAGING}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder and those above it; return the new ones, the uppermost first."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+    return missing[::-1]
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _shown(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 @contextlib.contextmanager
