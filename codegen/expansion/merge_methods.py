@@ -93,7 +93,7 @@ class MethodMerger:
             if target is not None:
                 self.assigned[target] = statement
             elif isinstance(node, ast.Delete):
-                self.deleted.update(ast.unparse(target) for target in node.targets)
+                self.deleted.add(_deleted_target(node))
         merged: list[Statement] = []
         for statement in parent.body:
             if statement in parent.docstrings:
@@ -169,6 +169,12 @@ def _init_first(body: list[Statement], parent: Function) -> list[Statement]:
             rest = [item for item in body if item is not statement]
             return [*rest[:first], statement, *rest[first:]] if index > first else body
     return body
+
+
+def _deleted_target(node: ast.Delete) -> str:
+    """Text of what a ``del`` names: several names are one target, like that of ``a, b = ...``."""
+    several = ast.Tuple(node.targets, ast.Del())
+    return ast.unparse(node.targets[0] if len(node.targets) == 1 else several)
 
 
 def _leading_docstrings(body: Sequence[Statement]) -> int:
