@@ -25,7 +25,6 @@ PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("
 """Name and function of every pass, in the order they must run: each looks for what the last one left."""
 
 UTILS = Path(__file__).resolve().parents[2] / "utils"
-RUNTIME = Path(__file__).resolve().parent / "runtime"
 
 
 def rewrite_library(library: Library, settings: Settings | None = None) -> RewriteResult:
@@ -55,10 +54,8 @@ def helper_files(settings: Settings) -> tuple[HelperFile, ...]:
     found: dict[str, str] = {}
     while wanted:
         name = wanted.pop()
-        path = next(
-            (p for p in (UTILS / f"{name}.py", RUNTIME / f"{name}.py") if p.is_file()), None
-        )
-        if name in found or path is None:
+        path = UTILS / f"{name}.py"
+        if name in found or not path.is_file():
             continue
         text = path.read_text(encoding="utf-8")
         wanted += re.findall(r"^from utils\.(\w+) import", text, re.MULTILINE)
