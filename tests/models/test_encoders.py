@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
+from packaging.version import Version
 
 from tests.models.configurations import AUDIO_CASES, VISION_CASES, AudioCase, Grid, VisionCase
 from tests.models.support import (
@@ -18,6 +20,8 @@ from tests.models.support import (
 
 VISION_IDS = [case.id for case in VISION_CASES]
 AUDIO_IDS = [case.id for case in AUDIO_CASES]
+# Later releases sum interpolated positions in float32 and in another order.
+KEEPS_ORDER_OF_SUMS = Version(transformers.__version__) < Version("5.9")
 GRID_RUNS = [
     pytest.param(case, grid, id=f"{case.id}-{'+'.join('x'.join(map(str, row)) for row in grid)}")
     for case in VISION_CASES
@@ -95,7 +99,7 @@ def test_half_precision_follows_the_reference(case: VisionCase, attention: str) 
         ours = encoder(**inputs)
         theirs = reference(**reference_vision_inputs(case, inputs))
     assert all(tensor.dtype == torch.bfloat16 for tensor in tensors_of(ours))
-    assert_same(ours, theirs, tolerance=2e-2)
+    assert_same(ours, theirs, tolerance=0.0 if KEEPS_ORDER_OF_SUMS else 2e-2)
 
 
 @pytest.mark.parametrize("case", VISION_CASES, ids=VISION_IDS)
