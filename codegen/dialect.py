@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from codegen.names import FILE_TYPES
+from codegen.names import FILE_TYPES, module_file_type
 
 #: Identifiers of the mamba kernels that later releases never rename.
 _MAMBA_NAMES = frozenset(
@@ -64,6 +64,7 @@ class Dialect:
     ``file_names``: kinds of files whose name is not ``<kind>_<model>``, with a pattern of the name.
     ``protected_names``: identifiers and string literals that renaming leaves alone.
     ``decorator_marker``: ``@no_inherit_decorator`` suppresses inherited decorators.
+    ``appends_bases``: bases that a definition adds are kept if they replace none of the parent's.
     ``guarded_types``: file types whose torch imports move under availability guards.
     ``shared_image_modules``: modules from which image processors import without copying.
     ``attribute_displaces_method``: an attribute removes the parent's method of its name.
@@ -79,6 +80,7 @@ class Dialect:
     file_names: Mapping[str, str] = field(default_factory=dict)
     protected_names: frozenset[str] = frozenset()
     decorator_marker: bool = True
+    appends_bases: bool = True
     guarded_types: tuple[str, ...] = ()
     shared_image_modules: tuple[str, ...] = ()
     attribute_displaces_method: bool = True
@@ -103,6 +105,15 @@ class Dialect:
     def module_name(self, file_type: str, model: str) -> str:
         """Name of the module that holds the classes of one kind of a model."""
         return self.file_names.get(file_type, f"{file_type}_{{model}}").format(model=model)
+
+    def neighbour_type(self, module: str, model: str) -> str | None:
+        """The kind of files that share what a parent module imports from its neighbours.
+
+        That is the kind of the parent itself, but none if its file has a name of ``file_names``.
+        """
+        name = module.rsplit(".", 1)[-1]
+        special = any(name == self.module_name(kind, model) for kind in self.file_names)
+        return None if special else module_file_type(module)
 
     def adopts(self, file_type: str, class_name: str) -> bool:
         """Whether a file defines a class for itself although it belongs to another file."""
@@ -133,6 +144,7 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
         file_names=MappingProxyType(file_names),
         protected_names=_MAMBA_NAMES if version >= (5, 15) else frozenset(),
         decorator_marker=version >= (5, 11),
+        appends_bases=version >= (5, 1),
         guarded_types=guarded,
         shared_image_modules=shared,
         attribute_displaces_method=version >= (5, 21),

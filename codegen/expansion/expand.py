@@ -100,7 +100,13 @@ class _Expander:
         }
         self.own = own_scope(definition)
         self.scopes = {
-            module: parent_scope(parents[module], self.spellings[module], definition, self.own)
+            module: parent_scope(
+                parents[module],
+                self.spellings[module],
+                definition,
+                self.own,
+                convention.dialect.neighbour_type(module, models[module]),
+            )
             for module in definition.parent_modules
         }
         self.joined = redirect_imported(definition, self.own, self.scopes)

@@ -102,7 +102,8 @@ def _merge_bases(
         if chosen != base.text:
             added.remove(chosen)
         result.append(chosen)
-    result += [base for base in added if base not in original]
+    if dialect.appends_bases:
+        result += [base for base in added if base not in original]
     if "nn.Module" in result and "GradientCheckpointingLayer" in result:
         result.remove("nn.Module")
     return result
@@ -149,7 +150,8 @@ def _merge_methods(
             decorators, after = choose_decorators(method, None, marker, place)
             plain = replace(method, decorators=decorators, after_decorators=after)
             result.append(merger.text(plain, method.name))
-    return result
+    names = {method.name for method in own.values()}
+    return [merger.nested(text, names) for text in result]
 
 
 def _override(own: Function, inherited: Function, marker: bool, place: Place) -> Function:

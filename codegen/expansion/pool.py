@@ -30,13 +30,7 @@ def used_names(code: str, items: Sequence[Item], candidates: Collection[str]) ->
     except SyntaxError as error:
         raise _broken(error, code, items) from None
     roots = {name.split(".", 1)[0] for name in candidates}
-    referenced: set[str] = set()
-    for scope in _scopes(table):
-        top = scope.get_type() == "module"
-        for name in roots.intersection(scope.get_identifiers()):
-            symbol = scope.lookup(name)
-            if symbol.is_referenced() and (top or symbol.is_global() or symbol.is_imported()):
-                referenced.add(name)
+    referenced = set(_referenced(table, roots, frozenset()))
     missing = roots - referenced
     if missing:
         referenced |= _quoted_annotations(code, missing)
@@ -47,10 +41,23 @@ def used_names(code: str, items: Sequence[Item], candidates: Collection[str]) ->
     return used
 
 
-def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
-    yield table
+def _referenced(
+    table: symtable.SymbolTable, names: set[str], imported: frozenset[str]
+) -> Iterator[str]:
+    """Those of ``names`` that a scope reads from the module or from an import of its own.
+
+    ``imported`` are the names that the functions around the scope import.
+    """
+    top = table.get_type() == "module"
+    for name in names.intersection(table.get_identifiers()):
+        symbol = table.lookup(name)
+        if symbol.is_imported():
+            imported |= {name}
+        from_import = symbol.is_imported() or (symbol.is_free() and name in imported)
+        if symbol.is_referenced() and (top or symbol.is_global() or from_import):
+            yield name
     for child in table.get_children():
-        yield from _scopes(child)
+        yield from _referenced(child, names, imported)
 
 
 def _broken(error: SyntaxError, code: str, items: Sequence[Item]) -> Exception:

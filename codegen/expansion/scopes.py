@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from codegen.expansion.nodes import Node, Scope, render_slice
 from codegen.expansion.rename import Spelling
 from codegen.model import Definition, ParsedModule
-from codegen.names import module_file_type
 
 #: In a clash between a parent's and the definition's variable the latter wins for these names.
 _DEFINITION_WINS = ("_CHECKPOINT", "_EXPECTED", "_FOR_DOC", "_HIDDEN_STATES_START_POSITION")
@@ -21,7 +20,11 @@ def own_scope(definition: Definition) -> Scope:
 
 
 def parent_scope(
-    parent: ParsedModule, spelling: Spelling, definition: Definition, own: Scope
+    parent: ParsedModule,
+    spelling: Spelling,
+    definition: Definition,
+    own: Scope,
+    file_type: str | None,
 ) -> Scope:
     """A parent's renamed names, overlaid with those of the definition."""
     nodes, riders = _nodes(parent, spelling, definition.model)
@@ -42,7 +45,6 @@ def parent_scope(
         for name in own_classes
         if name not in neighbours and (name not in nodes or nodes[name].kind != "class")
     )
-    file_type = module_file_type(parent.source.module)
     scope = Scope(nodes, positions, neighbours, file_type, extra, riders)
     scope.link()
     return scope
