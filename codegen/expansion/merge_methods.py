@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from codegen.errors import fail
-from codegen.syntax.classes import Function, adjust_indent, is_docstring
+from codegen.syntax.classes import Function, adjust_indent, functions_inside, is_docstring
 from codegen.syntax.lexer import lex
 from codegen.syntax.statements import LineMap, Statement
 
@@ -65,6 +65,19 @@ class MethodMerger:
                 return replace(method, body=tuple(body)).text()
         body = [self._rewrite_parent_calls(item) for item in statements]
         return replace(method, body=tuple(body)).text()
+
+    def nested(self, text: str, names: Collection[str]) -> str:
+        """The source of a method with the functions inside it expanded that have such names."""
+        pattern = rf"^[ \t]+(?:async )?def (?:{'|'.join(names)})\b"
+        inner = text[text.index("def ") + 4 :]
+        if not names or not re.search(pattern, inner, re.MULTILINE):
+            return text
+        count = len(functions_inside(text, names))
+        # From the last to the first, so that an inner one comes before the one around it.
+        for index in reversed(range(count)):
+            (start, end), function = functions_inside(text, names)[index]
+            text = text[:start] + self.text(function, function.name).rstrip("\n") + text[end:]
+        return text
 
     def _expand(
         self,

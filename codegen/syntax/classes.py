@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from codegen.syntax.lexer import Lexed, lex
-from codegen.syntax.statements import LineMap, Statement, reindent, split_block
+from codegen.syntax.lexer import Lexed, Region, lex
+from codegen.syntax.statements import LineMap, Statement, first_line, reindent, split_block
 
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
@@ -158,6 +158,26 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
         tuple(methods.items()),
     )
     return result, lexed
+
+
+def functions_inside(text: str, names: Collection[str]) -> list[tuple[Region, Function]]:
+    """The functions of these names inside a method, and where they stand in its ``text``."""
+    opening = "if True:\n"
+    whole = opening + text
+    block = ast.parse(whole).body[0]
+    assert isinstance(block, ast.If)
+    reader = _Reader(whole, lex(whole), LineMap(whole))
+    found = []
+    for node in ast.walk(block):
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node in block.body:
+            continue
+        if node.name in names:
+            start = reader.lines.start_of(first_line(node))
+            end = reader.lines.end_of(node.end_lineno or node.lineno)
+            statement = Statement("", whole[start:end], (node,), start, end)
+            place = (start - len(opening), end - len(opening))
+            found.append((place, reader.function(statement)))
+    return sorted(found, key=lambda item: item[0])
 
 
 def is_docstring(statement: Statement) -> bool:
