@@ -48,14 +48,20 @@ def parse_source(source: SourceFile) -> ast.Module:
 
 
 def parse_module(
-    source: SourceFile, protected: frozenset[str] = frozenset(), tree: ast.Module | None = None
+    source: SourceFile,
+    protected: frozenset[str] = frozenset(),
+    tree: ast.Module | None = None,
+    strong: Sequence[str] = ("assignment",),
 ) -> ParsedModule:
-    """Build the tables of one file. ``protected`` names are never renamed in it."""
+    """Build the tables of one file. ``protected`` names are never renamed in it.
+
+    A name that several kinds share denotes the last one of a ``strong`` kind.
+    """
     tree = tree or parse_source(source)
     lexed = lex(source.text)
     lines = LineMap(source.text)
     statements, footer = split_block(lines, tree.body, 1, len(lines.starts) - 1)
-    collector = _Collector(source, lexed, lines)
+    collector = _Collector(source, lexed, lines, strong)
     header = footer
     if statements:
         header = statements[0].lead
@@ -93,6 +99,7 @@ class _Collector:
     source: SourceFile
     lexed: Lexed
     lines: LineMap
+    strong: Sequence[str]
     symbols: dict[str, Symbol] = field(default_factory=dict)
     riders: list[Symbol] = field(default_factory=list)
     imports: list[PoolEntry] = field(default_factory=list)
@@ -180,10 +187,10 @@ class _Collector:
     ) -> None:
         symbol = self._symbol(name, kind, statement, lead, "", indented, value_is_none)
         known = self.symbols.get(name)
-        if known is not None:
-            self.symbols[name] = _at_position(symbol, known.position)
-        else:
+        if known is None:
             self.symbols[name] = symbol
+        elif kind in self.strong or known.kind not in self.strong:
+            self.symbols[name] = _at_position(symbol, known.position)
 
     def _symbol(
         self,

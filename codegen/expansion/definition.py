@@ -27,7 +27,7 @@ def model_name(path: str) -> str | None:
 def parse_definition(source: SourceFile, convention: Convention) -> Definition:
     """Parse a definition and check what can be checked without its parents."""
     tree = parse_source(source)
-    module = parse_module(source, frozenset(), tree)
+    module = parse_module(source, frozenset(), tree, strong=("class", "function"))
     for entry in module.imports:
         if isinstance(entry, ImportGuard) and entry.mixed:
             raise fail(
