@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import signal
 import sys
+import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from codegen import __version__
-from codegen.errors import CodegenError
+from codegen.errors import CodegenError, Diagnostic
 
-EXIT_OK, EXIT_DIFFERS, EXIT_ERROR, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_OK, EXIT_DIFFERS, EXIT_ERROR = 0, 1, 2
+#: As shells report a process that ended by a signal: 128 and its number.
+EXIT_INTERRUPTED, EXIT_BROKEN_PIPE, EXIT_TERMINATED = 130, 141, 143
 
 _EPILOG = """\
 examples:
@@ -120,25 +126,54 @@ def _jobs(text: str) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 in sync, 1 out of sync, 2 error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack what sources contain
+            stream.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        return _run(options)
-    except CodegenError as error:
-        from codegen.report import report_problems
-
-        report_problems(error.diagnostics, options.format)
-        return EXIT_ERROR
-    except KeyboardInterrupt:
+        with warnings.catch_warnings():
+            # Python's remarks about the sources that we parse are for their authors.
+            warnings.simplefilter("ignore")
+            return _guarded(options)
+    except KeyboardInterrupt as interrupt:
         print("interrupted; models that were not complete are unchanged", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return EXIT_TERMINATED if isinstance(interrupt, _Terminated) else EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
-        return EXIT_ERROR
+        # Whoever read our output has gone; what is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def _guarded(options: argparse.Namespace) -> int:
+    """Run the command and report what it raises, our own defects included."""
+    from codegen.report import report_failure
+
+    try:
+        code = _run(options)
+        sys.stdout.flush()
+        return code
+    except CodegenError as error:
+        report_failure(error.diagnostics, options)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        # An exit code of 1 would read as "out of sync".
+        if options.format != "json":
+            traceback.print_exc()
+        message = f"{type(error).__name__}: {error}"
+        report_failure([Diagnostic("internal", message, None, "please report this")], options)
+    return EXIT_ERROR
 
 
 def _run(arguments: argparse.Namespace) -> int:

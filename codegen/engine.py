@@ -8,14 +8,14 @@ tree that was in sync.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from codegen.cache import Cache, Record
 from codegen.errors import CodegenError, Diagnostic, fail
@@ -26,6 +26,10 @@ from codegen.nametable import answer
 from codegen.plan import Plan
 from codegen.sources import digest_text, read_text
 from codegen.tree import Tree
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.process import BaseProcess
 
 Progress = Callable[[int, int], None]
 _SMALL = 4
@@ -52,6 +56,7 @@ class Engine:
     patient: set[str] = field(default_factory=set)
     _digests: dict[str, str] = field(default_factory=dict)
     _pool: ProcessPoolExecutor | None = None
+    _others: Sequence[BaseProcess] = ()
 
     def run(self, models: Sequence[str]) -> None:
         """Settle the models and all they build on."""
@@ -68,9 +73,13 @@ class Engine:
                 if rounds > len(order) + 1:
                     raise _unsettled(ready)
                 self._expand(ready)
+        except BaseException:
+            self._stop_workers()
+            raise
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=True, cancel_futures=True)
+                self._pool = None
 
     def set_digests(self, digests: Mapping[str, str]) -> None:
         """Tell the digests of sources that ``load_sources`` will replace."""
@@ -213,14 +222,13 @@ class Engine:
         self, function: Callable[[_In], _Out], items: Sequence[_In], chunk: int
     ) -> Iterator[_Out]:
         """Run a function over items in the worker processes, results in order."""
-        if self._pool is None:
-            methods = multiprocessing.get_all_start_methods()
-            context = multiprocessing.get_context("fork" if "fork" in methods else None)
-            self._pool = ProcessPoolExecutor(
-                self.jobs, context, start_worker, (self.tree, self.names)
-            )
+        from concurrent.futures.process import BrokenProcessPool
+
         try:
-            yield from self._pool.map(function, items, chunksize=chunk)
+            # Processes that start must not be hit by a signal before they are prepared for it.
+            with _signals_held_back():
+                results = self._workers().map(function, items, chunksize=chunk)
+            yield from results
         except BrokenProcessPool:
             raise fail(
                 "worker-died",
@@ -229,6 +237,36 @@ class Engine:
                 0,
                 "run the command again, with fewer --jobs if memory is short",
             ) from None
+
+    def _workers(self) -> ProcessPoolExecutor:
+        from concurrent.futures import ProcessPoolExecutor
+
+        if self._pool is None:
+            methods = multiprocessing.get_all_start_methods()
+            context = multiprocessing.get_context("fork" if "fork" in methods else None)
+            self._others = multiprocessing.active_children()
+            self._pool = ProcessPoolExecutor(
+                self.jobs, context, start_worker, (self.tree, self.names)
+            )
+        return self._pool
+
+    def _stop_workers(self) -> None:
+        """End the worker processes whatever they are doing."""
+        for process in multiprocessing.active_children():
+            if self._pool is not None and process not in self._others:
+                process.terminate()
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _unsettled(models: Sequence[str]) -> CodegenError:

@@ -33,13 +33,19 @@ def paint(text: str, colour: str, stream: object = None) -> str:
     return f"\033[{_COLOURS[colour]}m{text}\033[0m" if wanted else text
 
 
-def report_problems(problems: Iterable[Diagnostic], style: str) -> None:
-    """Problems on standard error, or as JSON on standard output."""
-    listed = list(problems)
-    if style == "json":
-        print(json.dumps({"problems": [_problem(item) for item in listed]}, indent=2))
+def report_failure(problems: Sequence[Diagnostic], arguments: argparse.Namespace) -> None:
+    """Report a command that came to nothing, as JSON with the keys of any other report."""
+    if arguments.format != "json":
+        report_problems(problems)
         return
-    for problem in listed:
+    run = Run((ModelOutcome("", "", problems=tuple(problems)),))
+    report = _report(arguments.command, str(arguments.root or ""), run, False)
+    print(json.dumps({**report, "models": []}, indent=2))
+
+
+def report_problems(problems: Iterable[Diagnostic]) -> None:
+    """Problems on standard error."""
+    for problem in problems:
         place = f"{problem.location}: " if problem.location else ""
         label = paint(f"error[{problem.code}]", "red", sys.stderr)
         print(f"{place}{label}: {problem.message}", file=sys.stderr)
@@ -56,7 +62,9 @@ class Reporter:
     def report(self) -> None:
         """Print the report in the chosen style."""
         if self.arguments.format == "json":
-            print(json.dumps(self._json(), indent=2))
+            command, root = self.arguments.command, str(self.tree.root)
+            diffs = command == "check" and self.arguments.diff
+            print(json.dumps(_report(command, root, self.run, diffs), indent=2))
             return
         if self.arguments.command == "list":
             self._list()
@@ -64,7 +72,7 @@ class Reporter:
             self._check()
         else:
             self._sync()
-        report_problems(self.run.problems, "text")
+        report_problems(self.run.problems)
         for item in self.run.outcomes:
             if item.blocked_by and not self.arguments.quiet:
                 print(
@@ -86,26 +94,30 @@ class Reporter:
                 )
                 print(f"{paint(word, 'green')} {path}{_change(file)}")
                 count += 1
+            for file in item.files if arguments.verbose else ():
+                if file.state is State.FRESH:
+                    print(f"unchanged {file.path}")
         files = sum(len(item.files) for item in self.run.outcomes)
+        fresh = sum(file.state is State.FRESH for item in self.run.outcomes for file in item.files)
+        refused = f", {files - count - fresh} refused" if files - count - fresh else ""
         if arguments.rewrite or (arguments.verbose and self.run.report):
             for line in format_rewrites(self.run.report, paint):
                 print(line)
         seconds = f"{self.run.seconds:.1f} s"
         total = f"{_plural(files, 'file')} of {_plural(len(self.run.outcomes), 'model')}"
-        print(f"{count} written, {files - count} unchanged ({total}, {seconds})")
+        print(f"{count} written, {fresh} unchanged{refused} ({total}, {seconds})")
         if self.run.dependents:
             names = " ".join(self.run.dependents)
             print(f"built from these, not looked at: run `{self._command('sync')} {names}`")
 
     def _check(self) -> None:
-        changed = [
-            (item, file)
-            for item in self.run.outcomes
-            for file in item.files
-            if file.state is not State.FRESH
-        ]
+        found = [(item, file) for item in self.run.outcomes for file in item.files]
+        changed = [(item, file) for item, file in found if file.state is not State.FRESH]
         self._warnings()
-        for _, file in changed:
+        for _, file in found if self.arguments.verbose else changed:
+            if file.state is State.FRESH:
+                print(f"{file.path}: {_WORDS[file.state]}")
+                continue
             print(f"{file.path}: {paint(_WORDS[file.state], 'yellow')}{_change(file)}")
             if self.arguments.diff:
                 sys.stdout.writelines(_diff(file))
@@ -158,24 +170,30 @@ class Reporter:
             print(paint(line.rstrip(), "bold") if index == 0 else line.rstrip())
         print(f"{_plural(len(rows) - 1, 'model')}, {saved} lines saved")
 
-    def _json(self) -> dict[str, object]:
-        return {
-            "command": self.arguments.command,
-            "root": str(self.tree.root),
-            "seconds": round(self.run.seconds, 3),
-            "models": [_model(item, self.run) for item in self.run.outcomes],
-            "problems": [_problem(problem) for problem in self.run.problems],
-            "dependents": list(self.run.dependents),
-            "rewrites": [dict(record) for record in self.run.report],
-        }
+
+def _report(command: str, root: str, run: Run, diffs: bool) -> dict[str, object]:
+    return {
+        "command": command,
+        "root": root,
+        "seconds": round(run.seconds, 3),
+        "models": [_model(item, run, diffs) for item in run.outcomes],
+        "problems": [_problem(problem) for problem in run.problems],
+        "dependents": list(run.dependents),
+        "rewrites": [dict(record) for record in run.report],
+    }
 
 
-def _model(item: ModelOutcome, run: Run) -> dict[str, object]:
+def _file(file: FileOutcome, diffs: bool) -> dict[str, str]:
+    shown = {"path": file.path, "state": file.state.value}
+    return {**shown, "diff": "".join(_diff(file))} if diffs else shown
+
+
+def _model(item: ModelOutcome, run: Run, diffs: bool) -> dict[str, object]:
     return {
         "model": item.model,
         "definition": item.definition,
         "state": _state(item),
-        "files": [{"path": file.path, "state": file.state.value} for file in item.files],
+        "files": [_file(file, diffs) for file in item.files],
         "written": list(run.written.get(item.model, ())),
         "parents": list(item.parents),
         "lines": {"definition": item.lines[0], "generated": item.lines[1]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,16 @@ def sandbox(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     update_golden: bool,
-) -> Sandbox:
+) -> Iterator[Sandbox]:
     """An empty folder to run commands in."""
     root = tmp_path / "tree"
     root.mkdir()
     monkeypatch.chdir(root)
     monkeypatch.delenv("CODEGEN_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
-    return Sandbox(root, capsys, update_golden)
+    sandbox = Sandbox(root, capsys, update_golden)
+    yield sandbox
+    sandbox.close()
 
 
 @pytest.fixture

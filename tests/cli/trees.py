@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -110,7 +112,7 @@ class Sandbox:
     update: bool
     definitions: str = "definitions"
     output: str = "generated"
-    environment: Mapping[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def definition(self, model: str) -> Path:
         """Place of a definition."""
@@ -142,8 +144,8 @@ class Sandbox:
     ) -> subprocess.Popen[str]:
         """Start a command in a process of its own, after the Python code ``hook``."""
         code = f"{hook}\nimport sys\nfrom codegen.cli import main\nsys.exit(main())"
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **self.environment}
-        return subprocess.Popen(
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        process = subprocess.Popen(
             [sys.executable, *options, "-c", code, *arguments],
             cwd=self.root,
             env=environment,
@@ -152,6 +154,15 @@ class Sandbox:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what was started and is still there."""
+        for process in self.started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
     def run_apart(self, *arguments: str, hook: str = "", options: Sequence[str] = ()) -> Result:
         """Run a command in a process of its own to its end."""
