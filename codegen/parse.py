@@ -174,7 +174,7 @@ class _Collector:
     def _guard(self, node: ast.If, lead: str, end: int) -> None:
         guard = parse_guard(self.lines, node, lead, end)
         if guard:
-            self.imports.append(guard)
+            self.imports.append(replace(guard, path=self.source.path))
 
     def _add(
         self,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from codegen.conventions import Convention
 from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.expansion.checks import check_imports
 from codegen.model import BaseClass, Definition, ParentImport, SourceFile
 from codegen.names import module_file_type
 from codegen.parse import parse_module, parse_source
@@ -28,6 +29,7 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
     """Parse a definition and check what can be checked without its parents."""
     tree = parse_source(source)
     module = parse_module(source, frozenset(), tree, strong=("class", "function"))
+    check_imports(module)
     for entry in module.imports:
         if isinstance(entry, ImportGuard) and entry.mixed:
             raise fail(

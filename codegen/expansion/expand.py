@@ -11,6 +11,7 @@ from codegen.conventions import Convention
 from codegen.errors import fail
 from codegen.expansion.assemble import assemble_files
 from codegen.expansion.build_pool import build_pool
+from codegen.expansion.checks import check_parent
 from codegen.expansion.definition import import_pool
 from codegen.expansion.dependencies import (
     Needs,
@@ -66,6 +67,8 @@ def expand(
     files that stand beside the generated ones (by module name). Raises CodegenError for what the
     convention cannot express.
     """
+    for parent in parents.values():
+        check_parent(parent)
     expander = _Expander(definition, parents, table, convention, handwritten or {})
     expander.place_classes()
     return expander.files(), expander.warnings
@@ -198,7 +201,8 @@ class _Expander:
         if renamed != statement.name:
             text = self._rename_fragments(text, renamed, statement.name)
         own = node.render()
-        place = Place(path, statement.line - _decorator_lines(own.text), statement.name)
+        above = _decorator_lines(own.text) + own.lead.count("\n") + 1
+        place = Place(path, statement.line, statement.name, statement.line - above)
         child, _ = parse_class(own.lead + own.text)
         folded, _ = parse_class(text)
         self.warnings += _kept_super_calls(child, folded, place)
@@ -289,7 +293,7 @@ def _kept_super_calls(child: Class, parent: Class, place: Place) -> Iterator[str
         for statement in method.body:
             if call.search(lex(statement.text).code) and not is_expandable(statement, method.name):
                 yield (
-                    f"warning: {place.path}:{place.line + statement.line - 1}: "
+                    f"warning: {place.path}:{place.line_of(statement)}: "
                     f"super().{method.name}() is not expanded here and does not reach the "
                     f"parent's {method.name}; name the base that is meant, or write it out"
                 )

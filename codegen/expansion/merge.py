@@ -6,6 +6,7 @@ them in place or follow. ``super()`` calls are expanded into the parent's statem
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass, replace
 
@@ -18,15 +19,25 @@ from codegen.syntax.statements import Statement
 
 _ATTRIBUTE_DELETION = re.compile(r"^\s*[\w.]+\s*=\s*AttributeError\s*\(")
 _NO_INHERIT = "no_inherit_decorator"
+_FOREIGN = "change the parent's file, or write the class without that parent"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a merge happens, for error messages."""
+    """Where a merge happens, for error messages.
+
+    ``line`` is that of the ``class`` keyword, ``offset`` the number of lines in front of the text
+    that the class was parsed from (its leading lines belong to it).
+    """
 
     path: str
     line: int
     class_name: str
+    offset: int
+
+    def line_of(self, statement: Statement) -> int:
+        """Line of a member of the class in the file."""
+        return self.offset + statement.line
 
 
 def merge_class(
@@ -110,6 +121,7 @@ def _merge_bases(
 
 
 def _merge_attributes(child: Class, parent: Class, place: Place) -> list[Statement]:
+    _check_targets(child, parent, place)
     merged = dict(parent.attributes)
     for name, statement in child.attributes:
         if _ATTRIBUTE_DELETION.match(statement.text):
@@ -118,13 +130,38 @@ def _merge_attributes(child: Class, parent: Class, place: Place) -> list[Stateme
                     "missing-attribute",
                     f"class {child.name} deletes attribute {name}, which its parent lacks",
                     place.path,
-                    place.line + statement.line - 1,
+                    place.line_of(statement),
                     "remove the line, or check the spelling of the attribute",
                 )
             del merged[name]
         else:
             merged[name] = statement
     return list(merged.values())
+
+
+def _check_targets(child: Class, parent: Class, place: Place) -> None:
+    """Refuse what has no single name to stack members by."""
+    for owner in (child, parent):
+        own = owner is child
+        for _, statement in owner.attributes:
+            node = statement.node
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], (ast.Tuple, ast.List)):
+                raise fail(
+                    "tuple-attribute",
+                    f"class {owner.name} assigns several attributes in one statement: "
+                    f"{statement.text.strip()}",
+                    place.path,
+                    place.line_of(statement) if own else place.line,
+                    "write one assignment for each attribute" if own else _FOREIGN,
+                )
+        for name, line in owner.repeated:
+            raise fail(
+                "repeated-method",
+                f"class {owner.name} defines {name} twice, and the second has no decorator",
+                place.path,
+                place.offset + line if own else place.line,
+                "give the methods different names" if own else _FOREIGN,
+            )
 
 
 def _merge_methods(
@@ -137,7 +174,7 @@ def _merge_methods(
         displaced = {name for name, _ in child.attributes} - own.keys()
         inherited = {name: item for name, item in inherited.items() if name not in displaced}
     merger = MethodMerger(
-        inherited, tuple(bases), place.path, place.line, dialect.annotated_targets
+        inherited, tuple(bases), place.path, place.offset, dialect.annotated_targets
     )
     result = []
     for key, method in inherited.items():

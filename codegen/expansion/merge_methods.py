@@ -50,7 +50,7 @@ class MethodMerger:
     inherited: Mapping[str, Function]
     bases: tuple[str, ...]
     path: str
-    class_line: int
+    offset: int
     annotated: bool
     assigned: dict[str, Statement] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
@@ -93,7 +93,7 @@ class MethodMerger:
                 "missing-parent-method",
                 f"super().{name}() cannot be expanded: the parent class does not define {name}",
                 self.path,
-                self.class_line + call.line - 1,
+                self.offset + call.line,
                 "write the inherited code out, or assign the result of the call",
             )
         body = [*before, *self._merge(parent, method.indent, rest)]

@@ -190,7 +190,7 @@ def select_imports(
             raise fail(
                 "mixed-guard",
                 f"`if {entry.condition}:` mixes imports with other statements",
-                path,
+                entry.path or path,
                 entry.line,
                 "keep only imports in the `if` block",
             )

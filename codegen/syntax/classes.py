@@ -96,7 +96,10 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Class:
-    """A class definition in parts. ``attributes`` and ``methods`` are keyed, in source order."""
+    """A class definition in parts. ``attributes`` and ``methods`` are keyed, in source order.
+
+    ``repeated`` are methods that redefine another one without a decorator, with their lines.
+    """
 
     name: str
     lead: str
@@ -108,6 +111,7 @@ class Class:
     docstrings: tuple[Statement, ...]
     attributes: tuple[tuple[str, Statement], ...]
     methods: tuple[tuple[str, Function], ...]
+    repeated: tuple[tuple[str, int], ...] = ()
 
     def header(self) -> str:
         """The ``class`` line with decorators and leading lines."""
@@ -132,12 +136,16 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
     docstrings: list[Statement] = []
     attributes: dict[str, Statement] = {}
     methods: dict[str, Function] = {}
+    repeated: list[tuple[str, int]] = []
     for index, member in enumerate(members):
         item = member.node
         if is_docstring(member):
             docstrings.append(member)
         elif isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            _file_method(methods, reader.function(member))
+            function = reader.function(member)
+            if function.name in methods and not function.decorators:
+                repeated.append((function.name, item.lineno))
+            _file_method(methods, function)
         elif isinstance(item, ast.Assign):
             attributes[_attribute_key(item, index)] = member
         elif isinstance(item, ast.AnnAssign):
@@ -156,6 +164,7 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
         tuple(docstrings),
         tuple(attributes.items()),
         tuple(methods.items()),
+        tuple(repeated),
     )
     return result, lexed
 

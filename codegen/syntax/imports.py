@@ -58,7 +58,10 @@ class ImportStatement:
 
 @dataclass(frozen=True, slots=True)
 class ImportGuard:
-    """An ``if`` block whose body consists of imports; ``tail`` is its ``else``/``elif`` source."""
+    """An ``if`` block whose body consists of imports; ``tail`` is its ``else``/``elif`` source.
+
+    ``path`` and ``line`` tell where it was written.
+    """
 
     condition: str
     body: tuple[ImportStatement, ...]
@@ -67,6 +70,7 @@ class ImportGuard:
     line: int = 0
     header_comment: str = ""
     mixed: bool = False
+    path: str = ""
 
     def text(self) -> str:
         """Source of the guard without its leading lines."""
