@@ -228,7 +228,7 @@ def _chunk_lines(
     lines = [
         f"padded_feature, chunk_lengths = {CHUNKS.name}({padded[1]}, {studied.lens}, {studied.window})",
         f"valid_indices = {VALID_INDICES.name}(chunk_lengths{law})",
-        f"{padded[0].name} = padded_feature.to(self.dtype)",
+        f"{padded[0].name} = padded_feature.to(self.dtype).contiguous()",
     ]
     if masks is not None:
         frames = "torch.arange(padded_feature.shape[-1], device=padded_feature.device)"

@@ -120,7 +120,7 @@ def format_table(results: Sequence[CheckResult]) -> str:
     rows: dict[tuple[str, str], dict[str, CheckResult]] = {}
     for result in results:
         rows.setdefault((result.case, result.attention), {})[result.check] = result
-    width = max((len(case) for case, _ in rows), default=4)
+    width = max([len("encoder"), *(len(case) for case, _ in rows)])
     lines = [f"{'encoder':{width}}  attention  " + "  ".join(f"{c:9}" for c in checks)]
     for (case, attention), found in rows.items():
         cells = [f"{_cell(found[c]) if c in found else '-':9}" for c in checks]

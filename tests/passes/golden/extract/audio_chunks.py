@@ -62,7 +62,7 @@ class TinyAudioEncoder(nn.Module):
     def forward(self, features, feature_lens):
         padded_feature, chunk_lengths = chunk_and_pad_features(features, feature_lens, self.n_window)
         valid_indices = get_valid_indices(chunk_lengths)
-        padded_feature = padded_feature.to(self.dtype)
+        padded_feature = padded_feature.to(self.dtype).contiguous()
         mask = (torch.arange(padded_feature.shape[-1], device=padded_feature.device) < chunk_lengths.to(padded_feature.device)[:, None]).long().unsqueeze(1)
         hidden = F.gelu(self.conv1(padded_feature)) * mask
         hidden = F.gelu(self.conv2(hidden)).transpose(1, 2)

@@ -1,0 +1,79 @@
+"""The verification itself, on one encoder of the installed transformers and on a broken rewrite of it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from codegen.passes import SourceFile, rewrite_library
+from codegen.verify import CheckResult, VerifyOptions, format_table, verify
+
+spec = importlib.util.find_spec("transformers")
+if spec is None or spec.origin is None:
+    pytest.skip("transformers is not installed", allow_module_level=True)
+ROOT = Path(spec.origin).parent
+NAME = "models/qwen2_vl/modeling_qwen2_vl.py"
+MODULE = "transformers.models.qwen2_vl.modeling_qwen2_vl"
+
+
+class OneFile:
+    """The library that holds only one hand-written modeling file."""
+
+    def modules(self) -> Mapping[str, str]:
+        return {MODULE: NAME}
+
+    def read(self, module: str) -> SourceFile | None:
+        return SourceFile(NAME, MODULE, (ROOT / NAME).read_text()) if module == MODULE else None
+
+
+@pytest.fixture
+def overlay(tmp_path: Path) -> Path:
+    result = rewrite_library(OneFile())
+    if not any(record.kind == "extracted" for record in result.report):
+        pytest.skip("the installed transformers already has the change")
+    for path, text in [*result.edits.items(), *((item.path, item.text) for item in result.added)]:
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    return tmp_path
+
+
+def run(overlay: Path, checks: str) -> tuple[CheckResult, ...]:
+    return verify(VerifyOptions(ROOT, overlay, ("qwen2_vl",), ("sdpa",), checks))
+
+
+@pytest.mark.slow
+def test_all_checks_hold(overlay: Path) -> None:
+    results = run(overlay, "abcdem")
+    assert [r.check for r in results] == list("abcdem")
+    assert all(r.ok for r in results), format_table(results)
+    assert all(r.difference == 0 for r in results if r.check in "abm")
+
+
+@pytest.mark.slow
+def test_wrong_order_is_noticed(overlay: Path) -> None:
+    target = overlay / NAME
+    text = target.read_text()
+    broken = text.replace(".flatten(1)", ".flip(1).flatten(1)")
+    assert broken != text
+    target.write_text(broken)
+    results = run(overlay, "a")
+    assert [r.ok for r in results] == [False]
+    assert "miss: qwen2_vl sdpa (a)" in format_table(results)
+
+
+def test_table_counts_and_lists_misses() -> None:
+    results = (
+        CheckResult("tiny", "sdpa", "a", True, 0.0),
+        CheckResult("tiny", "sdpa", "c", True, 2e-7),
+        CheckResult("tiny", "sdpa", "d", False, 0.0, "no graph"),
+    )
+    assert format_table(results).splitlines() == [
+        "encoder  attention  a          c          d        ",
+        "tiny     sdpa       equal      2.0e-07    MISS     ",
+        "miss: tiny sdpa (d) no graph",
+        "2 of 3 checks hold",
+    ]
