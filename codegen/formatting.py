@@ -21,13 +21,10 @@ from codegen.errors import CodegenError, Diagnostic, Location, fail
 #: Settings of the transformers repository, for trees that do not carry them (ruff 0.14.10).
 _TRANSFORMERS_RUFF = """\
 line-length = 119
-target-version = "py310"
+target-version = "{target}"
 [lint]
-select = [
-    "E", "F", "I", "W", "UP", "FURB", "SIM", "S110", "C4", "C901", "RUF013", "PERF102",
-    "PLC1802", "PLC0208", "PIE794",
-]
-ignore = ["E501", "E741", "SIM1", "SIM905", "UP015", "UP031"]
+select = {select}
+ignore = {ignore}
 extend-safe-fixes = ["UP006"]
 [lint.mccabe]
 max-complexity = 75
@@ -35,6 +32,34 @@ max-complexity = 75
 lines-after-imports = 2
 known-first-party = ["transformers"]
 """
+#: What differs between releases: the first release, its target version, rules taken, rules left.
+_RUFF_RULES = (
+    (
+        (5, 0),
+        "py310",
+        "E F I W UP FURB SIM S110 C4 C901 RUF013 PERF102 PLC1802 PLC0208 PIE794",
+        "E501 E741 SIM1 SIM905 UP015 UP031",
+    ),
+    (
+        (4, 57),
+        "py310",
+        "C E F I W RUF013 PERF102 PLC1802 PLC0208 SIM UP",
+        "C901 E501 E741 F402 F823 SIM1 SIM300 SIM212 SIM905 UP004 UP007 UP009 UP015 UP028 UP031"
+        " UP035 UP045",
+    ),
+    (
+        (4, 56),
+        "py39",
+        "C E F I W RUF013 UP006 PERF102 PLC1802 PLC0208 SIM",
+        "C901 E501 E741 F402 F823 SIM1 SIM300 SIM212 SIM905",
+    ),
+    (
+        (0, 0),
+        "py39",
+        "C E F I W RUF013 UP006 PERF102 PLC1802 PLC0208",
+        "C901 E501 E741 F402 F823",
+    ),
+)
 _PROJECT_RUFF = """\
 line-length = {line_length}
 [lint]
@@ -74,10 +99,13 @@ class FormatSettings:
         return "\n".join([*parts, *(f"{tool} {_installed(tool)}" for tool in tools)])
 
 
-def transformers_settings(pyproject: Path | None) -> FormatSettings:
-    """Ruff with the settings of a checkout's own ``pyproject.toml``, else those known to us."""
-    own = pyproject is not None and "[tool.ruff" in pyproject.read_text(encoding="utf-8")
-    return FormatSettings("ruff", 119, str(pyproject) if own else _TRANSFORMERS_RUFF)
+def transformers_settings(pyproject: Path | None, release: tuple[int, ...]) -> FormatSettings:
+    """Ruff with the settings of a checkout's own ``pyproject.toml``, else those of the release."""
+    if pyproject is not None and "[tool.ruff" in pyproject.read_text(encoding="utf-8"):
+        return FormatSettings("ruff", 119, str(pyproject))
+    _, target, select, ignore = next(rules for rules in _RUFF_RULES if release >= rules[0])
+    text = _TRANSFORMERS_RUFF.format(target=target, select=select.split(), ignore=ignore.split())
+    return FormatSettings("ruff", 119, text)
 
 
 def _installed(package: str) -> str:

@@ -145,7 +145,7 @@ def _open_transformers(kind: str, root: Path, output: Path, package_dir: str) ->
         kind,
         output,
         TransformersConvention(dialect_of(version)),
-        transformers_settings(own_settings),
+        transformers_settings(own_settings, version),
         _unique(definitions),
         package_dir=package_dir,
         version=".".join(map(str, version)),
