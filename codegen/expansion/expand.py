@@ -19,7 +19,7 @@ from codegen.expansion.dependencies import (
     needs_with_parent,
     needs_without_parent,
 )
-from codegen.expansion.merge import Place, merge_class
+from codegen.expansion.merge import MARKER, Place, merge_class, without_marker
 from codegen.expansion.merge_methods import is_expandable
 from codegen.expansion.module_getattr import restrict_getattr
 from codegen.expansion.nodes import Node, Scope
@@ -129,7 +129,7 @@ class _Expander:
             kind = self.file_type(statement.name)
             plan = self.plans.setdefault(kind, FilePlan())
             if base is None:
-                item = node.render()
+                item = self._as_written(node)
                 needs = self._needs(node.uses(), statement, kind, plan, None)
             else:
                 item = self._merged(statement, node, base)
@@ -209,6 +209,14 @@ class _Expander:
         merged = merge_class(child, folded, base, place, self.convention.dialect)
         lead = folded.lead
         return Item(statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}")
+
+    def _as_written(self, node: Node) -> Item:
+        """A class of the definition without parent, without the marker for decorators."""
+        item = node.render()
+        if not self.convention.dialect.decorator_marker or MARKER not in item.text:
+            return item
+        path, _, line = item.origin.rpartition(":")
+        return replace(item, text=without_marker(item.text, path, int(line) - 1))
 
     def _render(self, node: Node) -> Item:
         """A definition as it is placed; imports inside it work where the file goes."""

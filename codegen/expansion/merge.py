@@ -11,14 +11,15 @@ import re
 from dataclasses import dataclass, replace
 
 from codegen.dialect import Dialect
-from codegen.errors import fail
+from codegen.errors import CodegenError, fail
 from codegen.expansion.merge_methods import MethodMerger, is_deletion
 from codegen.names import common_suffix
 from codegen.syntax.classes import Base, Class, Function, adjust_indent
 from codegen.syntax.statements import Statement
 
 _ATTRIBUTE_DELETION = re.compile(r"^\s*[\w.]+\s*=\s*AttributeError\s*\(")
-_NO_INHERIT = "no_inherit_decorator"
+#: The decorator that stands for "none".
+MARKER = "no_inherit_decorator"
 _FOREIGN = "change the parent's file, or write the class without that parent"
 
 
@@ -70,17 +71,37 @@ def choose_decorators(
     """The decorators of a merged class or method, and the lines between them and the keyword."""
     inherited = (parent.decorators, parent.after_decorators) if parent else ("", "")
     after = parent.after_decorators if parent else child.after_decorators
-    if marker and re.search(rf"@{_NO_INHERIT}\b", child.decorators):
+    if marker and re.search(rf"@{MARKER}\b", child.decorators):
         if child.decorators.count("@") > 1:
-            raise fail(
-                "decorator-marker",
-                f"@{_NO_INHERIT} stands together with other decorators",
-                place.path,
-                place.line,
-                "use the marker alone, or drop it: listed decorators replace the parent's",
-            )
+            raise _marker_beside_others(place.path, place.line)
         return "", after
     return (child.decorators, after) if child.decorators else inherited
+
+
+def without_marker(text: str, path: str, offset: int) -> str:
+    """A class that is emitted as written, without the decorator marker on it and its methods.
+
+    ``offset`` is the number of lines in front of ``text`` in the file, for messages.
+    """
+    lines = text.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(text)):
+        decorators = getattr(node, "decorator_list", ())
+        marked = [item for item in decorators if ast.unparse(item).endswith(MARKER)]
+        if marked and len(decorators) > 1:
+            raise _marker_beside_others(path, offset + marked[0].lineno)
+        if marked:
+            lines[marked[0].lineno - 1] = ""
+    return "".join(lines)
+
+
+def _marker_beside_others(path: str, line: int) -> CodegenError:
+    return fail(
+        "decorator-marker",
+        f"@{MARKER} stands together with other decorators",
+        path,
+        line,
+        "use the marker alone, or drop it: listed decorators replace the parent's",
+    )
 
 
 def _merge_bases(
@@ -174,7 +195,7 @@ def _merge_methods(
         displaced = {name for name, _ in child.attributes} - own.keys()
         inherited = {name: item for name, item in inherited.items() if name not in displaced}
     merger = MethodMerger(
-        inherited, tuple(bases), place.path, place.offset, dialect.annotated_targets
+        inherited, tuple(bases), place.path, place.offset, dialect
     )
     result = []
     for key, method in inherited.items():
