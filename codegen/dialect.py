@@ -65,6 +65,8 @@ class Dialect:
     ``protected_names``: identifiers and string literals that renaming leaves alone.
     ``decorator_marker``: ``@no_inherit_decorator`` suppresses inherited decorators.
     ``appends_bases``: bases that a definition adds are kept if they replace none of the parent's.
+    ``keeps_late_init``: ``super().__init__`` stays behind other statements where the parent, too,
+    had some in front of it; otherwise it always moves to the top of the method.
     ``guarded_types``: file types whose torch imports move under availability guards.
     ``shared_image_modules``: modules from which image processors import without copying.
     ``attribute_displaces_method``: an attribute removes the parent's method of its name.
@@ -81,6 +83,7 @@ class Dialect:
     protected_names: frozenset[str] = frozenset()
     decorator_marker: bool = True
     appends_bases: bool = True
+    keeps_late_init: bool = True
     guarded_types: tuple[str, ...] = ()
     shared_image_modules: tuple[str, ...] = ()
     attribute_displaces_method: bool = True
@@ -145,6 +148,7 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
         protected_names=_MAMBA_NAMES if version >= (5, 15) else frozenset(),
         decorator_marker=version >= (5, 11),
         appends_bases=version >= (5, 1),
+        keeps_late_init=version >= (5, 0),
         guarded_types=guarded,
         shared_image_modules=shared,
         attribute_displaces_method=version >= (5, 21),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from codegen.dialect import Dialect
 from codegen.errors import fail
 from codegen.syntax.classes import Function, adjust_indent, functions_inside, is_docstring
 from codegen.syntax.lexer import lex
@@ -51,7 +52,7 @@ class MethodMerger:
     bases: tuple[str, ...]
     path: str
     offset: int
-    annotated: bool
+    dialect: Dialect
     assigned: dict[str, Statement] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
 
@@ -97,7 +98,7 @@ class MethodMerger:
                 "write the inherited code out, or assign the result of the call",
             )
         body = [*before, *self._merge(parent, method.indent, rest)]
-        return _init_first(body, parent)
+        return _init_first(body, parent, self.dialect.keeps_late_init)
 
     def _merge(self, parent: Function, indent: str, rest: list[Statement]) -> list[Statement]:
         for statement in rest:
@@ -137,7 +138,11 @@ class MethodMerger:
         """Text of the target that a statement assigns, if it is an assignment that counts."""
         if isinstance(node, ast.Assign):
             return ast.unparse(node.targets[0])
-        if self.annotated and isinstance(node, ast.AnnAssign) and node.value is not None:
+        if (
+            self.dialect.annotated_targets
+            and isinstance(node, ast.AnnAssign)
+            and node.value is not None
+        ):
             return ast.unparse(node.target)
         return None
 
@@ -170,11 +175,11 @@ class MethodMerger:
         return replace(statement, text=text.removeprefix("if True:\n"))
 
 
-def _init_first(body: list[Statement], parent: Function) -> list[Statement]:
+def _init_first(body: list[Statement], parent: Function, keeps_late: bool) -> list[Statement]:
     """Move ``super().__init__`` in front unless the parent, too, had statements before it."""
     call = "super().__init__"
     inherited = parent.body[_leading_docstrings(parent.body) + 1 :]
-    if any(call in statement.comparable() for statement in inherited):
+    if keeps_late and any(call in statement.comparable() for statement in inherited):
         return body
     first = _leading_docstrings(body)
     for index, statement in enumerate(body):
