@@ -197,9 +197,11 @@ def tool_identity(tree: Tree, rewrite: bool) -> str:
     parts += [repr(tree.config), tree.formatting.identity(), str(rewrite)]
     digest = hashlib.sha256("\n".join(parts).encode())
     package = Path(__file__).parent
-    files = [*package.rglob("*.py"), *template_folder().glob("*.j2")]
+    files = {*package.rglob("*.py"), *template_folder().glob("*.j2")}
     if rewrite:
-        files += (package.parent / "utils").glob("*.py")
-    for path in sorted(files):
+        files.update((package.parent / "utils").glob("*.py"))
+    else:
+        files.difference_update((package / "passes").rglob("*.py"))
+    for path in sorted(files.difference((package / "verify").rglob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -7,13 +7,16 @@ project needs none: its spellings follow from the class names in its files.
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from codegen.errors import fail
+from codegen.errors import CodegenError, fail
 from codegen.names import NameTable
 
 _TABLE = "CONFIG_MAPPING_NAMES"
+_CONSTRUCTOR = re.compile(r"(?:OrderedDict|dict)\b")
 
 
 def read_name_table(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -24,7 +27,7 @@ def read_name_table(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
     """
     table: dict[str, str] = {}
     for path, text in texts:
-        for node in ast.parse(text).body:
+        for node in _statements(path, text):
             value: ast.expr | None = None
             if isinstance(node, (ast.Assign, ast.AnnAssign)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -40,12 +43,22 @@ def read_name_table(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
     return table
 
 
+def _statements(path: str, text: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(text).body
+    except (SyntaxError, ValueError) as error:
+        line = (error.lineno or 0) if isinstance(error, SyntaxError) else 0
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        message = f"cannot parse the file: {reason}"
+        raise fail("syntax-error", message, path, line, "fix the syntax error") from None
+
+
 def _evaluate(node: ast.expr, table: Mapping[str, str], path: str) -> dict[str, str]:
     if isinstance(node, ast.Name) and node.id == _TABLE:
         return dict(table)
     if isinstance(node, (ast.Dict, ast.List, ast.Tuple)):
-        return dict(ast.literal_eval(node))
-    if isinstance(node, ast.Call):
+        return dict(_literal(node, path))
+    if isinstance(node, ast.Call) and _CONSTRUCTOR.match(ast.unparse(node.func)):
         result: dict[str, str] = {}
         for argument in node.args:
             result.update(_evaluate(argument, table, path))
@@ -53,11 +66,22 @@ def _evaluate(node: ast.expr, table: Mapping[str, str], path: str) -> dict[str, 
             if keyword.arg is None:
                 result.update(_evaluate(keyword.value, table, path))
             else:
-                result[keyword.arg] = ast.literal_eval(keyword.value)
+                result[keyword.arg] = _literal(keyword.value, path)
         return result
-    raise fail(
+    raise _unexpected(node, path)
+
+
+def _literal(node: ast.expr, path: str) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        raise _unexpected(node, path) from None
+
+
+def _unexpected(node: ast.expr, path: str) -> CodegenError:
+    return fail(
         "name-table",
-        f"cannot read {_TABLE}: unexpected {type(node).__name__}",
+        f"cannot read {_TABLE}: unexpected `{ast.unparse(node)[:60]}`",
         path,
         node.lineno,
         "the table must be built from literals",

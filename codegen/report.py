@@ -99,7 +99,7 @@ class Reporter:
                     print(f"unchanged {file.path}")
         files = sum(len(item.files) for item in self.run.outcomes)
         fresh = sum(file.state is State.FRESH for item in self.run.outcomes for file in item.files)
-        refused = f", {files - count - fresh} refused" if files - count - fresh else ""
+        refused = f", {files - count - fresh} not written" if files - count - fresh else ""
         if arguments.rewrite or (arguments.verbose and self.run.report):
             for line in format_rewrites(self.run.report, paint):
                 print(line)

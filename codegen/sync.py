@@ -130,7 +130,8 @@ def _name_table(tree: Tree) -> dict[str, str]:
         return {}
     folder = tree.root / tree.package_dir / "models/auto"
     files = [folder / "auto_mappings.py", folder / "configuration_auto.py"]
-    return read_name_table([(str(f), read_text(f, str(f))) for f in files if f.is_file()])
+    shown = {file: file.relative_to(tree.root).as_posix() for file in files if file.is_file()}
+    return read_name_table([(path, read_text(file, path)) for file, path in shown.items()])
 
 
 def _outcome(tree: Tree, model: str, engine: Engine, texts: dict[str, str]) -> ModelOutcome:

@@ -183,3 +183,28 @@ def test_generated_file_with_other_line_breaks(project: Sandbox) -> None:
     assert project.run("check", "--no-cache").code == 1
     project.run("sync")
     assert place.read_bytes() == expected
+
+
+def test_installed_parent_of_another_environment(
+    project: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same project with another release of a library: what was expanded from it is stale."""
+    pyproject = project.root / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + 'expand = ["library_of_ours.*"]\n')
+    project.write(
+        {
+            "beta": "from library_of_ours.modeling_base import BaseModel\n\n\n"
+            "class BetaModel(BaseModel):\n    pass\n"
+        }
+    )
+    for release in ("one", "two"):
+        package = project.root.parent / release / "library_of_ours"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        text = f'class BaseModel:\n    release = "{release}"\n'
+        (package / "modeling_base.py").write_text(text)
+        with monkeypatch.context() as context:
+            context.syspath_prepend(package.parent)
+            assert project.run("sync").code == 0
+            assert project.run("check").code == 0
+        assert f'release = "{release}"' in project.generated("beta").read_text()

@@ -220,3 +220,40 @@ def test_failure_inside_the_tool_names_the_definition(
     assert result.code == 2
     assert "definitions/delta/modular_delta.py: error[internal]: IndexError" in result.err
     assert project.generated("gamma").exists()
+
+
+REWRITING = {
+    "syntax error": {"delta": "class DeltaModel:\n    depth = (1,\n"},
+    "not utf-8": {"delta": b"\xff\xfe"},
+    "missing module": {
+        "delta": "from ..omega.modeling_omega import Omega\n\n\nclass Delta(Omega):\n    pass\n"
+    },
+    "missing class": {
+        "delta": "from ..alpha.modeling_alpha import Omega\n\n\nclass Delta(Omega):\n    pass\n"
+    },
+    "cycle": {
+        "delta": "from ..eps.modeling_eps import EpsModel\n\n\nclass DeltaModel(EpsModel):\n    pass\n",
+        "eps": "from ..delta.modeling_delta import DeltaModel\n\n\nclass EpsModel(DeltaModel):\n    pass\n",
+    },
+}
+
+
+@pytest.mark.parametrize("mistake", REWRITING)
+def test_same_problems_with_rewrite_passes(project: Sandbox, mistake: str) -> None:
+    """The passes look at all definitions first; they must leave mistakes to the expansion."""
+    project.write(REWRITING[mistake])
+    plain = project.run("check")
+    rewritten = project.run("check", "--rewrite")
+    assert (rewritten.code, rewritten.err) == (plain.code, plain.err)
+    assert project.run("sync", "--rewrite").code == 2
+    assert project.generated("gamma").exists()
+
+
+def test_name_table_that_cannot_be_read(checkout: Sandbox) -> None:
+    table = checkout.root / "src/transformers/models/auto/configuration_auto.py"
+    table.write_text("CONFIG_MAPPING_NAMES = OrderedDict([(\n")
+    checkout.expect("name_table_with_a_syntax_error", checkout.run("sync"))
+    table.write_text("CONFIG_MAPPING_NAMES = build_it()\n")
+    checkout.expect("name_table_of_another_kind", checkout.run("sync"))
+    table.write_text("CONFIG_MAPPING_NAMES = OrderedDict([(name, 1)])\n")
+    checkout.expect("name_table_not_literal", checkout.run("sync"))

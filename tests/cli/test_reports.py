@@ -180,7 +180,7 @@ def test_failure_of_the_tool_itself_is_no_difference(
 
 def test_reader_that_goes_away(project: Sandbox) -> None:
     """As in ``python -m codegen check --diff | head -1``."""
-    project.write({"delta": DELTA + "\n".join(f"x{index} = {index}" for index in range(50_000))})
+    project.write({"delta": DELTA + "\n".join(f"x{index} = {index}" for index in range(8_000))})
     process = project.start("check", "--diff")
     assert process.stdout and process.stderr
     process.stdout.readline()
