@@ -82,6 +82,7 @@ def full_inputs(
         # The last grid is that of the image to be generated.
         inputs["pixel_values"] = random_patches(case.patch_shape, images, seed=2)
         inputs["image_grid_thw"] = torch.tensor([*images, TARGET])
+        inputs["images_per_sample"] = torch.tensor([len(images) + 1])
     elif images:
         inputs["pixel_values"] = random_patches(case.patch_shape, images, seed=2)
         inputs["image_grid_thw"] = torch.tensor(images)

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -204,11 +205,41 @@ def _audio_tensors(case: AudioCase, inputs: dict[str, Any]) -> dict[str, torch.T
     return found
 
 
-def tensors_of(output: Any) -> list[torch.Tensor]:
-    """Every tensor of a model output that both sides have: hidden states, pooled and deep features."""
-    found = [output.last_hidden_state]
-    for name in ("pooler_output", "deepstack_features"):
+OUTPUTS = ("last_hidden_state", "pooler_output", "deepstack_features")
+
+
+def tensors_of(output: Any, names: Sequence[str] = OUTPUTS) -> list[torch.Tensor]:
+    """Every tensor of a model output: hidden states, pooled and deep features."""
+    found = []
+    for name in names:
         value = getattr(output, name, None)
         if value is not None:
             found.extend(value if isinstance(value, (list, tuple)) else [value])
-    return [tensor for tensor in found if tensor is not None]
+    return found
+
+
+def shared_tensors(left: Any, right: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Pairs of the tensors that both outputs have; releases differ in naming one tensor twice."""
+    names = [
+        name
+        for name in OUTPUTS
+        if None not in (getattr(left, name, None), getattr(right, name, None))
+    ]
+    assert "last_hidden_state" in names
+    return list(zip(tensors_of(left, names), tensors_of(right, names), strict=True))
+
+
+def load_into_reference(reference: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Load the weights of a generated model, whose names are those of the published checkpoints.
+
+    Later releases hold the parts of some models one level deeper and rename checkpoints as they load.
+    """
+    names = set(reference.state_dict())
+    if not names >= set(state):
+        parts = ("visual.", "audio_tower.")
+        deeper = {f"model.{name}" if name.startswith(parts) else name: name for name in state}
+        state = {
+            new.replace("model.", "model.language_model.", 1) if new == old else new: state[old]
+            for new, old in deeper.items()
+        }
+    reference.load_state_dict(state, strict=True)

@@ -14,6 +14,7 @@ from tests.models.support import (
     build_reference,
     reference_audio_inputs,
     reference_vision_inputs,
+    shared_tensors,
     tensors_of,
     vision_inputs,
 )
@@ -45,9 +46,7 @@ def pair(case: VisionCase | AudioCase, attention: str) -> tuple[Any, Any]:
 
 def assert_same(ours: Any, theirs: Any, tolerance: float = 1e-5) -> None:
     """Compares all tensors of two outputs, relative to the size of the values where that is above 1."""
-    left, right = tensors_of(ours), tensors_of(theirs)
-    assert len(left) == len(right)
-    for ours_tensor, theirs_tensor in zip(left, right):
+    for ours_tensor, theirs_tensor in shared_tensors(ours, theirs):
         assert ours_tensor.shape == theirs_tensor.shape
         assert ours_tensor.dtype == theirs_tensor.dtype
         scale = max(1.0, theirs_tensor.abs().max().item())
@@ -119,9 +118,10 @@ def test_grid_dtype_makes_no_difference(case: VisionCase) -> None:
 def test_gradients_reach_every_parameter_that_the_reference_reaches(case: VisionCase) -> None:
     encoder, reference = pair(case, "sdpa")
     inputs = vision_inputs(case, case.grids[2])
+    pairs = shared_tensors(encoder(**inputs), reference(**reference_vision_inputs(case, inputs)))
     reached = []
-    for model, arguments in ((encoder, inputs), (reference, reference_vision_inputs(case, inputs))):
-        sum(tensor.float().pow(2).mean() for tensor in tensors_of(model(**arguments))).backward()
+    for number, model in enumerate((encoder, reference)):
+        sum(pair[number].float().pow(2).mean() for pair in pairs).backward()
         reached.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
     assert reached[0].keys() == reached[1].keys()
     for name, gradient in reached[0].items():

@@ -7,7 +7,13 @@ import torch
 
 from tests.models.configurations import FULL_CASES, MIXED, SEVERAL, FullCase, Grid
 from tests.models.prompts import full_inputs
-from tests.models.support import build_full_model, generated_module, randomize, reference_module
+from tests.models.support import (
+    build_full_model,
+    generated_module,
+    load_into_reference,
+    randomize,
+    reference_module,
+)
 
 IMAGES: Grid = SEVERAL
 VIDEOS: Grid = ((2, 4, 6), (4, 2, 4))
@@ -31,7 +37,7 @@ def pair(case: FullCase, attention: str) -> tuple[Any, Any]:
     model = build_full_model(case, generated_module(case.model), attention)
     reference = build_full_model(case, reference_module(case.model), attention)
     randomize(model)
-    reference.load_state_dict(model.state_dict(), strict=True)
+    load_into_reference(reference, model.state_dict())
     return model, reference
 
 
@@ -48,6 +54,13 @@ def test_logits_equal_the_reference(
     assert (ours.logits - theirs.logits).abs().max().item() <= 1e-5 * scale
 
 
+def as_rows(features: Any) -> torch.Tensor:
+    """Features of all images in one tensor; releases split them by image or leave them as maps."""
+    if isinstance(features, (list, tuple)):
+        return torch.cat([as_rows(part) for part in features])
+    return features.flatten(1).T if features.dim() == 3 else features
+
+
 @pytest.mark.parametrize("case", FULL_CASES, ids=IDS)
 def test_features_equal_the_reference(case: FullCase) -> None:
     model, reference = pair(case, "sdpa")
@@ -57,12 +70,7 @@ def test_features_equal_the_reference(case: FullCase) -> None:
     with torch.no_grad():
         ours = model.get_image_features(**arguments).pooler_output
         theirs = reference.get_image_features(**arguments).pooler_output
-    ours, theirs = (
-        value if isinstance(value, (list, tuple)) else [value] for value in (ours, theirs)
-    )
-    assert [part.shape for part in ours] == [part.shape for part in theirs]
-    for left, right in zip(ours, theirs):
-        torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(as_rows(ours), as_rows(theirs), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", FULL_CASES, ids=IDS)
@@ -105,8 +113,6 @@ def test_padded_prompts_equal_the_reference(case: FullCase) -> None:
     for name in ("input_ids", "attention_mask", "mm_token_type_ids", "moe_mm_token_type_ids"):
         if name in inputs:
             inputs[name] = torch.nn.functional.pad(inputs[name], (3, 0))
-    if case.targets_in_grid:
-        inputs["images_per_sample"] = torch.tensor([len(IMAGES) + 1])
     with torch.no_grad():
         ours, theirs = model(**inputs).logits[:, 3:], reference(**inputs).logits[:, 3:]
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
@@ -150,7 +156,9 @@ def test_positions_of_a_video_with_sound_equal_the_reference(case: FullCase) -> 
         use_audio_in_video=True,
         video_second_per_grid=seconds,
     )
-    theirs, their_deltas = reference.get_rope_index(
+    # Later releases have a model of their own between the head and its parts.
+    holder = reference if hasattr(reference, "get_rope_index") else reference.model
+    theirs, their_deltas = holder.get_rope_index(
         tokens, None, grid, torch.ones_like(tokens), True, torch.tensor([frames]), seconds
     )
     assert torch.equal(ours.float(), theirs.float())
