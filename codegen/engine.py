@@ -8,10 +8,8 @@ tree that was in sync.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -24,6 +22,7 @@ from codegen.job import Job, JobResult, Runner, format_job, run_job, start_worke
 from codegen.names import NameTable
 from codegen.nametable import answer
 from codegen.plan import Plan
+from codegen.signals import signals_held_back
 from codegen.sources import digest_text, read_text
 from codegen.tree import Tree
 
@@ -226,7 +225,7 @@ class Engine:
 
         try:
             # Processes that start must not be hit by a signal before they are prepared for it.
-            with _signals_held_back():
+            with signals_held_back():
                 results = self._workers().map(function, items, chunksize=chunk)
             yield from results
         except BrokenProcessPool:
@@ -255,18 +254,6 @@ class Engine:
         for process in multiprocessing.active_children():
             if self._pool is not None and process not in self._others:
                 process.terminate()
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _unsettled(models: Sequence[str]) -> CodegenError:

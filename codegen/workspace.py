@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codegen.errors import fail
+from codegen.signals import signals_held_back
 
 _STAGING = ".codegen-staging-"
 
@@ -115,14 +116,24 @@ class Workspace:
 
     def _swap(self, staged: Mapping[Path, Path], dropped: Sequence[Path]) -> None:
         undo: list[tuple[Path, Path | None]] = []
+        for index, place in enumerate([*staged, *dropped]):
+            with self._writing(place):
+                backup: Path | None = None
+                if place.exists():
+                    backup = self._staging_for(place) / f"{index}.old"
+                    shutil.copy2(place, backup)
+                undo.append((place, backup))
+        # An interrupt waits for the few renames of a model, so that it is complete or untouched.
+        with signals_held_back():
+            self._move(staged, dropped, undo)
+
+    def _move(
+        self,
+        staged: Mapping[Path, Path],
+        dropped: Sequence[Path],
+        undo: Sequence[tuple[Path, Path | None]],
+    ) -> None:
         try:
-            for index, place in enumerate([*staged, *dropped]):
-                with self._writing(place):
-                    backup: Path | None = None
-                    if place.exists():
-                        backup = self._staging_for(place) / f"{index}.old"
-                        shutil.copy2(place, backup)
-                    undo.append((place, backup))
             for place, draft in staged.items():
                 with self._writing(place):
                     os.replace(draft, place)

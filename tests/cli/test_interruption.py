@@ -127,18 +127,52 @@ def test_signal_while_expanding(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_while_writing(project: Sandbox, number: signal.Signals) -> None:
-    """Alpha has two files; the first is in place when the signal comes."""
+    """Alpha has two files; the signal comes between them and waits until both are in place."""
     project.run("sync")
     changed = ALPHA.replace("self.width", "self.depth").replace('"alpha"', '"other"')
-    project.write({"alpha": changed})
+    project.write({"alpha": changed, "delta": DELTA.replace("1", "2")})
     before = project.files()
-    process = _start_held(project, "sync", "alpha", hook=HOLD_WRITING, processes=1)
-    assert project.files() != before
+    process = _start_held(project, "sync", hook=HOLD_WRITING, processes=1)
     process.send_signal(number)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.poll() is None
+    (project.root.parent / "hold").unlink()
     returned, _ = _finish(process)
     assert returned in (130, 143)
-    assert project.files() == before
+    assert "self.depth" in project.generated("alpha").read_text()
+    assert '"other"' in project.generated("alpha", "configuration").read_text()
+    delta = "generated/delta/modeling_delta.py"
+    assert project.files()[delta] == before[delta], "it had not begun"
     _nothing_left(project)
+    assert project.run("sync").code == 0
+    assert project.run("check", "--no-cache").code == 0
+
+
+SLEEPING_RUFF = """\
+import sys
+sys.executable = "{folder}/python"
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_formatting(
+    checkout: Sandbox, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """The formatter is ended, and its folder removed."""
+    scratch = checkout.root.parent / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    ruff = checkout.root.parent / "ruff"
+    ruff.write_text("#!/bin/sh\ntouch ../pid-$$\nexec sleep 60\n")
+    ruff.chmod(0o755)
+    hook = SLEEPING_RUFF.format(folder=ruff.parent)
+    process = _start_held(checkout, "sync", hook=hook, processes=1)
+    assert list(scratch.iterdir())
+    process.send_signal(number)
+    assert _finish(process)[0] in (130, 143)
+    assert list(scratch.iterdir()) == []
+    _nothing_left(checkout)
 
 
 def test_killed_worker(family: Sandbox) -> None:
