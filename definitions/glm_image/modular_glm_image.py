@@ -13,6 +13,7 @@ from torch import nn
 from transformers import GlmImageConfig, GlmImageVisionConfig, GlmImageVQVAEConfig
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
+from transformers.generation import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.modeling_utils import PreTrainedModel
 from transformers.processing_utils import Unpack
@@ -533,8 +534,8 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
         use_cache: bool = True,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        model_inputs = super().prepare_inputs_for_generation(
-            input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
+        model_inputs = GenerationMixin.prepare_inputs_for_generation(
+            self, input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
         )
         # Rotary positions have three axes and are computed in the forward call.
         model_inputs["position_ids"] = None
