@@ -1,0 +1,35 @@
+"""The example script: both ways of encoding agree, and the numbers are printed."""
+
+import re
+import sys
+
+import pytest
+import torch
+
+from examples import encode_images
+
+
+@pytest.mark.slow
+def test_batches_are_encoded_both_ways(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--backend", "eager", "--repeats", "1", "--hidden-size", "80", "--depth", "3"]
+    monkeypatch.setattr(sys, "argv", ["encode_images", *arguments])
+    encode_images.main()
+    printed = capsys.readouterr().out
+    differences = [float(number) for number in re.findall(r"largest difference +(\S+)", printed)]
+    assert len(differences) == len(encode_images.BATCHES)
+    assert max(differences) < 1e-5
+    assert printed.count("saved in each forward") == len(encode_images.BATCHES)
+
+
+def test_patches_come_block_by_block() -> None:
+    config = encode_images.make_config(hidden_size=80, depth=3)
+    side = config.patch_size
+    image = torch.zeros(3, 2 * side, 4 * side)
+    image[:, :side, side : 2 * side] = 1
+    image[:, side:, :side] = 2
+    image[:, :side, 2 * side : 3 * side] = 3
+    rows = encode_images.patchify(image, config)
+    assert rows.shape == (8, 3 * config.temporal_patch_size * side**2)
+    assert rows.mean(dim=1).tolist() == [0, 1, 2, 0, 3, 0, 0, 0]
