@@ -56,6 +56,7 @@ HELPER_MODULES = {
     "get_segment_mask": VISION,
     "get_temporal_pair_indices": VISION,
     "get_unshuffle_indices": VISION,
+    "add_extra_tensors": "extra_tensors",
     "encoder_inputs": "precomputed_inputs",
     "is_tracing": "packed",
     "split_precomputed": "precomputed_inputs",

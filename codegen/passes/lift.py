@@ -21,8 +21,9 @@ from dataclasses import dataclass, field
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, SourceText, block
-from codegen.passes.helpers import LIFTED, Helper
+from codegen.passes.helpers import LIFTED, ROTARY_POS_IDS, Helper
 from codegen.passes.modules import ClassInfo, Function, parameters, self_attribute
+from codegen.passes.processors import extend_processors
 from codegen.passes.signature import docstring_edits, keyword_edit, signature_edits
 from codegen.passes.sink import sink_computations
 from codegen.passes.thread import thread_keywords
@@ -65,6 +66,7 @@ def lift(workspace: Workspace) -> None:
     lifter.thread()
     lifter.write()
     thread_keywords(workspace)
+    extend_processors(workspace, lifter.unmerged())
     workspace.settle()
 
 
@@ -187,6 +189,15 @@ class Lifter:
         if not own.calls:
             del self.liftings[id(function)]
         return changed
+
+    def unmerged(self) -> set[str]:
+        """Packages with an encoder whose position ids are taken without merging."""
+        return {
+            lifting.cls.module.source.module.rpartition(".")[0]
+            for lifting in self.liftings.values()
+            for call in lifting.calls.values()
+            if call.helper is ROTARY_POS_IDS and call.arguments[1:] == ("1",)
+        }
 
     # -- writing ----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from codegen.passes.base import (
@@ -15,7 +15,6 @@ from codegen.passes.base import (
 )
 from codegen.passes.capture import capture
 from codegen.passes.extract import extract
-from codegen.passes.helpers import HELPER_MODULES
 from codegen.passes.lift import lift
 from codegen.passes.workspace import Workspace
 
@@ -44,13 +43,17 @@ def rewrite_library(library: Library, settings: Settings | None = None) -> Rewri
         source = library.read(module)
         if source is not None and source.text != text:
             edits[source.path] = text
-    added = helper_files(settings) if edits and settings.helper_folder is not None else ()
+    added = (
+        helper_files(settings, workspace.needed_helpers())
+        if edits and settings.helper_folder is not None
+        else ()
+    )
     return RewriteResult(edits, added, sort_records(workspace.records))
 
 
-def helper_files(settings: Settings) -> tuple[HelperFile, ...]:
+def helper_files(settings: Settings, needed: Iterable[str]) -> tuple[HelperFile, ...]:
     """Copies of the helper modules and of what they import, for a tree without this repository."""
-    wanted = sorted(set(HELPER_MODULES.values()))
+    wanted = sorted(needed)
     found: dict[str, str] = {}
     while wanted:
         name = wanted.pop()
@@ -58,9 +61,9 @@ def helper_files(settings: Settings) -> tuple[HelperFile, ...]:
         if name in found or not path.is_file():
             continue
         text = path.read_text(encoding="utf-8")
-        wanted += re.findall(r"^from utils\.(\w+) import", text, re.MULTILINE)
+        wanted += re.findall(r"^\s*from utils\.(\w+) import", text, re.MULTILINE)
         found[name] = re.sub(
-            r"^from utils\.(\w+) import", r"from .\1 import", text, flags=re.MULTILINE
+            r"^(\s*)from utils\.(\w+) import", r"\1from .\2 import", text, flags=re.MULTILINE
         )
     folder = f"{settings.helper_folder}/" if settings.helper_folder else ""
     return tuple(HelperFile(f"{folder}{name}.py", text) for name, text in sorted(found.items()))

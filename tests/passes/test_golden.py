@@ -65,7 +65,7 @@ def test_golden(case: Path, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--update-golden"):
         case.write_text(before if actual == before else before + MARKER + actual)
         return
-    update = f"record anew with: pytest tests/passes --update-golden"
+    update = "record anew with: pytest tests/passes --update-golden"
     assert actual == (expected if marker else before), update
 
 
