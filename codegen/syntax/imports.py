@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, replace
 
 from codegen.syntax.statements import LineMap, Statement, split_block
@@ -131,7 +132,10 @@ def parse_guard(lines: LineMap, node: ast.If, lead: str, end_line: int) -> Impor
         return None
     tail = ""
     if node.orelse:
-        tail = lines.text[lines.start_of(_else_line(lines, node)) : lines.end_of(end_line)]
+        # Blank and comment lines in front of `else` belong to it.
+        end = node.body[-1].end_lineno or start_line
+        tail = lines.text[lines.start_of(end + 1) : lines.end_of(end_line)]
+        tail = re.sub(rf"^ {{{node.col_offset}}}", "", tail, flags=re.MULTILINE)
     test_start = lines.span(node.test)[0]
     condition = lines.text[test_start:header_end]
     if "\n" in condition or header.lstrip().startswith(")"):
