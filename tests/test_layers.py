@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
 LAYERS = (
-    ("errors", "names", "syntax", "progress"),
+    ("errors", "names", "syntax", "progress", "signals"),
     ("model", "dialect", "config", "sources"),
     ("conventions", "parse", "nametable", "formatting", "outcome"),
     ("expansion", "tree", "passes"),
