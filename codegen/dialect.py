@@ -67,6 +67,8 @@ class Dialect:
     ``appends_bases``: bases that a definition adds are kept if they replace none of the parent's.
     ``keeps_late_init``: ``super().__init__`` stays behind other statements where the parent, too,
     had some in front of it; otherwise it always moves to the top of the method.
+    ``calls_listed_bases``: ``Base.method(self)`` and ``Base().method()`` become ``super()`` calls
+    for the bases that the definition lists, instead of ``Base.method(self)`` for those that remain.
     ``guarded_types``: file types whose torch imports move under availability guards.
     ``shared_image_modules``: modules from which image processors import without copying.
     ``attribute_displaces_method``: an attribute removes the parent's method of its name.
@@ -84,6 +86,7 @@ class Dialect:
     decorator_marker: bool = True
     appends_bases: bool = True
     keeps_late_init: bool = True
+    calls_listed_bases: bool = False
     guarded_types: tuple[str, ...] = ()
     shared_image_modules: tuple[str, ...] = ()
     attribute_displaces_method: bool = True
@@ -149,6 +152,7 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
         decorator_marker=version >= (5, 11),
         appends_bases=version >= (5, 1),
         keeps_late_init=version >= (5, 0),
+        calls_listed_bases=version < (4, 56),
         guarded_types=guarded,
         shared_image_modules=shared,
         attribute_displaces_method=version >= (5, 21),

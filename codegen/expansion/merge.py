@@ -194,9 +194,9 @@ def _merge_methods(
     if dialect.attribute_displaces_method:
         displaced = {name for name, _ in child.attributes} - own.keys()
         inherited = {name: item for name, item in inherited.items() if name not in displaced}
-    merger = MethodMerger(
-        inherited, tuple(bases), place.path, place.offset, dialect
-    )
+    if dialect.calls_listed_bases:
+        bases = [base.text for base in child.bases]
+    merger = MethodMerger(inherited, tuple(bases), place.path, place.offset, dialect)
     result = []
     for key, method in inherited.items():
         if key not in own:

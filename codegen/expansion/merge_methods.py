@@ -146,13 +146,20 @@ class MethodMerger:
             return ast.unparse(node.target)
         return None
 
-    def _rewrite_parent_calls(self, statement: Statement) -> Statement:
-        """Turn ``Parent.method(self, ...)`` into ``super().method(...)`` for bases that remain."""
+    def _callable_bases(self) -> set[str]:
+        """Texts that denote a base in explicit calls of its methods."""
         wanted = set(self.bases)
+        if self.dialect.calls_listed_bases:
+            return wanted | {f"{base}()" for base in wanted}
         if "GradientCheckpointingLayer" in wanted:
             wanted.add("nn.Module")
         if any("PreTrainedModel" in base for base in self.bases):
             wanted.add("PreTrainedModel")
+        return wanted
+
+    def _rewrite_parent_calls(self, statement: Statement) -> Statement:
+        """Turn ``Parent.method(self, ...)`` into ``super().method(...)`` for bases that remain."""
+        wanted = self._callable_bases()
         if not any(f"{base}." in statement.text for base in wanted):
             return statement
         text = "if True:\n" + statement.text
