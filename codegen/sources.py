@@ -7,6 +7,7 @@ from pathlib import Path
 
 from codegen.errors import fail
 from codegen.model import SourceFile
+from codegen.syntax.indent import normalize_indent
 
 
 def digest_text(text: str) -> str:
@@ -48,5 +49,5 @@ def read_generated(path: Path) -> str | None:
 
 
 def make_source(path: str, module: str, text: str) -> SourceFile:
-    """A :class:`SourceFile` with its digest."""
-    return SourceFile(path, module, text, digest_text(text))
+    """A :class:`SourceFile` with its digest; four spaces indent each block of its text."""
+    return SourceFile(path, module, normalize_indent(text), digest_text(text))
