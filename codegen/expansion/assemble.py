@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from codegen.conventions import Convention
+from codegen.errors import CodegenError, fail
 from codegen.expansion.pool import bound_names, guard_names, select_imports, used_names
 from codegen.model import Definition, DraftFile, Item, Piece
 from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
@@ -73,12 +74,30 @@ def _copy_for_pil(
             continue
         kinds = {index: item.kind for index, item in pil.values()}
         for name in entry.names:
-            if name.name not in torchvision:
-                continue
-            index, item = torchvision[name.name]
-            before = kinds.get(index) in ("class", "function")
+            index, item = torchvision.get(name.name, (-1.0, None))
+            if item is None or index not in kinds:
+                raise _no_copy(name.name, items, item is not None)
+            before = kinds[index] in ("class", "function")
             pil[name.name] = (index - 0.5 if before else index + 0.5, item)
         return
+
+
+def _no_copy(name: str, items: Sequence[Item], exists: bool) -> CodegenError:
+    """What a PIL file needs of the torchvision file cannot be copied; told at its first class."""
+    user = next((item for item in items if item.kind == "class"), items[0])
+    path, _, line = user.origin.rpartition(":")
+    reason = (
+        "the PIL file has no definition at the place that it has in the torchvision file"
+        if exists
+        else "the torchvision file does not define it"
+    )
+    return fail(
+        "pil-copy",
+        f"{user.name} needs {name}, which cannot be copied: {reason}",
+        path,
+        int(line),
+        f"define {name} in a module that both files can import",
+    )
 
 
 def _guard_torch(imports: Sequence[PoolEntry]) -> list[PoolEntry]:
