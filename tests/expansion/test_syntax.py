@@ -10,6 +10,7 @@ import io
 import json.decoder
 import tokenize
 import typing
+from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.syntax.classes import parse_class
+from codegen.syntax.indent import normalize_indent
 from codegen.syntax.lexer import lex, name_tokens
 from codegen.syntax.statements import LineMap, split_block
 
@@ -51,9 +53,9 @@ comments = st.sampled_from(["", "  # note", '  # it\'s "quoted"', '  # """', "  
 
 
 @st.composite
-def modules(draw: st.DrawFn, depth: int = 0) -> str:
+def modules(draw: st.DrawFn, depth: int = 0, unit: str = "    ") -> str:
     """A block of statements with comments, blank lines, strings and nested blocks."""
-    pad = "    " * depth
+    pad = unit * depth
     lines: list[str] = []
     for _ in range(draw(st.integers(1, 4))):
         lines += draw(
@@ -72,9 +74,9 @@ def modules(draw: st.DrawFn, depth: int = 0) -> str:
             if kind != 5:
                 lines += [f"{pad}@mark({draw(string_literals())})"] * draw(st.integers(0, 2))
             lines.append(f"{pad}{header}{note}")
-            lines.append(draw(modules(depth=depth + 1)).rstrip("\n"))
+            lines.append(draw(modules(depth=depth + 1, unit=unit)).rstrip("\n"))
             if kind == 5 and draw(st.booleans()):
-                lines += [f"{pad}else:", f"{pad}    pass"]
+                lines += [f"{pad}else:", f"{pad}{unit}pass"]
     lines += draw(st.lists(st.sampled_from(["", f"{pad}# below"]), max_size=2))
     return "\n".join(lines) + "\n"
 
@@ -204,3 +206,29 @@ def test_real_methods_survive_being_taken_apart(module: ModuleType) -> None:
     for node in ast.parse(text).body:
         if isinstance(node, ast.ClassDef):
             check_methods("\n".join(text.split("\n")[node.lineno - 1 : node.end_lineno]) + "\n")
+
+
+@given(st.sampled_from(["  ", "   ", "\t", "      "]).flatmap(lambda unit: modules(unit=unit)))
+def test_other_indentation_is_normalized(text: str) -> None:
+    normal = normalize_indent(text)
+    tree = ast.parse(normal)
+    assert ast.dump(tree) == ast.dump(ast.parse(text))
+    assert len(lex(normal).comments) == len(lex(text).comments)
+    assert normal.count("\n") == text.count("\n")
+    rows = normal.split("\n")
+    for level, node in _statements(tree.body, 0):
+        if not rows[node.lineno - 1][: node.col_offset].strip():
+            assert node.col_offset == 4 * level
+    assert normalize_indent(normal) == normal
+
+
+def _statements(body: list[ast.stmt], level: int) -> Iterator[tuple[int, ast.stmt]]:
+    for node in body:
+        yield level, node
+        for name in ("body", "orelse"):
+            yield from _statements(getattr(node, name, []), level + 1)
+
+
+@given(modules())
+def test_usual_indentation_is_left_alone(text: str) -> None:
+    assert normalize_indent(text) == text
