@@ -1,4 +1,9 @@
-"""Find generated files that no definition gives any more."""
+"""Find generated files that no definition gives any more.
+
+Their banners tell. In a library's tree, which holds thousands of other files, only the folders of
+definitions are searched; that a whole definition has gone is known from the cache there. A package
+is taken as it was released.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +23,25 @@ def add_orphans(
     tree: Tree, cache: Cache, outcomes: Sequence[ModelOutcome], whole: bool
 ) -> list[ModelOutcome]:
     """Add generated files that no definition gives any more; ``whole``: those of no model, too."""
-    if tree.kind != "project":
-        return [*outcomes, *(_orphans_of_cache(tree, cache) if whole else ())]
     result = list(outcomes)
+    known = {file.path for item in outcomes for file in item.files}
+    if tree.kind != "project" and whole:
+        result += _orphans_of_cache(tree, cache)
+    if tree.kind == "package":
+        return result
+    paths = {item.path: tree.banner_path(item) for item in tree.definitions}
     sound = {
-        item.definition: index
+        paths[item.definition]: index
         for index, item in enumerate(outcomes)
-        if not item.problems and not item.blocked_by
+        if item.definition in paths and not item.problems and not item.blocked_by
     }
     gone: dict[str, list[FileOutcome]] = {}
-    known = {file.path for item in outcomes for file in item.files}
     for path, text, definition in _generated_files(tree, known):
         orphan = FileOutcome(path, State.ORPHAN, text)
         if definition in sound:
             owner = result[sound[definition]]
             result[sound[definition]] = replace(owner, files=(*owner.files, orphan))
-        elif whole and not (tree.root / definition).is_file():
+        elif tree.kind == "project" and whole and not (tree.root / definition).is_file():
             gone.setdefault(definition, []).append(orphan)
     result += [ModelOutcome(_model(path), "", tuple(gone[path])) for path in gone]
     return result
@@ -44,8 +52,13 @@ def _model(definition: str) -> str:
 
 
 def _generated_files(tree: Tree, known: Collection[str]) -> Iterator[tuple[str, str, str]]:
-    """Path, text and definition of files below a project's output with our banner."""
-    for place in sorted((tree.output / tree.config.output).rglob("*.py")):
+    """Path, text and definition of files where output goes that carry a banner."""
+    if tree.kind == "project":
+        places = sorted((tree.output / tree.config.output).rglob("*.py"))
+    else:
+        folders = sorted({item.target for item in tree.definitions})
+        places = [place for folder in folders for place in (tree.output / folder).glob("*.py")]
+    for place in places:
         path = place.relative_to(tree.output).as_posix()
         if path not in known and place.name.startswith(FILE_TYPES):
             text = read_generated(tree.output / path) or ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from tests.cli.trees import ALPHA, BETA, DELTA, GAMMA, Sandbox
+from tests.cli.trees import ALPHA, BETA, DELTA, FAMILY, GAMMA, Sandbox
 
 
 def _json(sandbox: Sandbox, *arguments: str):  # type: ignore[no-untyped-def]
@@ -193,6 +195,31 @@ def test_removed_class_leaves_no_file(project: Sandbox) -> None:
     assert project.run("check").code == 0
 
 
+def test_removed_class_in_a_checkout(checkout: Sandbox) -> None:
+    both = f"{DELTA}\n\nclass DELTAConfig:\n    pass\n"
+    checkout.write({"delta": both.replace("DeltaModel", "DELTAModel")})
+    checkout.run("sync")
+    assert checkout.generated("delta", "configuration").exists()
+    checkout.write({"delta": DELTA.replace("DeltaModel", "DELTAModel")})
+    for options in ((), ("--no-cache",), ("delta",)):
+        checked = checkout.run("check", *options)
+        assert checked.code == 1
+        assert "configuration_delta.py: no longer generated" in checked.out
+    assert checkout.run("check", "beta").code == 0
+    assert checkout.run("sync").code == 0
+    assert not checkout.generated("delta", "configuration").exists()
+    assert checkout.generated("alpha").exists()
+
+
+def test_removed_definition_in_a_checkout(checkout: Sandbox) -> None:
+    checkout.run("sync")
+    checkout.definition("delta").unlink()
+    assert "modeling_delta.py: no longer generated" in checkout.run("check").out
+    assert checkout.run("sync").code == 0
+    assert not checkout.generated("delta").exists()
+    assert checkout.generated("alpha").exists()
+
+
 def test_removed_definition_leaves_no_file(project: Sandbox) -> None:
     project.run("sync")
     project.definition("delta").unlink()
@@ -241,3 +268,46 @@ def test_file_by_hand_among_the_outputs_is_left_alone(project: Sandbox) -> None:
     assert project.run("check").code == 0
     project.run("sync")
     assert own.read_text() == DELTA
+
+
+EDITS = ("body", "class", "parent", "config", "broken", "touch", "drop", "by hand", "delete", "one")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_sequence_of_edits_ends_like_a_run_from_nothing(project: Sandbox, seed: int) -> None:
+    """After every edit and sync, nothing is left to do for a run without a cache."""
+    random = Random(seed)
+    models = ["alpha", "beta", "gamma", "delta"]
+    for step in range(20):
+        model, edit = random.choice(models), random.choice(EDITS)
+        place, output = project.definition(model), project.generated(model)
+        if edit == "body":
+            place.write_text(place.read_text().replace("pass", f"step = {step}", 1))
+        elif edit == "class":
+            place.write_text(
+                place.read_text() + f"\n\nclass {model.title()}Step{step}:\n    pass\n"
+            )
+        elif edit == "parent":
+            source = "delta" if model == "alpha" else "alpha"
+            name = f"{source.title()}Model"
+            text = f"from ..{source}.modeling_{source} import {name}\n\n\n"
+            text += f"class {model.title()}Model({name}):\n    pass\n"
+            place.write_text(text if model != "delta" else DELTA)
+        elif edit == "config":
+            place.write_text(place.read_text() + f"\n\nclass {model.title()}Config:\n    pass\n")
+        elif edit == "broken":
+            place.write_text(place.read_text() + "\nclass\n")
+        elif edit == "touch":
+            place.touch()
+        elif edit == "drop":
+            project.write({model: FAMILY[model]})
+        elif edit == "by hand" and output.exists():
+            output.write_text(output.read_text() + f"# {step}\n")
+        elif edit == "delete":
+            output.unlink(missing_ok=True)
+        code = project.run("sync", *([model] if edit == "one" else [])).code
+        if edit != "one":
+            assert project.run("check").code == (2 if code else 0)
+            again = project.run("sync", "--no-cache", "--format", "json")
+            assert [item["written"] for item in again.json["models"] if item["written"]] == []
+            assert again.code == code
