@@ -69,6 +69,8 @@ class Dialect:
     had some in front of it; otherwise it always moves to the top of the method.
     ``calls_listed_bases``: ``Base.method(self)`` and ``Base().method()`` become ``super()`` calls
     for the bases that the definition lists, instead of ``Base.method(self)`` for those that remain.
+    ``expands_own_classes``: a class of the definition that an earlier class needs brings what the
+    parent's class of its name needs; otherwise it brings nothing before its turn comes.
     ``guarded_types``: file types whose torch imports move under availability guards.
     ``shared_image_modules``: modules from which image processors import without copying.
     ``attribute_displaces_method``: an attribute removes the parent's method of its name.
@@ -87,6 +89,7 @@ class Dialect:
     appends_bases: bool = True
     keeps_late_init: bool = True
     calls_listed_bases: bool = False
+    expands_own_classes: bool = False
     guarded_types: tuple[str, ...] = ()
     shared_image_modules: tuple[str, ...] = ()
     attribute_displaces_method: bool = True
@@ -153,6 +156,7 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
         appends_bases=version >= (5, 1),
         keeps_late_init=version >= (5, 0),
         calls_listed_bases=version < (4, 56),
+        expands_own_classes=version < (4, 56),
         guarded_types=guarded,
         shared_image_modules=shared,
         attribute_displaces_method=version >= (5, 21),

@@ -23,6 +23,7 @@ class Request:
     ``already`` are the names placed in the file so far, ``neighbours`` those available there by
     import, ``type_of`` maps a class name to the kind of file it belongs to. Classes of other files
     for which ``adopts`` holds are not imported: this file gets its own definition of them.
+    ``expands_own``: classes of the definition count as dependencies like any other.
     """
 
     name: str
@@ -32,13 +33,15 @@ class Request:
     neighbours: Collection[str]
     type_of: Callable[[str], str]
     adopts: Callable[[str], bool]
+    expands_own: bool
 
 
 def needs_with_parent(request: Request, parent: Scope, own: Scope) -> Needs:
     """Dependencies of a class that was folded with a class of ``parent``."""
     direct, imported = _direct(request, parent, own)
     adopted = {name for name in direct & own.own_classes.keys() if request.adopts(name)}
-    direct -= own.own_classes.keys() - adopted
+    if not request.expands_own:
+        direct -= own.own_classes.keys() - adopted
     wanted = _reachable(direct, parent, request.already)
     wanted.discard(request.name)
     nodes = {**own.nodes, **parent.nodes, **{name: own.own_classes[name] for name in adopted}}

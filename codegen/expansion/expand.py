@@ -150,7 +150,7 @@ class _Expander:
         plan: FilePlan,
         parent: Scope | None,
     ) -> Needs:
-        neighbours, adopts = self._neighbours(kind), self.convention.dialect.adopts
+        neighbours, dialect = self._neighbours(kind), self.convention.dialect
         request = Request(
             statement.name,
             uses,
@@ -158,7 +158,8 @@ class _Expander:
             plan.items.keys(),
             neighbours,
             self.file_type,
-            lambda name: adopts(kind, name),
+            lambda name: dialect.adopts(kind, name),
+            dialect.expands_own_classes,
         )
         if parent is None:
             return needs_without_parent(request, self.own, self.joined, self.scopes)
