@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 
 from codegen.passes.edits import Edit, SourceText, block
-from codegen.passes.helpers import POOL_INDICES
+from codegen.passes.helpers import CHUNKS, POOL_INDICES, VALID_INDICES
 from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.passes.signature import docstring_edits, signature_edits
 
@@ -129,6 +129,34 @@ def rows_check_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
                 "gathered rows: stated to be more than one while tracing",
             )
     return None
+
+
+def chunk_bound_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
+    """Give the chunk helpers bounds that follow from shapes, so that a graph knows more sizes.
+
+    Where the rows beyond a chunk are masked between the convolutions, all chunks can be padded to the
+    full width; otherwise the width is part of what is computed and stays open.
+    """
+    edits, text = [], cls.module.text
+    masked = "torch.arange(padded_feature.shape[-1]" in cls.module.segment(function)
+    for call in ast.walk(function):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.keywords:
+            continue
+        place = text.span(call)[1] - 1
+        if call.func.id == CHUNKS.name and len(call.args) == 3:
+            features, lens, window = (text.source(arg) for arg in call.args)
+            count = f"{features}.shape[1] // (2 * {window}) + {lens}.shape[0]"
+            new = f", num_chunks={count} if is_tracing() else None"
+            if masked:
+                new += f", max_chunk_length=2 * {window} if is_tracing() else None"
+            edits.append(Edit(place, place, new))
+        elif call.func.id == VALID_INDICES.name and len(call.args) == 1 and masked:
+            # What one stride of two leaves of the padded width
+            width = "(padded_feature.shape[-1] - 1) // 2 + 1"
+            edits.append(Edit(place, place, f", max_length={width} if is_tracing() else None"))
+    return (
+        (edits, ("is_tracing",), "chunk sizes bounded by shapes while tracing") if edits else None
+    )
 
 
 def pool_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:

@@ -23,7 +23,13 @@ from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
 from codegen.passes.extract_audio import extract_audio
 from codegen.passes.flow import Effect, dead_statements, effect
-from codegen.passes.helpers import IMAGE_POS_IDS, POS_EMBED, ROTARY_POS_IDS, WINDOW_INDEX
+from codegen.passes.helpers import (
+    IMAGE_POS_IDS,
+    POS_EMBED,
+    ROTARY_POS_IDS,
+    TEMPORAL_PAIRS,
+    WINDOW_INDEX,
+)
 from codegen.passes.modules import (
     ClassInfo,
     Function,
@@ -42,6 +48,8 @@ from codegen.passes.recognise import (
     understood,
 )
 from codegen.passes.workspace import Workspace
+
+JOINT = (WINDOW_INDEX, TEMPORAL_PAIRS)
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ class Planner:
         studied = study(self.index, cls, cls, function)
         if studied is None:
             return None
-        matches = self._join(studied, self._matches(cls, studied))
+        matches = self._join(self._matches(cls, studied))
         lookups = self._lookups(studied, matches)
         if not matches:
             return None
@@ -142,19 +150,19 @@ class Planner:
         found = self.index.method(cls, self_attribute(value.func))
         return found is not None and self.plan(found[0], found[1].name) is not None
 
-    def _join(self, studied: Study, matches: list[Match]) -> list[Match]:
-        """Make one match of the two results of the window helper; one alone is not enough."""
-        halves = [m for m in matches if m.helper is WINDOW_INDEX]
-        others = [m for m in matches if m.helper is not WINDOW_INDEX]
-        orders, bounds = [m for m in halves if m.names[0]], [m for m in halves if m.names[1]]
-        for order in orders:
-            for bound in bounds:
-                if order.arguments == bound.arguments:
-                    first = min(order.statement, bound.statement)
-                    names = (order.names[0], bound.names[1])
-                    last = max(order.statement, bound.statement)
-                    others.append(Match(first, WINDOW_INDEX, names, order.arguments, last=last))
-        return others
+    @staticmethod
+    def _join(matches: list[Match]) -> list[Match]:
+        """Make one match of the two results of a joint helper; one alone is not enough."""
+        joined = [m for m in matches if m.helper not in JOINT]
+        halves = [m for m in matches if m.helper in JOINT]
+        for left in halves:
+            for right in halves:
+                same = left.helper is right.helper and left.arguments == right.arguments
+                if same and left.names[0] and right.names[1]:
+                    names = (left.names[0], right.names[1])
+                    first, last = sorted((left.statement, right.statement))
+                    joined.append(Match(first, left.helper, names, left.arguments, last=last))
+        return joined
 
     def _lookups(
         self, studied: Study, matches: list[Match]
@@ -342,7 +350,7 @@ class Planner:
             node = function.body[match.statement]
             start, end = text.statement_lines(node)
             edits.append(
-                Edit(start, end, block(helper_lines(match, plan.renames), text.indent(node)))
+                Edit(start, end, block(new_lines(match, node, plan.renames), text.indent(node)))
             )
             if isinstance(node, ast.Return):
                 continue
@@ -408,10 +416,15 @@ class Planner:
     def report_left(self, cls: ClassInfo, name: str) -> None:
         """Report early loops of a method that no helper matches."""
         function = cls.methods[name]
-        if not worth_a_look(cls.module, function):
+        loops = any(isinstance(node, ast.For) for node in function.body)
+        if not loops or not worth_a_look(cls.module, function):
             return
-        for node in function.body:
-            if isinstance(node, ast.For) and ".tolist()" in cls.module.text.source(node)[:200]:
+        studied = study(self.index, cls, cls, function)
+        for number, node in iter_statements(function):
+            if not isinstance(node, ast.For):
+                continue
+            early = studied is not None and understood(studied, number)
+            if early or ".tolist()" in cls.module.text.source(node)[:200]:
                 self.workspace.note(
                     Record(
                         model_of(cls.module.source.module),
@@ -419,7 +432,7 @@ class Planner:
                         name,
                         "left",
                         cls.module.place(node),
-                        reason="a loop over sizes that matches no helper",
+                        reason="a loop over sizes whose results no helper gives: kept",
                     )
                 )
 
@@ -476,6 +489,17 @@ def helper_lines(match: Match, renames: dict[str, str]) -> list[str]:
         ]
     outputs = [renames.get(name, name) for name in match.names]
     return [f"{', '.join(outputs)} = {call}"]
+
+
+def new_lines(match: Match, node: ast.stmt, renames: dict[str, str]) -> list[str]:
+    """The helper call, and ``.to(x.device)`` where the statement had it for indices into ``x``."""
+    lines = helper_lines(match, renames)
+    value = getattr(node, "value", None)
+    if match.helper is not TEMPORAL_PAIRS or not isinstance(value, ast.Call):
+        return lines
+    found = re.search(r"\.to\((\w+\.device)\)$", ast.unparse(value))
+    names = [renames.get(name, name) for name in match.names]
+    return lines + [f"{name} = {name}.to({found[1]})" for name in names if found]
 
 
 def rotary_edits(info: ModuleInfo, cls: ClassInfo) -> list[Edit]:

@@ -32,6 +32,7 @@ POS_EMBED = Helper(
     "get_pos_embed_indices", VISION, ("embed_indices", "bilinear_weights"), "num_tokens"
 )
 
+TEMPORAL_PAIRS = Helper("get_temporal_pair_indices", VISION, ("first_units", "second_units"))
 FLATTENED = Helper("flatten_video_grid", VISION, ("flattened_video_grid_thw",))
 
 CHUNKS = Helper("chunk_and_pad_features", AUDIO, ("padded_feature", "chunk_lengths"))

@@ -181,7 +181,9 @@ def _match_early(study: Study, statement: int, name: str, values: list[Any] | No
     if flat is not None:
         if all(_same(v, reference.cu_seqlens(g)) for v, g in zip(flat, grids)):
             return Match(statement, helpers.CU_SEQLENS, (name,), (study.grid,))
-        return _match_window(study, statement, name, flat)
+        return _match_pairs(study, statement, name, flat) or _match_window(
+            study, statement, name, flat
+        )
     if pairs is not None and all(v.shape[1] == 3 for v in pairs):
         return _match_frames(study, statement, name, pairs)
     if pairs is not None and all(v.shape[1] == 2 for v in pairs):
@@ -221,6 +223,23 @@ def _fits(grid: np.ndarray, merge: Any) -> bool:
     if (sizes < 1).any() or (sizes > 16).any():
         return False
     return bool((grid[:, 1:] % (sizes[:, None] if sizes.ndim else sizes) == 0).all())
+
+
+def _match_pairs(study: Study, statement: int, name: str, values: list[np.ndarray]) -> Match | None:
+    """Merge units of even frames or of the frames behind them; the caller joins the two names."""
+    grids = [probe.grid for probe in study.probes]
+    for position in (0, 1):
+
+        def is_half(i: int, args: tuple[Any, ...], position: int = position) -> bool:
+            if not isinstance(args[0], int) or not _fits(grids[i], args[0]):
+                return False
+            return _same(values[i], reference.temporal_pairs(grids[i], args[0])[position])
+
+        found = _search(study, ("merge",), is_half)
+        if found is not None:
+            names = (name, "") if position == 0 else ("", name)
+            return Match(statement, helpers.TEMPORAL_PAIRS, names, (study.grid, *found))
+    return None
 
 
 def _match_window(

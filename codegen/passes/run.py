@@ -48,7 +48,14 @@ def rewrite_library(library: Library, settings: Settings | None = None) -> Rewri
         if edits and settings.helper_folder is not None
         else ()
     )
-    return RewriteResult(edits, added, sort_records(workspace.records))
+    return RewriteResult(edits, added, sort_records(without_captured(workspace.records)))
+
+
+def without_captured(records: Iterable[Record]) -> list[Record]:
+    """Leave out what was first left and then got a second form."""
+    found = list(records)
+    captured = {(r.model, r.cls, r.method) for r in found if r.kind == "captured"}
+    return [r for r in found if r.kind != "left" or (r.model, r.cls, r.method) not in captured]
 
 
 def helper_files(settings: Settings, needed: Iterable[str]) -> tuple[HelperFile, ...]:

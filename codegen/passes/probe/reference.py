@@ -123,6 +123,20 @@ def flattened_frames(grid: Ints) -> Ints:
     return np.asarray([[1, h, w] for t, h, w in grid.tolist() for _ in range(t)])
 
 
+def temporal_pairs(grid: Ints, merge: int) -> tuple[Ints, Ints]:
+    """Merge units of the frames 0, 2, ... of every entry and of the frames behind them."""
+    first: list[int] = []
+    second: list[int] = []
+    offset = 0
+    for t, h, w in grid.tolist():
+        units = h * w // merge**2
+        for low, high in [(0, 0)] if t == 1 else [(k, k + 1) for k in range(0, t - 1, 2)]:
+            first += range(offset + low * units, offset + (low + 1) * units)
+            second += range(offset + high * units, offset + (high + 1) * units)
+        offset += t * units
+    return np.asarray(first), np.asarray(second)
+
+
 def chunk_lengths(lengths: Ints, n_window: int) -> Ints:
     """Lengths of the pieces of at most ``2 * n_window`` frames that each audio is cut into."""
     step = 2 * n_window
