@@ -144,14 +144,17 @@ class Cache:
 def cache_folder(tree: Tree) -> Path:
     """Inside a project or checkout; in the user's cache for packages and other outputs."""
     override = os.environ.get("CODEGEN_CACHE_DIR")
-    base = (
-        Path(override)
-        if override
-        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "codegen"
-    )
     if not override and tree.kind != "package" and tree.output == tree.root:
         return tree.root / ".codegen_cache"
+    base = Path(override) if override else _user_caches() / "codegen"
     return base / digest_text(f"{tree.root}\n{tree.output}")[:16]
+
+
+def _user_caches() -> Path:
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home, as in some containers
+        return Path(tempfile.gettempdir())
 
 
 def load_cache(tree: Tree, rewrite: bool, enabled: bool) -> Cache:

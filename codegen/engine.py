@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 _SMALL = 4
+#: More processes than this only cost memory (and Windows allows no more).
+_MOST_JOBS = 61
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -245,7 +247,7 @@ class Engine:
             context = multiprocessing.get_context("fork" if "fork" in methods else None)
             self._others = multiprocessing.active_children()
             self._pool = ProcessPoolExecutor(
-                self.jobs, context, start_worker, (self.tree, self.names)
+                min(self.jobs, _MOST_JOBS), context, start_worker, (self.tree, self.names)
             )
         return self._pool
 

@@ -2,7 +2,7 @@
 
 Their banners tell. In a library's tree, which holds thousands of other files, only the folders of
 definitions are searched; that a whole definition has gone is known from the cache there. A package
-is taken as it was released.
+is taken as it was released, and another output folder may hold files of other trees.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ def add_orphans(
     """Add generated files that no definition gives any more; ``whole``: those of no model, too."""
     result = list(outcomes)
     known = {file.path for item in outcomes for file in item.files}
-    if tree.kind != "project" and whole:
+    searched = tree.kind != "package" and tree.output == tree.root
+    if whole and not (searched and tree.kind == "project"):
         result += _orphans_of_cache(tree, cache)
-    if tree.kind == "package":
+    if not searched:
         return result
     paths = {item.path: tree.banner_path(item) for item in tree.definitions}
     sound = {

@@ -268,10 +268,11 @@ def _write(
             return replace(outcome, problems=error.diagnostics)
         written[outcome.model] = (*texts, *removed)
     result = engine.results.get(outcome.model)
-    if result is not None:
+    if not outcome.definition:
+        if all(item.model != outcome.model for item in tree.definitions):
+            cache.records.pop(outcome.model, None)
+    elif result is not None:
         cache.records[outcome.model] = record_of(result, outcome.lines[0])
-    elif not outcome.definition and outcome.model in cache.records:
-        cache.records.pop(outcome.model, None)
     for path in texts:
         cache.digest(tree.output / path)
     return outcome

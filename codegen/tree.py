@@ -175,9 +175,12 @@ def _open_project(root: Path, output: Path, config: Config) -> Tree:
     definitions = []
     for path in sorted(folder.rglob("modular_*.py")):
         match = _MODEL.search(path.name)
-        if match and _selected(match.group(1), config):
+        place = path.parent.relative_to(folder)
+        # Editors and notebooks keep copies in hidden folders.
+        hidden = any(part.startswith(".") for part in place.parts)
+        if match and not hidden and _selected(match.group(1), config):
             relative = path.relative_to(root).as_posix()
-            inside = path.parent.relative_to(folder).as_posix()
+            inside = place.as_posix()
             target = str(PurePosixPath(config.output) / inside)
             definitions.append(DefinitionFile(match.group(1), relative, target))
     package = config.output.replace("/", ".")
@@ -192,10 +195,19 @@ def _selected(model: str, config: Config) -> bool:
 
 
 def _unique(definitions: list[DefinitionFile]) -> tuple[DefinitionFile, ...]:
-    """Check that no two definitions share a model name."""
+    """Check that every definition has a model name of its own, which can be part of a module's."""
     problems = []
     names: dict[str, DefinitionFile] = {}
     for item in definitions:
+        if not f"_{item.model}".isidentifier() or not item.model:
+            problems.append(
+                Diagnostic(
+                    "model-name",
+                    f"{item.model!r} cannot be a model name",
+                    Location(item.path),
+                    "call the file modular_<model>.py, with letters, digits and underscores",
+                )
+            )
         other = names.setdefault(item.model, item)
         if other is not item:
             problems.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.trees import ALPHA, BETA, DELTA, GAMMA, Sandbox
+from tests.cli.trees import ALPHA, BETA, DELTA, FAMILY, GAMMA, Sandbox
 
 PARENTS = "from ..alpha.modeling_alpha import AlphaMLP, AlphaModel"
 
@@ -115,6 +115,26 @@ def test_two_definitions_that_write_one_file(project: Sandbox) -> None:
         "configuration_alpha.py",
         *(f"modeling_{model}.py" for model in ("alpha", "beta", "gamma", "delta")),
     }
+
+
+@pytest.mark.parametrize("name", ["my-model", "", "a.b"])
+def test_file_name_that_holds_no_model_name(project: Sandbox, name: str) -> None:
+    (project.root / f"definitions/modular_{name}.py").write_text(DELTA)
+    result = project.run("sync")
+    if name == "my-model":
+        project.expect("model_name", result)
+    assert result.code == 2
+    assert "error[model-name]" in result.err
+    assert project.outputs() == set()
+
+
+def test_copies_in_hidden_folders_do_not_count(project: Sandbox) -> None:
+    hidden = project.root / "definitions/delta/.ipynb_checkpoints"
+    hidden.mkdir()
+    (hidden / "modular_delta.py").write_text(DELTA)
+    (hidden / "modular_delta-checkpoint.py").write_text(DELTA)
+    assert project.run("sync").code == 0
+    assert project.run("list", "--format", "json").states().keys() == FAMILY.keys()
 
 
 def test_unknown_model(project: Sandbox) -> None:

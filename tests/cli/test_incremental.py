@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.cli.trees import ALPHA, BETA, DELTA, FAMILY, GAMMA, Sandbox
+from tests.cli.trees import ALPHA, BETA, DELTA, FAMILY, GAMMA, PROJECT, Sandbox
 
 
 def _json(sandbox: Sandbox, *arguments: str):  # type: ignore[no-untyped-def]
@@ -174,6 +174,8 @@ def test_many_models_in_worker_processes(project: Sandbox) -> None:
         project.write({f"child{index}": text})
     assert project.run_apart("sync", "--jobs", "1").code == 0
     kept = project.files()
+    assert project.run_apart("sync", "--jobs", "100000", "--no-cache").code == 0
+    assert project.files() == kept
     for model in ("alpha", "child3", "child11"):
         project.generated(model).unlink()
     assert project.run_apart("sync", "--jobs", "2", "--no-cache").code == 0
@@ -193,6 +195,45 @@ def test_removed_class_leaves_no_file(project: Sandbox) -> None:
     project.expect("removed_class", result)
     assert not project.generated("alpha", "configuration").exists()
     assert project.run("check").code == 0
+
+
+def test_moved_definition(project: Sandbox) -> None:
+    project.run("sync")
+    old = project.definition("delta")
+    new = project.root / "definitions/others/modular_delta.py"
+    new.parent.mkdir()
+    old.rename(new)
+    for options in ((), ("--no-cache",)):
+        assert "delta/modeling_delta.py: no longer generated" in project.run("check", *options).out
+    assert project.run("sync").code == 0
+    assert not project.generated("delta").exists()
+    assert (project.root / "generated/others/modeling_delta.py").exists()
+    assert _json(project, "sync").expanded() == set()
+
+
+def test_output_shared_by_two_projects(project: Sandbox) -> None:
+    """What one project writes elsewhere, another does not take away."""
+    shared = str(project.root.parent / "shared")
+    assert project.run("sync", "--output", shared).code == 0
+    project.definition("delta").unlink()
+    other = project.root.parent / "other"
+    (other / "definitions/eps").mkdir(parents=True)
+    (other / "pyproject.toml").write_text(PROJECT)
+    (other / "definitions/eps/modular_eps.py").write_text(DELTA.replace("Delta", "Eps"))
+    assert project.run("sync", "--root", str(other), "--output", shared).code == 0
+    assert (project.root.parent / "shared/generated/alpha/modeling_alpha.py").exists()
+    assert project.run("sync", "--output", shared).code == 0, "this one knows its own"
+    assert not (project.root.parent / "shared/generated/delta/modeling_delta.py").exists()
+
+
+def test_definitions_and_output_in_one_folder(project: Sandbox) -> None:
+    pyproject = project.root / "pyproject.toml"
+    pyproject.write_text(PROJECT.replace("generated", "definitions"))
+    project.output = "definitions"
+    assert project.run("sync").code == 0
+    assert project.generated("gamma").is_file()
+    assert project.run("check", "--no-cache").code == 0
+    assert _json(project, "sync").expanded() == set()
 
 
 def test_removed_class_in_a_checkout(checkout: Sandbox) -> None:
