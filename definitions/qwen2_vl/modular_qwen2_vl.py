@@ -311,6 +311,11 @@ class Qwen2VLPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = True
 
+    @classmethod
+    def is_custom_code(cls) -> bool:
+        """Weights are renamed on loading as for the class of the same name in transformers."""
+        return False
+
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         # The frequencies are not saved with the weights and have to be built again after loading.
