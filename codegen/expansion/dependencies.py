@@ -43,9 +43,9 @@ def needs_with_parent(request: Request, parent: Scope, own: Scope) -> Needs:
     if not request.expands_own:
         direct -= own.own_classes.keys() - adopted
     wanted = _reachable(direct, parent, request.already)
-    wanted.discard(request.name)
     nodes = {**own.nodes, **parent.nodes, **{name: own.own_classes[name] for name in adopted}}
-    order = _order_with_parent(wanted, parent, own)
+    # The class itself takes part: what its parent's variant needs stands where that would stand.
+    order = [name for name in _order_with_parent(wanted, parent, own) if name != request.name]
     return Needs(tuple(nodes[name] for name in order if name in nodes), imported)
 
 
