@@ -9,6 +9,7 @@ from pathlib import Path
 from codegen.passes.base import (
     HelperFile,
     Library,
+    Record,
     RewriteResult,
     Settings,
     sort_records,
