@@ -6,6 +6,7 @@ import argparse
 import difflib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -141,9 +142,11 @@ class Reporter:
     def _command(self, name: str) -> str:
         parts = ["python -m codegen", name]
         if self.arguments.root:
-            parts.append(f"--root {self.arguments.root}")
+            parts.append(f"--root {shlex.quote(str(self.arguments.root))}")
         if self.arguments.output:
-            parts.append(f"--output {self.arguments.output}")
+            parts.append(f"--output {shlex.quote(str(self.arguments.output))}")
+        if self.arguments.rewrite:
+            parts.append("--rewrite")
         return " ".join(parts)
 
     def _list(self) -> None:

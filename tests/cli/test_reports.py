@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 
@@ -204,6 +206,49 @@ def test_terminal_that_cannot_show_a_character(
 
 def test_no_colour_in_a_pipe(project: Sandbox) -> None:
     assert "\033" not in project.run("check").out
+
+
+def _on_a_terminal(sandbox: Sandbox, *arguments: str) -> str:
+    """What a command prints when both of its outputs are a terminal."""
+    main, terminal = os.openpty()
+    code = "import sys\nfrom codegen.cli import main\nsys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=sandbox.root,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=terminal,
+        stderr=terminal,
+    ):
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux tells that the other side is closed
+            while data := os.read(main, 4096):
+                shown += data
+    os.close(main)
+    return shown.decode()
+
+
+def test_colour_and_progress_on_a_terminal(
+    project: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    shown = _on_a_terminal(project, "sync")
+    assert "expanding" in shown and "1/2" in shown, "alpha and delta come first"
+    assert "\r\033[K" in shown, "the bar is removed"
+    assert "\033[32mcreated\033[0m generated/alpha/modeling_alpha.py" in shown
+    assert "expanding" not in _on_a_terminal(project, "check", "--no-cache", "--quiet")
+    monkeypatch.setenv("NO_COLOR", "1")
+    project.generated("delta").unlink()
+    assert "\033[32m" not in _on_a_terminal(project, "sync")
+
+
+def test_command_to_run_can_be_pasted(project: Sandbox) -> None:
+    """With the same options, and quoted for a shell."""
+    folder = project.root.parent / "with space"
+    project.root.rename(folder)
+    (project.root).mkdir()
+    checked = project.run("check", "--root", "../with space", "--rewrite", "alpha")
+    assert "run `python -m codegen sync --root '../with space' --rewrite alpha`" in checked.out
 
 
 def test_warnings_of_definitions_do_not_spill(project: Sandbox) -> None:
