@@ -546,6 +546,12 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
     def _prepare_position_ids_for_generation(self, inputs_tensor, model_kwargs):
         raise AttributeError("Positions are computed in the forward call.")
 
+    def _repeat_entries(self, kind, pixels, mask, times, inputs):
+        raise AttributeError("Grids also describe images without pixels.")
+
+    def _expand_inputs_for_generation(self, expand_size, is_encoder_decoder, input_ids, **kwargs):
+        raise AttributeError("Grids also describe images without pixels.")
+
 
 __all__ = [
     "GlmImageForConditionalGeneration",

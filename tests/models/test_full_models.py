@@ -106,6 +106,22 @@ def test_greedy_generation_equals_the_reference(case: FullCase) -> None:
     assert torch.equal(ours, theirs)
 
 
+BEAM_CASES = [case for case in FULL_CASES if not case.audio and not case.targets_in_grid]
+
+
+@pytest.mark.parametrize("case", BEAM_CASES, ids=[case.id for case in BEAM_CASES])
+def test_beams_equal_the_reference_and_do_not_mix_prompts(case: FullCase) -> None:
+    model, reference = pair(case, "sdpa")
+    settings = {"max_new_tokens": 4, "do_sample": False, "num_beams": 3, "eos_token_id": None}
+    settings["pad_token_id"] = 0
+    prompts = [full_inputs(case, ((1, 4, 4), (1, 2, 4))), full_inputs(case, ((1, 2, 4), (1, 4, 4)))]
+    prompts[1]["pixel_values"] = prompts[1]["pixel_values"].flip(0)
+    alone = [model.generate(**inputs, **settings) for inputs in prompts]
+    assert torch.equal(alone[0], reference.generate(**prompts[0], **settings))
+    batch = {name: torch.cat([inputs[name] for inputs in prompts]) for name in prompts[0]}
+    assert torch.equal(model.generate(**batch, **settings), torch.cat(alone))
+
+
 @pytest.mark.parametrize("case", FULL_CASES, ids=IDS)
 def test_padded_prompts_equal_the_reference(case: FullCase) -> None:
     model, reference = pair(case, "sdpa")
