@@ -50,7 +50,16 @@ class Lifting:
     calls: dict[str, HelperCall] = field(default_factory=dict)
     before: dict[str, ast.stmt] = field(default_factory=dict)
     extended: dict[int, tuple[ast.Call, list[str]]] = field(default_factory=dict)
-    path: tuple[str, ...] = ()
+    paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Class and method, for the report."""
+        return f"{self.cls.name}.{self.function.name}"
+
+    def path(self, helper: str) -> tuple[str, ...]:
+        """Methods that the results of a helper pass through, the innermost first."""
+        return self.paths.get(helper, (self.place,))
 
     @property
     def names(self) -> list[str]:
@@ -95,9 +104,7 @@ class Lifter:
                     yield cls, function
 
     def _lifting(self, cls: ClassInfo, function: Function) -> Lifting:
-        return self.liftings.setdefault(
-            id(function), Lifting(cls, function, path=(f"{cls.name}.{function.name}",))
-        )
+        return self.liftings.setdefault(id(function), Lifting(cls, function))
 
     def thread(self) -> None:
         """Carry parameters to the callers until nothing changes."""
@@ -185,7 +192,7 @@ class Lifter:
                     wanted.helper, tuple(t for t in arguments if t is not None)
                 )
                 own.before[name] = statement
-                own.path = (*lifting.path, f"{cls.name}.{function.name}")
+                own.paths[name] = (*lifting.path(name), own.place)
         if not own.calls:
             del self.liftings[id(function)]
         return changed
@@ -248,7 +255,7 @@ class Lifter:
                     info.place(lifting.function),
                     call.helper.name,
                     call.helper.outputs,
-                    lifting.path,
+                    lifting.path(call.helper.name),
                 )
             )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from codegen.passes.base import Library, Record, Settings, model_of
 from codegen.passes.edits import Edit, apply_edits
@@ -25,6 +26,7 @@ class Workspace:
         self.index = Index(library, STRUCTURE)
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
+        self._origins: dict[tuple[str, str, str], int] = {}
         self.shared = self._shared_elsewhere(library)
         self._edits: dict[str, list[Edit]] = {}
         self._needs: dict[str, set[str]] = {}
@@ -59,7 +61,13 @@ class Workspace:
 
     def candidates(self) -> list[ModuleInfo]:
         """Modules that may hold something to rewrite, as they are now."""
-        return [info for name in self._names if (info := self.index.get(name)) is not None]
+        found = [info for name in self._names if (info := self.index.get(name)) is not None]
+        if not self._origins:
+            for info in found:
+                for cls in self.classes(info):
+                    for name, function in cls.methods.items():
+                        self._origins[info.source.path, cls.name, name] = function.lineno
+        return found
 
     def classes(self, info: ModuleInfo) -> list[ClassInfo]:
         """Classes of a module."""
@@ -67,7 +75,11 @@ class Workspace:
         return [cls for cls in found if cls is not None]
 
     def note(self, record: Record) -> None:
-        """Add a line to the report."""
+        """Add a line to the report; its place is the line in the file as it was given."""
+        path = record.location.rpartition(":")[0]
+        line = self._origins.get((path, record.cls, record.method))
+        if line is not None and record.kind in ("lifted", "captured"):
+            record = replace(record, location=f"{path}:{line}")
         self.records.append(record)
 
     def edit(self, info: ModuleInfo, edits: Iterable[Edit]) -> None:
