@@ -71,7 +71,8 @@ class TransformersConvention:
         if "auto.modeling_auto" in spelled:
             return None
         near = _NEAR_PARENT.search(spelled)
-        if not (near or "transformers.models." in spelled or "...models." in spelled):
+        dotted = self.dialect.three_dot_parents and "...models." in spelled
+        if not (near or "transformers.models." in spelled or dotted):
             return None
         module = spelled.lstrip(".")
         if "." not in module:

@@ -71,6 +71,7 @@ class Dialect:
     for the bases that the definition lists, instead of ``Base.method(self)`` for those that remain.
     ``expands_own_classes``: a class of the definition that an earlier class needs brings what the
     parent's class of its name needs; otherwise it brings nothing before its turn comes.
+    ``three_dot_parents``: ``from ...models.alpha.modeling_alpha import`` imports from a parent, too.
     ``guarded_types``: file types whose torch imports move under availability guards.
     ``shared_image_modules``: modules from which image processors import without copying.
     ``attribute_displaces_method``: an attribute removes the parent's method of its name.
@@ -90,6 +91,7 @@ class Dialect:
     keeps_late_init: bool = True
     calls_listed_bases: bool = False
     expands_own_classes: bool = False
+    three_dot_parents: bool = True
     guarded_types: tuple[str, ...] = ()
     shared_image_modules: tuple[str, ...] = ()
     attribute_displaces_method: bool = True
@@ -157,6 +159,7 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
         keeps_late_init=version >= (5, 0),
         calls_listed_bases=version < (4, 56),
         expands_own_classes=version < (4, 56),
+        three_dot_parents=version >= (5, 0),
         guarded_types=guarded,
         shared_image_modules=shared,
         attribute_displaces_method=version >= (5, 21),
