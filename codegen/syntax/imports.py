@@ -9,6 +9,10 @@ from dataclasses import dataclass, replace
 from codegen.syntax.statements import LineMap, Statement, split_block
 
 
+#: From the end of a condition over closing brackets and comments up to the colon.
+_TO_COLON = re.compile(r"(?:[\s)]|#[^\n]*\n)*:")
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedName:
     """One entry of an import list: ``name [as alias]``."""
@@ -124,9 +128,11 @@ def parse_guard(lines: LineMap, node: ast.If, lead: str, end_line: int) -> Impor
     last = node.body[-1].end_lineno or start_line
     if node.orelse:
         last = max(last, _else_line(lines, node) - 1)
-    statements, _ = split_block(lines, node.body, node.lineno + 1, last)
-    header_end = lines.span(node.test)[1]
-    header = lines.text[header_end : lines.start_of(first_body_line(statements))]
+    test_start, test_end = lines.span(node.test)
+    behind = _TO_COLON.match(lines.text, test_end)
+    header_end = behind.end() if behind else test_end
+    header_line = lines.line_at(header_end)
+    statements, _ = split_block(lines, node.body, header_line + 1, last)
     imports = [parse_import(lines, statement) for statement in statements]
     if not any(imports):
         return None
@@ -136,11 +142,10 @@ def parse_guard(lines: LineMap, node: ast.If, lead: str, end_line: int) -> Impor
         end = node.body[-1].end_lineno or start_line
         tail = lines.text[lines.start_of(end + 1) : lines.end_of(end_line)]
         tail = re.sub(rf"^ {{{node.col_offset}}}", "", tail, flags=re.MULTILINE)
-    test_start = lines.span(node.test)[0]
-    condition = lines.text[test_start:header_end]
-    if "\n" in condition or header.lstrip().startswith(")"):
+    condition = lines.text[test_start:test_end]
+    if "\n" in condition or ")" in lines.text[test_end:header_end]:
         condition = f"({condition})"
-    comment = header.split("\n", 1)[0].partition("#")
+    comment = lines.text[header_end : lines.end_of(header_line)].partition("#")
     return ImportGuard(
         condition,
         tuple(statement for statement in imports if statement),
@@ -150,11 +155,6 @@ def parse_guard(lines: LineMap, node: ast.If, lead: str, end_line: int) -> Impor
         f"  #{comment[2]}" if comment[1] else "",
         not all(imports),
     )
-
-
-def first_body_line(statements: list[Statement]) -> int:
-    """The line of the first statement of a non-empty block."""
-    return statements[0].line
 
 
 def _else_line(lines: LineMap, node: ast.If) -> int:
