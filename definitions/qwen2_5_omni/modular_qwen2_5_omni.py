@@ -221,10 +221,6 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.conv1 = value
 
-    def get_output_lengths(self, feature_lens: torch.Tensor) -> torch.Tensor:
-        """Rows that the encoder returns for clips of so many mel frames."""
-        return ((feature_lens - 1) // 2 + 1) // 2
-
     @merge_with_config_defaults
     @capture_outputs(tie_last_hidden_states=False)
     def forward(

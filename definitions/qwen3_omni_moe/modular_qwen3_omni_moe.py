@@ -135,10 +135,6 @@ class Qwen3OmniMoeAudioEncoder(Qwen2_5OmniAudioEncoder):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.conv2d1 = value
 
-    def get_output_lengths(self, feature_lens: torch.Tensor) -> torch.Tensor:
-        """Rows that the encoder returns for clips of so many mel frames; 100 frames give 13 rows."""
-        return chunked_eighth_lengths(feature_lens)
-
     def convolve(self, chunks: torch.Tensor) -> torch.Tensor:
         """Shortens padded chunks of shape `(chunks, 1, mel bins, frames)` to an eighth."""
         chunks = F.gelu(self.conv2d1(chunks))
