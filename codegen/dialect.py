@@ -72,6 +72,7 @@ class Dialect:
     ``expands_own_classes``: a class of the definition that an earlier class needs brings what the
     parent's class of its name needs; otherwise it brings nothing before its turn comes.
     ``three_dot_parents``: ``from ...models.alpha.modeling_alpha import`` imports from a parent, too.
+    ``keeps_del``: ``del`` statements of an overriding method without ``super()`` call remain.
     ``guarded_types``: file types whose torch imports move under availability guards.
     ``shared_image_modules``: modules from which image processors import without copying.
     ``attribute_displaces_method``: an attribute removes the parent's method of its name.
@@ -92,6 +93,7 @@ class Dialect:
     calls_listed_bases: bool = False
     expands_own_classes: bool = False
     three_dot_parents: bool = True
+    keeps_del: bool = True
     guarded_types: tuple[str, ...] = ()
     shared_image_modules: tuple[str, ...] = ()
     attribute_displaces_method: bool = True
@@ -160,6 +162,7 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
         calls_listed_bases=version < (4, 56),
         expands_own_classes=version < (4, 56),
         three_dot_parents=version >= (5, 0),
+        keeps_del=version >= (4, 56),
         guarded_types=guarded,
         shared_image_modules=shared,
         attribute_displaces_method=version >= (5, 21),

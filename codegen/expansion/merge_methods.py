@@ -64,7 +64,11 @@ class MethodMerger:
                 before = [self._rewrite_parent_calls(item) for item in statements[:index]]
                 body = self._expand(method, name, statement, before, statements[index + 1 :])
                 return replace(method, body=tuple(body)).text()
-        body = [self._rewrite_parent_calls(item) for item in statements]
+        body = [
+            self._rewrite_parent_calls(item)
+            for item in statements
+            if self.dialect.keeps_del or not isinstance(item.node, ast.Delete)
+        ]
         return replace(method, body=tuple(body)).text()
 
     def nested(self, text: str, names: Collection[str]) -> str:
