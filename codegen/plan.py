@@ -46,7 +46,12 @@ class Plan:
 
 def make_plan(tree: Tree, texts: Mapping[str, str]) -> Plan:
     """Derive the plan from the import lines of all definitions (``texts`` by model)."""
-    by_file = {(item.target, item.model): item.model for item in tree.definitions}
+    dialect = tree.convention.dialect
+    by_file = {
+        (item.target, dialect.module_name(kind, item.model)): item.model
+        for item in tree.definitions
+        for kind in dialect.file_types
+    }
     providers: dict[str, frozenset[str]] = {}
     sources: dict[str, frozenset[str]] = {}
     for model, text in texts.items():
@@ -60,7 +65,7 @@ def make_plan(tree: Tree, texts: Mapping[str, str]) -> Plan:
                 continue
             paths.add(path)
             folder, _, name = path.rpartition("/")
-            provider = by_file.get((folder, name[len(kind) + 1 : -len(".py")]))
+            provider = by_file.get((folder, name.removesuffix(".py")))
             if provider and provider != model:
                 needed.add(provider)
         providers[model] = frozenset(needed)
