@@ -27,6 +27,9 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
     """Return the mean of the central rows at the top of a method that down-scales merge blocks."""
     if not _worth(function, ("split", "chunk")) or "is_tracing" in ast.dump(function):
         return None
+    glance = study(index, cls, cls, function, 1)
+    if glance is None or match_unshuffle(glance) is None:
+        return None
     studied = study(index, cls, cls, function)
     match = match_unshuffle(studied) if studied is not None else None
     if match is None or studied is None:
@@ -57,6 +60,9 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
         return None
     # The table is often built by a class of another family of models.
     index.open_ancestors(cls)
+    glance = study(index, cls, cls, function, 1)
+    if glance is None or not glance.hidden[0]:
+        return None
     studied = study(index, cls, cls, function)
     if studied is None:
         return None

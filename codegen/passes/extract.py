@@ -121,9 +121,11 @@ class Planner:
     def _make(self, cls: ClassInfo, function: Function) -> Plan | None:
         if not worth_a_look(cls.module, function):
             return None
-        studied = study(self.index, cls, cls, function)
-        if studied is None:
+        glance = study(self.index, cls, cls, function, 1)
+        if glance is None or not self._matches(cls, glance):
             return None
+        studied = study(self.index, cls, cls, function)
+        assert studied is not None
         matches = self._join(self._matches(cls, studied))
         lookups = self._lookups(studied, matches)
         if not matches:
@@ -419,7 +421,7 @@ class Planner:
         loops = any(isinstance(node, ast.For) for node in function.body)
         if not loops or not worth_a_look(cls.module, function):
             return
-        studied = study(self.index, cls, cls, function)
+        studied = study(self.index, cls, cls, function, 1)
         for number, node in iter_statements(function):
             if not isinstance(node, ast.For):
                 continue
