@@ -11,7 +11,7 @@ import ast
 
 from codegen.passes.edits import Edit, block
 from codegen.passes.modules import ClassInfo, Function, Index
-from codegen.passes.probe.interp import assigned_names, iter_statements
+from codegen.passes.probe.trace import assigned_names, iter_statements
 from codegen.passes.recognise import (
     grid_parameters,
     match_half_pixel,

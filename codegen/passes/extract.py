@@ -37,7 +37,8 @@ from codegen.passes.modules import (
     parameters,
     self_attribute,
 )
-from codegen.passes.probe.interp import Interpreter, assigned_names, iter_statements
+from codegen.passes.probe.interp import Interpreter
+from codegen.passes.probe.trace import assigned_names, iter_statements
 from codegen.passes.probe.values import Freq
 from codegen.passes.recognise import (
     Match,

@@ -23,7 +23,8 @@ from codegen.passes.flow import Effect, dead_statements, effect
 from codegen.passes.helpers import AUDIO_CU_SEQLENS, CHUNKS, VALID_INDICES
 from codegen.passes.modules import ClassInfo, Function, Index, parameters
 from codegen.passes.probe import reference
-from codegen.passes.probe.interp import Interpreter, Trace, iter_statements
+from codegen.passes.probe.interp import Interpreter
+from codegen.passes.probe.trace import Trace, iter_statements
 from codegen.passes.probe.values import Arr
 from codegen.passes.recognise import Study, understood
 from codegen.passes.workspace import Workspace

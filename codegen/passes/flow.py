@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.passes.probe.interp import assigned_names
+from codegen.passes.probe.trace import assigned_names
 
 
 @dataclass(frozen=True)

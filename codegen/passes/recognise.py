@@ -13,7 +13,8 @@ from codegen.passes import helpers
 from codegen.passes.helpers import Helper
 from codegen.passes.modules import ClassInfo, Function, Index, parameters
 from codegen.passes.probe import reference
-from codegen.passes.probe.interp import Interpreter, Trace
+from codegen.passes.probe.interp import Interpreter
+from codegen.passes.probe.trace import Trace
 from codegen.passes.probe.values import Arr, is_late
 
 
