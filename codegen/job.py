@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
@@ -75,6 +76,9 @@ class Runner:
         definition = parse_definition(source, tree.convention)
         inputs = {item.path: source.digest}
         parents = self._parents(definition, job, inputs)
+        missing = list(_missing_names(definition, parents))
+        if missing and tree.kind == "project":
+            raise CodegenError(*missing)
         table = self._table(definition, parents)
         handwritten = self._handwritten(item, definition, inputs)
         drafts, warnings = expand(definition, parents, table, tree.convention, handwritten)
@@ -85,6 +89,8 @@ class Runner:
         # What stands by hand in the place of an output is going to be replaced, or stays refused.
         inputs = {path: digest for path, digest in inputs.items() if path not in texts}
         lookups = dict(table.lookups) if tree.kind != "project" else {}
+        # A release of a library is taken as it is: some import names that nothing needs.
+        warnings += [f"warning: {each.location}: {each.message}" for each in missing]
         return JobResult(item.model, texts, inputs, lookups, tuple(warnings))
 
     def _text(self, path: str, job: Job) -> str:
@@ -174,6 +180,23 @@ def _refuse_own_output(
                 parent.line,
                 "inherit from another model, or write the class here",
             )
+
+
+def _missing_names(
+    definition: Definition, parents: Mapping[str, ParsedModule]
+) -> Iterator[Diagnostic]:
+    """Imported names that a parent does not mention; the expansion looks for bases itself."""
+    bases = {base for statement in definition.classes for base in statement.bases}
+    for item in definition.parents:
+        parent = parents[item.module]
+        if item.name in bases or item.name in parent.symbols or "__getattr__" in parent.symbols:
+            continue
+        if not re.search(rf"\b{item.name}\b", parent.lexed.code):
+            close = get_close_matches(item.name, list(parent.symbols), 3)
+            hint = f"did you mean {' or '.join(close)}?" if close else "remove it from the import"
+            place = Location(definition.module.source.path, item.line)
+            message = f"{item.module} does not define {item.name}"
+            yield Diagnostic("missing-name", message, place, hint)
 
 
 def _missing_hint(module: str, path: str | None) -> str:

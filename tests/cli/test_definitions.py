@@ -56,6 +56,33 @@ def test_parent_class_that_does_not_exist_without_a_similar_one(checkout: Sandbo
     checkout.expect("missing_class_unlike_any", checkout.run("sync", "beta"))
 
 
+def test_imported_names_that_do_not_exist(project: Sandbox) -> None:
+    """All of them are named, whether they are used or not."""
+    names = "AlphaMLP, AlphaModel, AlphaModle, Xyzzy"
+
+    project.write(
+        {"beta": BETA.replace("AlphaMLP, AlphaModel", names) + "\n    x = AlphaModle(1)\n"}
+    )
+    project.expect("missing_names", project.run("sync", "beta"))
+
+
+def test_imported_name_that_does_not_exist_in_a_library(checkout: Sandbox) -> None:
+    """A library may import what nothing needs; that is told on demand."""
+    checkout.write({"beta": BETA.replace("AlphaMLP, AlphaModel", "AlphaMLP, AlphaModel, Xyzzy")})
+    assert checkout.run("sync").code == 0
+    checkout.expect("missing_name_in_a_library", checkout.run("check", "beta", "--verbose"))
+
+
+def test_names_that_a_parent_imports_or_assigns_exist(project: Sandbox) -> None:
+    assigned = "import math as numbers\n\ntry:\n    import fast\nexcept ImportError:\n    fast = None\n\n\n"
+    used = "\n\nclass AlphaUser:\n    a = numbers.pi\n    b = fast\n"
+    project.write({"alpha": assigned + ALPHA.partition("\n\n\n")[2] + used})
+    text = BETA.replace("AlphaMLP, AlphaModel", "AlphaMLP, AlphaModel, fast, numbers")
+    project.write({"beta": f"{text}\n\nclass BetaUser:\n    c = fast, numbers\n"})
+    result = project.run("sync")
+    assert (result.code, result.err) == (0, "")
+
+
 def test_star_import_of_a_parent(project: Sandbox) -> None:
     project.write({"beta": BETA.replace("AlphaMLP, AlphaModel", "*")})
     project.expect("star_import", project.run("sync", "beta"))
