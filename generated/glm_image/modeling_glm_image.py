@@ -330,6 +330,11 @@ class GlmImagePreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = True
 
+    @classmethod
+    def is_custom_code(cls) -> bool:
+        """Weights are renamed on loading as for the class of the same name in transformers."""
+        return False
+
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
 

@@ -288,6 +288,11 @@ class Qwen2_5OmniPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = False
 
+    @classmethod
+    def is_custom_code(cls) -> bool:
+        """Names are those of the published checkpoints, which later releases rename on loading."""
+        return True
+
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         # The frequencies are not saved with the weights and have to be built again after loading.
@@ -716,10 +721,6 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.conv1 = value
 
-    def get_output_lengths(self, feature_lens: torch.Tensor) -> torch.Tensor:
-        """Rows that the encoder returns for clips of so many mel frames."""
-        return ((feature_lens - 1) // 2 + 1) // 2
-
     @merge_with_config_defaults
     @capture_outputs(tie_last_hidden_states=False)
     def forward(
@@ -756,7 +757,14 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         """
         if padded_feature is None or chunk_lengths is None:
             padded_feature, chunk_lengths = chunk_and_pad_features(
-                input_features, feature_lens, self.n_window
+                input_features,
+                feature_lens,
+                self.n_window,
+                num_chunks=(
+                    input_features.shape[1] // (2 * self.n_window) + feature_lens.shape[0]
+                    if is_tracing()
+                    else None
+                ),
             )
         padded_feature = padded_feature.to(self.conv1.weight.dtype)
 

@@ -70,6 +70,11 @@ class Qwen3_5PreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _can_compile_fullgraph = True
 
+    @classmethod
+    def is_custom_code(cls) -> bool:
+        """Weights are renamed on loading as for the class of the same name in transformers."""
+        return False
+
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         # The frequencies are not saved with the weights and have to be built again after loading.
@@ -906,7 +911,8 @@ class Qwen3_5ForConditionalGeneration(Qwen3_5PreTrainedModel, GenerationMixin):
         text_positions = text_positions.unsqueeze(0)
         cache = model_kwargs.get("past_key_values")
         if cache is not None and cache.get_seq_length() != 0 and self.model.rope_deltas is not None:
-            return text_positions + self.model.rope_deltas
+            beams = text_positions.shape[1] // self.model.rope_deltas.shape[0]
+            return text_positions + self.model.rope_deltas.repeat_interleave(beams, dim=0)
 
         token_types = model_kwargs.get("mm_token_type_ids")
         grids = (model_kwargs.get("image_grid_thw"), model_kwargs.get("video_grid_thw"))
@@ -921,6 +927,56 @@ class Qwen3_5ForConditionalGeneration(Qwen3_5PreTrainedModel, GenerationMixin):
             rotary_positions = text_positions.expand(3, -1, -1)
             self.model.rope_deltas = text_positions.new_zeros((inputs_tensor.shape[0], 1))
         return torch.cat([text_positions, rotary_positions], dim=0)
+
+    def _repeat_entries(
+        self, kind: str, pixels: str, mask: torch.Tensor, times: int, inputs: dict[str, Any]
+    ) -> dict[str, torch.Tensor]:
+        """Images or videos, as often as the prompts that hold them; both are packed over the batch.
+
+        Prompts hold placeholders in proportion to the tokens of their images, which tells whose an
+        image is.
+        """
+        grid_thw = inputs.get(f"{kind}_grid_thw")
+        if grid_thw is None:
+            return {}
+        tokens = grid_thw.prod(dim=1)
+        if inputs.get(f"{kind}_merge_sizes") is not None:
+            tokens = tokens // inputs[f"{kind}_merge_sizes"] ** 2
+        ends, prompt_ends = tokens.cumsum(0), mask.sum(dim=1).cumsum(0)
+        owners = torch.searchsorted(prompt_ends, ends * prompt_ends[-1] // ends[-1])
+        order = torch.cat([torch.where(owners == row)[0].repeat(times) for row in range(len(mask))])
+
+        repeated = {}
+        for name in (f"{kind}_grid_thw", f"{kind}_merge_sizes"):
+            if inputs.get(name) is not None:
+                repeated[name] = inputs[name][order]
+        if inputs.get(pixels) is not None:
+            pieces = inputs[pixels].split(grid_thw.prod(dim=1).tolist())
+            repeated[pixels] = torch.cat([pieces[entry] for entry in order.tolist()])
+        return repeated
+
+    def _expand_inputs_for_generation(
+        self,
+        expand_size: int = 1,
+        is_encoder_decoder: bool = False,
+        input_ids: torch.LongTensor | None = None,
+        **model_kwargs: Any,
+    ) -> tuple[torch.LongTensor, dict[str, Any]]:
+        """Repeats every prompt with its images and videos, for several beams or samples of each."""
+        repeated: dict[str, torch.Tensor] = {}
+        if expand_size > 1 and input_ids is not None:
+            for kind, pixels in (("image", "pixel_values"), ("video", "pixel_values_videos")):
+                find = self.model.get_image_mask if kind == "image" else self.model.get_video_mask
+                mask = find(input_ids, None)
+                repeated.update(self._repeat_entries(kind, pixels, mask, expand_size, model_kwargs))
+            positions = model_kwargs.get("position_ids")
+            if positions is not None and positions.dim() == 3:
+                repeated["position_ids"] = positions.repeat_interleave(expand_size, dim=1)
+        others = {name: value for name, value in model_kwargs.items() if name not in repeated}
+        input_ids, others = super()._expand_inputs_for_generation(
+            expand_size, is_encoder_decoder, input_ids, **others
+        )
+        return input_ids, {**others, **repeated}
 
 
 __all__ = [
