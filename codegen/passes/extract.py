@@ -37,9 +37,7 @@ from codegen.passes.modules import (
     parameters,
     self_attribute,
 )
-from codegen.passes.probe.interp import Interpreter
 from codegen.passes.probe.trace import assigned_names, iter_statements
-from codegen.passes.probe.values import Freq
 from codegen.passes.recognise import (
     Match,
     Study,
@@ -48,6 +46,7 @@ from codegen.passes.recognise import (
     study,
     understood,
 )
+from codegen.passes.rotary import RotaryTables, rotary_edits
 from codegen.passes.workspace import Workspace
 
 JOINT = (WINDOW_INDEX, TEMPORAL_PAIRS)
@@ -67,7 +66,7 @@ class Plan:
 def extract(workspace: Workspace) -> None:
     """Rewrite every candidate module of the workspace."""
     planner = Planner(workspace)
-    tables = planner.table_modules()
+    rotary = RotaryTables(workspace, planner.is_gone)
     plans: dict[str, list[Plan]] = defaultdict(list)
     for info in workspace.candidates():
         for cls in workspace.classes(info):
@@ -77,13 +76,13 @@ def extract(workspace: Workspace) -> None:
                     plans[info.source.module].append(plan)
                 else:
                     planner.report_left(cls, name)
-    planner.check_callers(tables)
+    rotary.check_callers()
     for info in workspace.candidates():
         edits: list[Edit] = []
         for plan in plans[info.source.module]:
-            edits += planner.edits(plan)
+            edits += planner.edits(plan, rotary)
         for cls in workspace.classes(info):
-            if id(cls.node) in tables:
+            if id(cls.node) in rotary.tables:
                 edits += rotary_edits(info, cls)
                 workspace.note(
                     Record(
@@ -107,9 +106,6 @@ class Planner:
         self.workspace = workspace
         self.index = workspace.index
         self._plans: dict[int, Plan | None] = {}
-        self.tables: dict[int, ClassInfo] = {}
-        self._attributes: set[str] | None = None
-        self._called: set[int] = set()
 
     def plan(self, cls: ClassInfo, name: str) -> Plan | None:
         """The plan of a method defined in the class itself, None where nothing is recognised."""
@@ -242,98 +238,11 @@ class Planner:
             if local != canonical and local not in changed and canonical not in taken
         }
 
-    # -- rotary modules ---------------------------------------------------------------------------
-
-    def table_modules(self) -> dict[int, ClassInfo]:
-        """Classes whose ``forward(length)`` returns positions times inverse frequencies."""
-        for info in self.workspace.candidates():
-            if "outer(" not in info.source.text:
-                continue
-            for cls in self.workspace.classes(info):
-                function = cls.methods.get("forward")
-                if function is not None and self._is_table(cls, function):
-                    self.tables[id(cls.node)] = cls
-        return self.tables
-
-    def _is_table(self, cls: ClassInfo, function: Function) -> bool:
-        names = parameters(function)
-        if len(names) != 2:
-            return False
-        trace = Interpreter(self.index, 0, 0).run(cls, function, cls, {names[1]: 5})
-        result = trace.result
-        return isinstance(result, Freq) and result.table and len(result.positions) == 5
-
-    def check_callers(self, tables: dict[int, ClassInfo]) -> None:
-        """Drop a table module that somebody calls in a way that is not understood."""
-        for info in self.workspace.candidates():
-            for cls in self.workspace.classes(info):
-                for function in cls.methods.values():
-                    self._check_caller(cls, function, tables)
-        for key in set(tables) - self._called:
-            del tables[key]
-
-    def _check_caller(
-        self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]
-    ) -> None:
+    def is_gone(self, function: Function, call: ast.Call) -> bool:
+        """Tell whether the statement that builds a table disappears with its lookups."""
         plan = self._plans.get(id(function))
-        if not self._may_call_table(cls, function, tables):
-            return
-        for node in ast.walk(function):
-            if not isinstance(node, ast.Call) or not self_attribute(node.func):
-                continue
-            target = self.index.submodule(cls, self_attribute(node.func))
-            table = self._table_of(target, tables) if target is not None else None
-            if table is None or target is None:
-                continue
-            if plan is not None and self._is_gone(node, plan):
-                self._called.add(id(table.node))
-            else:
-                tables.pop(id(table.node), None)
-                place = cls.module.place(node)
-                self.workspace.note(
-                    Record(
-                        model_of(cls.module.source.module),
-                        cls.name,
-                        function.name,
-                        "left",
-                        place,
-                        reason=f"{table.name} keeps its table: this call is not a lookup by known position ids",
-                    )
-                )
-
-    def _may_call_table(
-        self, cls: ClassInfo, function: Function, tables: dict[int, ClassInfo]
-    ) -> bool:
-        """Cheap test: the method mentions an attribute that some ``__init__`` builds from a table class."""
-        segment = cls.module.segment(function)
-        return any(f"self.{name}(" in segment for name in self._table_attributes(tables))
-
-    def _table_attributes(self, tables: dict[int, ClassInfo]) -> set[str]:
-        """Names of attributes that hold a rotary module anywhere in the candidates."""
-        if self._attributes is None:
-            names = {cls.name for cls in tables.values()}
-            for info in self.workspace.candidates():
-                for cls in self.workspace.classes(info):
-                    names |= (
-                        {cls.name}
-                        if any(id(c.node) in tables for c in self.index.mro(cls))
-                        else set()
-                    )
-            pattern = re.compile(rf"self\.(\w+)\s*=\s*(?:{'|'.join(sorted(names)) or '$^'})\(")
-            self._attributes = {
-                name
-                for info in self.workspace.candidates()
-                for name in pattern.findall(info.source.text)
-            }
-        return self._attributes
-
-    def _table_of(self, target: ClassInfo, tables: dict[int, ClassInfo]) -> ClassInfo | None:
-        found = self.index.method(target, "forward")
-        return found[0] if found is not None and id(found[0].node) in tables else None
-
-    @staticmethod
-    def _is_gone(call: ast.Call, plan: Plan) -> bool:
-        """Tell whether the statement that builds the table disappears with its lookups."""
+        if plan is None:
+            return False
         for number in plan.dead:
             if any(child is call for child in ast.walk(plan.study.function.body[number])):
                 return True
@@ -341,7 +250,7 @@ class Planner:
 
     # -- edits ------------------------------------------------------------------------------------
 
-    def edits(self, plan: Plan) -> list[Edit]:
+    def edits(self, plan: Plan, rotary: RotaryTables) -> list[Edit]:
         """Text edits of a plan, against the module's current text."""
         info, function = plan.study.owner.module, plan.study.function
         text = info.text
@@ -358,13 +267,13 @@ class Planner:
             if isinstance(node, ast.Return):
                 continue
             self._note(plan, match)
-        edits += self._lookup_edits(plan, info)
+        edits += self._lookup_edits(plan, info, rotary)
         edits += self._rename_edits(plan, info)
         for match in plan.matches:
             self.workspace.need(info, match.helper.name)
         return edits
 
-    def _lookup_edits(self, plan: Plan, info: ModuleInfo) -> list[Edit]:
+    def _lookup_edits(self, plan: Plan, info: ModuleInfo, rotary: RotaryTables) -> list[Edit]:
         parents = {c: p for p in ast.walk(plan.study.function) for c in ast.iter_child_nodes(p)}
         edits = []
         for node, origin, name in plan.lookups:
@@ -375,14 +284,10 @@ class Planner:
                 call = parents[attribute]
                 assert isinstance(call, ast.Call)
                 target = call
-            kept = origin and not self._is_table_kept(plan.study.cls, origin)
+            kept = origin and not rotary.is_kept(plan.study.cls, origin)
             new = f"{origin}({ids})" if kept else self._product(ids, origin)
             edits.append(Edit(*info.text.span(target), new))
         return edits
-
-    def _is_table_kept(self, cls: ClassInfo, origin: str) -> bool:
-        target = self.index.submodule(cls, origin.rpartition(".")[2])
-        return target is None or self._table_of(target, self.tables) is None
 
     @staticmethod
     def _product(ids: str, origin: str) -> str:
@@ -503,16 +408,3 @@ def new_lines(match: Match, node: ast.stmt, renames: dict[str, str]) -> list[str
     found = re.search(r"\.to\((\w+\.device)\)$", ast.unparse(value))
     names = [renames.get(name, name) for name in match.names]
     return lines + [f"{name} = {name}.to({found[1]})" for name in names if found]
-
-
-def rotary_edits(info: ModuleInfo, cls: ClassInfo) -> list[Edit]:
-    """Replace ``forward(length)`` of a rotary module by ``forward(position_ids)``."""
-    function = cls.methods["forward"]
-    start, _ = info.text.statement_lines(function)
-    _, end = info.text.statement_lines(function)
-    lines = [
-        "def forward(self, position_ids: torch.Tensor) -> torch.Tensor:",
-        "    position_ids = position_ids.to(self.inv_freq.device)",
-        "    return (position_ids.unsqueeze(-1) * self.inv_freq).flatten(1)",
-    ]
-    return [Edit(start, end, block(lines, " " * function.col_offset))]
