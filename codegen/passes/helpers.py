@@ -66,7 +66,7 @@ HELPER_MODULES = {
 DOCUMENTATION = {
     "cu_seqlens": (
         "`torch.Tensor` of shape `(num_segments + 1,)`",
-        "Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.",
+        "Boundaries of the attention segments. Computed from the grid or the lengths if not given.",
     ),
     "rotary_pos_ids": (
         "`torch.Tensor` of shape `(seq_len, 2)`",

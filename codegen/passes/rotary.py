@@ -111,6 +111,7 @@ class RotaryTables:
         return self._attributes
 
     def table_of(self, target: ClassInfo) -> ClassInfo | None:
+        """The rotary module whose ``forward`` a class has, if it is to be rewritten."""
         found = self.index.method(target, "forward")
         return found[0] if found is not None and id(found[0].node) in self.tables else None
 

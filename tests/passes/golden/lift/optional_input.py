@@ -31,7 +31,7 @@ class TinyEncoder(nn.Module):
         grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
             Frames, rows and columns of every image.
         cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-            Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.
+            Boundaries of the attention segments. Computed from the grid or the lengths if not given.
         """
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
