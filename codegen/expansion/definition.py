@@ -42,6 +42,16 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
     # Walking the whole tree is only worth it when something of interest may be nested in it.
     nested = _NESTED.search(module.lexed.code)
     nodes: list[ast.AST] = list(ast.walk(tree)) if nested else list(tree.body)
+    classes = tuple(_classes(nodes))
+    for item in classes:
+        if module.symbols[item.name].kind != "class":
+            raise fail(
+                "redefined-class",
+                f"class {item.name} shares its name with a function of the definition",
+                source.path,
+                item.line,
+                "rename one of them",
+            )
     exports, texts = _exports(source, tree)
     listed = module.symbols.get("__all__")
     lead = source.text[listed.start : listed.lead_end] if listed else ""
@@ -51,7 +61,7 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
         name,
         module,
         tuple(_parent_imports(source, nodes, convention)),
-        tuple(_classes(nodes)),
+        classes,
         exports,
         lead,
         texts,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from codegen.syntax.statements import LineMap, Statement, split_block
 
-
 #: From the end of a condition over closing brackets and comments up to the colon.
 _TO_COLON = re.compile(r"(?:[\s)]|#[^\n]*\n)*:")
 
