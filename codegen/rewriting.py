@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class TreeLibrary:
     def __init__(
         self, tree: Tree, texts: Mapping[str, str], plain: Callable[[], Mapping[str, str]]
     ) -> None:
-        self.tree, self.plain = tree, plain
+        self.tree = tree
+        # Expanding everything once is all it may cost, and only if a pass asks for it.
+        self._plain = cache(plain)
         self.read_paths: set[str] = {item.path for item in tree.definitions}
         self._paths: dict[str, str] = {}
         self._texts = {tree.definition(model).path: text for model, text in texts.items()}
@@ -104,7 +107,7 @@ class TreeLibrary:
             return None
         text = self._texts.get(path)
         if text is None and self._is_project_output(path):
-            text = self.plain().get(path)
+            text = self._plain().get(path)
         elif text is None and (self.tree.root / path).is_file():
             text = read_text(self.tree.root / path, path)
             self.read_paths.add(path)
