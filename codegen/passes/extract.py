@@ -323,27 +323,30 @@ class Planner:
         )
 
     def report_left(self, cls: ClassInfo, name: str) -> None:
-        """Report early loops of a method that no helper matches."""
-        function = cls.methods[name]
-        loops = any(isinstance(node, ast.For) for node in function.body)
-        if not loops or not worth_a_look(cls.module, function):
+        """Report loops of a method that depend on sizes only, or read them on the host."""
+        function, info = cls.methods[name], cls.module
+        segment = info.segment(function)
+        if "for " not in segment or not ("grid" in segment or ".tolist()" in segment):
             return
-        studied = study(self.index, cls, cls, function, 1)
-        for number, node in iter_statements(function):
+        early: list[ast.stmt] = []
+        if worth_a_look(info, function):
+            glance = study(self.index, cls, cls, function, 1)
+            numbered = iter_statements(function)
+            early = [n for i, n in numbered if glance is not None and understood(glance, i)]
+        for node in ast.walk(function):
             if not isinstance(node, ast.For):
                 continue
-            early = studied is not None and understood(studied, number)
-            if early or ".tolist()" in cls.module.text.source(node)[:200]:
-                self.workspace.note(
-                    Record(
-                        model_of(cls.module.source.module),
-                        cls.name,
-                        name,
-                        "left",
-                        cls.module.place(node),
-                        reason="a loop over sizes whose results no helper gives: kept",
-                    )
-                )
+            if node in early:
+                self._note_left(cls, function, node, "whose results no helper gives")
+            elif ".tolist()" in info.text.source(node)[:200]:
+                self._note_left(cls, function, node, "read on the host, which matches no helper")
+
+    def _note_left(self, cls: ClassInfo, function: Function, node: ast.stmt, what: str) -> None:
+        info = cls.module
+        place = info.place(node)
+        reason = f"a loop over sizes {what}: kept"
+        model = model_of(info.source.module)
+        self.workspace.note(Record(model, cls.name, function.name, "left", place, reason=reason))
 
 
 def worth_a_look(info: ModuleInfo, function: Function) -> bool:

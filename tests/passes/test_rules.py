@@ -1,4 +1,4 @@
-"""Golden cases of the rewrite passes.
+"""Golden cases of the rules of the rewrite passes.
 
 A case is one file in ``golden/<pass>/``: what goes in, a line ``# output``, what must come out. Without
 that line nothing may change. ``# file: PATH`` lines separate several files of a case. Record anew with
