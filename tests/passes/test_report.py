@@ -19,7 +19,7 @@ def line_of(case: str, text: str) -> int:
 
 
 def test_a_parameter_is_reported_with_its_path() -> None:
-    case = "extract/position_ids_by_loop.py"
+    case = "extract/position_ids_by_loop.txt"
     lifted = [r for r in report_of(case) if r.kind == "lifted"]
     assert [(r.method, r.parameters) for r in lifted] == [("angles", ("rotary_pos_ids",))]
     assert lifted[0].path_taken == ("TinyEncoder.angles",)
@@ -27,7 +27,7 @@ def test_a_parameter_is_reported_with_its_path() -> None:
 
 
 def test_a_kept_rotary_table_is_reported_at_the_call() -> None:
-    case = "extract/rotary_table_with_unknown_caller.py"
+    case = "extract/rotary_table_with_unknown_caller.txt"
     left = [r for r in report_of(case) if r.kind == "left"]
     assert len(left) == 1
     assert "keeps its table" in left[0].reason
@@ -35,7 +35,7 @@ def test_a_kept_rotary_table_is_reported_at_the_call() -> None:
 
 
 def test_an_unknown_loop_is_reported_as_left() -> None:
-    case = "extract/unknown_order_stays.py"
+    case = "extract/unknown_order_stays.txt"
     records = report_of(case)
     assert [r.kind for r in records] == ["left"]
     assert records[0].location.endswith(f":{line_of(case, 'for t, h, w')}")

@@ -17,7 +17,7 @@ import pytest
 from codegen.passes import RewriteResult, Settings, SourceFile, rewrite_library
 
 GOLDEN = Path(__file__).parent / "golden"
-CASES = sorted(GOLDEN.glob("*/*.py"))
+CASES = sorted(GOLDEN.glob("*/*.txt"))
 DEFAULT = "models/tiny/modeling_tiny.py"
 MARKER = "# output\n"
 
