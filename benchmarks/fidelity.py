@@ -81,7 +81,9 @@ def _unexplained(tree: Tree, run: Run) -> tuple[str, ...]:
 
 def _print(fidelity: Fidelity, title: str, shown: int) -> None:
     total = fidelity.identical + len(fidelity.differing)
-    print(f"{title}: {fidelity.models} definitions, {fidelity.identical} of {total} files identical")
+    print(
+        f"{title}: {fidelity.models} definitions, {fidelity.identical} of {total} files identical"
+    )
     for path, diff in fidelity.differing[:shown]:
         print(f"\n{path}: {len(diff)} lines of diff")
         print("\n".join(diff[:40]))
