@@ -130,7 +130,7 @@ class Engine:
     def _has_files(self, model: str) -> bool:
         item = self.tree.definition(model)
         folder = self.tree.root / item.target
-        files = folder.glob(f"*_{model}.py")
+        files = folder.glob(f"*_{model}*.py")
         return any(not file.name.startswith("modular_") for file in files)
 
     def _is_fresh(self, model: str) -> bool:
