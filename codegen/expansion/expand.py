@@ -28,9 +28,10 @@ from codegen.expansion.rename import Spelling
 from codegen.expansion.scopes import own_scope, parent_scope, redirect_imported
 from codegen.model import BaseClass, Definition, DraftFile, Item, ParsedModule
 from codegen.names import NameTable, common_suffix
-from codegen.syntax.classes import Class, parse_class
+from codegen.syntax.classes import Class
 from codegen.syntax.imports import ImportedName, ImportStatement
 from codegen.syntax.lexer import lex, name_tokens
+from codegen.syntax.read_classes import parse_class
 
 #: Names that stand first in a file, in this order, if something needs them.
 _PINNED = ("logger", "_CHECKPOINT_FOR_DOC", "_CONFIG_FOR_DOC")

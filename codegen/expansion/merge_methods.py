@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from codegen.dialect import Dialect
 from codegen.errors import fail
-from codegen.syntax.classes import Function, adjust_indent, functions_inside, is_docstring
+from codegen.syntax.classes import Function, adjust_indent, is_docstring
 from codegen.syntax.lexer import lex
+from codegen.syntax.read_classes import functions_inside
 from codegen.syntax.statements import LineMap, Statement
 
 _DELETION = re.compile(r"def [^\n]*\([^\n]*\)[^\n]*:[^\n]*\n[ \t]*raise[^\n]*Error\(")

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen.syntax.classes import parse_class
 from codegen.syntax.indent import normalize_indent
 from codegen.syntax.lexer import lex, name_tokens
+from codegen.syntax.read_classes import parse_class
 from codegen.syntax.statements import LineMap, split_block
 
 REAL_SOURCES = [argparse, ast, dataclasses, inspect, json.decoder, tokenize, typing]
