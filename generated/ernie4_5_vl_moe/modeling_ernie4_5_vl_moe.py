@@ -356,7 +356,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
             grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
                 Frames, rows and columns of each image or video, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
 

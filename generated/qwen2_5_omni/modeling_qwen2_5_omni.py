@@ -461,7 +461,7 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
             cu_window_seqlens (`torch.Tensor` of shape `(num_windows + 1,)`, *optional*):
                 Boundaries of the windows, counted in patches. Computed from the grid if not given.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
 
@@ -748,7 +748,7 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
             valid_indices (`torch.Tensor` of shape `(num_frames,)`, *optional*):
                 Positions of the frames that are not padding. Computed from the chunk lengths if not given.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             pool_indices (`torch.Tensor` of shape `(num_tokens,)`, *optional*):
                 First frame of every pooled pair. Computed from the feature lengths if not given.
 

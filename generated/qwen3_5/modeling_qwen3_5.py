@@ -367,7 +367,7 @@ class Qwen3_5VisionModel(Qwen3_5PreTrainedModel):
             grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
                 Frames, rows and columns of each image or video, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             embed_indices (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
                 Entries of the position table around every patch. Computed from the grid if not given.
             bilinear_weights (`torch.Tensor` of shape `(4, seq_len)`, *optional*):

@@ -427,7 +427,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
             grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
                 Frames, rows and columns of each image or video, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             embed_indices (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
                 Entries of the position table around every patch. Computed from the grid if not given.
             bilinear_weights (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
@@ -715,7 +715,7 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
             valid_indices (`torch.Tensor` of shape `(num_frames,)`, *optional*):
                 Positions of the frames that are not padding. Computed from the chunk lengths if not given.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
 
         Returns:
             The rows of all clips as `last_hidden_state`.

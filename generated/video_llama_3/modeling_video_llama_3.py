@@ -410,7 +410,7 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
             merge_sizes (`torch.LongTensor` of shape `(num_images,)`):
                 By how much each image or video is scaled down at the end, along both sides.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments, one segment per frame. Computed from the grid if not given.
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
 
