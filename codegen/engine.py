@@ -56,6 +56,7 @@ class Engine:
     settled: set[str] = field(default_factory=set)
     patient: set[str] = field(default_factory=set)
     _digests: dict[str, str] = field(default_factory=dict)
+    _changing: set[str] = field(default_factory=set)
     _pool: ProcessPoolExecutor | None = None
     _others: Sequence[BaseProcess] = ()
 
@@ -85,6 +86,8 @@ class Engine:
     def set_digests(self, digests: Mapping[str, str]) -> None:
         """Tell the digests of sources that ``load_sources`` will replace."""
         self._digests.update(digests)
+        touched = {name for name, paths in self.plan.sources.items() if paths & digests.keys()}
+        self._changing = touched | self.plan.dependents(touched)
 
     def digest(self, path: str) -> str:
         """Digest of an input as this run sees it."""
@@ -122,9 +125,12 @@ class Engine:
         return ready
 
     def _may_speculate(self, provider: str) -> bool:
-        """Whether to build on the provider's files as they are on disk before it was expanded."""
-        if provider in self.cache.records or self.tree.output != self.tree.root:
-            return provider not in self.cache.records and self._has_files(provider)
+        """Whether to build on the provider's files as they are on disk before it was expanded.
+
+        Not if something says that they will change: a record, or a rewritten source.
+        """
+        if provider in self.cache.records or provider in self._changing:
+            return False
         return self._has_files(provider)
 
     def _has_files(self, model: str) -> bool:

@@ -6,6 +6,7 @@ something to format.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -62,6 +63,7 @@ _RUFF_RULES = (
 )
 _PROJECT_RUFF = """\
 line-length = {line_length}
+src = [{root}]
 [lint]
 select = ["F401", "F811", "I"]
 """
@@ -83,12 +85,13 @@ class FormatSettings:
     """Which formatter, and everything that decides what it does.
 
     ``ruff_config`` is the text of a ruff configuration, or the path of one when it begins with
-    ``/``.
+    ``/``. ``root`` is the folder whose modules are first party when imports are sorted.
     """
 
     formatter: str
     line_length: int = 100
     ruff_config: str = ""
+    root: str = ""
 
     def identity(self) -> str:
         """Text that changes whenever the formatter could give other bytes."""
@@ -135,22 +138,34 @@ def _run_black(texts: Mapping[str, str], settings: FormatSettings) -> Formatted:
     except ImportError as error:
         raise _missing(error.name or "black") from None
     mode = black.Mode(line_length=settings.line_length)
+    # Told explicitly: by default the working directory decides what is first party.
+    config = isort.Config(
+        profile="black",
+        line_length=settings.line_length,
+        src_paths=(Path(settings.root),) if settings.root else (),
+    )
     formatted: dict[str, str] = {}
     refused: dict[str, Diagnostic] = {}
     for path, text in texts.items():
         try:
-            ordered = isort.code(text, profile="black", line_length=settings.line_length)
+            ordered = isort.code(text, config=config)
             formatted[path] = black.format_str(ordered, mode=mode)
         except (black.parsing.InvalidInput, isort.exceptions.ISortError) as error:
             refused[path] = _refused("black", path, str(error).partition("\n")[0])
     return Formatted(formatted, refused)
 
 
+def _project_ruff(settings: FormatSettings) -> str:
+    # A JSON string is a TOML string, too.
+    root = json.dumps(settings.root) if settings.root else ""
+    return _PROJECT_RUFF.format(line_length=settings.line_length, root=root)
+
+
 def _run_ruff(texts: Mapping[str, str], settings: FormatSettings) -> Formatted:
     executable = _ruff_executable()
     with tempfile.TemporaryDirectory(prefix="codegen-format-") as folder:
         config = Path(folder) / "ruff.toml"
-        text = settings.ruff_config or _PROJECT_RUFF.format(line_length=settings.line_length)
+        text = settings.ruff_config or _project_ruff(settings)
         if text.startswith("/"):
             config = Path(text)
         else:

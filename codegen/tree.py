@@ -184,7 +184,7 @@ def _open_project(root: Path, output: Path, config: Config) -> Tree:
             target = str(PurePosixPath(config.output) / inside)
             definitions.append(DefinitionFile(match.group(1), relative, target))
     package = config.output.replace("/", ".")
-    settings = FormatSettings(config.formatter, config.line_length)
+    settings = FormatSettings(config.formatter, config.line_length, root=str(root))
     convention = ProjectConvention(package, config.expand, config.keep_imports)
     return Tree(root, "project", output, convention, settings, _unique(definitions), config)
 
