@@ -128,7 +128,7 @@ def expansion_edits(text: SourceText, function: Function) -> list[Edit]:
     keywords = function.args.kwarg
     if keywords is None or "expand_size" not in names or "split_precomputed" in ast.dump(function):
         return []
-    if "grid_thw" not in "".join(text.lines[function.lineno - 1 : function.end_lineno]):
+    if "grid_thw" not in text.text:
         return []
     place, indent = _top(text, function)
     lines = [

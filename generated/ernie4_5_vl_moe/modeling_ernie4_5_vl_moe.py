@@ -962,6 +962,10 @@ class Ernie4_5_VLMoeForConditionalGeneration(Ernie4_5_VLMoePreTrainedModel, Gene
             repeated[pixels] = torch.cat([pieces[entry] for entry in order.tolist()])
         return repeated
 
+    def _validate_model_kwargs(self, model_kwargs: dict):
+        # Precomputed tensors are keywords that no signature names
+        super()._validate_model_kwargs(split_precomputed(model_kwargs)[1])
+
     def _expand_inputs_for_generation(
         self,
         expand_size: int = 1,
@@ -970,6 +974,8 @@ class Ernie4_5_VLMoeForConditionalGeneration(Ernie4_5_VLMoePreTrainedModel, Gene
         **model_kwargs: Any,
     ) -> tuple[torch.LongTensor, dict[str, Any]]:
         """Repeats every prompt with its images and videos, for several beams or samples of each."""
+        if expand_size > 1:
+            _, model_kwargs = split_precomputed(model_kwargs)
         repeated: dict[str, torch.Tensor] = {}
         if expand_size > 1 and input_ids is not None:
             for kind, pixels in (("image", "pixel_values"), ("video", "pixel_values_videos")):

@@ -981,6 +981,10 @@ class PaddleOCRVLForConditionalGeneration(PaddleOCRVLPreTrainedModel, Generation
             repeated[pixels] = torch.cat([pieces[entry] for entry in order.tolist()])
         return repeated
 
+    def _validate_model_kwargs(self, model_kwargs: dict):
+        # Precomputed tensors are keywords that no signature names
+        super()._validate_model_kwargs(split_precomputed(model_kwargs)[1])
+
     def _expand_inputs_for_generation(
         self,
         expand_size: int = 1,
@@ -989,6 +993,8 @@ class PaddleOCRVLForConditionalGeneration(PaddleOCRVLPreTrainedModel, Generation
         **model_kwargs: Any,
     ) -> tuple[torch.LongTensor, dict[str, Any]]:
         """Repeats every prompt with its images and videos, for several beams or samples of each."""
+        if expand_size > 1:
+            _, model_kwargs = split_precomputed(model_kwargs)
         repeated: dict[str, torch.Tensor] = {}
         if expand_size > 1 and input_ids is not None:
             for kind, pixels in (("image", "pixel_values"), ("video", "pixel_values_videos")):
