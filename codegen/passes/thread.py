@@ -128,7 +128,8 @@ def expansion_edits(text: SourceText, function: Function) -> list[Edit]:
     keywords = function.args.kwarg
     if keywords is None or "expand_size" not in names or "split_precomputed" in ast.dump(function):
         return []
-    if "grid_thw" not in text.text:
+    # A method that only raises says that the parent's is to be removed: an edit would keep it.
+    if "grid_thw" not in text.text or isinstance(function.body[0], ast.Raise):
         return []
     place, indent = _top(text, function)
     lines = [

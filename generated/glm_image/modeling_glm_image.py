@@ -842,14 +842,6 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
         # Precomputed tensors are keywords that no signature names
         super()._validate_model_kwargs(split_precomputed(model_kwargs)[1])
 
-    def _expand_inputs_for_generation(
-        self, expand_size, is_encoder_decoder, input_ids, **kwargs
-    ) -> tuple[torch.LongTensor, dict[str, Any]]:
-        """Repeats every prompt with its images and videos, for several beams or samples of each."""
-        if expand_size > 1:
-            _, kwargs = split_precomputed(kwargs)
-        raise AttributeError("Grids also describe images without pixels.")
-
     def get_image_tokens(
         self, hidden_states: torch.FloatTensor, image_grid_thw: torch.LongTensor | None = None
     ) -> torch.LongTensor:
