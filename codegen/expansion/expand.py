@@ -246,7 +246,7 @@ class _Expander:
         pieces, done = [], 0
         for start, end in sorted((*lexed.strings, *lexed.comments)):
             pieces.append(text[done:start])
-            pieces.append(_rename_token(spelling, text[start:end]))
+            pieces.append(spelling.text(text, start, end))
             done = end
         return "".join(pieces) + text[done:]
 
@@ -255,7 +255,10 @@ class _Expander:
         pool = build_pool(
             import_pool(self.definition, self.convention),
             [statement for _, statement in self.created],
-            [(self.parents[module], self.spellings[module]) for module in self.parents_in_order()],
+            [
+                (self.parents[module], self.spellings[module])
+                for module in self.definition.parent_modules
+            ],
             self.definition.model,
             self.convention,
             self._provides,
@@ -279,14 +282,6 @@ class _Expander:
         for kind in kinds & placed.keys():
             text = restrict_getattr(item.text, lambda name: self.file_type(name) == kind)  # noqa: B023
             placed[kind]["__getattr__"] = (math.inf, replace(item, text=text))
-
-    def parents_in_order(self) -> tuple[str, ...]:
-        """Parent modules by first import."""
-        return self.definition.parent_modules
-
-
-def _rename_token(spelling: Spelling, token: str) -> str:
-    return spelling.text(token, 0, len(token))
 
 
 def _kept_super_calls(child: Class, parent: Class, place: Place) -> Iterator[str]:
