@@ -19,8 +19,6 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 
-from utils.modeling_vision_utils import get_temporal_pair_indices
-
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VLRMSNorm,
     Qwen2_5_VLVisionAttention,
@@ -171,9 +169,19 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
 
     def join_frames(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Puts the rows of the second frame of each pair beside those of the first."""
-        first, second = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
-        first, second = first.to(hidden_states.device), second.to(hidden_states.device)
-        return torch.cat([hidden_states[first], hidden_states[second]], dim=-1)
+        first_units, second_units = [], []
+        start = 0
+        for t, h, w in grid_thw.tolist():
+            frame_units = h * w // self.spatial_merge_size**2
+            end = start + t * frame_units
+            frames = torch.arange(start, end).view(t, frame_units)
+            # The last frame of an odd number above one has no partner and is left out.
+            first_units.append(frames[0 : max(t - 1, 1) : 2].flatten())
+            second_units.append(frames[min(t - 1, 1) :: 2].flatten())
+            start = end
+        first_units = torch.cat(first_units, dim=0).to(hidden_states.device)
+        second_units = torch.cat(second_units, dim=0).to(hidden_states.device)
+        return torch.cat([hidden_states[first_units], hidden_states[second_units]], dim=-1)
 
     def forward(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         blocks = hidden_states.reshape(-1, hidden_states.shape[-1] * self.spatial_merge_size**2)

@@ -421,9 +421,10 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
 
     def join_frames(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Puts the rows of the second frame of each pair beside those of the first."""
-        first, second = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
-        first, second = first.to(hidden_states.device), second.to(hidden_states.device)
-        return torch.cat([hidden_states[first], hidden_states[second]], dim=-1)
+        first_units, second_units = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
+        first_units = first_units.to(hidden_states.device)
+        second_units = second_units.to(hidden_states.device)
+        return torch.cat([hidden_states[first_units], hidden_states[second_units]], dim=-1)
 
     def forward(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         blocks = hidden_states.reshape(-1, hidden_states.shape[-1] * self.spatial_merge_size**2)
