@@ -43,10 +43,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RewriteRecord:
-    """What the rewrite passes read (digests by path), what they changed, and their report."""
+    """What the rewrite passes read, what they changed, what of it was written (digests by path),
+    and their report."""
 
     reads: Mapping[str, str]
     edits: Mapping[str, str]
+    files: Mapping[str, str]
     report: tuple[Mapping[str, Any], ...] = ()
 
 

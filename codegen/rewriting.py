@@ -17,26 +17,29 @@ from codegen.tree import Tree
 class Rewriting:
     """``edits`` are the texts that replace sources, ``files`` those of them (with helper modules)
     that belong into the output. ``known`` is set when an earlier run's result still holds; the
-    texts are not there then, only their ``digests``."""
+    texts are not there then (None for a file that is as that run wrote it), only ``digests``."""
 
     edits: Mapping[str, str] = field(default_factory=dict)
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | None] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     report: tuple[Mapping[str, Any], ...] = ()
     known: bool = False
 
 
 def recall_rewriting(tree: Tree, cache: Cache) -> Rewriting | None:
-    """The result of the last run, if nothing that the passes read has changed since."""
+    """The result of the last run, if nothing that the passes read or wrote has changed since."""
     record = cache.rewrite
     if record is None:
         return None
     if any(cache.digest(tree.root / path) != digest for path, digest in record.reads.items()):
         return None
+    written = record.files.items()
+    if any(cache.exact_digest(tree.output / path) != digest for path, digest in written):
+        return None
     definitions = {item.path for item in tree.definitions}
     if not definitions <= record.reads.keys():
         return None
-    return Rewriting({}, {}, record.edits, record.report, True)
+    return Rewriting({}, dict.fromkeys(record.files), record.edits, record.report, True)
 
 
 def run_rewriting(
@@ -57,7 +60,8 @@ def run_rewriting(
     digests = {path: digest_text(text) for path, text in result.edits.items()}
     report = tuple(asdict(record) for record in result.report)
     reads = {path: cache.digest(tree.root / path) for path in library.read_paths}
-    cache.rewrite = RewriteRecord(reads, digests, report)
+    written = {path: digest_text(text) for path, text in files.items()}
+    cache.rewrite = RewriteRecord(reads, digests, written, report)
     return Rewriting(dict(result.edits), files, digests, report)
 
 

@@ -197,9 +197,7 @@ def _with_rewritten(
     by_path = {outcome.definition: index for index, outcome in enumerate(outcomes)}
     result = list(outcomes)
     for path, text in rewriting.files.items():
-        old = read_generated(tree.output / path)
-        state = State.FRESH if old == text else State.MISSING if old is None else State.STALE
-        file = FileOutcome(path, state, old, text)
+        file = _rewritten_outcome(tree, path, text)
         if path in by_path:
             known = result[by_path[path]]
             result[by_path[path]] = replace(known, files=(*known.files, file))
@@ -207,6 +205,14 @@ def _with_rewritten(
             name = path.rpartition("/")[2].removesuffix(".py").removeprefix("modeling_")
             result.append(ModelOutcome(name, path, (file,)))
     return result
+
+
+def _rewritten_outcome(tree: Tree, path: str, text: str | None) -> FileOutcome:
+    if text is None:
+        return FileOutcome(path, State.FRESH)
+    old = read_generated(tree.output / path)
+    state = State.FRESH if old == text else State.MISSING if old is None else State.STALE
+    return FileOutcome(path, state, old, text)
 
 
 def _without_collisions(outcomes: Sequence[ModelOutcome]) -> list[ModelOutcome]:

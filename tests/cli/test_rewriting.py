@@ -1,0 +1,72 @@
+"""``sync --rewrite`` on a library tree: what the passes changed is there after every run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.trees import Sandbox
+
+_ENCODER = '''\
+"""Alpha, written by hand: boundaries of the frames in its forward."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class AlphaMLP(nn.Module):
+    def forward(self, states):
+        return states * 2
+
+
+class AlphaModel(nn.Module):
+    def forward(self, rows, grid_thw):
+        per_frame = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        bounds = F.pad(per_frame.cumsum(dim=0, dtype=torch.int32), (1, 0), value=0)
+        for layer in self.layers:
+            rows = layer(rows, cu_seqlens=bounds)
+        return rows
+'''
+_HELPER = "src/transformers/modeling_vision_utils.py"
+_SOURCE = "src/transformers/models/alpha/modeling_alpha.py"
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*.py"))
+    }
+
+
+@pytest.mark.parametrize("lost", ["everything", _HELPER, _SOURCE, "edited helper"])
+def test_lost_files_are_written_again(checkout: Sandbox, lost: str) -> None:
+    """The cache remembers what the passes found, not that it is still there."""
+    (checkout.root / _SOURCE).write_text(_ENCODER, encoding="utf-8")
+    folder = checkout.root.parent / "out"
+    command = ("sync", "--rewrite", "--output", str(folder))
+    assert checkout.run(*command).code == 0
+    expected = _texts(folder)
+    assert "get_vision_cu_seqlens(grid_thw)" in expected[_SOURCE]
+    assert _HELPER in expected
+    for place in [folder / lost] if lost in expected else folder.rglob("*.py"):
+        if lost != "edited helper":
+            place.unlink()
+        elif place == folder / _HELPER:
+            place.write_text("", encoding="utf-8")
+    assert checkout.run("check", *command[1:]).code == 1
+    assert checkout.run(*command).code == 0
+    assert _texts(folder) == expected
+
+
+def test_second_run_counts_the_same_files(checkout: Sandbox) -> None:
+    (checkout.root / _SOURCE).write_text(_ENCODER, encoding="utf-8")
+    command = ("sync", "--rewrite", "--output", str(checkout.root.parent / "out"))
+    first = checkout.run(*command, "--format", "json").json
+    second = checkout.run(*command, "--format", "json").json
+    paths = [
+        [file["path"] for m in run["models"] for file in m["files"]] for run in (first, second)
+    ]
+    assert sorted(paths[0]) == sorted(paths[1])
+    assert all(file["state"] == "fresh" for m in second["models"] for file in m["files"])
