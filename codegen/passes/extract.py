@@ -263,7 +263,11 @@ class Planner:
             node = function.body[match.statement]
             start, end = text.statement_lines(node)
             edits.append(
-                Edit(start, end, block(new_lines(match, node, plan.renames), text.indent(node)))
+                Edit(
+                    start,
+                    end,
+                    block(new_lines(match, function, node, plan.renames), text.indent(node)),
+                )
             )
             if isinstance(node, ast.Return):
                 continue

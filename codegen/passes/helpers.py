@@ -33,6 +33,7 @@ POS_EMBED = Helper(
 )
 
 TEMPORAL_PAIRS = Helper("get_temporal_pair_indices", VISION, ("first_units", "second_units"))
+BLOCK_ORDER = Helper("get_block_permutation", VISION, ("block_order",), "num_tokens")
 FLATTENED = Helper("flatten_video_grid", VISION, ("flattened_video_grid_thw",))
 
 CHUNKS = Helper("chunk_and_pad_features", AUDIO, ("padded_feature", "chunk_lengths"))
@@ -52,6 +53,7 @@ HELPER_MODULES = {
     **{name: helper.module for name, helper in LIFTED.items()},
     "chunked_eighth_lengths": AUDIO,
     "flatten_video_grid": VISION,
+    "get_block_permutation": VISION,
     "get_half_pixel_indices": VISION,
     "get_segment_ids": VISION,
     "get_segment_mask": VISION,

@@ -188,8 +188,10 @@ def _match_early(study: Study, statement: int, name: str, values: list[Any] | No
     if flat is not None:
         if all(_same(v, reference.cu_seqlens(g)) for v, g in zip(flat, grids)):
             return Match(statement, helpers.CU_SEQLENS, (name,), (study.grid,))
-        return _match_pairs(study, statement, name, flat) or _match_window(
-            study, statement, name, flat
+        return (
+            _match_pairs(study, statement, name, flat)
+            or _match_order(study, statement, name, flat)
+            or _match_window(study, statement, name, flat)
         )
     if pairs is not None and all(v.shape[1] == 3 for v in pairs):
         return _match_frames(study, statement, name, pairs)
@@ -247,6 +249,21 @@ def _match_pairs(study: Study, statement: int, name: str, values: list[np.ndarra
             names = (name, "") if position == 0 else ("", name)
             return Match(statement, helpers.TEMPORAL_PAIRS, names, (study.grid, *found))
     return None
+
+
+def _match_order(study: Study, statement: int, name: str, values: list[np.ndarray]) -> Match | None:
+    """Raster positions of the patches in block-major order; blocks of one patch are no order."""
+    grids = [probe.grid for probe in study.probes]
+
+    def is_order(i: int, args: tuple[Any, ...]) -> bool:
+        if not isinstance(args[0], int) or args[0] < 2 or not _fits(grids[i], args[0]):
+            return False
+        return _same(values[i], reference.block_order(grids[i], args[0]))
+
+    found = _search(study, ("merge",), is_order)
+    if found is None:
+        return None
+    return Match(statement, helpers.BLOCK_ORDER, (name,), (study.grid, *found))
 
 
 def _match_window(

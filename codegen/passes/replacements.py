@@ -6,7 +6,9 @@ import ast
 import re
 
 from codegen.passes.flow import Effect
-from codegen.passes.helpers import POS_EMBED, TEMPORAL_PAIRS
+from codegen.passes.helpers import BLOCK_ORDER, POS_EMBED, TEMPORAL_PAIRS
+from codegen.passes.modules import Function, parameters
+from codegen.passes.probe.trace import assigned_names
 from codegen.passes.recognise import Match
 
 
@@ -28,9 +30,11 @@ def replaced_effect(match: Match) -> Effect:
     return Effect(frozenset(uses), names, names)
 
 
-def helper_lines(match: Match, renames: dict[str, str]) -> list[str]:
+def helper_lines(match: Match, function: Function, renames: dict[str, str]) -> list[str]:
     """Source lines that replace a matched statement."""
-    call = f"{match.helper.name}({', '.join(match.arguments)})"
+    total = ordered_rows(match, function)
+    arguments = [*match.arguments, *([f"{match.helper.total}={total}"] if total else [])]
+    call = f"{match.helper.name}({', '.join(arguments)})"
     if match.helper is POS_EMBED:
         table, (name,) = match.rows, match.names
         return [
@@ -43,9 +47,33 @@ def helper_lines(match: Match, renames: dict[str, str]) -> list[str]:
     return [f"{', '.join(outputs)} = {call}"]
 
 
-def new_lines(match: Match, node: ast.stmt, renames: dict[str, str]) -> list[str]:
+def ordered_rows(match: Match, function: Function) -> str:
+    """The number of rows that an order is applied to, in a method that takes these rows.
+
+    Empty unless all that the order is an index of is ``rows`` or ``self.module(rows)``, with one
+    parameter as rows. The helper compares this number with the grid where it can read it.
+    """
+    if match.helper is not BLOCK_ORDER:
+        return ""
+    name, found = match.names[0], set()
+    for statement in function.body[match.statement + 1 :]:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Subscript) and _mentions(node.slice, name):
+                found |= {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)} - {"self"}
+    changed = {n for statement in function.body for n in assigned_names(statement)}
+    known = found & set(parameters(function)[1:]) - changed
+    return f"{found.pop()}.shape[0]" if len(found) == 1 and known == found else ""
+
+
+def _mentions(node: ast.expr, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
+
+
+def new_lines(
+    match: Match, function: Function, node: ast.stmt, renames: dict[str, str]
+) -> list[str]:
     """The helper call, and ``.to(x.device)`` where the statement had it for indices into ``x``."""
-    lines = helper_lines(match, renames)
+    lines = helper_lines(match, function, renames)
     value = getattr(node, "value", None)
     if match.helper is not TEMPORAL_PAIRS or not isinstance(value, ast.Call):
         return lines

@@ -13,8 +13,6 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from utils.modeling_vision_utils import get_block_permutation
-
 from ..qwen2_vl.modeling_qwen2_vl import Qwen2VLForConditionalGeneration, Qwen2VLModel
 from ..video_llama_3.modeling_video_llama_3 import (
     VideoLlama3PreTrainedModel,
@@ -216,10 +214,17 @@ class PaddleOCRProjector(nn.Module):
 
     def forward(self, image_features: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Returns one row per block, shape `(num_blocks, text width)`."""
-        order = get_block_permutation(
-            grid_thw, self.spatial_merge_size, num_tokens=image_features.shape[0]
-        )
-        blocks = self.pre_norm(image_features)[order.to(image_features.device)]
+        merge_size = self.spatial_merge_size
+        block_order = []
+        start = 0
+        for t, h, w in grid_thw.tolist():
+            end = start + t * h * w
+            patches = torch.arange(start, end)
+            patches = patches.view(t, h // merge_size, merge_size, w // merge_size, merge_size)
+            block_order.append(patches.transpose(2, 3).flatten())
+            start = end
+        block_order = torch.cat(block_order, dim=0)
+        blocks = self.pre_norm(image_features)[block_order.to(image_features.device)]
         return self.linear_2(self.act(self.linear_1(blocks.view(-1, self.hidden_size))))
 
 

@@ -461,10 +461,10 @@ class PaddleOCRProjector(nn.Module):
 
     def forward(self, image_features: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Returns one row per block, shape `(num_blocks, text width)`."""
-        order = get_block_permutation(
+        block_order = get_block_permutation(
             grid_thw, self.spatial_merge_size, num_tokens=image_features.shape[0]
         )
-        blocks = self.pre_norm(image_features)[order.to(image_features.device)]
+        blocks = self.pre_norm(image_features)[block_order.to(image_features.device)]
         return self.linear_2(self.act(self.linear_1(blocks.view(-1, self.hidden_size))))
 
 

@@ -16,9 +16,11 @@ from utils.modeling_audio_utils import (  # noqa: E402
 )
 from utils.modeling_vision_utils import (  # noqa: E402
     flatten_video_grid,
+    get_block_permutation,
     get_half_pixel_indices,
     get_pos_embed_indices,
     get_rotary_pos_ids,
+    get_temporal_pair_indices,
     get_unshuffle_indices,
     get_vision_cu_seqlens,
     get_window_index,
@@ -33,6 +35,9 @@ def test_definitions_equal_the_helpers(rows: list[list[int]]) -> None:
     assert (reference.cu_seqlens(grid) == get_vision_cu_seqlens(given).numpy()).all()
     assert (reference.rotary_pos_ids(grid, 2) == get_rotary_pos_ids(given, 2).numpy()).all()
     assert (reference.flattened_frames(grid) == flatten_video_grid(given).numpy()).all()
+    assert (reference.block_order(grid, 2) == get_block_permutation(given, 2).numpy()).all()
+    for left, right in zip(reference.temporal_pairs(grid, 2), get_temporal_pair_indices(given, 2)):
+        assert (left == right.numpy()).all()
     expected = reference.window_index(grid, 2, 32, 4)
     assert expected is not None
     for left, right in zip(expected, get_window_index(given, 2, 32, 4)):

@@ -36,6 +36,17 @@ def rotary_pos_ids(grid: Ints, merge: int | Ints) -> Ints:
     return np.concatenate(pieces)
 
 
+def block_order(grid: Ints, merge: int) -> Ints:
+    """Raster position of the patch at every block-major position: ``(N,)``."""
+    pieces, offset = [], 0
+    for t, h, w in grid.tolist():
+        for _ in range(t):
+            rows, cols = block_positions(h, w, merge).T
+            pieces.append(offset + rows * w + cols)
+            offset += h * w
+    return np.concatenate(pieces)
+
+
 def cu_seqlens(grid: Ints) -> Ints:
     """Boundaries of one segment per frame: ``(F + 1,)``."""
     lengths = [h * w for t, h, w in grid.tolist() for _ in range(t)]
