@@ -1,11 +1,17 @@
 """Keyword arguments of multimodal models that carry tensors computed ahead of time.
 
 At model level such a keyword has the prefix of its modality (``image_cu_seqlens``), so that one call can
-hold those of several; an encoder takes the bare name.
+hold those of several; an encoder takes the bare name, and checks that it fits the other inputs. The
+checks look at shapes, and at values where reading them costs nothing: on the CPU, and never while a
+graph is captured.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import torch
+
+from utils.packed import is_tracing
 
 MODALITIES = ("image", "video", "audio")
 
@@ -44,3 +50,58 @@ def encoder_inputs(kwargs: Mapping[str, Any], modality: str) -> dict[str, Any]:
         if owner in ("", modality):
             found[name] = value
     return found
+
+
+def check_shape(name: str, tensor: torch.Tensor, shape: Sequence[int | None]) -> None:
+    """Refuse a given tensor of another shape than the inputs need.
+
+    Args:
+        name: of the argument.
+        tensor: what was given for it.
+        shape: the sizes it must have; None for one that is free.
+
+    Raises:
+        ValueError: another number of dimensions, or another size in one that is not free.
+    """
+    if is_tracing():
+        return
+    fits = tensor.ndim == len(shape) and all(
+        size is None or size == actual for size, actual in zip(shape, tensor.shape)
+    )
+    if not fits:
+        sizes = ", ".join("any" if size is None else str(size) for size in shape)
+        raise _refused(name, f"has shape {tuple(tensor.shape)}, these inputs need ({sizes})")
+
+
+def check_rows(name: str, tensor: torch.Tensor, counts: torch.Tensor) -> None:
+    """Refuse indices whose number is not the sum of `counts`, which is read on the CPU only.
+
+    Raises:
+        ValueError: not one dimension, or another number.
+    """
+    readable = not is_tracing() and counts.device.type == "cpu"
+    check_shape(name, tensor, (int(counts.sum()) if readable else None,))
+
+
+def check_boundaries(name: str, boundaries: torch.Tensor, rows: int) -> None:
+    """Refuse segment boundaries `(num_segments + 1,)` that do not lead from 0 to `rows`.
+
+    Raises:
+        ValueError: not one dimension, no integers, fewer than two, or another first or last value.
+    """
+    if is_tracing():
+        return
+    check_shape(name, boundaries, (None,))
+    if boundaries.is_floating_point() or boundaries.shape[0] < 2:
+        kind = f"{boundaries.dtype} {tuple(boundaries.shape)}"
+        raise _refused(name, f"must hold at least two integers, got {kind}")
+    if boundaries.device.type != "cpu":
+        return
+    first, last = int(boundaries[0]), int(boundaries[-1])
+    if (first, last) != (0, rows):
+        raise _refused(name, f"leads from {first} to {last}, these inputs have {rows} rows")
+
+
+def _refused(name: str, problem: str) -> ValueError:
+    hint = "compute it from the sizes of the same inputs, or leave it out"
+    return ValueError(f"{name} {problem}: {hint}")

@@ -11,34 +11,85 @@ class Helper:
 
     ``outputs`` are the names of its results, which are the optional parameters a lift adds;
     ``total`` is the keyword that makes the call capturable once the number of rows is known.
+    ``checks`` are the calls that refuse a given result which does not fit, as templates: ``{rows}``
+    stands for the number of rows, ``{args[0]}`` for the first argument of the helper.
     """
 
     name: str
     module: str
     outputs: tuple[str, ...]
     total: str = ""
+    checks: tuple[str, ...] = ()
 
 
 VISION = "modeling_vision_utils"
 AUDIO = "modeling_audio_utils"
 
-CU_SEQLENS = Helper("get_vision_cu_seqlens", VISION, ("cu_seqlens",))
-ROTARY_POS_IDS = Helper("get_rotary_pos_ids", VISION, ("rotary_pos_ids",), "num_tokens")
-IMAGE_POS_IDS = Helper("get_image_pos_ids", VISION, ("rotary_pos_ids",))
+CU_SEQLENS = Helper(
+    "get_vision_cu_seqlens",
+    VISION,
+    ("cu_seqlens",),
+    checks=('check_boundaries("cu_seqlens", cu_seqlens, {rows})',),
+)
+ROTARY_POS_IDS = Helper(
+    "get_rotary_pos_ids",
+    VISION,
+    ("rotary_pos_ids",),
+    "num_tokens",
+    ('check_shape("rotary_pos_ids", rotary_pos_ids, ({rows}, 2))',),
+)
+IMAGE_POS_IDS = Helper(
+    "get_image_pos_ids",
+    VISION,
+    ("rotary_pos_ids",),
+    checks=('check_shape("rotary_pos_ids", rotary_pos_ids, ({args[0]} * {args[1]}, 2))',),
+)
 WINDOW_INDEX = Helper(
-    "get_window_index", VISION, ("window_index", "cu_window_seqlens"), "num_tokens"
+    "get_window_index",
+    VISION,
+    ("window_index", "cu_window_seqlens"),
+    "num_tokens",
+    (
+        'check_shape("window_index", window_index, ({rows} // {args[1]}**2,))',
+        'check_boundaries("cu_window_seqlens", cu_window_seqlens, {rows})',
+    ),
 )
 POS_EMBED = Helper(
-    "get_pos_embed_indices", VISION, ("embed_indices", "bilinear_weights"), "num_tokens"
+    "get_pos_embed_indices",
+    VISION,
+    ("embed_indices", "bilinear_weights"),
+    "num_tokens",
+    (
+        'check_shape("embed_indices", embed_indices, (4, {rows}))',
+        'check_shape("bilinear_weights", bilinear_weights, (4, {rows}))',
+    ),
 )
 
 TEMPORAL_PAIRS = Helper("get_temporal_pair_indices", VISION, ("first_units", "second_units"))
 BLOCK_ORDER = Helper("get_block_permutation", VISION, ("block_order",), "num_tokens")
 FLATTENED = Helper("flatten_video_grid", VISION, ("flattened_video_grid_thw",))
 
-CHUNKS = Helper("chunk_and_pad_features", AUDIO, ("padded_feature", "chunk_lengths"))
-VALID_INDICES = Helper("get_valid_indices", AUDIO, ("valid_indices",))
-AUDIO_CU_SEQLENS = Helper("get_audio_cu_seqlens", AUDIO, ("cu_seqlens",))
+CHUNKS = Helper(
+    "chunk_and_pad_features",
+    AUDIO,
+    ("padded_feature", "chunk_lengths"),
+    checks=(
+        'check_shape("chunk_lengths", chunk_lengths, (None,))',
+        'check_shape("padded_feature", padded_feature, (*chunk_lengths.shape, None, None))',
+    ),
+)
+VALID_INDICES = Helper(
+    "get_valid_indices",
+    AUDIO,
+    ("valid_indices",),
+    checks=('check_rows("valid_indices", valid_indices, {law}(chunk_lengths))',),
+)
+AUDIO_CU_SEQLENS = Helper(
+    "get_audio_cu_seqlens",
+    AUDIO,
+    ("cu_seqlens",),
+    checks=('check_boundaries("cu_seqlens", cu_seqlens, valid_indices.shape[0])',),
+)
 POOL_INDICES = Helper("get_pool_indices", AUDIO, ("pool_indices",))
 
 LIFTED = {
@@ -59,7 +110,11 @@ HELPER_MODULES = {
     "get_segment_mask": VISION,
     "get_temporal_pair_indices": VISION,
     "get_unshuffle_indices": VISION,
+    "halved_lengths": AUDIO,
     "add_extra_tensors": "extra_tensors",
+    "check_boundaries": "precomputed_inputs",
+    "check_rows": "precomputed_inputs",
+    "check_shape": "precomputed_inputs",
     "encoder_inputs": "precomputed_inputs",
     "is_tracing": "packed",
     "split_precomputed": "precomputed_inputs",

@@ -7,8 +7,8 @@ Second of the passes, behind extract, whose helper calls it looks for.
                                                            cu_seqlens = get_...(grid_thw)
 
 A method that calls a lifted one computes the value itself, where it knows the number of tokens, and
-hands it on; so the outermost ``forward`` of an encoder accepts everything. A caller that passes its
-``**kwargs`` on needs no change.
+hands it on; one that only wraps an encoder hands on what it was given. So the outermost ``forward`` of
+an encoder accepts everything. A caller that passes its ``**kwargs`` on needs no change.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from codegen.passes.base import Record, model_of
-from codegen.passes.edits import Edit, SourceText, block
+from codegen.passes.edits import Edit, block
 from codegen.passes.helpers import LIFTED, ROTARY_POS_IDS, Helper
-from codegen.passes.modules import ClassInfo, Function, parameters, self_attribute
+from codegen.passes.modules import ClassInfo, Function, self_attribute
 from codegen.passes.processors import extend_processors
+from codegen.passes.rows import bind_arguments, rows_expression
 from codegen.passes.signature import docstring_edits, keyword_edit, signature_edits
 from codegen.passes.sink import sink_computations
 from codegen.passes.thread import thread_keywords
@@ -43,7 +44,10 @@ class HelperCall:
 
 @dataclass
 class Lifting:
-    """Everything that one method gets: helper calls to guard and calls to extend."""
+    """Everything that one method gets: helper calls to guard and calls to extend.
+
+    ``wrapped`` are the helpers that an inner encoder calls itself if it is not given their results.
+    """
 
     cls: ClassInfo
     function: Function
@@ -51,6 +55,7 @@ class Lifting:
     before: dict[str, ast.stmt] = field(default_factory=dict)
     extended: dict[int, tuple[ast.Call, list[str]]] = field(default_factory=dict)
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    wrapped: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> str:
@@ -192,6 +197,8 @@ class Lifter:
                     wanted.helper, tuple(t for t in arguments if t is not None)
                 )
                 own.before[name] = statement
+                if this != "self":
+                    own.wrapped.add(name)
                 own.paths[name] = (*lifting.path(name), own.place)
         if not own.calls:
             del self.liftings[id(function)]
@@ -221,8 +228,13 @@ class Lifter:
             edits = [edit for lifting in liftings for edit in self._edits(lifting)]
             self.workspace.edit(info, edits)
             for lifting in liftings:
-                for call in lifting.calls.values():
-                    self.workspace.need(info, call.helper.name)
+                for name, call in lifting.calls.items():
+                    if self._is_handed_on(lifting, name):
+                        continue
+                    self.workspace.need(info, name)
+                    for line in check_lines(call, self._rows(lifting, name)):
+                        for needed in re.findall(r"(\w+)\(", line):
+                            self.workspace.need(info, needed)
 
     def _edits(self, lifting: Lifting) -> list[Edit]:
         text, function = lifting.cls.module.text, lifting.function
@@ -230,7 +242,9 @@ class Lifter:
         edits += docstring_edits(text, function, lifting.names)
         inserted: dict[int, list[str]] = defaultdict(list)
         for name, call in lifting.calls.items():
-            lines = guard_lines(call, self._total(lifting, call.helper))
+            if self._is_handed_on(lifting, name):
+                continue
+            lines = guard_lines(call, self._rows(lifting, name))
             if call.statement is not None:
                 start, end = text.statement_lines(call.statement)
                 edits.append(Edit(start, end, block(lines, text.indent(call.statement))))
@@ -259,22 +273,14 @@ class Lifter:
                 )
             )
 
-    @staticmethod
-    def _total(lifting: Lifting, helper: Helper) -> str:
-        """Keyword with the number of rows, where the method has the hidden rows as its first input.
+    def _is_handed_on(self, lifting: Lifting, name: str) -> bool:
+        """Tell whether the inner encoder knows the number of rows and the method does not."""
+        return name in lifting.wrapped and not self._rows(lifting, name)
 
-        That is so for a ``forward`` that hands segment boundaries to its layers and adds or removes no
-        batch axis.
-        """
-        function = lifting.function
-        if not helper.total or function.name != "forward":
-            return ""
-        nodes = list(ast.walk(function))
-        if not any(isinstance(n, ast.keyword) and n.arg == "cu_seqlens" for n in nodes):
-            return ""
-        if any(isinstance(n, ast.Attribute) and n.attr in ("unsqueeze", "squeeze") for n in nodes):
-            return ""
-        return f", {helper.total}={parameters(function)[1]}.shape[0]"
+    def _rows(self, lifting: Lifting, name: str) -> str:
+        """The number of rows, where the helper call ``name`` is guarded."""
+        before = lifting.calls[name].statement or lifting.before[name]
+        return rows_expression(self.index, lifting.cls, lifting.function, before)
 
 
 def helper_call(statement: ast.stmt) -> HelperCall | None:
@@ -292,23 +298,28 @@ def helper_call(statement: ast.stmt) -> HelperCall | None:
     return HelperCall(helper, tuple(ast.unparse(arg) for arg in statement.value.args), statement)
 
 
-def guard_lines(call: HelperCall, total: str) -> list[str]:
-    """Lines that compute a helper's results unless they were given."""
-    outputs = call.helper.outputs
+def guard_lines(call: HelperCall, rows: str) -> list[str]:
+    """Lines that compute a helper's results unless they were given, and check those that were."""
+    outputs, total = call.helper.outputs, call.helper.total
     test = " or ".join(f"{name} is None" for name in outputs)
-    line = f"    {', '.join(outputs)} = {call.helper.name}({', '.join(call.arguments)}{total})"
+    arguments = ", ".join((*call.arguments, *([f"{total}={rows}"] if total and rows else ())))
+    line = f"    {', '.join(outputs)} = {call.helper.name}({arguments})"
+    lines = [f"if {test}:", line]
     if len(line) + 8 > 119:
         opening = f"    {', '.join(outputs)} = {call.helper.name}("
-        return [f"if {test}:", opening, f"        {', '.join(call.arguments)}{total}", "    )"]
-    return [f"if {test}:", line]
+        lines = [f"if {test}:", opening, f"        {arguments}", "    )"]
+    checks = check_lines(call, rows)
+    return [*lines, "else:", *[f"    {check}" for check in checks]] if checks else lines
 
 
-def bind_arguments(call: ast.Call, function: Function, text: SourceText) -> dict[str, str]:
-    """Parameter names of a method with the texts a call gives for them."""
-    names = parameters(function)[1:]
-    bound = {name: text.source(arg) for name, arg in zip(names, call.args)}
-    bound.update({k.arg: text.source(k.value) for k in call.keywords if k.arg})
-    return bound
+def check_lines(call: HelperCall, rows: str) -> list[str]:
+    """Calls that refuse given results of another size, as far as the size is known in the method."""
+    law = call.arguments[1] if len(call.arguments) > 1 else "halved_lengths"
+    return [
+        template.format(args=call.arguments, rows=rows, law=law)
+        for template in call.helper.checks
+        if rows or "{rows}" not in template
+    ]
 
 
 def substitute(argument: str, bound: dict[str, str], this: str) -> str | None:

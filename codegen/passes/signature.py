@@ -18,7 +18,8 @@ OPTIONAL = "torch.Tensor | None = None"
 def signature_edits(text: SourceText, function: Function, names: Sequence[str]) -> list[Edit]:
     """Give a function optional tensor parameters; one that exists without default gets None.
 
-    New parameters come last, in front of ``**kwargs``.
+    New parameters come last, in front of ``**kwargs``. Where a parameter without default follows, an
+    existing one keeps its place and has to be given, None at least.
     """
     given, optional = _parameter_sources(text, function)
     existing = {name for name, _ in given}
@@ -32,12 +33,22 @@ def signature_edits(text: SourceText, function: Function, names: Sequence[str]) 
             source = (
                 source if " | None" in source else f"{source} | None" if ":" in source else source
             )
-            source = f"{source} = None"
+            source = f"{source} = None" if _can_be_left_out(function, name, names) else source
         parts.append(source)
     cut = len(parts) - 1 if function.args.kwarg else len(parts)
     parts[cut:cut] = [f"{name}: {OPTIONAL}" for name in missing]
     start, end = _signature_span(text, function)
     return [Edit(start, end, _layout(text, function, start, end, parts))]
+
+
+def _can_be_left_out(function: Function, name: str, optional: Sequence[str]) -> bool:
+    """Tell whether no positional parameter behind ``name`` has to be given."""
+    args = function.args
+    plain = [arg.arg for arg in (*args.posonlyargs, *args.args)]
+    if name not in plain:
+        return True
+    behind = plain[plain.index(name) + 1 : len(plain) - len(args.defaults)]
+    return set(behind) <= set(optional)
 
 
 def _parameter_sources(

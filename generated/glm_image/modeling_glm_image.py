@@ -31,7 +31,12 @@ from utils.modeling_vision_utils import (
     get_vision_cu_seqlens,
 )
 from utils.packed import is_tracing
-from utils.precomputed_inputs import encoder_inputs, split_precomputed
+from utils.precomputed_inputs import (
+    check_boundaries,
+    check_shape,
+    encoder_inputs,
+    split_precomputed,
+)
 
 
 @dataclass
@@ -437,12 +442,16 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
             rotary_pos_ids = get_rotary_pos_ids(
                 grid_thw, self.spatial_merge_size, num_tokens=pixel_values.shape[0]
             )
+        else:
+            check_shape("rotary_pos_ids", rotary_pos_ids, (pixel_values.shape[0], 2))
         hidden_states = self.embeddings(
             hidden_states, grid_thw, self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
         )
 
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, pixel_values.shape[0])
 
         for blk in self.blocks:
             hidden_states = blk(hidden_states, cu_seqlens=cu_seqlens, **kwargs)

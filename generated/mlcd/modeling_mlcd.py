@@ -19,6 +19,7 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from utils.modeling_vision_utils import get_image_pos_ids
+from utils.precomputed_inputs import check_shape
 
 
 class MLCDRotaryEmbedding(nn.Module):
@@ -47,6 +48,10 @@ class MLCDRotaryEmbedding(nn.Module):
         device = self.inv_freq.device
         if rotary_pos_ids is None:
             rotary_pos_ids = get_image_pos_ids(num_patches_height, num_patches_width)
+        else:
+            check_shape(
+                "rotary_pos_ids", rotary_pos_ids, (num_patches_height * num_patches_width, 2)
+            )
         positions = torch.arange(
             max(num_patches_height, num_patches_width), device=device, dtype=self.inv_freq.dtype
         )

@@ -35,7 +35,12 @@ from utils.modeling_vision_utils import (
     get_vision_cu_seqlens,
 )
 from utils.packed import is_tracing
-from utils.precomputed_inputs import encoder_inputs, split_precomputed
+from utils.precomputed_inputs import (
+    check_boundaries,
+    check_shape,
+    encoder_inputs,
+    split_precomputed,
+)
 
 
 class PaddleOCRVisionRotaryEmbedding(nn.Module):
@@ -316,12 +321,16 @@ class PaddleOCRVisionEncoder(nn.Module):
     ) -> torch.Tensor:
         if rotary_pos_ids is None:
             rotary_pos_ids = get_rotary_pos_ids(grid_thw, 1, num_tokens=hidden_states.shape[0])
+        else:
+            check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
 
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(

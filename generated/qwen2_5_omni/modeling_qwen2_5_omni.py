@@ -33,6 +33,7 @@ from utils.modeling_audio_utils import (
     get_audio_cu_seqlens,
     get_pool_indices,
     get_valid_indices,
+    halved_lengths,
 )
 from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
@@ -42,7 +43,13 @@ from utils.modeling_vision_utils import (
     get_window_index,
 )
 from utils.packed import is_tracing
-from utils.precomputed_inputs import encoder_inputs, split_precomputed
+from utils.precomputed_inputs import (
+    check_boundaries,
+    check_rows,
+    check_shape,
+    encoder_inputs,
+    split_precomputed,
+)
 
 
 @dataclass
@@ -474,6 +481,8 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
             rotary_pos_ids = get_rotary_pos_ids(
                 grid_thw, self.spatial_merge_size, num_tokens=hidden_states.shape[0]
             )
+        else:
+            check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
         if window_index is None or cu_window_seqlens is None:
             window_index, cu_window_seqlens = get_window_index(
@@ -483,6 +492,13 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
                 self.patch_size,
                 num_tokens=hidden_states.shape[0],
             )
+        else:
+            check_shape(
+                "window_index",
+                window_index,
+                (hidden_states.shape[0] // self.spatial_merge_size**2,),
+            )
+            check_boundaries("cu_window_seqlens", cu_window_seqlens, hidden_states.shape[0])
 
         seq_len = hidden_states.shape[0]
         units = seq_len // self.spatial_merge_unit
@@ -495,6 +511,8 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
 
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
 
         for layer_num, blk in enumerate(self.blocks):
             whole_frame = layer_num in self.fullatt_block_indexes
@@ -766,6 +784,9 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                     else None
                 ),
             )
+        else:
+            check_shape("chunk_lengths", chunk_lengths, (None,))
+            check_shape("padded_feature", padded_feature, (*chunk_lengths.shape, None, None))
         padded_feature = padded_feature.to(self.conv1.weight.dtype)
 
         # The bias makes the padding non-zero, and the second convolution would look at it.
@@ -778,12 +799,16 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
 
         if valid_indices is None:
             valid_indices = get_valid_indices(chunk_lengths)
+        else:
+            check_rows("valid_indices", valid_indices, halved_lengths(chunk_lengths))
         hidden_states = padded_embed.flatten(0, 1)[valid_indices]
         if is_tracing():
             # Attention asks whether there is more than one row, which a gathered size leaves open
             torch._check(hidden_states.shape[0] > 1)
         if cu_seqlens is None:
             cu_seqlens = get_audio_cu_seqlens(chunk_lengths)
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, valid_indices.shape[0])
 
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)

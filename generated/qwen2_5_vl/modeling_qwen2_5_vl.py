@@ -34,7 +34,12 @@ from utils.modeling_vision_utils import (
     get_window_index,
 )
 from utils.packed import is_tracing
-from utils.precomputed_inputs import encoder_inputs, split_precomputed
+from utils.precomputed_inputs import (
+    check_boundaries,
+    check_shape,
+    encoder_inputs,
+    split_precomputed,
+)
 
 
 class Qwen2_5_VLRMSNorm(nn.Module):
@@ -403,6 +408,8 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
             rotary_pos_ids = get_rotary_pos_ids(
                 grid_thw, self.spatial_merge_size, num_tokens=hidden_states.shape[0]
             )
+        else:
+            check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
         if window_index is None or cu_window_seqlens is None:
             window_index, cu_window_seqlens = get_window_index(
@@ -412,6 +419,13 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
                 self.patch_size,
                 num_tokens=hidden_states.shape[0],
             )
+        else:
+            check_shape(
+                "window_index",
+                window_index,
+                (hidden_states.shape[0] // self.spatial_merge_size**2,),
+            )
+            check_boundaries("cu_window_seqlens", cu_window_seqlens, hidden_states.shape[0])
 
         seq_len = hidden_states.shape[0]
         units = seq_len // self.spatial_merge_unit
@@ -424,6 +438,8 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
 
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
 
         for layer_num, blk in enumerate(self.blocks):
             whole_frame = layer_num in self.fullatt_block_indexes

@@ -42,7 +42,13 @@ from utils.modeling_vision_utils import (
     get_vision_cu_seqlens,
 )
 from utils.packed import is_tracing
-from utils.precomputed_inputs import encoder_inputs, split_precomputed
+from utils.precomputed_inputs import (
+    check_boundaries,
+    check_rows,
+    check_shape,
+    encoder_inputs,
+    split_precomputed,
+)
 
 
 @dataclass
@@ -447,6 +453,9 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
                 self.spatial_merge_size,
                 num_tokens=hidden_states.shape[0],
             )
+        else:
+            check_shape("embed_indices", embed_indices, (4, hidden_states.shape[0]))
+            check_shape("bilinear_weights", bilinear_weights, (4, hidden_states.shape[0]))
         hidden_states = hidden_states + self.fast_pos_embed_interpolate(
             grid_thw, embed_indices=embed_indices, bilinear_weights=bilinear_weights
         )
@@ -454,12 +463,16 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
             rotary_pos_ids = get_rotary_pos_ids(
                 grid_thw, self.spatial_merge_size, num_tokens=hidden_states.shape[0]
             )
+        else:
+            check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
 
         deepstack_features = []
         for layer_num, blk in enumerate(self.blocks):
@@ -731,6 +744,9 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
                     else None
                 ),
             )
+        else:
+            check_shape("chunk_lengths", chunk_lengths, (None,))
+            check_shape("padded_feature", padded_feature, (*chunk_lengths.shape, None, None))
         padded_feature = padded_feature.to(self.conv2d1.weight.dtype).unsqueeze(1)
 
         # A few chunks at a time bound the memory of the convolutions.
@@ -746,6 +762,8 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
 
         if valid_indices is None:
             valid_indices = get_valid_indices(chunk_lengths, chunked_eighth_lengths)
+        else:
+            check_rows("valid_indices", valid_indices, chunked_eighth_lengths(chunk_lengths))
         hidden_states = padded_embed.flatten(0, 1)[valid_indices]
         if is_tracing():
             # Attention asks whether there is more than one row, which a gathered size leaves open
@@ -754,6 +772,8 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
             cu_seqlens = get_audio_cu_seqlens(
                 chunk_lengths, feature_lens, self.n_window_infer, self.n_window
             )
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, valid_indices.shape[0])
 
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)

@@ -34,7 +34,12 @@ from utils.modeling_vision_utils import (
     get_vision_cu_seqlens,
 )
 from utils.packed import is_tracing
-from utils.precomputed_inputs import encoder_inputs, split_precomputed
+from utils.precomputed_inputs import (
+    check_boundaries,
+    check_shape,
+    encoder_inputs,
+    split_precomputed,
+)
 
 
 @dataclass
@@ -408,6 +413,9 @@ class Qwen3VLVisionModel(Qwen3VLPreTrainedModel):
                 self.spatial_merge_size,
                 num_tokens=hidden_states.shape[0],
             )
+        else:
+            check_shape("embed_indices", embed_indices, (4, hidden_states.shape[0]))
+            check_shape("bilinear_weights", bilinear_weights, (4, hidden_states.shape[0]))
         hidden_states = hidden_states + self.fast_pos_embed_interpolate(
             grid_thw, embed_indices=embed_indices, bilinear_weights=bilinear_weights
         )
@@ -415,12 +423,16 @@ class Qwen3VLVisionModel(Qwen3VLPreTrainedModel):
             rotary_pos_ids = get_rotary_pos_ids(
                 grid_thw, self.spatial_merge_size, num_tokens=hidden_states.shape[0]
             )
+        else:
+            check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
 
         deepstack_features = []
         for layer_num, blk in enumerate(self.blocks):

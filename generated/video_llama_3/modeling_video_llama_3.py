@@ -33,7 +33,12 @@ from utils.modeling_vision_utils import (
     get_vision_cu_seqlens,
 )
 from utils.packed import is_tracing
-from utils.precomputed_inputs import encoder_inputs, split_precomputed
+from utils.precomputed_inputs import (
+    check_boundaries,
+    check_shape,
+    encoder_inputs,
+    split_precomputed,
+)
 
 
 @dataclass
@@ -421,12 +426,16 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
             rotary_pos_ids = get_rotary_pos_ids(
                 grid_thw, merge_sizes, num_tokens=pixel_values.shape[0]
             )
+        else:
+            check_shape("rotary_pos_ids", rotary_pos_ids, (pixel_values.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, merge_sizes, rotary_pos_ids=rotary_pos_ids)
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
+        else:
+            check_boundaries("cu_seqlens", cu_seqlens, pixel_values.shape[0])
 
         hidden_states = self.embeddings(pixel_values.type(self.dtype))
         hidden_states = self.encoder(

@@ -1,0 +1,83 @@
+"""Checks of given tensors: what fits passes, anything else is refused by name."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from utils.precomputed_inputs import check_boundaries, check_rows, check_shape
+
+HINT = "compute it from the sizes of the same inputs, or leave it out"
+
+
+def test_what_fits_passes() -> None:
+    check_shape("rotary_pos_ids", torch.zeros(6, 2), (6, 2))
+    check_shape("padded_feature", torch.zeros(3, 8, 5), (3, None, None))
+    check_rows("valid_indices", torch.zeros(7), torch.tensor([3, 4]))
+    check_boundaries("cu_seqlens", torch.tensor([0, 4, 4, 6], dtype=torch.int32), 6)
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        pytest.param(
+            lambda: check_shape("rotary_pos_ids", torch.zeros(5, 2), (6, 2)),
+            "rotary_pos_ids has shape (5, 2), these inputs need (6, 2)",
+            id="another size",
+        ),
+        pytest.param(
+            lambda: check_shape("padded_feature", torch.zeros(3, 8), (3, None, None)),
+            "padded_feature has shape (3, 8), these inputs need (3, any, any)",
+            id="another rank",
+        ),
+        pytest.param(
+            lambda: check_rows("valid_indices", torch.zeros(6), torch.tensor([3, 4])),
+            "valid_indices has shape (6,), these inputs need (7)",
+            id="another number",
+        ),
+        pytest.param(
+            lambda: check_boundaries("cu_seqlens", torch.tensor([0, 4]), 6),
+            "cu_seqlens leads from 0 to 4, these inputs have 6 rows",
+            id="another end",
+        ),
+        pytest.param(
+            lambda: check_boundaries("cu_seqlens", torch.tensor([4, 6]), 6),
+            "cu_seqlens leads from 4 to 6, these inputs have 6 rows",
+            id="another start",
+        ),
+        pytest.param(
+            lambda: check_boundaries("cu_seqlens", torch.tensor([6]), 6),
+            "cu_seqlens must hold at least two integers, got torch.int64 (1,)",
+            id="lengths instead of boundaries",
+        ),
+        pytest.param(
+            lambda: check_boundaries("cu_seqlens", torch.tensor([0.0, 6.0]), 6),
+            "cu_seqlens must hold at least two integers, got torch.float32 (2,)",
+            id="no integers",
+        ),
+        pytest.param(
+            lambda: check_boundaries("cu_seqlens", torch.tensor([[0, 6]]), 6),
+            "cu_seqlens has shape (1, 2), these inputs need (any)",
+            id="two dimensions",
+        ),
+    ],
+)
+def test_anything_else_is_refused(check: Callable[[], None], message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        check()
+    assert str(caught.value) == f"{message}: {HINT}"
+
+
+def test_checks_leave_no_trace_in_a_graph() -> None:
+    """One graph serves all sizes: what is refused in eager mode is not even looked at."""
+
+    def refused(x: torch.Tensor, boundaries: torch.Tensor) -> torch.Tensor:
+        check_shape("x", x, (boundaries.shape[0], 2))
+        check_boundaries("boundaries", boundaries, x.shape[0])
+        return x + 1
+
+    compiled = torch.compile(refused, fullgraph=True, backend="eager")
+    x = torch.zeros(3, 2)
+    assert torch.equal(compiled(x, torch.tensor([0, 1])), x + 1)
+    with pytest.raises(ValueError, match="^x has shape"):
+        refused(x, torch.tensor([0, 1]))
