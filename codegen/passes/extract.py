@@ -201,8 +201,11 @@ class Planner:
         gone = {n for n, _, _ in lookups if any(child is n for child in ast.walk(statement))}
         if not gone:
             return whole
-        tables = {n.value.id for n in gone if isinstance(n.value, ast.Name)}
-        return Effect(whole.uses - tables, whole.changes, whole.sets)
+        tables = [node for lookup in gone for node in ast.walk(lookup.value)]
+        names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+        kept = {n.id for n in names if n not in tables}
+        uses = {n.id for n in names if n in tables} - kept
+        return Effect(whole.uses - uses, whole.changes, whole.sets)
 
     @staticmethod
     def _is_complete(

@@ -16,16 +16,23 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
 from codegen.passes.helpers import LIFTED, ROTARY_POS_IDS, Helper
+from codegen.passes.hoist import hoist_positions
 from codegen.passes.modules import ClassInfo, Function, self_attribute
 from codegen.passes.processors import extend_processors
-from codegen.passes.rows import bind_arguments, rows_expression
-from codegen.passes.signature import docstring_edits, keyword_edit, signature_edits
+from codegen.passes.rows import rows_expression
+from codegen.passes.signature import (
+    bind_arguments,
+    docstring_edits,
+    keyword_edit,
+    signature_edits,
+    substitute,
+)
 from codegen.passes.sink import sink_computations
 from codegen.passes.thread import thread_keywords
 from codegen.passes.workspace import Workspace
@@ -75,8 +82,9 @@ class Lifting:
 def lift(workspace: Workspace) -> None:
     """Lift every helper call of the workspace."""
     sink_computations(workspace)
+    fixed = hoist_positions(workspace)
     lifter = Lifter(workspace)
-    lifter.collect()
+    lifter.collect(fixed)
     lifter.thread()
     lifter.write()
     thread_keywords(workspace)
@@ -92,9 +100,11 @@ class Lifter:
         self.index = workspace.index
         self.liftings: dict[int, Lifting] = {}
 
-    def collect(self) -> None:
-        """Find the helper calls that extraction left."""
+    def collect(self, fixed: Collection[tuple[str, str]]) -> None:
+        """Find the helper calls that extraction left, but for modules whose parameters are fixed."""
         for cls, function in self._methods():
+            if function.name == "forward" and (cls.module.source.module, cls.name) in fixed:
+                continue
             if not any(name in cls.module.segment(function) for name in LIFTED):
                 continue
             for statement in function.body:
@@ -315,17 +325,9 @@ def guard_lines(call: HelperCall, rows: str) -> list[str]:
 def check_lines(call: HelperCall, rows: str) -> list[str]:
     """Calls that refuse given results of another size, as far as the size is known in the method."""
     law = call.arguments[1] if len(call.arguments) > 1 else "halved_lengths"
+    args = [a if re.fullmatch(r"[\w.]+", a) else f"({a})" for a in call.arguments]
     return [
-        template.format(args=call.arguments, rows=rows, law=law)
+        template.format(args=args, rows=rows, law=law)
         for template in call.helper.checks
         if rows or "{rows}" not in template
     ]
-
-
-def substitute(argument: str, bound: dict[str, str], this: str) -> str | None:
-    """A helper argument as the caller writes it; None if the caller does not give it."""
-    if argument.startswith("self."):
-        return this + argument[len("self") :]
-    if argument.isidentifier():
-        return bound.get(argument)
-    return argument

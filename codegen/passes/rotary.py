@@ -17,6 +17,13 @@ from codegen.passes.probe.interp import Interpreter
 from codegen.passes.probe.values import Freq
 from codegen.passes.workspace import Workspace
 
+POSITION_FORWARD = (
+    "def forward(self, position_ids: torch.Tensor) -> torch.Tensor:",
+    "    position_ids = position_ids.to(self.inv_freq.device)",
+    "    return (position_ids.unsqueeze(-1) * self.inv_freq).flatten(1)",
+)
+"""Lines of the method that rewritten rotary modules get."""
+
 
 class RotaryTables:
     """The rotary modules to rewrite, by identity of their class node.
@@ -126,9 +133,12 @@ def rotary_edits(info: ModuleInfo, cls: ClassInfo) -> list[Edit]:
     function = cls.methods["forward"]
     start, _ = info.text.statement_lines(function)
     _, end = info.text.statement_lines(function)
-    lines = [
-        "def forward(self, position_ids: torch.Tensor) -> torch.Tensor:",
-        "    position_ids = position_ids.to(self.inv_freq.device)",
-        "    return (position_ids.unsqueeze(-1) * self.inv_freq).flatten(1)",
-    ]
-    return [Edit(start, end, block(lines, " " * function.col_offset))]
+    return [Edit(start, end, block(POSITION_FORWARD, " " * function.col_offset))]
+
+
+def is_position_forward(function: Function) -> bool:
+    """Tell whether a ``forward`` is the product of position ids and inverse frequencies."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return parameters(function) == ["self", "position_ids"] and [
+        ast.unparse(node) for node in body
+    ] == [line.strip() for line in POSITION_FORWARD[1:]]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 
-from codegen.passes.edits import SourceText
 from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.passes.signature import bind_arguments
 
 BOUNDARIES = "cu_seqlens"
 
@@ -103,11 +103,3 @@ def _is_unpacked(function: Function, name: str) -> bool:
             if len(sizes) > 2 and ast.unparse(node.value) in (f"{name}.shape", f"{name}.size()"):
                 return True
     return False
-
-
-def bind_arguments(call: ast.Call, function: Function, text: SourceText) -> dict[str, str]:
-    """Parameter names of a method with the texts a call gives for them."""
-    names = parameters(function)[1:]
-    bound = {name: text.source(arg) for name, arg in zip(names, call.args)}
-    bound.update({k.arg: text.source(k.value) for k in call.keywords if k.arg})
-    return bound

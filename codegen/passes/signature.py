@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from codegen.passes.edits import Edit, SourceText
 from codegen.passes.helpers import DOCUMENTATION
-from codegen.passes.modules import Function
+from codegen.passes.modules import Function, parameters
 
 MAX_LINE = 119
 _ENTRY = re.compile(r"\s*\w+ \(.+\):")
@@ -117,6 +117,23 @@ def _layout(
         return joined
     indent = " " * (function.col_offset + 4)
     return "\n" + "".join(f"{indent}{part},\n" for part in parts) + " " * function.col_offset
+
+
+def bind_arguments(call: ast.Call, function: Function, text: SourceText) -> dict[str, str]:
+    """Parameter names of a method with the texts a call gives for them."""
+    names = parameters(function)[1:]
+    bound = {name: text.source(arg) for name, arg in zip(names, call.args)}
+    bound.update({k.arg: text.source(k.value) for k in call.keywords if k.arg})
+    return bound
+
+
+def substitute(argument: str, bound: dict[str, str], this: str) -> str | None:
+    """A helper argument as the caller writes it; None if the caller does not give it."""
+    if argument.startswith("self."):
+        return this + argument[len("self") :]
+    if argument.isidentifier():
+        return bound.get(argument)
+    return argument
 
 
 def keyword_edit(text: SourceText, call: ast.Call, names: Sequence[str]) -> list[Edit]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from codegen.passes.base import Library, Record, Settings, model_of
+from codegen.passes.base import Library, Record, Settings, SourceFile, model_of
 from codegen.passes.edits import Edit, apply_edits
 from codegen.passes.helpers import HELPER_MODULES, VISION
 from codegen.passes.modules import ClassInfo, Index, ModuleInfo
@@ -69,6 +69,13 @@ class Workspace:
                         self._origins[info.source.path, cls.name, name] = function.lineno
         return found
 
+    def others(self) -> Iterator[SourceFile]:
+        """The other files that could be rewritten, in which nothing is of interest."""
+        for module in self.index.library.modules():
+            source = self.index.library.read(module) if module not in self._names else None
+            if source is not None:
+                yield source
+
     def classes(self, info: ModuleInfo) -> list[ClassInfo]:
         """Classes of a module."""
         found = (self.index.resolve(info.source.module, name) for name in info.classes)
@@ -89,6 +96,22 @@ class Workspace:
     def need(self, info: ModuleInfo, helper: str) -> None:
         """Ask for the import of a helper in a module."""
         self._needs.setdefault(info.source.module, set()).add(helper)
+
+    def forget(self, module: str, helper: str) -> None:
+        """Take back the import of a helper that a module no longer calls."""
+        info = self.index.get(module)
+        if info is None or helper not in info.imports:
+            return
+        if any(isinstance(n, ast.Name) and n.id == helper for n in ast.walk(info.tree)):
+            return
+        for node in info.tree.body:
+            if isinstance(node, ast.ImportFrom) and any(a.name == helper for a in node.names):
+                names = [alias.name for alias in node.names if alias.name != helper]
+                if names:
+                    edit = Edit(*info.text.span(node), import_line(_spelling(node), names))
+                else:
+                    edit = Edit(*info.text.statement_lines(node), "")
+                self.edit(info, [edit])
 
     def settle(self) -> None:
         """Apply what is queued; modules are parsed anew on their next use."""

@@ -38,24 +38,9 @@ class MLCDRotaryEmbedding(nn.Module):
         exponents = torch.arange(0, self.dim, 2, dtype=torch.float) / self.dim
         return 1.0 / (self.theta**exponents)
 
-    def forward(
-        self,
-        num_patches_height: int,
-        num_patches_width: int,
-        rotary_pos_ids: torch.Tensor | None = None,
-    ) -> torch.Tensor:
-        """Returns a tensor of shape `(num_patches_height * num_patches_width, head_dim // 2)`."""
-        device = self.inv_freq.device
-        if rotary_pos_ids is None:
-            rotary_pos_ids = get_image_pos_ids(num_patches_height, num_patches_width)
-        else:
-            check_shape(
-                "rotary_pos_ids", rotary_pos_ids, (num_patches_height * num_patches_width, 2)
-            )
-        positions = torch.arange(
-            max(num_patches_height, num_patches_width), device=device, dtype=self.inv_freq.dtype
-        )
-        return (rotary_pos_ids.to(self.inv_freq.device).unsqueeze(-1) * self.inv_freq).flatten(1)
+    def forward(self, position_ids: torch.Tensor) -> torch.Tensor:
+        position_ids = position_ids.to(self.inv_freq.device)
+        return (position_ids.unsqueeze(-1) * self.inv_freq).flatten(1)
 
 
 class MLCDVisionEmbeddings(nn.Module):
@@ -274,6 +259,7 @@ class MLCDVisionModel(MLCDPreTrainedModel):
     def forward(
         self,
         pixel_values: torch.FloatTensor,
+        rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes a batch of images of one size.
@@ -281,13 +267,27 @@ class MLCDVisionModel(MLCDPreTrainedModel):
         Args:
             pixel_values (`torch.FloatTensor` of shape `(num_images, num_channels, height, width)`):
                 The images; sides are rounded down to whole patches.
+            rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
+                Row and column of every patch for the rotary embedding. Computed from the grid if not given.
 
         Returns:
             All tokens after the last layer, and as `pooler_output` the normalised class tokens.
         """
-        rotary_pos_emb = self.vision_rotary_embedding(
-            pixel_values.shape[-2] // self.patch_size, pixel_values.shape[-1] // self.patch_size
-        )
+        if rotary_pos_ids is None:
+            rotary_pos_ids = get_image_pos_ids(
+                pixel_values.shape[-2] // self.patch_size, pixel_values.shape[-1] // self.patch_size
+            )
+        else:
+            check_shape(
+                "rotary_pos_ids",
+                rotary_pos_ids,
+                (
+                    (pixel_values.shape[-2] // self.patch_size)
+                    * (pixel_values.shape[-1] // self.patch_size),
+                    2,
+                ),
+            )
+        rotary_pos_emb = self.vision_rotary_embedding(rotary_pos_ids)
         rotary_pos_emb = rotary_pos_emb.to(self.class_pos_emb.device)
         rotary_pos_emb = torch.cat([self.class_pos_emb, rotary_pos_emb], dim=0)
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)

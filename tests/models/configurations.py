@@ -319,7 +319,7 @@ VISION_CASES = (
         MLCD_VISION,
         kind="images",
         grids=IMAGE_GRIDS,
-        tensors=(),
+        tensors=("rotary_pos_ids",),
     ),
 )
 

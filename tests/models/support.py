@@ -165,9 +165,10 @@ def precomputed(case: VisionCase | AudioCase, inputs: dict[str, Any]) -> dict[st
 
 
 def _vision_tensors(case: VisionCase, inputs: dict[str, Any]) -> dict[str, torch.Tensor]:
-    if not case.tensors:
-        return {}
     config = build_config(case.config_class, case.config, "sdpa")
+    if case.kind == "images":
+        rows, columns = (side // config.patch_size for side in inputs["pixel_values"].shape[-2:])
+        return {"rotary_pos_ids": vision.get_image_pos_ids(rows, columns)}
     grid = inputs["grid_thw"]
     merge = inputs.get("merge_sizes", getattr(config, "spatial_merge_size", 1))
     if case.kind == "raster":

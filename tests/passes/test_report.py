@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from codegen.passes import Record, rewrite_library
 from tests.passes.test_rules import GOLDEN, MARKER, DictLibrary, split_files
 
@@ -32,6 +34,69 @@ def test_a_kept_rotary_table_is_reported_at_the_call() -> None:
     assert len(left) == 1
     assert "keeps its table" in left[0].reason
     assert left[0].location.endswith(f":{line_of(case, 'self.rotary(32)')}")
+
+
+@pytest.mark.parametrize(
+    ("case", "reason", "place"),
+    [
+        ("with_unknown_caller", "a file that is not rewritten may call it", "modular_child.py:1"),
+        (
+            "replaced_by_an_heir",
+            "ChildRotary takes its place in ChildEncoder",
+            "modular_child.py:11",
+        ),
+    ],
+)
+def test_a_rotary_module_that_keeps_its_parameters_is_reported(
+    case: str, reason: str, place: str
+) -> None:
+    left = [r for r in report_of(f"lift/rotary_module_{case}.txt") if r.kind == "left"]
+    assert [r.reason for r in left] == [f"keeps its parameters: {reason}"]
+    assert left[0].location.endswith(place)
+
+
+USES = {
+    "self.rotary(*sizes)": "self.rotary(*sizes) is not understood",
+    "[self.rotary(grid_thw) for _ in rows]": "self.rotary(grid_thw) is not understood",
+    "self.map(self.rotary, grid_thw)": "self.map(self.rotary, grid_thw) is not understood",
+    "self.inner.rotary(grid_thw)": "self.inner.rotary is called from outside",
+    "TinyRotary()(grid_thw)": "it is not only held as an attribute in models/tiny/modeling_tiny.py",
+    "self.rotary()": "a call leaves a size to its default",
+    "self.rotary(grid_thw) - rotary_pos_ids": "the caller has another use for rotary_pos_ids",
+    "self.rotary(grid_thw) - emb": "the caller has another use for emb",
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_use_that_is_not_understood_keeps_a_rotary_module(use: str) -> None:
+    text = f"""import torch
+from torch import nn
+
+from ...modeling_vision_utils import get_rotary_pos_ids
+
+
+class TinyRotary(nn.Module):
+    def forward(self, grid_thw=None):
+        rotary_pos_ids = get_rotary_pos_ids(grid_thw, 2)
+        emb = (rotary_pos_ids.unsqueeze(-1) * self.inv_freq).flatten(1)
+        return emb.cos()
+
+
+class TinyEncoder(nn.Module):
+    def __init__(self, config):
+        self.rotary = TinyRotary()
+
+    def forward(self, rows, grid_thw):
+        return self.layers(rows, self.rotary(grid_thw))
+
+    def other(self, rows, grid_thw, sizes):
+        return {use}
+"""
+    result = rewrite_library(DictLibrary({"models/tiny/modeling_tiny.py": text}))
+    reasons = [r.reason for r in result.report if r.kind == "left"]
+    assert reasons == [f"keeps its parameters: {USES[use]}"]
+    for changed in result.edits.values():
+        assert "def forward(self, grid_thw=None" in changed
 
 
 def test_an_unknown_loop_is_reported_as_left() -> None:
