@@ -69,6 +69,7 @@ def extract(workspace: Workspace) -> None:
     planner = Planner(workspace)
     rotary = RotaryTables(workspace, planner.is_gone)
     plans: dict[str, list[Plan]] = defaultdict(list)
+    gone = extract_audio(workspace)
     for info in workspace.candidates():
         for cls in workspace.classes(info):
             for name in cls.methods:
@@ -76,7 +77,7 @@ def extract(workspace: Workspace) -> None:
                 if plan is not None:
                     plans[info.source.module].append(plan)
                 else:
-                    planner.report_left(cls, name)
+                    planner.report_left(cls, name, gone)
     rotary.check_callers()
     for info in workspace.candidates():
         edits: list[Edit] = []
@@ -96,7 +97,6 @@ def extract(workspace: Workspace) -> None:
                     )
                 )
         workspace.edit(info, edits)
-    extract_audio(workspace)
     workspace.settle()
 
 
@@ -329,7 +329,7 @@ class Planner:
             )
         )
 
-    def report_left(self, cls: ClassInfo, name: str) -> None:
+    def report_left(self, cls: ClassInfo, name: str, gone: set[ast.stmt]) -> None:
         """Report loops of a method that depend on sizes only, or read them on the host."""
         function, info = cls.methods[name], cls.module
         segment = info.segment(function)
@@ -340,7 +340,8 @@ class Planner:
             glance = study(self.index, cls, cls, function, 1)
             numbered = iter_statements(function)
             early = [n for i, n in numbered if glance is not None and understood(glance, i)]
-        for node in ast.walk(function):
+        kept = [statement for statement in function.body if statement not in gone]
+        for node in (inner for statement in kept for inner in ast.walk(statement)):
             if not isinstance(node, ast.For):
                 continue
             if node in early:

@@ -1,78 +1,43 @@
 """The audio part of extract: chunk, segment and gather tensors of encoders over packed mel frames.
 
-    chunk_lengths = ... ; padded, mask, mask_after = pad(features.split(chunk_lengths.tolist()), ...)
-        ->  padded_feature, chunk_lengths = chunk_and_pad_features(features, feature_lens, self.n_window)
-            valid_indices = get_valid_indices(chunk_lengths)
-    hidden = embed[mask_after]  ->  hidden = embed.flatten(0, 1)[valid_indices]
-
-Values are compared on probes, as for grids; the two known length laws are tried for what the
-convolutions leave.
+chunk_lengths = ... ; padded, mask, mask_after = pad(features.split(chunk_lengths.tolist()), ...)
+    ->  padded_feature, chunk_lengths = chunk_and_pad_features(features, feature_lens, self.n_window)
+        valid_indices = get_valid_indices(chunk_lengths)
+hidden = embed[mask_after]  ->  hidden = embed.flatten(0, 1)[valid_indices]
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-import numpy as np
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
 from codegen.passes.flow import Effect, dead_statements, effect
-from codegen.passes.helpers import AUDIO_CU_SEQLENS, CHUNKS, VALID_INDICES
-from codegen.passes.modules import ClassInfo, Function, Index, parameters
-from codegen.passes.probe import reference
-from codegen.passes.probe.interp import Interpreter
-from codegen.passes.probe.trace import Trace, iter_statements
-from codegen.passes.probe.values import Arr
-from codegen.passes.recognise import Study, understood
+from codegen.passes.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
+from codegen.passes.modules import ClassInfo, Function, parameters
+from codegen.passes.probe.trace import iter_statements
+from codegen.passes.recognise import understood
+from codegen.passes.recognise_audio import AudioMatch, AudioStudy, match_audio, study_lengths
 from codegen.passes.workspace import Workspace
 
-LENGTHS = (np.array([5, 13, 6]), np.array([4, 30, 17, 10]))
-LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "": reference.halved,
-    "chunked_eighth_lengths": reference.chunked_eighth,
-}
-
-Test = Callable[[int, np.ndarray], bool]
-
 
 @dataclass(frozen=True)
-class Found:
-    """A name, the statement that completes it, and the length law it was recognised with."""
+class AudioPlan:
+    """What one method gets: new lines by statement, dead statements, gathers that replace masks."""
 
-    name: str
-    statement: int
-    law: str = ""
-
-
-@dataclass(frozen=True)
-class AudioStudy:
-    """Traces of a method on the length probes with what the references need."""
-
-    study: Study
-    lens: str
-    window: str
-    chunks: tuple[np.ndarray, ...]
-
-    def find(
-        self, test: Test, law: str = "", *, late: bool = False, first: int = 0
-    ) -> Found | None:
-        """The first name, from statement ``first`` on, whose value passes a test on every probe."""
-        for number, _ in iter_statements(self.study.function):
-            if number < first:
-                continue
-            for name in sorted(self.study.traces[0].snapshots.get(number, {})):
-                values = [t.snapshots.get(number, {}).get(name) for t in self.study.traces]
-                arrays = [v.data for v in values if isinstance(v, Arr) and v.late == late]
-                if len(arrays) == len(values) and all(test(i, a) for i, a in enumerate(arrays)):
-                    return Found(name, number, law)
-        return None
+    lines: Mapping[int, tuple[str, ...]]
+    dead: frozenset[int]
+    lookups: tuple[ast.Subscript, ...]
 
 
-def extract_audio(workspace: Workspace) -> None:
-    """Rewrite the ``forward`` of every encoder that cuts packed frames into chunks."""
+def extract_audio(workspace: Workspace) -> set[ast.stmt]:
+    """Rewrite the ``forward`` of every encoder that cuts packed frames into chunks.
+
+    Returns the top-level statements that are gone, so that nobody reports them as left.
+    """
+    gone: set[ast.stmt] = set()
     for info in workspace.candidates():
         for cls in workspace.classes(info):
             function = cls.methods.get("forward")
@@ -80,7 +45,8 @@ def extract_audio(workspace: Workspace) -> None:
                 continue
             studied = study_lengths(workspace.index, cls, function)
             if studied is not None:
-                _rewrite(workspace, cls, studied)
+                gone |= _rewrite(workspace, cls, studied)
+    return gone
 
 
 def _worth(function: Function) -> bool:
@@ -90,191 +56,188 @@ def _worth(function: Function) -> bool:
     )
 
 
-def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStudy | None:
-    """Run a method on length probes; None unless it computes chunk lengths from a window scalar."""
-    lens = next(name for name in parameters(function) if name.endswith("_lens"))
-    traces: list[Trace] = []
-    hidden = []
-    for variant, lengths in enumerate(LENGTHS):
-        interpreter = Interpreter(index, variant, int(lengths.sum()))
-        traces.append(interpreter.run(cls, function, cls, {lens: Arr(lengths.copy())}))
-        hidden.append(interpreter.hidden)
-    study = Study(cls, cls, function, lens, "", (), tuple(traces), tuple(hidden))
-    for text in sorted(traces[0].scalars, key=len):
-        windows = [t.scalars.get(text, 0) for t in traces]
-        if min(windows) < 1:
-            continue
-        chunks = tuple(reference.chunk_lengths(n, w) for n, w in zip(LENGTHS, windows))
-        studied = AudioStudy(study, lens, text, chunks)
-        if studied.find(_is_one_of(chunks)) is not None:
-            return studied
-    return None
+def _rewrite(workspace: Workspace, cls: ClassInfo, studied: AudioStudy) -> set[ast.stmt]:
+    match, missing = match_audio(studied)
+    if match is None:
+        return _note_left(workspace, cls, studied, f"recognised, but not {missing}")
+    plan = _plan(studied, match)
+    taken = sorted(_taken(studied, match, plan))
+    if not plan.lookups:
+        return _note_left(workspace, cls, studied, f"whose mask {match.valid.name} selects no rows")
+    if taken:
+        return _note_left(workspace, cls, studied, f"whose name {taken[0]} holds something else")
+    workspace.edit(cls.module, _edits(cls, studied, plan))
+    _note_extracted(workspace, cls, studied, match)
+    return {studied.study.function.body[n] for n in {*plan.dead, *plan.lines}}
 
 
-def _is_one_of(expected: Sequence[np.ndarray], boolean: bool = False) -> Test:
-    """Test that a value on probe ``i`` is ``expected[i]``."""
-
-    def test(i: int, value: np.ndarray) -> bool:
-        if i >= len(expected) or (boolean and value.dtype != bool):
-            return False
-        return _equal(value, expected[i])
-
-    return test
-
-
-def _equal(left: np.ndarray, right: np.ndarray) -> bool:
-    return left.shape == right.shape and bool((left == right).all())
-
-
-def _padded(studied: AudioStudy) -> tuple[Found, str] | None:
-    """The padded chunks and the packed features they come from."""
-    for features in studied.study.hidden[0]:
-
-        def is_padded(i: int, value: np.ndarray, features: str = features) -> bool:
-            rows = studied.study.hidden[i].get(features)
-            return rows is not None and _equal(
-                value, reference.padded_chunks(rows, studied.chunks[i])
-            )
-
-        found = studied.find(is_padded, late=True)
-        if found is not None:
-            return found, features
-    return None
-
-
-def _valid(studied: AudioStudy) -> Found | None:
-    """The boolean mask of rows that exist after the convolutions."""
-    for law, function in LAWS.items():
-        masks = [reference.frame_mask(function(c)) for c in studied.chunks]
-        found = studied.find(_is_one_of(masks, boolean=True), law)
-        if found is not None:
-            return found
-    return None
-
-
-def _boundaries(studied: AudioStudy) -> tuple[Found, tuple[str, ...]] | None:
-    """The segment boundaries and the further arguments of the helper that gives them."""
-    for law, function in LAWS.items():
-        ends = [reference.chunk_boundaries(function(c)) for c in studied.chunks]
-        found = studied.find(_is_one_of(ends), law)
-        if found is not None:
-            return found, ()
-        for text in studied.study.traces[0].scalars:
-            arguments = (studied.lens, text, studied.window)
-            bounds = list(_windows(studied, function, text))
-            found = studied.find(_is_one_of(bounds), law)
-            if text != studied.window and found is not None:
-                return found, arguments
-    return None
-
-
-def _windows(
-    studied: AudioStudy, law: Callable[[np.ndarray], np.ndarray], text: str
-) -> Iterator[np.ndarray]:
-    for lengths, chunks, trace in zip(LENGTHS, studied.chunks, studied.study.traces):
-        ratio = trace.scalars.get(text, 0) // (2 * trace.scalars[studied.window])
-        if ratio > 0:
-            yield reference.window_boundaries(law(lengths), int(law(chunks).max()) * ratio)
-
-
-def _rewrite(workspace: Workspace, cls: ClassInfo, studied: AudioStudy) -> None:
-    padded, valid, segments = _padded(studied), _valid(studied), _boundaries(studied)
-    if padded is None or valid is None or segments is None:
-        return
-    # The two forms of the boundaries helper have their own length laws.
-    if bool(segments[1]) != bool(segments[0].law):
-        return
-    function, text = studied.study.function, cls.module.text
-    masks = studied.find(_is_one_of([reference.frame_mask(c)[:, None] for c in studied.chunks]))
-    lines = {padded[0].statement: _chunk_lines(studied, padded, valid, masks)}
-    arguments = ", ".join(("chunk_lengths", *segments[1]))
-    lines[segments[0].statement] = [f"cu_seqlens = {AUDIO_CU_SEQLENS.name}({arguments})"]
-    if segments[0].name != "cu_seqlens":
-        lines[segments[0].statement].append(f"{segments[0].name} = cu_seqlens")
-    lookups = [n for n in ast.walk(function) if _is_lookup(n, valid.name)]
-    names = {padded[0].name, "padded_feature", "chunk_lengths", *([masks.name] if masks else [])}
-    bounds = frozenset({"cu_seqlens", segments[0].name})
-    dead = _dead(studied, lines, lookups, frozenset(names), padded[1], bounds)
-    edits = [Edit(*text.statement_lines(function.body[n]), "") for n in dead]
-    for number, new in lines.items():
-        old = function.body[number]
-        edits.append(Edit(*text.statement_lines(old), block(new, text.indent(old))))
-    for node in lookups:
-        assert isinstance(node, ast.Subscript)
-        edits.append(
-            Edit(*text.span(node), f"{text.source(node.value)}.flatten(0, 1)[valid_indices]")
-        )
-    workspace.edit(cls.module, edits)
-    for helper in (CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS):
+def _note_extracted(
+    workspace: Workspace, cls: ClassInfo, studied: AudioStudy, match: AudioMatch
+) -> None:
+    pooled = [POOL_INDICES] if match.pairs is not None else []
+    for helper in (CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, *pooled):
         workspace.need(cls.module, helper.name)
         workspace.note(
             Record(
                 model_of(cls.module.source.module),
                 cls.name,
-                function.name,
+                studied.study.function.name,
                 "extracted",
-                cls.module.place(function.body[padded[0].statement]),
+                cls.module.place(studied.study.function.body[match.padded.statement]),
                 helper.name,
                 helper.outputs,
             )
         )
-    if valid.law:
-        workspace.need(cls.module, valid.law)
+    for law in {match.valid.law, match.pairs.law if match.pairs is not None else ""} - {""}:
+        workspace.need(cls.module, law)
 
 
-def _chunk_lines(
-    studied: AudioStudy, padded: tuple[Found, str], valid: Found, masks: Found | None
-) -> list[str]:
-    law = f", {valid.law}" if valid.law else ""
+def _note_left(
+    workspace: Workspace, cls: ClassInfo, studied: AudioStudy, what: str
+) -> set[ast.stmt]:
+    function = studied.study.function
+    place = cls.module.place(function.body[studied.found.statement])
+    reason = f"chunks of audio {what}: kept"
+    model = model_of(cls.module.source.module)
+    workspace.note(Record(model, cls.name, function.name, "left", place, reason=reason))
+    return set()
+
+
+def _plan(studied: AudioStudy, match: AudioMatch) -> AudioPlan:
+    """Lines for the matched statements, and what is dead once they are in place."""
+    function = studied.study.function
+    lookups = tuple(_lookups(function, match.valid.name))
+    lines = {
+        match.padded.statement: _chunk_lines(studied, match),
+        match.segments.statement: _segment_lines(match),
+    }
+    if match.pairs is not None:
+        lines[match.pairs.statement] = _pair_lines(studied, match)
+    dead = _dead(studied, match, lookups)
+    kept = [n for n, _ in iter_statements(function) if n not in dead and n not in lines]
+    first = match.padded.statement
+    if not any(_casts(function.body[number], match.padded.name) for number in kept):
+        lines[first].insert(2, f"{match.padded.name} = padded_feature.to(self.dtype).contiguous()")
+    elif match.padded.name != "padded_feature":
+        lines[first].insert(2, f"{match.padded.name} = padded_feature")
+    name = studied.found.name
+    if name != "chunk_lengths" and any(name in effect(function.body[n]).uses for n in kept):
+        lines[first].append(f"{name} = chunk_lengths")
+    return AudioPlan({n: tuple(new) for n, new in lines.items()}, dead, lookups)
+
+
+def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> list[Edit]:
+    function, text = studied.study.function, cls.module.text
+    edits = [Edit(*text.statement_lines(function.body[n]), "") for n in plan.dead]
+    for number, new in plan.lines.items():
+        old = function.body[number]
+        edits.append(Edit(*text.statement_lines(old), block(list(new), text.indent(old))))
+    for node in plan.lookups:
+        rows = text.source(node.value)
+        edits.append(Edit(*text.span(node), f"{rows}.flatten(0, 1)[valid_indices]"))
+    return edits
+
+
+def _chunk_lines(studied: AudioStudy, match: AudioMatch) -> list[str]:
+    law = f", {match.valid.law}" if match.valid.law else ""
+    arguments = f"{match.features}, {studied.lens}, {studied.window}"
     lines = [
-        f"padded_feature, chunk_lengths = {CHUNKS.name}({padded[1]}, {studied.lens}, {studied.window})",
+        f"padded_feature, chunk_lengths = {CHUNKS.name}({arguments})",
         f"valid_indices = {VALID_INDICES.name}(chunk_lengths{law})",
-        f"{padded[0].name} = padded_feature.to(self.dtype).contiguous()",
     ]
-    if masks is not None:
+    if match.masks is not None:
         frames = "torch.arange(padded_feature.shape[-1], device=padded_feature.device)"
         lengths = "chunk_lengths.to(padded_feature.device)"
-        lines.append(f"{masks.name} = ({frames} < {lengths}[:, None]).long().unsqueeze(1)")
+        lines.append(f"{match.masks.name} = ({frames} < {lengths}[:, None]).long().unsqueeze(1)")
     return lines
 
 
-def _is_lookup(node: ast.AST, mask: str) -> bool:
-    return (
-        isinstance(node, ast.Subscript)
-        and isinstance(node.slice, ast.Name)
-        and node.slice.id == mask
+def _segment_lines(match: AudioMatch) -> list[str]:
+    arguments = ", ".join(("chunk_lengths", *match.arguments))
+    lines = [f"cu_seqlens = {AUDIO_CU_SEQLENS.name}({arguments})"]
+    if match.segments.name != "cu_seqlens":
+        lines.append(f"{match.segments.name} = cu_seqlens")
+    return lines
+
+
+def _pair_lines(studied: AudioStudy, match: AudioMatch) -> list[str]:
+    assert match.pairs is not None
+    law = f", {match.pairs.law}" if match.pairs.law else ""
+    lines = [f"pool_indices = {POOL_INDICES.name}({studied.lens}{law})"]
+    if match.pairs.name != "pool_indices":
+        lines.append(f"{match.pairs.name} = pool_indices")
+    return lines
+
+
+def _casts(statement: ast.stmt, name: str) -> bool:
+    """Tell whether a statement converts a tensor of that name, so that its dtype is taken care of."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("to", "type")
+        and getattr(node.func.value, "id", "") == name
+        for node in ast.walk(statement)
     )
 
 
+def _lookups(function: Function, mask: str) -> Iterator[ast.Subscript]:
+    """Every ``rows[mask]``, also where the mask is moved to a device first."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Subscript) and _mask_name(node.slice) == mask:
+            yield node
+
+
+def _mask_name(node: ast.expr) -> str:
+    """``mask`` of ``mask`` and of ``mask.to(device)``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value if node.func.attr == "to" else node
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def _dead(
-    studied: AudioStudy,
-    lines: dict[int, list[str]],
-    lookups: list[ast.AST],
-    names: frozenset[str],
-    features: str,
-    bounds: frozenset[str],
+    studied: AudioStudy, match: AudioMatch, lookups: tuple[ast.Subscript, ...]
 ) -> frozenset[int]:
     """Statements that only fed what the helpers now give."""
     function = studied.study.function
     effects = [effect(statement) for statement in function.body]
     changed: dict[int, Effect] = {}
     for number, statement in enumerate(function.body):
-        gone = {
-            n.slice.id
-            for n in lookups
-            if _inside(n, statement)
-            and isinstance(n, ast.Subscript)
-            and isinstance(n.slice, ast.Name)
-        }
-        if gone:
+        inside = {id(node) for node in ast.walk(statement)}
+        if any(id(node) in inside for node in lookups):
             old = effects[number]
-            changed[number] = Effect(old.uses - gone, old.changes, old.sets)
-    first, last = min(lines), max(lines)
-    changed[first] = Effect(frozenset({features, studied.lens}), names, names)
-    changed[last] = Effect(frozenset({studied.lens}), bounds, bounds)
+            changed[number] = Effect(old.uses - {match.valid.name}, old.changes, old.sets)
+    lens = frozenset({studied.lens})
+    first = {match.padded.name, studied.found.name, "padded_feature", "chunk_lengths"}
+    first |= {match.masks.name} if match.masks is not None else set()
+    changed[match.padded.statement] = _gives(lens | {match.features}, first)
+    changed[match.segments.statement] = _gives(lens, {"cu_seqlens", match.segments.name})
+    if match.pairs is not None:
+        changed[match.pairs.statement] = _gives(lens, {"pool_indices", match.pairs.name})
     removable = [n for n, _ in iter_statements(function) if understood(studied.study, n)]
     return dead_statements(effects, removable, changed)
 
 
-def _inside(node: ast.AST, statement: ast.stmt) -> bool:
-    return any(child is node for child in ast.walk(statement))
+def _gives(uses: frozenset[str], names: set[str]) -> Effect:
+    return Effect(uses, frozenset(names), frozenset(names))
+
+
+def _taken(studied: AudioStudy, match: AudioMatch, plan: AudioPlan) -> set[str]:
+    """Canonical names that statements which stay give another value."""
+    wanted = {
+        "padded_feature": match.padded,
+        "chunk_lengths": studied.found,
+        "valid_indices": match.valid,
+        "cu_seqlens": match.segments,
+    }
+    if match.pairs is not None:
+        wanted["pool_indices"] = match.pairs
+    taken = set()
+    for number, statement in iter_statements(studied.study.function):
+        if number in plan.dead or number in plan.lines:
+            continue
+        changes = effect(statement).changes
+        for name, found in wanted.items():
+            # The source itself goes on changing its own name behind the place that is replaced.
+            if name in changes and (found.name != name or number < found.statement):
+                taken.add(name)
+    return taken

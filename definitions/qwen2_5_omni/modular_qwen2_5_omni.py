@@ -30,13 +30,6 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from utils.modeling_audio_utils import (
-    chunk_and_pad_features,
-    get_audio_cu_seqlens,
-    get_pool_indices,
-    get_valid_indices,
-)
-
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VisionTransformerPretrainedModel,
     Qwen2_5_VLPreTrainedModel,
@@ -240,9 +233,14 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         Returns:
             The rows of all clips as `last_hidden_state`.
         """
-        padded_feature, chunk_lengths = chunk_and_pad_features(
-            input_features, feature_lens, self.n_window
-        )
+        chunk_size = 2 * self.n_window
+        chunk_lengths = []
+        for length in feature_lens.tolist():
+            starts = range(0, length, chunk_size)
+            chunk_lengths += [min(chunk_size, length - start) for start in starts]
+        chunk_lengths = torch.tensor(chunk_lengths)
+        chunks = input_features.T.split(chunk_lengths.tolist())
+        padded_feature = nn.utils.rnn.pad_sequence(chunks, batch_first=True).transpose(1, 2)
         padded_feature = padded_feature.to(self.conv1.weight.dtype)
 
         # The bias makes the padding non-zero, and the second convolution would look at it.
@@ -253,15 +251,23 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         positions = self.positional_embedding(padded_embed.shape[1])
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
-        valid_indices = get_valid_indices(chunk_lengths)
-        hidden_states = padded_embed.flatten(0, 1)[valid_indices]
-        cu_seqlens = get_audio_cu_seqlens(chunk_lengths)
+        # From here on the rows of each chunk that are not padding, as one packed sequence.
+        row_lengths = (chunk_lengths - 1) // 2 + 1
+        row_mask = torch.arange(row_lengths.max()) < row_lengths.unsqueeze(1)
+        hidden_states = padded_embed[row_mask.to(padded_embed.device)]
+        cu_seqlens = F.pad(row_lengths.cumsum(0), (1, 0)).to(hidden_states.device, torch.int32)
 
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)
 
         # The mean of each pair of rows; a single last row of a clip has no partner and is left out.
-        pool_indices = get_pool_indices(feature_lens)
+        pool_indices = []
+        start = 0
+        for length in feature_lens.tolist():
+            end = start + (length - 1) // 2 + 1
+            pool_indices.append(torch.arange(start, end - 1, 2))
+            start = end
+        pool_indices = torch.cat(pool_indices, dim=0).to(hidden_states.device)
         hidden_states = (hidden_states[pool_indices] + hidden_states[pool_indices + 1]) / 2
         return BaseModelOutputWithPooling(last_hidden_state=self.proj(self.ln_post(hidden_states)))
 

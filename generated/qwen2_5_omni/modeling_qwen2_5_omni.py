@@ -787,6 +787,10 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         else:
             check_shape("chunk_lengths", chunk_lengths, (None,))
             check_shape("padded_feature", padded_feature, (*chunk_lengths.shape, None, None))
+        if valid_indices is None:
+            valid_indices = get_valid_indices(chunk_lengths)
+        else:
+            check_rows("valid_indices", valid_indices, halved_lengths(chunk_lengths))
         padded_feature = padded_feature.to(self.conv1.weight.dtype)
 
         # The bias makes the padding non-zero, and the second convolution would look at it.
@@ -797,10 +801,6 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         positions = self.positional_embedding(padded_embed.shape[1])
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
-        if valid_indices is None:
-            valid_indices = get_valid_indices(chunk_lengths)
-        else:
-            check_rows("valid_indices", valid_indices, halved_lengths(chunk_lengths))
         hidden_states = padded_embed.flatten(0, 1)[valid_indices]
         if is_tracing():
             # Attention asks whether there is more than one row, which a gathered size leaves open

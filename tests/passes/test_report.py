@@ -106,6 +106,24 @@ def test_an_unknown_loop_is_reported_as_left() -> None:
     assert records[0].location.endswith(f":{line_of(case, 'for t, h, w')}")
 
 
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ("audio_chunks_name_taken", "whose name chunk_lengths holds something else"),
+        ("audio_chunks_mask_multiplied", "whose mask exists selects no rows"),
+    ],
+)
+def test_audio_chunks_that_stay_are_reported(case: str, reason: str) -> None:
+    place = line_of(f"extract/{case}.txt", "sizes = torch.tensor")
+    found = [r for r in report_of(f"extract/{case}.txt") if reason in r.reason]
+    assert [r.location.rpartition(":")[2] for r in found] == [str(place)]
+
+
+def test_loops_that_helpers_replace_are_not_reported_as_left() -> None:
+    kinds = {r.kind for r in report_of("extract/audio_chunks_by_loop.txt")}
+    assert kinds == {"extracted", "lifted", "captured"}
+
+
 def test_a_tree_with_its_own_helpers_says_so(tmp_path: Path) -> None:
     text = (
         "from ...vision_utils import get_vision_cu_seqlens\n\n\nclass Tiny:\n    grid_thw = None\n"

@@ -61,7 +61,8 @@ def _full(fill: Any) -> Callable[[Sequence[Any], dict[str, Any]], Arr]:
             shape = kwargs.get("size", args[0] if args else None)
             value = kwargs["fill_value"] if "fill_value" in kwargs else args[-1]
             return _typed(np.full(sizes([shape]), array(value)), kwargs)
-        return _typed(np.full(sizes(args or [kwargs["size"]]), value), kwargs)
+        # Without a dtype these are floats, unlike the fill value of torch.full.
+        return _typed(np.full(sizes(args or [kwargs["size"]]), float(value)), kwargs)
 
     return make
 
@@ -145,6 +146,16 @@ def _where(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
     return Arr(np.where(array(args[0]), array(args[1]), array(args[2])), is_late(list(args)))
 
 
+def _div(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
+    rounding: dict[Any, Callable[[np.ndarray], np.ndarray]] = {"floor": np.floor, "trunc": np.trunc}
+    result = array(args[0]) / array(args[1])
+    mode = kwargs.get("rounding_mode")
+    if mode is not None:
+        whole = array(args[0]).dtype.kind == "i" and array(args[1]).dtype.kind == "i"
+        result = rounding[mode](result).astype(np.int64 if whole else result.dtype)
+    return Arr(np.asarray(result), is_late(list(args)))
+
+
 def _searchsorted(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
     ends, wanted = array(args[0]), array(args[1])
     if kwargs.get("right") or kwargs.get("side") == "right":
@@ -186,6 +197,7 @@ _FUNCTIONS: dict[str, Callable[[Sequence[Any], dict[str, Any]], Any]] = {
     "is_compiling": lambda a, k: False,
     "is_tensor": lambda a, k: isinstance(a[0], Arr),
     "floor_divide": lambda a, k: Arr(array(a[0]) // array(a[1])),
+    "div": _div,
 }
 
 

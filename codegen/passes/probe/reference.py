@@ -187,3 +187,13 @@ def window_boundaries(lengths: Ints, window: int) -> Ints:
     """Boundaries of windows of ``window`` rows inside each audio of ``lengths`` rows."""
     pieces = [min(window, n - start) for n in lengths.tolist() for start in range(0, n, window)]
     return chunk_boundaries(np.asarray(pieces))
+
+
+def pair_starts(lengths: Ints) -> Ints:
+    """First row of every pair of neighbouring rows of one audio; a single last row has no pair."""
+    starts: list[int] = []
+    offset = 0
+    for length in lengths.tolist():
+        starts += range(offset, offset + length - 1, 2)
+        offset += length
+    return np.asarray(starts)
