@@ -210,12 +210,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
+    from codegen.progress import show_progress
     from codegen.verification import verify_tree
     from codegen.verify import format_table
 
-    results = verify_tree(arguments)
+    with show_progress(arguments.format == "json", "verifying") as progress:
+        results, absent = verify_tree(arguments, progress)
     if arguments.format == "json":
         print(json.dumps([asdict(result) for result in results], indent=2))
     else:
-        print(format_table(results))
+        print(format_table(results, absent))
     return EXIT_OK if results and all(result.ok for result in results) else EXIT_DIFFERS

@@ -10,7 +10,7 @@ _WIDTH = 30
 
 
 @contextlib.contextmanager
-def show_progress(hidden: bool) -> Iterator[Callable[[int, int], None]]:
+def show_progress(hidden: bool, doing: str = "expanding") -> Iterator[Callable[[int, int], None]]:
     """Yield a function that takes (done, total) and draws the bar on standard error."""
     if hidden or not sys.stderr.isatty():
         yield lambda done, total: None
@@ -22,7 +22,7 @@ def show_progress(hidden: bool) -> Iterator[Callable[[int, int], None]]:
         drawn = True
         filled = _WIDTH * done // max(total, 1)
         bar = "█" * filled + "░" * (_WIDTH - filled)
-        print(f"\r  expanding {bar} {done}/{total}", end="", file=sys.stderr, flush=True)
+        print(f"\r  {doing} {bar} {done}/{total}", end="", file=sys.stderr, flush=True)
 
     try:
         yield draw

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 from codegen.cache import cache_folder
 from codegen.errors import CodegenError, fail
 from codegen.sync import Options, sync
 from codegen.tree import open_tree
-from codegen.verify import CheckResult, VerifyOptions, verify
+from codegen.verify import CheckResult, VerifyOptions, absent_models, verify
 from codegen.verify.cases import CaseError
 
 
-def verify_tree(arguments: argparse.Namespace) -> tuple[CheckResult, ...]:
+def verify_tree(
+    arguments: argparse.Namespace, progress: Callable[[int, int], None]
+) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
     """Run the verification that the command line asks for.
 
+    Returns the results and, where no models were named, the known models that the tree does not have.
     The rewritten files are kept in the cache folder, so that a second run only redoes what changed.
     Raises CodegenError for unknown models, a tree that is no library, or a failed process.
     """
@@ -43,9 +47,10 @@ def verify_tree(arguments: argparse.Namespace) -> tuple[CheckResult, ...]:
         arguments.checks,
         arguments.cases,
         arguments.backend,
+        progress=progress,
     )
     try:
-        return verify(options)
+        return verify(options), () if arguments.models else absent_models(options)
     except (CaseError, RuntimeError) as error:
         raise fail("verify", str(error)) from None
 

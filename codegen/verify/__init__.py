@@ -7,6 +7,20 @@ original package through an import hook, so that nothing installed is touched.
 from __future__ import annotations
 
 from codegen.verify.cases import Case, load_cases
-from codegen.verify.run import CheckResult, VerifyOptions, format_table, verify
+from codegen.verify.run import (
+    CheckResult,
+    VerifyOptions,
+    absent_models,
+    format_table,
+    verify,
+)
 
-__all__ = ["Case", "CheckResult", "VerifyOptions", "format_table", "load_cases", "verify"]
+__all__ = [
+    "Case",
+    "CheckResult",
+    "VerifyOptions",
+    "absent_models",
+    "format_table",
+    "load_cases",
+    "verify",
+]

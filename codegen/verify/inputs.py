@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ def build(case: Case, package: str, attention: str, dtype: torch.dtype) -> torch
         encoder = getattr(importlib.import_module(module_name), function)(attention)
     else:
         module = importlib.import_module(f"{package}.{case.module}")
-        cls = getattr(module, case.encoder)
+        cls = find_class(module, case.encoder)
         config = config_class(cls)(**case.config)
         config._attn_implementation = attention
         encoder = cls(config)
@@ -32,6 +33,17 @@ def build(case: Case, package: str, attention: str, dtype: torch.dtype) -> torch
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
     result: torch.nn.Module = encoder.to(dtype).eval()
     return result
+
+
+def find_class(module: ModuleType, name: str) -> Any:
+    """The class of a module, however its release spells it: `A_BModel` is found as `ABModel`.
+
+    Raises:
+        AttributeError: no class has such a name.
+    """
+    wanted = name.replace("_", "").lower()
+    spelled = [found for found in vars(module) if found.replace("_", "").lower() == wanted]
+    return getattr(module, spelled[0] if len(spelled) == 1 else name)
 
 
 def config_class(cls: type) -> Any:

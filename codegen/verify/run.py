@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.verify.cases import CaseError, load_cases, load_whole_names
+from codegen.verify.cases import Case, CaseError, load_cases, load_whole_names
+
+Progress = Callable[[int, int], None]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -21,7 +24,8 @@ class VerifyOptions:
     """What to verify.
 
     ``root`` is the original package folder (it contains ``models``), ``overlay`` a folder with the
-    rewritten files laid out like it. ``names`` are cases or models; empty means all.
+    rewritten files laid out like it. ``names`` are cases or models; empty means all that the tree has.
+    ``progress`` is called with the number of checks done and of all.
     """
 
     root: Path
@@ -32,6 +36,7 @@ class VerifyOptions:
     cases: Path | None = None
     backend: str = "aot_eager"
     python: str = sys.executable
+    progress: Progress = lambda done, total: None
 
 
 @dataclass(frozen=True)
@@ -66,15 +71,27 @@ def verify(options: VerifyOptions) -> tuple[CheckResult, ...]:
             "backend": options.backend,
             "folder": folder,
         }
-        _process(options, {**job, "role": "original"}, Path(folder) / "original.json")
+        results = Path(folder) / "results.jsonl"
+        total = _expected(options, names)
+        _process(options, {**job, "role": "original"}, folder, lambda: None)
         _process(
             options,
             {**job, "role": "rewritten", "overlay": str(options.overlay.resolve())},
-            Path(folder) / "rewritten.json",
+            folder,
+            lambda: options.progress(len(_lines(results)), total),
         )
-        results = Path(folder) / "results.jsonl"
-        lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    return tuple(CheckResult(**json.loads(line)) for line in lines)
+        return tuple(CheckResult(**json.loads(line)) for line in _lines(results))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _expected(options: VerifyOptions, names: Sequence[str]) -> int:
+    """How many checks a run consists of."""
+    cases = sum(name in load_cases(options.cases) for name in names)
+    wholes = sum(name in load_whole_names() for name in names) if "m" in options.checks else 0
+    return cases * len(options.attention) * len(options.checks.replace("m", "")) + wholes
 
 
 def select(options: VerifyOptions) -> list[str]:
@@ -82,7 +99,9 @@ def select(options: VerifyOptions) -> list[str]:
     known = load_cases(options.cases)
     known_wholes = load_whole_names()
     if not options.names:
-        return [*known, *[name for name in known_wholes if name not in known]]
+        names = [*known, *[name for name in known_wholes if name not in known]]
+        gone = absent_models(options)
+        return [name for name in names if _model(name, known) not in gone]
     chosen = []
     for wanted in options.names:
         found = [name for name, case in known.items() if wanted in (name, case.model)]
@@ -95,27 +114,49 @@ def select(options: VerifyOptions) -> list[str]:
     return chosen
 
 
-def _process(options: VerifyOptions, job: dict[str, object], path: Path) -> None:
+def absent_models(options: VerifyOptions) -> tuple[str, ...]:
+    """Models of the built-in cases that the tree does not have: there is nothing to verify."""
+    known = load_cases(options.cases)
+    names = [*known, *load_whole_names()]
+    models = dict.fromkeys(
+        _model(n, known) for n in names if n not in known or not known[n].factory
+    )
+    return tuple(m for m in models if not (options.root / "models" / m).is_dir())
+
+
+def _model(name: str, known: Mapping[str, Case]) -> str:
+    return known[name].model if name in known else name
+
+
+def _process(
+    options: VerifyOptions, job: dict[str, object], folder: str, tick: Callable[[], None]
+) -> None:
+    """Run one role in a process of its own, calling ``tick`` until it ends."""
+    path, log = (Path(folder) / f"{job['role']}.{suffix}" for suffix in ("json", "log"))
     path.write_text(json.dumps(job), encoding="utf-8")
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(REPOSITORY), environment.get("PYTHONPATH", "")]
     )
-    done = subprocess.run(
-        [options.python, "-m", "codegen.verify.worker", str(path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(
-            f"the {job['role']} process failed:\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
-        )
+    command = [options.python, "-m", "codegen.verify.worker", str(path)]
+    with (
+        log.open("w", encoding="utf-8") as out,
+        subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT) as process,
+    ):
+        try:
+            while process.poll() is None:
+                tick()
+                time.sleep(0.1)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        output = log.read_text(encoding="utf-8", errors="replace")[-4000:]
+        raise RuntimeError(f"the {job['role']} process failed:\n{output}")
 
 
-def format_table(results: Sequence[CheckResult]) -> str:
-    """One line per case and attention, one column per check; misses are listed below."""
+def format_table(results: Sequence[CheckResult], absent: Sequence[str] = ()) -> str:
+    """One line per case and attention, one column per check; misses and absent models are listed below."""
     checks = sorted({r.check for r in results})
     rows: dict[tuple[str, str], dict[str, CheckResult]] = {}
     for result in results:
@@ -130,6 +171,8 @@ def format_table(results: Sequence[CheckResult]) -> str:
         f"miss: {r.case} {r.attention} ({r.check}) {r.note or f'difference {r.difference:.1e}'}"
         for r in misses
     ]
+    if absent:
+        lines.append(f"not in this tree: {', '.join(absent)}")
     lines.append(f"{len(results) - len(misses)} of {len(results)} checks hold")
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from codegen.verify.cases import Case
-from codegen.verify.inputs import Inputs, config_class, grid_inputs
+from codegen.verify.inputs import Inputs, config_class, find_class, grid_inputs
 
 DATA = Path(__file__).with_name("wholes.json")
 GRIDS = {"image": [[1, 4, 4], [1, 6, 4]], "video": [[2, 4, 4]]}
@@ -51,7 +51,7 @@ def build_whole(whole: Whole, package: str) -> torch.nn.Module:
     """Build the model with reproducible weights, in eval mode and float32."""
     torch.manual_seed(0)
     module = importlib.import_module(f"{package}.{whole.entry.get('module', whole.vision.module)}")
-    cls = getattr(module, whole.entry["class"])
+    cls = find_class(module, whole.entry["class"])
     text = {**whole.defaults["text"], **whole.entry["text"]}
     vision = dict(whole.vision.config)
     if "hidden_size" in text and "out_hidden_size" in vision:
@@ -118,13 +118,19 @@ def _prompt(whole: Whole, kind: str, grid: Any) -> tuple[list[int], list[int]]:
     start: int = ids.get("vision_start_token_id") or ids[f"{side}_start_token_id"]
     end: int = ids.get("vision_end_token_id") or ids[f"{side}_end_token_id"]
     tokens, types = [20, 21], [0, 0]
+    # Where frames look like images, the ids around them tell a video; early releases go by these.
+    around = video and entry.get("video_uses_image_id") and "video_start_token_id" in ids
     for row in grid:
+        if around:
+            tokens, types = [*tokens, ids["video_start_token_id"]], [*types, 0]
         units = math.prod(row) // merge**2 // (entry.get("video_divisor", 1) if video else 1)
         runs = row[0] if video and entry.get("per_frame") else 1
         for _ in range(runs):
             count = units // runs
             tokens += [start, *[placeholder] * count, end]
             types += [0, *[2 if video else 1] * count, 0]
+        if around:
+            tokens, types = [*tokens, ids["video_end_token_id"]], [*types, 0]
     if entry.get("target_rows"):
         return [*tokens, start], [*types, 0]
     return [*tokens, 22, 23], [*types, 0, 0]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from codegen.passes import SourceFile, rewrite_library
-from codegen.verify import CheckResult, VerifyOptions, format_table, verify
+from codegen.verify import CheckResult, VerifyOptions, absent_models, format_table, verify
+from codegen.verify.inputs import find_class
+from codegen.verify.run import select
 
 spec = importlib.util.find_spec("transformers")
 if spec is None or spec.origin is None:
@@ -71,9 +74,37 @@ def test_table_counts_and_lists_misses() -> None:
         CheckResult("tiny", "sdpa", "c", True, 2e-7),
         CheckResult("tiny", "sdpa", "d", False, 0.0, "no graph"),
     )
-    assert format_table(results).splitlines() == [
+    assert format_table(results, ["other"]).splitlines() == [
         "encoder  attention  a          c          d        ",
         "tiny     sdpa       equal      2.0e-07    MISS     ",
         "miss: tiny sdpa (d) no graph",
+        "not in this tree: other",
         "2 of 3 checks hold",
     ]
+
+
+def test_models_that_a_tree_lacks_are_named(tmp_path: Path) -> None:
+    (tmp_path / "models" / "qwen2_vl").mkdir(parents=True)
+    options = VerifyOptions(tmp_path, tmp_path)
+    assert select(options) == ["qwen2_vl"]
+    absent = absent_models(options)
+    assert "qwen2_vl" not in absent
+    assert {"mlcd", "glm46v"} <= set(absent)
+
+
+@pytest.mark.parametrize("name", ["Tiny_2VLModel", "Tiny2_VLModel", "Tiny2VLModel"])
+def test_class_is_found_however_it_is_spelled(name: str) -> None:
+    module = ModuleType("tiny")
+    vars(module)[name] = type(name, (), {})
+    assert find_class(module, "Tiny2VLModel").__name__ == name
+    with pytest.raises(AttributeError, match="OtherModel"):
+        find_class(module, "OtherModel")
+
+
+def test_failed_process_shows_its_output(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho no such interpreter; exit 3\n")
+    python.chmod(0o755)
+    options = VerifyOptions(ROOT, tmp_path, ("qwen2_vl",), python=str(python))
+    with pytest.raises(RuntimeError, match="^the original process failed:\nno such interpreter"):
+        verify(options)
