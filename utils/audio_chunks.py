@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from utils.packed import can_read, check_positive, is_tracing, locate_bounded, resolve_total
+from utils.packed import (
+    can_read,
+    check_positive,
+    is_tracing,
+    locate_bounded,
+    read_integer,
+    resolve_total,
+)
 
 LengthLaw = Callable[[torch.Tensor], torch.Tensor]
 """Maps integer lengths before the convolutions to lengths after them, elementwise; 0 stays 0."""
@@ -84,7 +91,7 @@ def chunk_and_pad_features(
         num_chunks: number of chunks or any larger number, see `get_chunk_lengths`.
         max_chunk_length: length of the longest chunk, `min(c, max L)`; the width of the result.
             Convolutions that see the padding compute other values for another width, so this is no
-            bound.
+            bound, except in a graph capture that clears it (`clear_beyond_longest`).
 
     Returns:
         `padded_feature` `(num_chunks, mel, max_chunk_length)`, dtype of the features, and
@@ -122,11 +129,32 @@ def chunk_and_pad_features(
     return _gather_chunks(input_features, chunk_lengths, longest), chunk_lengths
 
 
+def clear_beyond_longest(
+    columns: torch.Tensor, chunk_lengths: torch.Tensor, stride: int
+) -> torch.Tensor:
+    """Zero what lies beyond the longest chunk, where chunks are padded to a greater width.
+
+    A convolution turns padding into its bias, and the next one sees that. Cleared between the
+    two, the columns of the longest chunk get the values that they have without the excess.
+
+    Args:
+        columns: `(num_chunks, ..., width)`, convolved.
+        chunk_lengths: `(num_chunks,)` integers before the convolutions.
+        stride: product of the strides so far; n columns before them are `⌈n / stride⌉` now.
+
+    Returns:
+        `columns` with zeros from column `⌈max(chunk_lengths) / stride⌉` on.
+    """
+    longest = (chunk_lengths.to(columns.device).amax() + stride - 1) // stride
+    outside = torch.arange(columns.shape[-1], device=columns.device) >= longest
+    return columns.masked_fill(outside, 0)
+
+
 def _resolve_longest(lengths: torch.Tensor, chunk: int, given: int | None) -> int:
     """Return the caller's longest chunk or, in a graph capture, an unbacked size for it."""
     if given is not None:
         return given
-    longest = int(lengths.amax().clamp_max(chunk).item())
+    longest = read_integer(lengths.amax().clamp_max(chunk))
     torch._check(longest >= 1)
     torch._check(longest <= chunk)
     return longest

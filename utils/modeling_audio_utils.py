@@ -19,6 +19,7 @@ from utils.audio_chunks import (
     check_low,
     chunk_and_pad_features,
     chunked_eighth_lengths,
+    clear_beyond_longest,
     get_chunk_lengths,
     halved_lengths,
     read_lengths,
@@ -41,6 +42,7 @@ __all__ = [
     "LengthLaw",
     "chunk_and_pad_features",
     "chunked_eighth_lengths",
+    "clear_beyond_longest",
     "get_audio_cu_seqlens",
     "get_chunk_lengths",
     "get_pool_indices",
@@ -55,6 +57,7 @@ def get_valid_indices(
     *,
     num_valid: int | None = None,
     max_length: int | None = None,
+    more_than_one: bool | None = None,
 ) -> torch.Tensor:
     """Return the positions of the rows that are not padding after the convolutions.
 
@@ -64,6 +67,8 @@ def get_valid_indices(
         length_law: lengths after the convolutions, A.
         num_valid: V = Σ A(chunk); given together with `max_length`, no shape depends on values.
         max_length: rows per chunk after the convolutions, the largest A(chunk).
+        more_than_one: whether V > 1, where the caller knows it from other shapes. Attention asks, so
+            that a graph capture in which V stays open has to be told.
 
     Returns:
         `(V,)` int64: `chunk · max_length + j` for j < A(chunk), positions in
@@ -83,7 +88,10 @@ def get_valid_indices(
         shift = torch.arange(lengths.shape[0], device=lengths.device) * width
         shift -= lengths.cumsum(0) - lengths
         return spread(shift, lengths, total).add_(torch.arange(total, device=lengths.device))
-    owner, offset = locate(lengths, resolve_total(num_valid, lengths))
+    total = resolve_total(num_valid, lengths)
+    if more_than_one is not None and is_tracing():
+        torch._check(total > 1 if more_than_one else total == 1)
+    owner, offset = locate(lengths, total)
     return owner * (lengths.amax() if max_length is None else max_length) + offset
 
 

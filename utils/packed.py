@@ -11,6 +11,7 @@ when the caller has given the total: then a wrong grid is not noticed here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -148,10 +149,16 @@ def resolve_total(total: int | None, sizes: torch.Tensor) -> int:
     """Return the caller's total, or else Σ sizes: read, or an unbacked size in a capture."""
     if total is not None:
         return total
-    found = int(sizes.sum().item())
+    found = read_integer(sizes.sum())
     if is_tracing():
         torch._check(found >= 0)
     return found
+
+
+def read_integer(value: torch.Tensor) -> int:
+    """Return the value of a 0-d integer tensor, an unbacked size in a capture."""
+    # `int(...)` would make torch.export ask for the number itself.
+    return cast(int, value.item())
 
 
 def locate(sizes: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]:

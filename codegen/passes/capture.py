@@ -10,13 +10,8 @@ from collections.abc import Callable
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.capture_attention import attention_edits
-from codegen.passes.capture_audio import (
-    chunk_bound_edits,
-    fixed_split_edits,
-    mask_edits,
-    pool_edits,
-    rows_check_edits,
-)
+from codegen.passes.capture_audio import fixed_split_edits, mask_edits, pool_edits
+from codegen.passes.capture_chunks import chunk_edits
 from codegen.passes.capture_repeats import lengths_edits, repeat_edits
 from codegen.passes.capture_rows import half_pixel_edits, unshuffle_edits
 from codegen.passes.edits import Edit
@@ -34,8 +29,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (mask_edits, ("torch.full(", "range(1, len(")),
     (fixed_split_edits, (".split(self.", ".append(")),
     (pool_edits, ("get_audio_cu_seqlens(", ".append(")),
-    (rows_check_edits, ("[valid_indices]",)),
-    (chunk_bound_edits, ("chunk_and_pad_features(",)),
+    (chunk_edits, ("chunk_and_pad_features(",)),
 )
 """Rules with words that a method must contain for the rule to be tried."""
 

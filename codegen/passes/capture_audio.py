@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 
 from codegen.passes.edits import Edit, SourceText, block
-from codegen.passes.helpers import CHUNKS, POOL_INDICES, VALID_INDICES
+from codegen.passes.helpers import POOL_INDICES
 from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.passes.signature import docstring_edits, signature_edits
 
@@ -103,59 +103,6 @@ def fixed_split_edits(index: Index, cls: ClassInfo, function: Function) -> Found
         (edits, ("is_tracing",), "work in parts of a fixed size: in one part while tracing")
         if edits
         else None
-    )
-
-
-def rows_check_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
-    """Rows gathered by index have a size that a graph does not know: state that it exceeds one."""
-    if "_check" in {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}:
-        return None
-    for node in function.body:
-        value = getattr(node, "value", None)
-        if not isinstance(node, ast.Assign) or not isinstance(value, ast.Subscript):
-            continue
-        if ast.unparse(value).endswith(".flatten(0, 1)[valid_indices]"):
-            text = cls.module.text
-            lines = [
-                "if is_tracing():",
-                "    # Attention asks whether there is more than one row, which a gathered size leaves open",
-                f"    torch._check({ast.unparse(node.targets[0])}.shape[0] > 1)",
-            ]
-            place = text.statement_lines(node)[1]
-            edit = Edit(place, place, block(lines, text.indent(node)))
-            return (
-                [edit],
-                ("is_tracing",),
-                "gathered rows: stated to be more than one while tracing",
-            )
-    return None
-
-
-def chunk_bound_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
-    """Give the chunk helpers bounds that follow from shapes, so that a graph knows more sizes.
-
-    Where the rows beyond a chunk are masked between the convolutions, all chunks can be padded to the
-    full width; otherwise the width is part of what is computed and stays open.
-    """
-    edits, text = [], cls.module.text
-    masked = "torch.arange(padded_feature.shape[-1]" in cls.module.segment(function)
-    for call in ast.walk(function):
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.keywords:
-            continue
-        place = text.span(call)[1] - 1
-        if call.func.id == CHUNKS.name and len(call.args) == 3:
-            features, lens, window = (text.source(arg) for arg in call.args)
-            count = f"{features}.shape[1] // (2 * {window}) + {lens}.shape[0]"
-            new = f", num_chunks={count} if is_tracing() else None"
-            if masked:
-                new += f", max_chunk_length=2 * {window} if is_tracing() else None"
-            edits.append(Edit(place, place, new))
-        elif call.func.id == VALID_INDICES.name and len(call.args) == 1 and masked:
-            # What one stride of two leaves of the padded width
-            width = "(padded_feature.shape[-1] - 1) // 2 + 1"
-            edits.append(Edit(place, place, f", max_length={width} if is_tracing() else None"))
-    return (
-        (edits, ("is_tracing",), "chunk sizes bounded by shapes while tracing") if edits else None
     )
 
 

@@ -100,9 +100,13 @@ LIFTED = {
     )
 }
 
+LAW_STRIDES = {"halved_lengths": 2, "chunked_eighth_lengths": 8}
+"""Length laws with the stride of the convolutions they describe: n columns leave ⌈n / stride⌉."""
+
 HELPER_MODULES = {
     **{name: helper.module for name, helper in LIFTED.items()},
     "chunked_eighth_lengths": AUDIO,
+    "clear_beyond_longest": AUDIO,
     "flatten_video_grid": VISION,
     "get_block_permutation": VISION,
     "get_half_pixel_indices": VISION,

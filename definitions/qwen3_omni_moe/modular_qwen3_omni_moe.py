@@ -135,12 +135,6 @@ class Qwen3OmniMoeAudioEncoder(Qwen2_5OmniAudioEncoder):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.conv2d1 = value
 
-    def convolve(self, chunks: torch.Tensor) -> torch.Tensor:
-        """Shortens padded chunks of shape `(chunks, 1, mel bins, frames)` to an eighth."""
-        chunks = F.gelu(self.conv2d1(chunks))
-        chunks = F.gelu(self.conv2d2(chunks))
-        return F.gelu(self.conv2d3(chunks))
-
     def forward(
         self,
         input_features: torch.Tensor,
@@ -166,7 +160,10 @@ class Qwen3OmniMoeAudioEncoder(Qwen2_5OmniAudioEncoder):
         # A few chunks at a time bound the memory of the convolutions.
         parts = []
         for part in padded_feature.split(self.conv_chunksize, dim=0):
-            parts.append(self.convolve(part))
+            part = F.gelu(self.conv2d1(part))
+            part = F.gelu(self.conv2d2(part))
+            part = F.gelu(self.conv2d3(part))
+            parts.append(part)
         padded_embed = torch.cat(parts, dim=0)
         padded_embed = self.conv_out(padded_embed.permute(0, 3, 1, 2).flatten(2))
         positions = self.positional_embedding(padded_embed.shape[1])

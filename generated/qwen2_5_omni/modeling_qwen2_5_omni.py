@@ -783,12 +783,23 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                     if is_tracing()
                     else None
                 ),
+                max_chunk_length=(
+                    2 * self.n_window if is_tracing() and valid_indices is None else None
+                ),
             )
         else:
             check_shape("chunk_lengths", chunk_lengths, (None,))
             check_shape("padded_feature", padded_feature, (*chunk_lengths.shape, None, None))
         if valid_indices is None:
-            valid_indices = get_valid_indices(chunk_lengths)
+            valid_indices = get_valid_indices(
+                chunk_lengths,
+                max_length=(padded_feature.shape[-1] + 1) // 2 if is_tracing() else None,
+                more_than_one=(
+                    feature_lens.shape[0] > 1 or input_features.shape[1] > 2
+                    if is_tracing()
+                    else None
+                ),
+            )
         else:
             check_rows("valid_indices", valid_indices, halved_lengths(chunk_lengths))
         padded_feature = padded_feature.to(self.conv1.weight.dtype)
@@ -802,9 +813,6 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
         hidden_states = padded_embed.flatten(0, 1)[valid_indices]
-        if is_tracing():
-            # Attention asks whether there is more than one row, which a gathered size leaves open
-            torch._check(hidden_states.shape[0] > 1)
         if cu_seqlens is None:
             cu_seqlens = get_audio_cu_seqlens(chunk_lengths)
         else:

@@ -31,6 +31,7 @@ from transformers.utils.output_capturing import capture_outputs
 from utils.modeling_audio_utils import (
     chunk_and_pad_features,
     chunked_eighth_lengths,
+    clear_beyond_longest,
     get_audio_cu_seqlens,
     get_valid_indices,
 )
@@ -743,6 +744,9 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
                     if is_tracing()
                     else None
                 ),
+                max_chunk_length=(
+                    2 * self.n_window if is_tracing() and valid_indices is None else None
+                ),
             )
         else:
             check_shape("chunk_lengths", chunk_lengths, (None,))
@@ -754,20 +758,33 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
         for part in (
             [padded_feature] if is_tracing() else padded_feature.split(self.conv_chunksize, dim=0)
         ):
-            parts.append(self.convolve(part))
+            part = F.gelu(self.conv2d1(part))
+            if is_tracing():
+                part = clear_beyond_longest(part, chunk_lengths, 2)
+            part = F.gelu(self.conv2d2(part))
+            if is_tracing():
+                part = clear_beyond_longest(part, chunk_lengths, 4)
+            part = F.gelu(self.conv2d3(part))
+            parts.append(part)
         padded_embed = torch.cat(parts, dim=0)
         padded_embed = self.conv_out(padded_embed.permute(0, 3, 1, 2).flatten(2))
         positions = self.positional_embedding(padded_embed.shape[1])
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
         if valid_indices is None:
-            valid_indices = get_valid_indices(chunk_lengths, chunked_eighth_lengths)
+            valid_indices = get_valid_indices(
+                chunk_lengths,
+                chunked_eighth_lengths,
+                max_length=(padded_feature.shape[-1] + 7) // 8 if is_tracing() else None,
+                more_than_one=(
+                    feature_lens.shape[0] > 1 or input_features.shape[1] > 8
+                    if is_tracing()
+                    else None
+                ),
+            )
         else:
             check_rows("valid_indices", valid_indices, chunked_eighth_lengths(chunk_lengths))
         hidden_states = padded_embed.flatten(0, 1)[valid_indices]
-        if is_tracing():
-            # Attention asks whether there is more than one row, which a gathered size leaves open
-            torch._check(hidden_states.shape[0] > 1)
         if cu_seqlens is None:
             cu_seqlens = get_audio_cu_seqlens(
                 chunk_lengths, feature_lens, self.n_window_infer, self.n_window
@@ -780,12 +797,6 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
 
         hidden_states = self.proj2(self.act(self.proj1(self.ln_post(hidden_states))))
         return BaseModelOutputWithPooling(last_hidden_state=hidden_states)
-
-    def convolve(self, chunks: torch.Tensor) -> torch.Tensor:
-        """Shortens padded chunks of shape `(chunks, 1, mel bins, frames)` to an eighth."""
-        chunks = F.gelu(self.conv2d1(chunks))
-        chunks = F.gelu(self.conv2d2(chunks))
-        return F.gelu(self.conv2d3(chunks))
 
 
 class Qwen3OmniMoePositionGrid(NamedTuple):

@@ -99,6 +99,28 @@ def test_padding_does_not_depend_on_values_that_are_not_numbers() -> None:
 
 
 @RANDOM
+@given(audios(), st.integers(0, 20))
+def test_cleared_columns_are_worth_a_narrower_padding(
+    case: tuple[list[int], int, audio.LengthLaw], excess: int
+) -> None:
+    lens, n_window, _ = case
+    sizes = cut(lens, 2 * n_window)
+    chunks = torch.tensor([*sizes, 0])
+    narrow = torch.randn(len(chunks), 3, max(sizes), generator=torch.Generator().manual_seed(0))
+    wide = torch.nn.functional.pad(narrow, (0, excess))
+    torch.manual_seed(0)
+    total = 1
+    with torch.no_grad():
+        for stride in (1, 2, 2):
+            convolution = torch.nn.Conv1d(3, 3, kernel_size=3, stride=stride, padding=1)
+            total *= stride
+            narrow, wide = convolution(narrow), convolution(wide)
+            wide = audio.clear_beyond_longest(wide, chunks, total)
+            torch.testing.assert_close(wide[..., : narrow.shape[-1]], narrow)
+            assert not wide[..., narrow.shape[-1] :].any()
+
+
+@RANDOM
 @given(audios())
 def test_valid_indices(case: tuple[list[int], int, audio.LengthLaw]) -> None:
     lens, n_window, law = case

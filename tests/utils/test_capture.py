@@ -275,6 +275,20 @@ def test_compiles_without_totals_to_shapes_known_when_it_runs(
         torch.testing.assert_close(compiled(sizes), run(sizes), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("strict", [False, True], ids=["non_strict", "strict"])
+@pytest.mark.parametrize(("run", "inputs"), UNBOUNDED.values(), ids=UNBOUNDED)
+def test_exports_without_totals(run: Run, inputs: list[torch.Tensor], strict: bool) -> None:
+    program = torch.export.export(
+        Call(lambda sizes, _: run(sizes)),
+        (inputs[0], torch.zeros(1)),
+        dynamic_shapes=({0: torch.export.Dim.DYNAMIC}, None),
+        strict=strict,
+    )
+    for sizes in inputs:
+        result = program.module()(sizes, torch.zeros(1))
+        torch.testing.assert_close(result, run(sizes), rtol=0, atol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [6, 27, 48])
 def test_compiled_points_equal_linspace_bit_for_bit(side: int) -> None:
@@ -288,3 +302,21 @@ def test_compiled_points_equal_linspace_bit_for_bit(side: int) -> None:
     low = points.to(torch.int64)
     assert torch.equal(indices[0], low * side)
     assert torch.equal(weights[2], points - low)
+
+
+@pytest.mark.parametrize("lens", [[1], [8], [9], [1, 1], [100, 3]], ids=str)
+def test_a_graph_can_branch_on_more_than_one_valid_row(lens: list[int]) -> None:
+    torch._dynamo.reset()
+    law = audio.chunked_eighth_lengths
+
+    def branch(lengths: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        several = lengths.shape[0] > 1 or frames.shape[0] > 8
+        indices = audio.get_valid_indices(lengths, law, max_length=13, more_than_one=several)
+        return indices + 1 if indices.shape[0] > 1 else indices - 1
+
+    lengths, frames = torch.tensor(lens), torch.zeros(sum(lens))
+    compiled = torch.compile(branch, fullgraph=True, backend="aot_eager")
+    rows = law(lengths).tolist()
+    expected = [13 * chunk + row for chunk, count in enumerate(rows) for row in range(count)]
+    change = 1 if sum(rows) > 1 else -1
+    assert compiled(lengths, frames).tolist() == [index + change for index in expected]
