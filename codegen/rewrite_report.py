@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-_ORDER = ("extracted", "lifted", "captured", "left")
 _COLOURS = {"extracted": "green", "lifted": "cyan", "captured": "green", "left": "yellow"}
 
 Paint = Callable[[str, str], str]
+Records = Sequence[Mapping[str, Any]]
 
 
-def format_rewrites(report: Sequence[Mapping[str, Any]], paint: Paint) -> Iterator[str]:
+@dataclass
+class _Row:
+    """One line of the table: what happened in one method, and where it is."""
+
+    kind: str
+    method: str
+    place: str
+    what: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def format_rewrites(report: Records, paint: Paint) -> Iterator[str]:
     """Lines of the table; ``paint`` colours a word (text, colour)."""
     models: dict[str, list[Mapping[str, Any]]] = {}
     for record in report:
@@ -20,23 +32,43 @@ def format_rewrites(report: Sequence[Mapping[str, Any]], paint: Paint) -> Iterat
         yield "rewrite: nothing to do, no computation of early values was found"
         return
     for model, records in sorted(models.items()):
-        counts = [f"{sum(r['kind'] == kind for r in records)} {kind}" for kind in _ORDER]
-        yield f"{paint(model, 'bold')}: {', '.join(counts)}"
-        for record in sorted(records, key=lambda item: _ORDER.index(item["kind"])):
-            kind = record["kind"]
-            yield f"  {paint(f'{kind:9}', _COLOURS[kind])}  {_describe(record)}"
-    total = [f"{sum(r['kind'] == kind for r in report)} {kind}" for kind in _ORDER]
-    yield f"rewrite: {len(models)} models, {', '.join(total)}"
+        yield f"{paint(model, 'bold')}: {_counts(records)}"
+        yield from _table(list(_rows(records)), paint)
+    yield f"rewrite: {len(models)} models, {_counts(report)}"
 
 
-def _describe(record: Mapping[str, Any]) -> str:
-    parts = [f"{record['cls']}.{record['method']}" if record["cls"] else record["method"]]
-    if record["helper"]:
-        parts.append(f"by {record['helper']}")
-    if record["parameters"]:
-        parts.append(f"as {', '.join(record['parameters'])}")
-    if record["path_taken"]:
-        parts.append(f"through {' > '.join(record['path_taken'])}")
-    if record["reason"]:
-        parts.append(f"({record['reason']})")
-    return f"{' '.join(parts)} [{record['location']}]"
+def _counts(records: Records) -> str:
+    return ", ".join(f"{sum(r['kind'] == kind for r in records)} {kind}" for kind in _COLOURS)
+
+
+def _rows(records: Records) -> Iterator[_Row]:
+    """One row per kind and method, in the order of the kinds."""
+    for kind in _COLOURS:
+        rows: dict[str, _Row] = {}
+        for record in records:
+            if record["kind"] == kind:
+                method = ".".join(filter(None, (record["cls"], record["method"])))
+                row = rows.setdefault(method, _Row(kind, method, record["location"]))
+                _add(row, record)
+        yield from rows.values()
+
+
+def _add(row: _Row, record: Mapping[str, Any]) -> None:
+    """Enter a record: optional inputs where there are any, the helper otherwise, and what to know."""
+    what = list(record["parameters"]) if row.kind == "lifted" else []
+    row.what += [name for name in what or [record["helper"]] if name and name not in row.what]
+    inner = [name for name in record["path_taken"] if name != row.method]
+    if inner:
+        row.notes.append(f"{', '.join(record['parameters'])}: through {' > '.join(inner)}")
+    if record["reason"] and record["reason"] not in row.notes:
+        row.notes.append(record["reason"])
+
+
+def _table(rows: Sequence[_Row], paint: Paint) -> Iterator[str]:
+    """Aligned rows, each with its notes below it."""
+    wide = max(len(row.method) for row in rows)
+    for row in rows:
+        kind = paint(f"{row.kind:9}", _COLOURS[row.kind])
+        what = f"  {', '.join(row.what)}" if row.what else ""
+        yield f"  {kind}  {row.method:{wide}}{what}  {paint(row.place, 'dim')}"
+        yield from (f"             {paint(note, 'dim')}" for note in row.notes)
