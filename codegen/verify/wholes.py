@@ -36,11 +36,14 @@ class Whole:
         return tuple(self.entry.get("kinds", ("image", "video")))
 
 
-def load_wholes(cases: Mapping[str, Case]) -> dict[str, Whole]:
-    """All whole models whose encoder case is known."""
+def load_wholes(cases: Mapping[str, Case], path: Path | None = None) -> dict[str, Whole]:
+    """All whole models whose encoder case is known, with those of an extra file."""
     data = json.loads(DATA.read_text(encoding="utf-8"))
+    entries = dict(data["wholes"])
+    if path is not None:
+        entries.update(json.loads(path.read_text(encoding="utf-8"))["wholes"])
     found = {}
-    for name, entry in data["wholes"].items():
+    for name, entry in entries.items():
         vision = cases.get(entry.get("vision", name))
         if vision is not None:
             found[name] = Whole(name, entry, vision, cases.get(entry.get("audio", "")), data)
@@ -50,8 +53,24 @@ def load_wholes(cases: Mapping[str, Case]) -> dict[str, Whole]:
 def build_whole(whole: Whole, package: str) -> torch.nn.Module:
     """Build the model with reproducible weights, in eval mode and float32."""
     torch.manual_seed(0)
+    cls = whole_class(whole, package)
+    model = cls(whole_config(whole, cls))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    result: torch.nn.Module = model.eval()
+    return result
+
+
+def whole_class(whole: Whole, package: str) -> Any:
+    """The model's class."""
     module = importlib.import_module(f"{package}.{whole.entry.get('module', whole.vision.module)}")
-    cls = find_class(module, whole.entry["class"])
+    return find_class(module, whole.entry["class"])
+
+
+def whole_config(whole: Whole, cls: type) -> Any:
+    """A tiny configuration of the class."""
     text = {**whole.defaults["text"], **whole.entry["text"]}
     vision = dict(whole.vision.config)
     if "hidden_size" in text and "out_hidden_size" in vision:
@@ -63,14 +82,7 @@ def build_whole(whole: Whole, package: str) -> torch.nn.Module:
     if whole.audio is not None:
         parts["audio_config"] = {**whole.audio.config, "output_dim": text["hidden_size"]}
     ids = whole.defaults.get(whole.entry.get("ids", ""), {})
-    config = config_class(cls)(**parts, **ids, **whole.entry.get("config", {}))
-    model = cls(config)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.3)
-    result: torch.nn.Module = model.eval()
-    return result
+    return config_class(cls)(**parts, **ids, **whole.entry.get("config", {}))
 
 
 def whole_inputs(whole: Whole, kind: str) -> Inputs:
