@@ -21,13 +21,6 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
 
-from utils.modeling_audio_utils import (
-    chunk_and_pad_features,
-    chunked_eighth_lengths,
-    get_audio_cu_seqlens,
-    get_valid_indices,
-)
-
 from ..qwen2_5_omni.modeling_qwen2_5_omni import (
     Qwen2_5OmniAudioAttention,
     Qwen2_5OmniAudioEncoder,
@@ -102,6 +95,14 @@ class Qwen3OmniMoeVisionEncoder(Qwen3VLVisionModel):
         return self.merger_list
 
 
+def count_audio_rows(frames: torch.Tensor) -> torch.Tensor:
+    """Rows that three convolutions of stride two leave of so many frames: 13 of every hundred."""
+    rows = frames % 100
+    for _ in range(3):
+        rows = (rows - 1) // 2 + 1
+    return rows + 13 * (frames // 100)
+
+
 class Qwen3OmniMoeAudioAttention(Qwen2_5OmniAudioAttention):
     key_bias = True
 
@@ -152,9 +153,14 @@ class Qwen3OmniMoeAudioEncoder(Qwen2_5OmniAudioEncoder):
         Returns:
             The rows of all clips as `last_hidden_state`.
         """
-        padded_feature, chunk_lengths = chunk_and_pad_features(
-            input_features, feature_lens, self.n_window
-        )
+        chunk_size = 2 * self.n_window
+        chunk_lengths = []
+        for length in feature_lens.tolist():
+            starts = range(0, length, chunk_size)
+            chunk_lengths += [min(chunk_size, length - start) for start in starts]
+        chunk_lengths = torch.tensor(chunk_lengths)
+        chunks = input_features.T.split(chunk_lengths.tolist())
+        padded_feature = nn.utils.rnn.pad_sequence(chunks, batch_first=True).transpose(1, 2)
         padded_feature = padded_feature.to(self.conv2d1.weight.dtype).unsqueeze(1)
 
         # A few chunks at a time bound the memory of the convolutions.
@@ -169,11 +175,18 @@ class Qwen3OmniMoeAudioEncoder(Qwen2_5OmniAudioEncoder):
         positions = self.positional_embedding(padded_embed.shape[1])
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
-        valid_indices = get_valid_indices(chunk_lengths, chunked_eighth_lengths)
-        hidden_states = padded_embed.flatten(0, 1)[valid_indices]
-        cu_seqlens = get_audio_cu_seqlens(
-            chunk_lengths, feature_lens, self.n_window_infer, self.n_window
-        )
+        # From here on the rows of each chunk that are not padding, as one packed sequence.
+        row_lengths = count_audio_rows(chunk_lengths)
+        row_mask = torch.arange(row_lengths.max()) < row_lengths.unsqueeze(1)
+        hidden_states = padded_embed[row_mask.to(padded_embed.device)]
+
+        # A window holds the rows of several whole chunks; the last one of a clip is shorter.
+        window = row_lengths.max().item() * (self.n_window_infer // chunk_size)
+        segments = []
+        for length in count_audio_rows(feature_lens).tolist():
+            segments += [min(window, length - start) for start in range(0, length, window)]
+        cu_seqlens = torch.tensor(segments, device=hidden_states.device)
+        cu_seqlens = F.pad(cu_seqlens.cumsum(0, dtype=torch.int32), (1, 0))
 
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)

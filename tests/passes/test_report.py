@@ -107,14 +107,16 @@ def test_an_unknown_loop_is_reported_as_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "reason"),
+    ("case", "line", "reason"),
     [
-        ("audio_chunks_name_taken", "whose name chunk_lengths holds something else"),
-        ("audio_chunks_mask_multiplied", "whose mask exists selects no rows"),
+        ("chunks_name_taken", "sizes = torch.", "whose name chunk_lengths holds something else"),
+        ("chunks_mask_multiplied", "sizes = torch.", "whose mask exists selects no rows"),
+        ("windows_of_another_law", "lengths = torch.", "but not the mask of the rows behind"),
     ],
 )
-def test_audio_chunks_that_stay_are_reported(case: str, reason: str) -> None:
-    place = line_of(f"extract/{case}.txt", "sizes = torch.tensor")
+def test_audio_chunks_that_stay_are_reported(case: str, line: str, reason: str) -> None:
+    case = f"audio_{case}"
+    place = line_of(f"extract/{case}.txt", line)
     found = [r for r in report_of(f"extract/{case}.txt") if reason in r.reason]
     assert [r.location.rpartition(":")[2] for r in found] == [str(place)]
 

@@ -48,10 +48,23 @@ class Expressions(Calls):
         return Bound(None, node.id)
 
     def _expr_List(self, node: ast.List, env: dict[str, Any]) -> Any:
-        return [self._eval(item, env) for item in node.elts]
+        return self._items(node.elts, env)
 
     def _expr_Tuple(self, node: ast.Tuple, env: dict[str, Any]) -> Any:
-        return tuple(self._eval(item, env) for item in node.elts)
+        return tuple(self._items(node.elts, env))
+
+    def _items(self, nodes: list[ast.expr], env: dict[str, Any]) -> list[Any]:
+        """Values of the elements of a display, ``*others`` unfolded."""
+        items: list[Any] = []
+        for node in nodes:
+            if isinstance(node, ast.Starred):
+                others = iterate(self._eval(node.value, env))
+                if others is None:
+                    raise Unsupported("starred expression")
+                items += others
+            else:
+                items.append(self._eval(node, env))
+        return items
 
     def _expr_Dict(self, node: ast.Dict, env: dict[str, Any]) -> Any:
         return LATE

@@ -82,9 +82,9 @@ def config_scalar(name: str, variant: int) -> Any:
     if name.endswith("patch_size"):
         return 2 if "temporal" in name else patch
     if name == "n_window_infer":
-        return (12, 20)[variant]
+        return (12, 360)[variant]
     if name == "n_window":
-        return (3, 5)[variant]
+        return (3, 60)[variant]
     if "window" in name:
         return merge * patch * (4, 3)[variant]
     if "num_position" in name:
