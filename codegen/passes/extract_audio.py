@@ -99,7 +99,9 @@ def _note_left(
     place = cls.module.place(function.body[studied.found.statement])
     reason = f"chunks of audio {what}: kept"
     model = model_of(cls.module.source.module)
-    workspace.note(Record(model, cls.name, function.name, "left", place, reason=reason))
+    workspace.note(
+        Record(model, cls.name, function.name, "left", place, CHUNKS.name, reason=reason)
+    )
     return set()
 
 

@@ -53,10 +53,17 @@ def rewrite_library(library: Library, settings: Settings | None = None) -> Rewri
 
 
 def without_captured(records: Iterable[Record]) -> list[Record]:
-    """Leave out what was first left and then got a second form."""
+    """Leave out what was first left and then got a second form.
+
+    What a helper was recognised for and yet left is no capture rule's business.
+    """
     found = list(records)
     captured = {(r.model, r.cls, r.method) for r in found if r.kind == "captured"}
-    return [r for r in found if r.kind != "left" or (r.model, r.cls, r.method) not in captured]
+    return [
+        r
+        for r in found
+        if r.kind != "left" or r.helper or (r.model, r.cls, r.method) not in captured
+    ]
 
 
 def helper_files(settings: Settings, needed: Iterable[str]) -> tuple[HelperFile, ...]:

@@ -751,6 +751,19 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
         else:
             check_shape("chunk_lengths", chunk_lengths, (None,))
             check_shape("padded_feature", padded_feature, (*chunk_lengths.shape, None, None))
+        if valid_indices is None:
+            valid_indices = get_valid_indices(
+                chunk_lengths,
+                chunked_eighth_lengths,
+                max_length=(padded_feature.shape[-1] + 7) // 8 if is_tracing() else None,
+                more_than_one=(
+                    feature_lens.shape[0] > 1 or input_features.shape[1] > 8
+                    if is_tracing()
+                    else None
+                ),
+            )
+        else:
+            check_rows("valid_indices", valid_indices, chunked_eighth_lengths(chunk_lengths))
         padded_feature = padded_feature.to(self.conv2d1.weight.dtype).unsqueeze(1)
 
         # A few chunks at a time bound the memory of the convolutions.
@@ -771,20 +784,8 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
         positions = self.positional_embedding(padded_embed.shape[1])
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
-        if valid_indices is None:
-            valid_indices = get_valid_indices(
-                chunk_lengths,
-                chunked_eighth_lengths,
-                max_length=(padded_feature.shape[-1] + 7) // 8 if is_tracing() else None,
-                more_than_one=(
-                    feature_lens.shape[0] > 1 or input_features.shape[1] > 8
-                    if is_tracing()
-                    else None
-                ),
-            )
-        else:
-            check_rows("valid_indices", valid_indices, chunked_eighth_lengths(chunk_lengths))
         hidden_states = padded_embed.flatten(0, 1)[valid_indices]
+
         if cu_seqlens is None:
             cu_seqlens = get_audio_cu_seqlens(
                 chunk_lengths, feature_lens, self.n_window_infer, self.n_window
