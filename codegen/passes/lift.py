@@ -21,10 +21,9 @@ from dataclasses import dataclass, field
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
-from codegen.passes.helpers import LIFTED, ROTARY_POS_IDS, Helper
+from codegen.passes.helpers import LIFTED, Helper
 from codegen.passes.hoist import hoist_positions
 from codegen.passes.modules import ClassInfo, Function, self_attribute
-from codegen.passes.processors import extend_processors
 from codegen.passes.rows import rows_expression
 from codegen.passes.signature import (
     bind_arguments,
@@ -88,7 +87,6 @@ def lift(workspace: Workspace) -> None:
     lifter.thread()
     lifter.write()
     thread_keywords(workspace)
-    extend_processors(workspace, lifter.unmerged())
     workspace.settle()
 
 
@@ -213,15 +211,6 @@ class Lifter:
         if not own.calls:
             del self.liftings[id(function)]
         return changed
-
-    def unmerged(self) -> set[str]:
-        """Packages with an encoder whose position ids are taken without merging."""
-        return {
-            lifting.cls.module.source.module.rpartition(".")[0]
-            for lifting in self.liftings.values()
-            for call in lifting.calls.values()
-            if call.helper is ROTARY_POS_IDS and call.arguments[1:] == ("1",)
-        }
 
     # -- writing ----------------------------------------------------------------------------------
 

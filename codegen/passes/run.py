@@ -17,6 +17,7 @@ from codegen.passes.base import (
 from codegen.passes.capture import capture
 from codegen.passes.extract import extract
 from codegen.passes.lift import lift
+from codegen.passes.processors import extend_processors
 from codegen.passes.workspace import Workspace
 
 Pass = Callable[[Workspace], None]
@@ -39,6 +40,9 @@ def rewrite_library(library: Library, settings: Settings | None = None) -> Rewri
     for name, function in PASSES:
         if name in settings.passes:
             function(workspace)
+    if "lift" in settings.passes:
+        # Part of lift in its effect, but capture adds inputs, too.
+        extend_processors(workspace)
     edits = {}
     for module, text in workspace.index.changed().items():
         source = library.read(module)

@@ -41,7 +41,12 @@ def _thread(workspace: Workspace, cls: ClassInfo, function: Function) -> None:
         helper, reason = "encoder_inputs", f"keywords with the prefix {match[1]}_ reach the encoder"
     elif function.name == "forward" and "_features(" in info.segment(function):
         edits = forward_edits(workspace, cls, function)
+        if edits and generates_plainly(workspace, cls):
+            edits.append(hooks_edit(text, function))
         helper, reason = "split_precomputed", "prefixed keywords reach the features methods"
+    elif function.name == "generate" and ".generate(" in info.segment(function):
+        edits = generate_edits(workspace, cls, function)
+        helper, reason = "split_precomputed", "prefixed keywords reach the part that takes them"
     elif function.name == "_expand_inputs_for_generation":
         edits = expansion_edits(text, function)
         if edits and not has_validation(workspace, cls):
@@ -97,28 +102,55 @@ def _star(call: ast.Call) -> ast.Name | None:
 
 def forward_edits(workspace: Workspace, cls: ClassInfo, function: Function) -> list[Edit]:
     """Split the keywords of a ``forward`` and give them to the features methods it calls."""
-    if function.args.kwarg is None:
-        return []
-    text, name = cls.module.text, function.args.kwarg.arg
-    edits = []
+    calls = [
+        call
+        for call in features_calls(workspace, cls, function)
+        if all(keyword.arg is not None for keyword in call.keywords)
+    ]
+    return split_edits(cls.module.text, function, calls)
+
+
+def features_calls(workspace: Workspace, cls: ClassInfo, function: Function) -> list[ast.Call]:
+    """Calls of own features methods that take packed inputs."""
+    found = []
     for call in ast.walk(function):
-        if not isinstance(call, ast.Call) or _FEATURES.fullmatch(self_attribute(call.func)) is None:
+        if isinstance(call, ast.Call) and _FEATURES.fullmatch(self_attribute(call.func)):
+            owners = workspace.index.mro(cls)
+            methods = [owner.methods.get(self_attribute(call.func)) for owner in owners]
+            if any(method is not None and is_packed(method) for method in methods):
+                found.append(call)
+    return found
+
+
+def generate_edits(workspace: Workspace, cls: ClassInfo, function: Function) -> list[Edit]:
+    """Keep prefixed keywords for the part whose ``forward`` takes them, where ``generate`` calls several parts'."""
+    calls = []
+    for call in ast.walk(function):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
-        ancestors = workspace.index.mro(cls)
-        found = [
-            a.methods[self_attribute(call.func)]
-            for a in ancestors
-            if self_attribute(call.func) in a.methods
-        ]
-        if not any(map(is_packed, found)) or any(k.arg is None for k in call.keywords):
-            continue
+        part = self_attribute(call.func.value) if call.func.attr == "generate" else ""
+        owner = workspace.index.submodule(cls, part) if part else None
+        found = workspace.index.method(owner, "forward") if owner is not None else None
+        if owner is not None and found is not None and features_calls(workspace, owner, found[1]):
+            calls.append(call)
+    if "split_precomputed" in ast.dump(function):
+        return []
+    return split_edits(cls.module.text, function, calls)
+
+
+def split_edits(text: SourceText, function: Function, calls: list[ast.Call]) -> list[Edit]:
+    """Split the keywords of a function at its top and hand the prefixed ones to some calls."""
+    if function.args.kwarg is None or not calls:
+        return []
+    place, indent = _top(text, function)
+    name = function.args.kwarg.arg
+    edits = [
+        Edit(place, place, block([f"precomputed, {name} = split_precomputed({name})"], indent))
+    ]
+    for call in calls:
         items: list[ast.expr] = [*call.args, *[k.value for k in call.keywords]]
-        place = max(text.span(item)[1] for item in items)
-        edits.append(Edit(place, place, ", **precomputed"))
-    if edits:
-        place, indent = _top(text, function)
-        line = f"precomputed, {name} = split_precomputed({name})"
-        edits.append(Edit(place, place, block([line], indent)))
+        end = max(text.span(item)[1] for item in items)
+        edits.append(Edit(end, end, ", **precomputed"))
     return edits
 
 
@@ -147,14 +179,54 @@ def has_validation(workspace: Workspace, cls: ClassInfo) -> bool:
     return any("_expand_inputs_for_generation" in ancestor.methods for ancestor in ancestors[1:])
 
 
+def generates_plainly(workspace: Workspace, cls: ClassInfo) -> bool:
+    """Tell whether a class generates with the hooks of the library, and none it inherits from here does."""
+    if not _is_generator(cls):
+        return False
+    ancestors = workspace.index.mro(cls)
+    known = {"_validate_model_kwargs", "_expand_inputs_for_generation"}
+    return not any(
+        known & set(ancestor.methods) or (_is_generator(ancestor) and ancestor is not cls)
+        for ancestor in ancestors
+    )
+
+
+def _is_generator(cls: ClassInfo) -> bool:
+    bases = [getattr(base, "id", "") for base in cls.node.bases]
+    return "GenerationMixin" in bases or "prepare_inputs_for_generation" in cls.methods
+
+
+# A call of `super()` that is a whole statement would be expanded where the parent is known.
+VALIDATION = (
+    "def _validate_model_kwargs(self, model_kwargs: dict):",
+    "    # Precomputed tensors are keywords that no signature names",
+    "    validate = super()._validate_model_kwargs",
+    "    validate(split_precomputed(model_kwargs)[1])",
+    "",
+)
+EXPANSION = (
+    "def _expand_inputs_for_generation(self, expand_size: int = 1, **model_kwargs):",
+    "    # Repeated inputs no longer fit tensors that were computed before",
+    "    if expand_size > 1:",
+    "        _, model_kwargs = split_precomputed(model_kwargs)",
+    "    expand = super()._expand_inputs_for_generation",
+    "    return expand(expand_size=expand_size, **model_kwargs)",
+    "",
+)
+
+
 def validation_edit(text: SourceText, function: Function) -> Edit:
     """Let ``generate`` accept prefixed keywords, which no signature names."""
-    lines = [
-        "def _validate_model_kwargs(self, model_kwargs: dict):",
-        "    # Precomputed tensors are keywords that no signature names",
-        "    super()._validate_model_kwargs(split_precomputed(model_kwargs)[1])",
-        "",
-    ]
+    return _methods_edit(text, function, VALIDATION)
+
+
+def hooks_edit(text: SourceText, function: Function) -> Edit:
+    """Let ``generate`` accept prefixed keywords, and drop them where inputs are repeated."""
+    return _methods_edit(text, function, VALIDATION + EXPANSION)
+
+
+def _methods_edit(text: SourceText, function: Function, lines: tuple[str, ...]) -> Edit:
+    """Insert methods in front of a method and its decorators."""
     place = text.statement_lines(function)[0]
     if function.decorator_list:
         place = text.line_start(function.decorator_list[0].lineno)

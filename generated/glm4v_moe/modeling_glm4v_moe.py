@@ -1009,7 +1009,8 @@ class Glm4vMoeForConditionalGeneration(Glm4vMoePreTrainedModel, GenerationMixin)
 
     def _validate_model_kwargs(self, model_kwargs: dict):
         # Precomputed tensors are keywords that no signature names
-        super()._validate_model_kwargs(split_precomputed(model_kwargs)[1])
+        validate = super()._validate_model_kwargs
+        validate(split_precomputed(model_kwargs)[1])
 
     def _expand_inputs_for_generation(
         self,

@@ -849,7 +849,8 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
 
     def _validate_model_kwargs(self, model_kwargs: dict):
         # Precomputed tensors are keywords that no signature names
-        super()._validate_model_kwargs(split_precomputed(model_kwargs)[1])
+        validate = super()._validate_model_kwargs
+        validate(split_precomputed(model_kwargs)[1])
 
     def get_image_tokens(
         self, hidden_states: torch.FloatTensor, image_grid_thw: torch.LongTensor | None = None

@@ -1026,7 +1026,8 @@ class Qwen3VLMoeForConditionalGeneration(Qwen3VLMoePreTrainedModel, GenerationMi
 
     def _validate_model_kwargs(self, model_kwargs: dict):
         # Precomputed tensors are keywords that no signature names
-        super()._validate_model_kwargs(split_precomputed(model_kwargs)[1])
+        validate = super()._validate_model_kwargs
+        validate(split_precomputed(model_kwargs)[1])
 
     def _expand_inputs_for_generation(
         self,

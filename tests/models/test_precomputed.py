@@ -155,11 +155,16 @@ def test_given_tensors_reach_the_encoder(case: FullCase) -> None:
         model(**inputs, **tensors)
 
 
-GENERATE_CASES = [case for case in FULL_CASES if not case.audio and not case.targets_in_grid]
+# Beams with images are not supported by the omni models, here and where they come from.
+GENERATE_CASES = [
+    pytest.param(case, beams, id=f"{case.id}-{beams}")
+    for case in FULL_CASES
+    if not case.targets_in_grid
+    for beams in ((1,) if case.audio else (1, 2))
+]
 
 
-@pytest.mark.parametrize("beams", [1, 2])
-@pytest.mark.parametrize("case", GENERATE_CASES, ids=[case.id for case in GENERATE_CASES])
+@pytest.mark.parametrize(("case", "beams"), GENERATE_CASES)
 def test_generate_takes_prefixed_tensors(case: FullCase, beams: int) -> None:
     inputs = full_inputs(case, images=SEVERAL)
     model = build_full_model(case, generated_module(case.model))
