@@ -19,17 +19,24 @@ from codegen.passes.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID
 from codegen.passes.modules import ClassInfo, Function, parameters
 from codegen.passes.probe.trace import iter_statements
 from codegen.passes.recognise import understood
-from codegen.passes.recognise_audio import AudioMatch, AudioStudy, match_audio, study_lengths
+from codegen.passes.recognise_audio import (
+    AudioMatch,
+    AudioStudy,
+    Found,
+    match_audio,
+    study_lengths,
+)
 from codegen.passes.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class AudioPlan:
-    """What one method gets: new lines by statement, dead statements, gathers that replace masks."""
+    """What one method gets: new lines by statement, dead statements, gathers, names that change."""
 
     lines: Mapping[int, tuple[str, ...]]
     dead: frozenset[int]
     lookups: tuple[ast.Subscript, ...]
+    renames: Mapping[str, str]
 
 
 def extract_audio(workspace: Workspace) -> set[ast.stmt]:
@@ -109,23 +116,45 @@ def _plan(studied: AudioStudy, match: AudioMatch) -> AudioPlan:
     """Lines for the matched statements, and what is dead once they are in place."""
     function = studied.study.function
     lookups = tuple(_lookups(function, match.valid.name))
-    lines = {
-        match.padded.statement: _chunk_lines(studied, match),
-        match.segments.statement: _segment_lines(match),
-    }
-    if match.pairs is not None:
-        lines[match.pairs.statement] = _pair_lines(studied, match)
+    lines = _lines(studied, match)
     dead = _dead(studied, match, lookups)
     kept = [n for n, _ in iter_statements(function) if n not in dead and n not in lines]
-    first = match.padded.statement
-    if not any(_casts(function.body[number], match.padded.name) for number in kept):
-        lines[first].insert(2, f"{match.padded.name} = padded_feature.to(self.dtype).contiguous()")
-    elif match.padded.name != "padded_feature":
-        lines[first].insert(2, f"{match.padded.name} = padded_feature")
-    name = studied.found.name
-    if name != "chunk_lengths" and any(name in effect(function.body[n]).uses for n in kept):
-        lines[first].append(f"{name} = chunk_lengths")
-    return AudioPlan({n: tuple(new) for n, new in lines.items()}, dead, lookups)
+    renames = _renames(studied, match, kept)
+    used = {name for n in kept for name in effect(function.body[n]).uses}
+    cast = any(_casts(function.body[number], match.padded.name) for number in kept)
+    if not cast:
+        name = renames.get(match.padded.name, match.padded.name)
+        line = f"{name} = padded_feature.to(self.dtype).contiguous()"
+        lines[match.padded.statement].insert(2, line)
+    for canonical, found in _results(studied, match).items():
+        named = found.name in (canonical, *renames) or (found is match.padded and not cast)
+        if not named and found.name in used:
+            place = match.padded.statement if found is studied.found else found.statement
+            lines[place].append(f"{found.name} = {canonical}")
+    return AudioPlan({n: tuple(new) for n, new in lines.items()}, dead, lookups, renames)
+
+
+def _results(studied: AudioStudy, match: AudioMatch) -> dict[str, Found]:
+    """What the helpers give under their canonical names, except for the mask that becomes indices."""
+    results = {
+        "padded_feature": match.padded,
+        "chunk_lengths": studied.found,
+        "cu_seqlens": match.segments,
+    }
+    return results if match.pairs is None else {**results, "pool_indices": match.pairs}
+
+
+def _renames(studied: AudioStudy, match: AudioMatch, kept: list[int]) -> dict[str, str]:
+    """Local names that take the canonical name in the statements that stay."""
+    function = studied.study.function
+    taken = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
+    taken |= set(parameters(function))
+    renames = {}
+    for canonical, found in _results(studied, match).items():
+        earlier = (function.body[n] for n in kept if n < found.statement)
+        if canonical not in taken and all(found.name not in effect(s).changes for s in earlier):
+            renames[found.name] = canonical
+    return renames
 
 
 def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> list[Edit]:
@@ -134,40 +163,39 @@ def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> list[Edit]:
     for number, new in plan.lines.items():
         old = function.body[number]
         edits.append(Edit(*text.statement_lines(old), block(list(new), text.indent(old))))
-    for node in plan.lookups:
-        rows = text.source(node.value)
-        edits.append(Edit(*text.span(node), f"{rows}.flatten(0, 1)[valid_indices]"))
+    masks: set[ast.AST] = set()
+    for lookup in plan.lookups:
+        end = text.span(lookup.value)[1]
+        edits.append(Edit(end, text.span(lookup)[1], ".flatten(0, 1)[valid_indices]"))
+        masks.update(ast.walk(lookup.slice))
+    for number, statement in enumerate(function.body):
+        if number in plan.dead or number in plan.lines:
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and node.id in plan.renames and node not in masks:
+                edits.append(Edit(*text.span(node), plan.renames[node.id]))
     return edits
 
 
-def _chunk_lines(studied: AudioStudy, match: AudioMatch) -> list[str]:
+def _lines(studied: AudioStudy, match: AudioMatch) -> dict[int, list[str]]:
+    """Helper calls by the statement they replace."""
     law = f", {match.valid.law}" if match.valid.law else ""
-    arguments = f"{match.features}, {studied.lens}, {studied.window}"
-    lines = [
-        f"padded_feature, chunk_lengths = {CHUNKS.name}({arguments})",
+    features = f"{match.features}, {studied.lens}, {studied.window}"
+    chunks = [
+        f"padded_feature, chunk_lengths = {CHUNKS.name}({features})",
         f"valid_indices = {VALID_INDICES.name}(chunk_lengths{law})",
     ]
     if match.masks is not None:
         frames = "torch.arange(padded_feature.shape[-1], device=padded_feature.device)"
         lengths = "chunk_lengths.to(padded_feature.device)"
-        lines.append(f"{match.masks.name} = ({frames} < {lengths}[:, None]).long().unsqueeze(1)")
-    return lines
-
-
-def _segment_lines(match: AudioMatch) -> list[str]:
+        chunks.append(f"{match.masks.name} = ({frames} < {lengths}[:, None]).long().unsqueeze(1)")
     arguments = ", ".join(("chunk_lengths", *match.arguments))
-    lines = [f"cu_seqlens = {AUDIO_CU_SEQLENS.name}({arguments})"]
-    if match.segments.name != "cu_seqlens":
-        lines.append(f"{match.segments.name} = cu_seqlens")
-    return lines
-
-
-def _pair_lines(studied: AudioStudy, match: AudioMatch) -> list[str]:
-    assert match.pairs is not None
-    law = f", {match.pairs.law}" if match.pairs.law else ""
-    lines = [f"pool_indices = {POOL_INDICES.name}({studied.lens}{law})"]
-    if match.pairs.name != "pool_indices":
-        lines.append(f"{match.pairs.name} = pool_indices")
+    segments = [f"cu_seqlens = {AUDIO_CU_SEQLENS.name}({arguments})"]
+    lines = {match.padded.statement: chunks, match.segments.statement: segments}
+    if match.pairs is not None:
+        law = f", {match.pairs.law}" if match.pairs.law else ""
+        call = f"pool_indices = {POOL_INDICES.name}({studied.lens}{law})"
+        lines[match.pairs.statement] = [call]
     return lines
 
 
@@ -224,16 +252,9 @@ def _gives(uses: frozenset[str], names: set[str]) -> Effect:
 
 
 def _taken(studied: AudioStudy, match: AudioMatch, plan: AudioPlan) -> set[str]:
-    """Canonical names that statements which stay give another value."""
-    wanted = {
-        "padded_feature": match.padded,
-        "chunk_lengths": studied.found,
-        "valid_indices": match.valid,
-        "cu_seqlens": match.segments,
-    }
-    if match.pairs is not None:
-        wanted["pool_indices"] = match.pairs
-    taken = set()
+    """Canonical names that parameters have, or that statements which stay give another value."""
+    wanted = {"valid_indices": match.valid, **_results(studied, match)}
+    taken = set(wanted) & set(parameters(studied.study.function))
     for number, statement in iter_statements(studied.study.function):
         if number in plan.dead or number in plan.lines:
             continue
