@@ -30,6 +30,7 @@ from codegen.passes.helpers import (
     TEMPORAL_PAIRS,
     WINDOW_INDEX,
 )
+from codegen.passes.left import report_left
 from codegen.passes.modules import (
     ClassInfo,
     Function,
@@ -41,10 +42,10 @@ from codegen.passes.probe.trace import assigned_names, iter_statements
 from codegen.passes.recognise import (
     Match,
     Study,
-    grid_parameters,
     match_statement,
     study,
     understood,
+    worth_a_look,
 )
 from codegen.passes.replacements import new_lines, replaced_effect, superseded
 from codegen.passes.rotary import RotaryTables, rotary_edits
@@ -77,7 +78,7 @@ def extract(workspace: Workspace) -> None:
                 if plan is not None:
                     plans[info.source.module].append(plan)
                 else:
-                    planner.report_left(cls, name, gone)
+                    report_left(workspace, cls, name, gone)
     rotary.check_callers()
     for info in workspace.candidates():
         edits: list[Edit] = []
@@ -328,44 +329,6 @@ class Planner:
                 reason=rounding_note(plan, match),
             )
         )
-
-    def report_left(self, cls: ClassInfo, name: str, gone: set[ast.stmt]) -> None:
-        """Report loops of a method that depend on sizes only, or read them on the host."""
-        function, info = cls.methods[name], cls.module
-        segment = info.segment(function)
-        if "for " not in segment or not ("grid" in segment or ".tolist()" in segment):
-            return
-        early: list[ast.stmt] = []
-        if worth_a_look(info, function):
-            glance = study(self.index, cls, cls, function, 1)
-            numbered = iter_statements(function)
-            early = [n for i, n in numbered if glance is not None and understood(glance, i)]
-        kept = [statement for statement in function.body if statement not in gone]
-        for node in (inner for statement in kept for inner in ast.walk(statement)):
-            if not isinstance(node, ast.For):
-                continue
-            if node in early:
-                self._note_left(cls, function, node, "whose results no helper gives")
-            elif ".tolist()" in info.text.source(node)[:200]:
-                self._note_left(cls, function, node, "read on the host, which matches no helper")
-
-    def _note_left(self, cls: ClassInfo, function: Function, node: ast.stmt, what: str) -> None:
-        info = cls.module
-        place = info.place(node)
-        reason = f"a loop over sizes {what}: kept"
-        model = model_of(info.source.module)
-        self.workspace.note(Record(model, cls.name, function.name, "left", place, reason=reason))
-
-
-def worth_a_look(info: ModuleInfo, function: Function) -> bool:
-    """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
-    if not grid_parameters(function)[0]:
-        return "self.inv_freq)" in info.segment(function) and len(parameters(function)) == 3
-    names = {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}
-    return bool(
-        names
-        & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"}
-    )
 
 
 def rounding_note(plan: Plan, match: Match) -> str:

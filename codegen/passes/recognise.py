@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 
 from codegen.passes import helpers
 from codegen.passes.helpers import Helper
-from codegen.passes.modules import ClassInfo, Function, Index, parameters
+from codegen.passes.modules import ClassInfo, Function, Index, ModuleInfo, parameters
 from codegen.passes.probe import reference
 from codegen.passes.probe.interp import Interpreter
 from codegen.passes.probe.trace import Trace
@@ -75,6 +76,17 @@ def grid_parameters(function: Function) -> tuple[str, str]:
     grid = next((n for n in names if n.endswith(("grid_thw", "grids_thw")) or n == "grid"), "")
     merges = next((n for n in names if n.endswith("merge_sizes")), "")
     return grid, merges
+
+
+def worth_a_look(info: ModuleInfo, function: Function) -> bool:
+    """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
+    if not grid_parameters(function)[0]:
+        return "self.inv_freq)" in info.segment(function) and len(parameters(function)) == 3
+    names = {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}
+    return bool(
+        names
+        & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"}
+    )
 
 
 def study(

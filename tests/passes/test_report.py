@@ -135,3 +135,24 @@ def test_a_tree_with_its_own_helpers_says_so(tmp_path: Path) -> None:
     assert [r.reason for r in result.report] == [
         "the tensors already come from shared functions of this tree"
     ]
+
+
+SIZES_LOOP = """
+from torch import nn
+
+class TinyMerger(nn.Module):
+    def windows(self, {name}, grid_thw):
+        order = []
+        for height, width in {name}:
+            order.append(torch.arange(int(height) * int(width)))
+        return torch.cat(order)
+"""
+
+
+@pytest.mark.parametrize(("name", "count"), [("target_sizes", 1), ("boxes", 0)])
+def test_index_arithmetic_over_rows_of_sizes_is_reported(name: str, count: int) -> None:
+    files = {"models/tiny/modular_tiny.py": SIZES_LOOP.format(name=name)}
+    left = [r for r in rewrite_library(DictLibrary(files)).report if r.kind == "left"]
+    assert [(r.method, r.location) for r in left] == [
+        ("windows", "models/tiny/modular_tiny.py:7")
+    ] * count
