@@ -179,8 +179,11 @@ def _edits(
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(call.body) > 1:
         first = call.body[1]
     place = text.statement_lines(first)[0]
-    option = f'{OPTION} = {call.args.kwarg.arg}.pop("{OPTION}", False)'
-    edits = [Edit(place, place, block([option], text.indent(first)))]
+    option = (
+        "# True or the configuration of the model: add what its encoders take precomputed",
+        f'{OPTION} = {call.args.kwarg.arg}.pop("{OPTION}", False)',
+    )
+    edits = [Edit(place, place, block(option, text.indent(first)))]
     keywords = [
         *demand_lines("vision", [d for d in demands if d.is_vision]),
         *demand_lines("audio", [d for d in demands if not d.is_vision]),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from codegen.passes import Record
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from codegen.passes import Record, Settings, rewrite_library
 from tests.passes.test_report import line_of
-from tests.passes.test_rules import GOLDEN, MARKER, run, split_files
+from tests.passes.test_rules import GOLDEN, MARKER, DictLibrary, run, split_files
 
 MODEL = """
 from torch import nn
@@ -54,6 +59,33 @@ def test_added_tensors_are_reported() -> None:
     start = line_of(case, "# file: models/tiny/processing_tiny.py")
     place = line_of(case, "def __call__(self, images=None")
     assert found[0].location == f"models/tiny/processing_tiny.py:{place - start}"
+
+
+ALL = ["image_rotary_pos_ids", "image_cu_seqlens"]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "added"),
+    [
+        ({}, []),
+        ({"return_extra_tensors": False}, []),
+        # Only the configuration has what the encoder calls `merge`.
+        ({"return_extra_tensors": True}, ALL[1:]),
+        ({"return_extra_tensors": SimpleNamespace(merge=1)}, ALL),
+    ],
+    ids=["not asked", "False", "True", "configuration"],
+)
+def test_a_rewritten_processor_runs(keywords: dict[str, Any], added: list[str]) -> None:
+    torch = pytest.importorskip("torch")
+    files = {"a/modeling_a.py": MODEL.format(unit="config.merge"), "a/processing_a.py": PROCESSOR}
+    settings = Settings(helper_package="utils", helper_folder=None)
+    code = rewrite_library(DictLibrary(files), settings).edits["a/processing_a.py"]
+    names: dict[str, Any] = {"ProcessorMixin": object}
+    exec(code.replace("from transformers.processing_utils import ProcessorMixin", ""), names)
+    processor = names["TinyProcessor"]()
+    processor.image_processor = lambda images: {"image_grid_thw": torch.tensor([[2, 2, 4]])}
+    processor.place = lambda grid: None
+    assert list(processor([], **keywords)) == ["image_grid_thw", *added]
 
 
 def test_selected_rows_are_reported_as_left() -> None:
