@@ -203,3 +203,15 @@ def _entry(prefix: str, name: str, base: int) -> str:
 
 def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
+
+
+def body_start(text: SourceText, function: Function) -> tuple[int, str]:
+    """Offset behind the docstring of a function, and the indentation there."""
+    first = function.body[0]
+    if (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and len(function.body) > 1
+    ):
+        first = function.body[1]
+    return text.statement_lines(first)[0], text.indent(first)

@@ -930,7 +930,7 @@ class Glm4vMoeForConditionalGeneration(Glm4vMoePreTrainedModel, GenerationMixin)
                 logits=logits,
                 labels=labels,
                 vocab_size=self.config.text_config.vocab_size,
-                **kwargs,
+                **split_precomputed(kwargs)[1],
             )
         return Glm4vMoeCausalLMOutputWithPast(
             loss=loss,

@@ -820,7 +820,7 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
                 logits=logits,
                 labels=labels,
                 vocab_size=self.config.text_config.vision_vocab_size,
-                **kwargs,
+                **split_precomputed(kwargs)[1],
             )
         return GlmImageCausalLMOutputWithPast(
             loss=loss,
@@ -851,6 +851,15 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
         # Precomputed tensors are keywords that no signature names
         validate = super()._validate_model_kwargs
         validate(split_precomputed(model_kwargs)[1])
+
+    def _expand_inputs_for_generation(
+        self, expand_size: int = 1, **model_kwargs
+    ) -> tuple[torch.LongTensor, dict[str, Any]]:
+        """Repeats inputs, but not what was computed from their sizes: it would not fit."""
+        if expand_size > 1:
+            _, model_kwargs = split_precomputed(model_kwargs)
+        expand = super()._expand_inputs_for_generation
+        return expand(expand_size=expand_size, **model_kwargs)
 
     def get_image_tokens(
         self, hidden_states: torch.FloatTensor, image_grid_thw: torch.LongTensor | None = None

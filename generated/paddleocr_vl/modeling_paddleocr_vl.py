@@ -913,7 +913,7 @@ class PaddleOCRVLForConditionalGeneration(PaddleOCRVLPreTrainedModel, Generation
                 logits=logits,
                 labels=labels,
                 vocab_size=self.config.text_config.vocab_size,
-                **kwargs,
+                **split_precomputed(kwargs)[1],
             )
         return PaddleOCRVLCausalLMOutputWithPast(
             loss=loss,

@@ -1249,18 +1249,6 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniPreTrainedModel, Gen
     ) -> torch.Tensor:
         return self.get_token_mask(input_ids, inputs_embeds, self.config.audio_token_id)
 
-    def _validate_model_kwargs(self, model_kwargs: dict):
-        # Precomputed tensors are keywords that no signature names
-        validate = super()._validate_model_kwargs
-        validate(split_precomputed(model_kwargs)[1])
-
-    def _expand_inputs_for_generation(self, expand_size: int = 1, **model_kwargs):
-        # Repeated inputs no longer fit tensors that were computed before
-        if expand_size > 1:
-            _, model_kwargs = split_precomputed(model_kwargs)
-        expand = super()._expand_inputs_for_generation
-        return expand(expand_size=expand_size, **model_kwargs)
-
     def prepare_inputs_for_generation(
         self,
         input_ids: torch.LongTensor,
@@ -1276,6 +1264,18 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniPreTrainedModel, Gen
         if use_cache and not is_first_iteration:
             model_inputs.update(dict.fromkeys(self.prompt_inputs))
         return model_inputs
+
+    def _validate_model_kwargs(self, model_kwargs: dict):
+        # Precomputed tensors are keywords that no signature names
+        validate = super()._validate_model_kwargs
+        validate(split_precomputed(model_kwargs)[1])
+
+    def _expand_inputs_for_generation(self, expand_size: int = 1, **model_kwargs):
+        """Repeats inputs, but not what was computed from their sizes: it would not fit."""
+        if expand_size > 1:
+            _, model_kwargs = split_precomputed(model_kwargs)
+        expand = super()._expand_inputs_for_generation
+        return expand(expand_size=expand_size, **model_kwargs)
 
 
 __all__ = [

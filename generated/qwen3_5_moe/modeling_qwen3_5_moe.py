@@ -891,7 +891,7 @@ class Qwen3_5MoeForConditionalGeneration(Qwen3_5MoePreTrainedModel, GenerationMi
                 logits=logits,
                 labels=labels,
                 vocab_size=self.config.text_config.vocab_size,
-                **kwargs,
+                **split_precomputed(kwargs)[1],
             )
         return Qwen3_5MoeCausalLMOutputWithPast(
             loss=loss,

@@ -946,7 +946,7 @@ class Qwen3VLForConditionalGeneration(Qwen3VLPreTrainedModel, GenerationMixin):
                 logits=logits,
                 labels=labels,
                 vocab_size=self.config.text_config.vocab_size,
-                **kwargs,
+                **split_precomputed(kwargs)[1],
             )
         return Qwen3VLCausalLMOutputWithPast(
             loss=loss,

@@ -947,7 +947,7 @@ class Qwen3VLMoeForConditionalGeneration(Qwen3VLMoePreTrainedModel, GenerationMi
                 logits=logits,
                 labels=labels,
                 vocab_size=self.config.text_config.vocab_size,
-                **kwargs,
+                **split_precomputed(kwargs)[1],
             )
         return Qwen3VLMoeCausalLMOutputWithPast(
             loss=loss,

@@ -153,23 +153,3 @@ def test_given_tensors_reach_the_encoder(case: FullCase) -> None:
     tensors["image_cu_seqlens"] = tensors["image_cu_seqlens"][:-1]
     with pytest.raises((ValueError, RuntimeError)), torch.no_grad():
         model(**inputs, **tensors)
-
-
-# Beams with images are not supported by the omni models, here and where they come from.
-GENERATE_CASES = [
-    pytest.param(case, beams, id=f"{case.id}-{beams}")
-    for case in FULL_CASES
-    if not case.targets_in_grid
-    for beams in ((1,) if case.audio else (1, 2))
-]
-
-
-@pytest.mark.parametrize(("case", "beams"), GENERATE_CASES)
-def test_generate_takes_prefixed_tensors(case: FullCase, beams: int) -> None:
-    inputs = full_inputs(case, images=SEVERAL)
-    model = build_full_model(case, generated_module(case.model))
-    randomize(model)
-    settings = {"max_new_tokens": 3, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
-    computed = model.generate(**inputs, **settings, num_beams=beams)
-    tensors = model_tensors(case, "image", SEVERAL)
-    assert torch.equal(computed, model.generate(**inputs, **tensors, **settings, num_beams=beams))

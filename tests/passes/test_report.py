@@ -99,6 +99,37 @@ class TinyEncoder(nn.Module):
         assert "def forward(self, grid_thw=None" in changed
 
 
+REPETITIONS = {
+    "def _expand_inputs_for_generation(self, expand_size, inputs): return inputs": [
+        "repeats its inputs in a way that is not understood: precomputed ones, too"
+    ],
+    'def _expand_inputs_for_generation(self, **inputs): raise ValueError("one answer only")': [],
+}
+
+
+@pytest.mark.parametrize("repetition", REPETITIONS)
+def test_a_repetition_that_is_not_understood_is_reported(repetition: str) -> None:
+    text = f"""from torch import nn
+
+from ...generation import GenerationMixin
+
+
+class TinyForConditionalGeneration(nn.Module, GenerationMixin):
+    def get_image_features(self, pixel_values, image_grid_thw, **kwargs):
+        return self.visual(pixel_values, image_grid_thw, **kwargs)
+
+    def forward(self, input_ids, pixel_values, image_grid_thw, **kwargs):
+        return self.head(input_ids, self.get_image_features(pixel_values, image_grid_thw), **kwargs)
+
+    {repetition}
+"""
+    result = rewrite_library(DictLibrary({"models/tiny/modeling_tiny.py": text}))
+    assert [r.reason for r in result.report if r.kind == "left"] == REPETITIONS[repetition]
+    (changed,) = result.edits.values()
+    assert f"    {repetition}\n" in changed
+    assert "def _validate_model_kwargs(self, model_kwargs: dict):\n" in changed
+
+
 def test_an_unknown_loop_is_reported_as_left() -> None:
     case = "extract/unknown_order_stays.txt"
     records = report_of(case)
