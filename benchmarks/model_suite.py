@@ -23,7 +23,14 @@ import torch
 
 from codegen.verify.cases import Case, load_cases
 from codegen.verify.inputs import Inputs, config_class, find_class, grid_inputs, image_inputs
-from codegen.verify.wholes import Whole, load_wholes, whole_class, whole_config, whole_inputs
+from codegen.verify.wholes import (
+    GRIDS,
+    Whole,
+    load_wholes,
+    whole_class,
+    whole_config,
+    whole_inputs,
+)
 from codegen.verify.worker import add_required
 
 PACKAGE = "transformers"
@@ -57,7 +64,7 @@ class Tester:
 
 
 class GenerationTests:
-    """Generation from prompts with images, videos and audios."""
+    """Prompts with images, videos and audios: generation, and refusal of those that do not fit."""
 
     model_tester: Tester
     all_generative_model_classes: tuple[type, ...]
@@ -77,6 +84,37 @@ class GenerationTests:
         for model, inputs in self._models():
             found = _generate(model, inputs, do_sample=True, num_return_sequences=2)
             assert len(found) == 2 * BATCH
+
+    def test_generate_with_static_cache(self) -> None:
+        for model, inputs in self._models():
+            dynamic = _generate(model, inputs)
+            assert torch.equal(_generate(model, inputs, cache_implementation="static"), dynamic)
+
+    def test_generate_with_prompt_lookup(self) -> None:
+        for model, inputs in self._models():
+            one = {name: value[: len(value) // BATCH] for name, value in inputs.items()}
+            found = _generate(model, one, prompt_lookup_num_tokens=2)
+            assert torch.equal(found, _generate(model, one))
+
+    def test_generate_from_padded_prompts(self) -> None:
+        for model, inputs in self._models():
+            padded = {
+                name: torch.nn.functional.pad(value, (3, 0)) if name in BY_TOKEN else value
+                for name, value in inputs.items()
+            }
+            found = _generate(model, padded)[:, 3:]
+            assert torch.equal(found, _generate(model, inputs))
+
+    def test_images_without_placeholders_are_refused(self) -> None:
+        for model, inputs in self._models():
+            if "pixel_values" in inputs:
+                words = inputs["input_ids"][:, :4].clamp(WORDS.start, WORDS.stop)
+                given = {name: value for name, value in inputs.items() if name not in BY_TOKEN}
+                try:
+                    model(input_ids=words, **given)
+                except ValueError:
+                    continue
+                raise AssertionError("rows of images went nowhere")
 
     def _models(self) -> Iterator[tuple[Any, Inputs]]:
         for cls in self.all_generative_model_classes:
@@ -126,25 +164,12 @@ def suite_models() -> list[str]:
 
 
 def _whole_suite(whole: Whole, kinds: tuple[str, ...]) -> dict[str, type]:
-    config = _shallow(whole.vision.config)
-    whole = replace(whole, vision=replace(whole.vision, config=config))
+    whole = replace(whole, vision=replace(whole.vision, config=_shallow(whole.vision.config)))
     head = whole_class(whole, PACKAGE)
     module = importlib.import_module(head.__module__)
     base = vars(module).get(head.__name__.replace("ForConditionalGeneration", "Model"))
     classes = (base, head) if base is not None else (head,)
-    batch = partial(_whole_batch, whole, kinds, head)
-    text = {**whole.defaults["text"], **whole.entry["text"]}
-    facts = {
-        "seq_length": batch()["input_ids"].shape[1],
-        "hidden_size": text["hidden_size"],
-        "vocab_size": text["vocab_size"],
-        "is_training": True,
-        "vision_config": {"num_hidden_layers": 2, **config},
-    }
-    if whole.audio is not None:
-        audio = dict(whole.audio.config)
-        facts["audio_config"] = {"num_hidden_layers": audio["encoder_layers"], **audio}
-    tester = Tester(partial(whole_config, whole, head), batch, facts)
+    tester = _whole_tester(whole, kinds, head)
     common = _common_tests()
 
     def set_up(self: Any) -> None:
@@ -154,16 +179,42 @@ def _whole_suite(whole: Whole, kinds: tuple[str, ...]) -> dict[str, type]:
         # Only the checkpoints of the class with a head are renamed.
         common.test_reverse_loading_mapping(self, skip_base_model=True)
 
+    def image_features(self: Any) -> tuple[Any, Inputs]:
+        config, inputs = common._image_features_prepare_config_and_inputs(self)
+        if inputs.pop("images_per_sample", None) is not None:
+            # The last grid of a prompt is that of the image to make: it has no data.
+            own = torch.tensor(GRIDS["image"] * BATCH)
+            inputs = {**inputs, "image_grid_thw": own}
+        return config, inputs
+
     body = {
         "setUp": set_up,
         "test_reverse_loading_mapping": reverse_loading,
         "all_model_classes": classes,
         "_is_composite": True,
-        "skip_test_video_features_output_shape": True,
+        "_image_features_prepare_config_and_inputs": image_features,
+        # Packed rows have no batch dimension to compare.
+        **{f"skip_test_{kind}_features_output_shape": True for kind in whole.kinds},
     }
     bases = (common, GenerationTests, unittest.TestCase)
     name = f"{head.__name__}Test" + "".join(f"_{kind}" for kind in kinds)
     return {name: type(name, bases, body)}
+
+
+def _whole_tester(whole: Whole, kinds: tuple[str, ...], head: Any) -> Tester:
+    batch = partial(_whole_batch, whole, kinds, head)
+    text = {**whole.defaults["text"], **whole.entry["text"]}
+    facts = {
+        "seq_length": batch()["input_ids"].shape[1],
+        "hidden_size": text["hidden_size"],
+        "vocab_size": text["vocab_size"],
+        "is_training": True,
+        "vision_config": {"num_hidden_layers": 2, **whole.vision.config},
+    }
+    if whole.audio is not None:
+        audio = dict(whole.audio.config)
+        facts["audio_config"] = {"num_hidden_layers": audio["encoder_layers"], **audio}
+    return Tester(partial(whole_config, whole, head), batch, facts)
 
 
 def _shallow(config: Mapping[str, Any]) -> dict[str, Any]:
