@@ -183,9 +183,11 @@ class Planner:
         effects = [effect(statement) for statement in body]
         replaced = {n: self._effect(statement, lookups) for n, statement in enumerate(body)}
         replaced = {n: new for n, new in replaced.items() if new != effects[n]}
+        surplus = superseded(effects, matches)
+        replaced.update(dict.fromkeys(surplus, Effect(frozenset(), frozenset(), frozenset())))
         replaced.update({m.statement: replaced_effect(m) for m in matches})
         removable = [n for n, _ in iter_statements(studied.function) if understood(studied, n)]
-        dead = dead_statements(effects, removable, replaced) | superseded(effects, matches)
+        dead = dead_statements(effects, removable, replaced) | surplus
         kept = [m for m in matches if self._is_complete(m, body, dead, effects, set(replaced))]
         if len(kept) < len(matches):
             return self._finish(studied, kept, lookups) if kept else None

@@ -115,35 +115,6 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2VisionTransformerPretrainedM
         self.window_size = config.window_size
         self.fullatt_block_indexes = config.fullatt_block_indexes
 
-    def get_window_index(self, grid_thw: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
-        """The order of the merged tokens window by window, and where the windows begin, in patches.
-
-        Windows at the right and lower edge may be cut; boundaries of windows without any token are
-        repeated.
-        """
-        side = self.window_size // self.spatial_merge_size // self.patch_size
-        window_index = []
-        cu_window_seqlens = [0]
-        offset = 0
-        for t, h, w in grid_thw.tolist():
-            rows, cols = h // self.spatial_merge_size, w // self.spatial_merge_size
-            index = torch.arange(t * rows * cols).reshape(t, rows, cols)
-            pad_h = side - rows % side
-            pad_w = side - cols % side
-            windows_h = (rows + pad_h) // side
-            windows_w = (cols + pad_w) // side
-            index = F.pad(index, (0, pad_w, 0, pad_h), "constant", -100)
-            index = index.reshape(t, windows_h, side, windows_w, side).permute(0, 1, 3, 2, 4)
-            index = index.reshape(t * windows_h * windows_w, side * side)
-            seqlens = (index != -100).sum(1)
-            index = index.flatten()
-            window_index.append(index[index != -100] + offset)
-            boundaries = seqlens.cumsum(0) * self.spatial_merge_unit + cu_window_seqlens[-1]
-            cu_window_seqlens.extend(boundaries.tolist())
-            offset += t * rows * cols
-        window_index = torch.cat(window_index, dim=0)
-        return window_index, cu_window_seqlens
-
     @merge_with_config_defaults
     @capture_outputs
     def forward(
@@ -166,13 +137,22 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2VisionTransformerPretrainedM
         """
         hidden_states = self.patch_embed(hidden_states)
         rotary_pos_emb = self.rot_pos_emb(grid_thw)
-        window_index, cu_window_seqlens = self.get_window_index(grid_thw)
-        cu_window_seqlens = torch.tensor(
-            cu_window_seqlens,
-            device=hidden_states.device,
-            dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32,
-        )
-        cu_window_seqlens = torch.unique_consecutive(cu_window_seqlens)
+
+        # Merged tokens window by window; windows at the right and lower edge may be cut.
+        side = self.window_size // self.spatial_merge_size // self.patch_size
+        windows = []
+        start = 0
+        for t, h, w in grid_thw.tolist():
+            rows, cols = h // self.spatial_merge_size, w // self.spatial_merge_size
+            end = start + t * rows * cols
+            for frame in torch.arange(start, end).view(t, rows, cols):
+                for band in frame.split(side, dim=0):
+                    windows += [window.flatten() for window in band.split(side, dim=1)]
+            start = end
+        window_index = torch.cat(windows, dim=0)
+        window_sizes = torch.tensor([len(window) for window in windows], device=grid_thw.device)
+        window_sizes = window_sizes * self.spatial_merge_unit
+        cu_window_seqlens = F.pad(window_sizes.cumsum(0, dtype=torch.int32), (1, 0))
 
         seq_len = hidden_states.shape[0]
         units = seq_len // self.spatial_merge_unit
@@ -184,10 +164,8 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2VisionTransformerPretrainedM
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(
-            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
-        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
-        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+        frame_sizes = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        cu_seqlens = F.pad(frame_sizes.cumsum(0, dtype=torch.int32), (1, 0))
 
         for layer_num, blk in enumerate(self.blocks):
             whole_frame = layer_num in self.fullatt_block_indexes

@@ -47,10 +47,8 @@ class Qwen3_5VisionModel(Qwen3VLVisionModel):
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(
-            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
-        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
-        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+        frame_sizes = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        cu_seqlens = F.pad(frame_sizes.cumsum(0, dtype=torch.int32), (1, 0))
 
         for blk in self.blocks:
             hidden_states = blk(

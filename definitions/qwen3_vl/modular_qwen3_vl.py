@@ -142,47 +142,29 @@ class Qwen3VLVisionModel(Qwen2VisionTransformerPretrainedModel):
 
     def fast_pos_embed_interpolate(self, grid_thw: torch.Tensor) -> torch.Tensor:
         """Learned position of each patch, shape `(num_patches, hidden_size)`, in the dtype of the table."""
-        side = self.num_grid_per_side
+        last = self.num_grid_per_side - 1
         merge_size = self.spatial_merge_size
-        grid_rows = grid_thw.tolist()
-        idx_list = [[] for _ in range(4)]
-        weight_list = [[] for _ in range(4)]
-        for _, h, w in grid_rows:
-            h_idxs = torch.linspace(0, side - 1, h)
-            w_idxs = torch.linspace(0, side - 1, w)
-            h_floor, w_floor = h_idxs.int(), w_idxs.int()
-            h_ceil = (h_floor + 1).clip(max=side - 1)
-            w_ceil = (w_floor + 1).clip(max=side - 1)
-            dh, dw = h_idxs - h_floor, w_idxs - w_floor
-            corners = (
-                (h_floor, w_floor, 1 - dh, 1 - dw),
-                (h_floor, w_ceil, 1 - dh, dw),
-                (h_ceil, w_floor, dh, 1 - dw),
-                (h_ceil, w_ceil, dh, dw),
-            )
-            for corner, (rows, cols, row_weights, col_weights) in enumerate(corners):
-                indices = (rows[:, None] * side + cols[None, :]).flatten()
-                weights = (row_weights[:, None] * col_weights[None, :]).flatten()
-                idx_list[corner].extend(indices.tolist())
-                weight_list[corner].extend(weights.tolist())
-
         table = self.pos_embed.weight
-        idx_tensor = torch.tensor(idx_list, dtype=torch.long, device=table.device)
-        weight_tensor = torch.tensor(weight_list, dtype=table.dtype, device=table.device)
-        corner_embeds = self.pos_embed(idx_tensor) * weight_tensor[:, :, None]
-        pos_embeds = corner_embeds[0] + corner_embeds[1] + corner_embeds[2] + corner_embeds[3]
-
-        # From row by row to block by block, once per frame.
-        ordered = []
-        for pos_embed, (t, h, w) in zip(
-            pos_embeds.split([h * w for _, h, w in grid_rows]), grid_rows
-        ):
-            pos_embed = pos_embed.repeat(t, 1)
-            pos_embed = pos_embed.view(
-                t, h // merge_size, merge_size, w // merge_size, merge_size, -1
-            )
-            ordered.append(pos_embed.permute(0, 1, 3, 2, 4, 5).flatten(0, 4))
-        patch_pos_embeds = torch.cat(ordered)
+        patch_pos_embeds = []
+        for t, h, w in grid_thw.tolist():
+            y, x = torch.linspace(0, last, h).unsqueeze(1), torch.linspace(0, last, w)
+            top, left = y.floor(), x.floor()
+            bottom, right = (top + 1).clamp(max=last), (left + 1).clamp(max=last)
+            below, beside = y - top, x - left
+            corners = []
+            for row, col, weight in (
+                (top, left, (1 - below) * (1 - beside)),
+                (top, right, (1 - below) * beside),
+                (bottom, left, below * (1 - beside)),
+                (bottom, right, below * beside),
+            ):
+                index = (row * self.num_grid_per_side + col).long().to(table.device)
+                corners.append(self.pos_embed(index) * weight.to(table).unsqueeze(-1))
+            frame = corners[0] + corners[1] + corners[2] + corners[3]
+            # From row by row to block by block, once per frame.
+            blocks = frame.view(h // merge_size, merge_size, w // merge_size, merge_size, -1)
+            patch_pos_embeds.append(blocks.transpose(1, 2).flatten(0, 3).repeat(t, 1))
+        patch_pos_embeds = torch.cat(patch_pos_embeds, dim=0)
         return patch_pos_embeds
 
     @merge_with_config_defaults
@@ -212,10 +194,8 @@ class Qwen3VLVisionModel(Qwen2VisionTransformerPretrainedModel):
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(
-            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
-        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
-        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+        frame_sizes = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        cu_seqlens = F.pad(frame_sizes.cumsum(0, dtype=torch.int32), (1, 0))
 
         deepstack_features = []
         for layer_num, blk in enumerate(self.blocks):

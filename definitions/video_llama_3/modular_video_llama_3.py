@@ -194,13 +194,9 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         """
         pos_ids = []
         for (t, h, w), merge_size in zip(grid_thw.tolist(), merge_sizes.tolist()):
-            rows = torch.arange(h).unsqueeze(1).expand(-1, w)
-            rows = rows.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
-            rows = rows.permute(0, 2, 1, 3).flatten()
-            cols = torch.arange(w).unsqueeze(0).expand(h, -1)
-            cols = cols.reshape(h // merge_size, merge_size, w // merge_size, merge_size)
-            cols = cols.permute(0, 2, 1, 3).flatten()
-            pos_ids.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
+            frame = torch.cartesian_prod(torch.arange(h), torch.arange(w))
+            blocks = frame.view(h // merge_size, merge_size, w // merge_size, merge_size, 2)
+            pos_ids.append(blocks.transpose(1, 2).reshape(-1, 2).repeat(t, 1))
         pos_ids = torch.cat(pos_ids, dim=0)
         rotary_pos_emb_full = self.rotary_pos_emb(grid_thw[:, 1:].max())
         rotary_pos_emb = rotary_pos_emb_full[pos_ids].flatten(1)
@@ -250,10 +246,8 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         position_embeddings = (emb.cos(), emb.sin())
 
         # One segment per frame; attention kernels ask for int32.
-        cu_seqlens = torch.repeat_interleave(
-            grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0]
-        ).cumsum(dim=0, dtype=grid_thw.dtype if torch.jit.is_tracing() else torch.int32)
-        cu_seqlens = F.pad(cu_seqlens, (1, 0), value=0)
+        frame_sizes = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        cu_seqlens = F.pad(frame_sizes.cumsum(0, dtype=torch.int32), (1, 0))
 
         hidden_states = self.embeddings(pixel_values.type(self.dtype))
         hidden_states = self.encoder(

@@ -411,6 +411,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         else:
             check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
+
         if window_index is None or cu_window_seqlens is None:
             window_index, cu_window_seqlens = get_window_index(
                 grid_thw,
@@ -456,35 +457,6 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
             last_hidden_state=hidden_states,
             pooler_output=merged_hidden_states[reverse_indices, :],
         )
-
-    def get_window_index(self, grid_thw: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
-        """The order of the merged tokens window by window, and where the windows begin, in patches.
-
-        Windows at the right and lower edge may be cut; boundaries of windows without any token are
-        repeated.
-        """
-        side = self.window_size // self.spatial_merge_size // self.patch_size
-        window_index = []
-        cu_window_seqlens = [0]
-        offset = 0
-        for t, h, w in grid_thw.tolist():
-            rows, cols = h // self.spatial_merge_size, w // self.spatial_merge_size
-            index = torch.arange(t * rows * cols).reshape(t, rows, cols)
-            pad_h = side - rows % side
-            pad_w = side - cols % side
-            windows_h = (rows + pad_h) // side
-            windows_w = (cols + pad_w) // side
-            index = F.pad(index, (0, pad_w, 0, pad_h), "constant", -100)
-            index = index.reshape(t, windows_h, side, windows_w, side).permute(0, 1, 3, 2, 4)
-            index = index.reshape(t * windows_h * windows_w, side * side)
-            seqlens = (index != -100).sum(1)
-            index = index.flatten()
-            window_index.append(index[index != -100] + offset)
-            boundaries = seqlens.cumsum(0) * self.spatial_merge_unit + cu_window_seqlens[-1]
-            cu_window_seqlens.extend(boundaries.tolist())
-            offset += t * rows * cols
-        window_index = torch.cat(window_index, dim=0)
-        return window_index, cu_window_seqlens
 
 
 @dataclass

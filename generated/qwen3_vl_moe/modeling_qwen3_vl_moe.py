@@ -460,7 +460,6 @@ class Qwen3VLMoeVisionModel(Qwen3VLMoePreTrainedModel):
         bilinear_weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Learned position of each patch, shape `(num_patches, hidden_size)`, in the dtype of the table."""
-
         if embed_indices is None or bilinear_weights is None:
             embed_indices, bilinear_weights = get_pos_embed_indices(
                 grid_thw, self.num_grid_per_side, self.spatial_merge_size

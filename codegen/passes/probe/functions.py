@@ -169,6 +169,11 @@ def _meshgrid(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Arr, ...]:
     return tuple(Arr(a) for a in arrays)
 
 
+def _cartesian_prod(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
+    axes = np.meshgrid(*[array(axis) for axis in args], indexing="ij")
+    return Arr(np.stack([axis.reshape(-1) for axis in axes], axis=-1), is_late(list(args)))
+
+
 _FUNCTIONS: dict[str, Callable[[Sequence[Any], dict[str, Any]], Any]] = {
     "arange": _arange,
     "linspace": _linspace,
@@ -191,6 +196,7 @@ _FUNCTIONS: dict[str, Callable[[Sequence[Any], dict[str, Any]], Any]] = {
     "where": _where,
     "searchsorted": _searchsorted,
     "meshgrid": _meshgrid,
+    "cartesian_prod": _cartesian_prod,
     "bincount": lambda a, k: Arr(np.bincount(array(a[0]))),
     "device": lambda a, k: OPAQUE,
     "is_tracing": lambda a, k: False,
