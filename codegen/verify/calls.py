@@ -1,0 +1,78 @@
+"""Calls of encoders: the inputs that they take, and everything that they compute from sizes."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from codegen.passes.helpers import LIFTED
+from codegen.verify.inputs import Inputs, tensors
+
+
+def call(encoder: Callable[..., Any], given: Inputs) -> list[torch.Tensor]:
+    """Outputs of an encoder without gradients."""
+    with torch.no_grad():
+        return tensors(encoder(**accepted(encoder, given)))
+
+
+def accepted(encoder: Any, given: Inputs) -> Inputs:
+    """Inputs that ``forward`` names; a catch-all would swallow the others silently."""
+    forward = getattr(encoder, "forward", encoder)
+    names = inspect.signature(forward).parameters
+    # Releases differ in whether the grid of an encoder carries a prefix.
+    grids = [name for name in names if name.endswith("grid_thw")]
+    renamed = {
+        grids[0] if k.endswith("grid_thw") and k not in names and len(grids) == 1 else k: v
+        for k, v in given.items()
+    }
+    return {k: v for k, v in renamed.items() if k in names}
+
+
+@contextlib.contextmanager
+def recording(found: Inputs) -> Iterator[None]:
+    """Collect the results of every lifted helper that runs inside."""
+    patched: list[tuple[Any, str, Any]] = []
+
+    def wrap(function: Any, outputs: tuple[str, ...]) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            result = function(*args, **kwargs)
+            values = result if isinstance(result, tuple) else (result,)
+            found.update(zip(outputs, values))
+            return result
+
+        return wrapped
+
+    for module in list(sys.modules.values()):
+        for name, helper in LIFTED.items():
+            function = (
+                vars(module).get(name)
+                if module is not None and hasattr(module, "__dict__")
+                else None
+            )
+            if callable(function) and ".models." in getattr(module, "__name__", ""):
+                patched.append((module, name, function))
+                setattr(module, name, wrap(function, helper.outputs))
+    try:
+        yield
+    finally:
+        for module, name, function in patched:
+            setattr(module, name, function)
+
+
+def precomputed(encoder: torch.nn.Module, given: Inputs) -> Inputs:
+    """Given inputs plus everything that the encoder would compute itself."""
+    found: Inputs = {}
+    with recording(found):
+        call(encoder, given)
+    forward = inspect.signature(encoder.forward).parameters
+    if "pool_indices" in forward and "feature_lens" in given:
+        # Only the traced form needs them, so the default path has not computed any.
+        module = sys.modules[type(encoder).__module__]
+        found["pool_indices"] = vars(module)["get_pool_indices"](given["feature_lens"])
+    explicit = {k: v for k, v in found.items() if k in forward or "kwargs" in forward}
+    return {**given, **explicit}
