@@ -92,7 +92,11 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--attention", nargs="+", choices=("eager", "sdpa"), default=["eager", "sdpa"]
     )
     command.add_argument("--checks", default="abcdem", metavar="LETTERS", help="default: abcdem")
-    command.add_argument("--backend", default="aot_eager", help="of torch.compile (aot_eager)")
+    command.add_argument(
+        "--backend",
+        default="inductor",
+        help="of torch.compile (inductor; aot_eager is quicker and needs no C++ compiler)",
+    )
     command.add_argument("--jobs", type=_jobs, default=0, metavar="N", help=argparse.SUPPRESS)
     command.add_argument("--format", choices=("text", "json"), default="text")
 

@@ -34,7 +34,7 @@ class VerifyOptions:
     attention: tuple[str, ...] = ("eager", "sdpa")
     checks: str = "abcdem"
     cases: Path | None = None
-    backend: str = "aot_eager"
+    backend: str = "inductor"
     python: str = sys.executable
     progress: Progress = lambda done, total: None
 

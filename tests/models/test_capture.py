@@ -59,9 +59,10 @@ class FromMapping(torch.nn.Module):
 def assert_close(actual: Any, expected: Any) -> None:
     """Compares all tensors of two outputs, up to what a mask in place of a split may change."""
     for left, right in zip(tensors_of(actual), tensors_of(expected), strict=True):
-        scale = max(1.0, right.abs().max().item())
         assert left.shape == right.shape
-        assert (left - right).abs().max().item() <= 1e-5 * scale
+        if right.numel():
+            scale = max(1.0, right.abs().max().item())
+            assert (left - right).abs().max().item() <= 1e-5 * scale
 
 
 @pytest.mark.parametrize("given", [True, False], ids=["given", "computed"])
@@ -72,13 +73,39 @@ def test_encoder_compiles_as_one_graph(
 ) -> None:
     torch._dynamo.reset()
     encoder = build_encoder(case, attention)
-    compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
+    compiled = torch.compile(encoder, fullgraph=True)
     for number in (0, 1):
         inputs = example(case, number)
         with torch.no_grad():
             expected = encoder(**inputs)
             actual = compiled(**inputs, **(precomputed(case, inputs) if given else {}))
         assert_close(actual, expected)
+
+
+SHORT = {
+    "qwen2_5_omni": ((2,), (3,), (1, 1), (7, 5)),
+    "qwen3_omni_moe": ((8,), (9,), (3, 4), (37, 20)),
+}
+GIVEN = {"none": (), "indices": ("valid_indices",)}
+
+
+@pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("case", AUDIO_CASES, ids=[case.id for case in AUDIO_CASES])
+def test_audio_shorter_than_a_chunk_compiles(
+    case: AudioCase, attention: str, given: tuple[str, ...]
+) -> None:
+    """Chunks are padded to another width in a graph, and one row is as good as several."""
+    encoder = build_encoder(case, attention)
+    for lengths in SHORT[case.model]:
+        torch._dynamo.reset()
+        # The backend does not matter for the values, and this one is quick.
+        compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
+        inputs = audio_inputs(case, lengths)
+        tensors = precomputed(case, inputs)
+        with torch.no_grad():
+            actual = compiled(**inputs, **{name: tensors[name] for name in given})
+            assert_close(actual, encoder(**inputs))
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
