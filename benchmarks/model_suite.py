@@ -23,6 +23,7 @@ import torch
 
 from codegen.verify.cases import Case, load_cases
 from codegen.verify.inputs import Inputs, config_class, find_class, grid_inputs, image_inputs
+from codegen.verify.original import add_required
 from codegen.verify.wholes import (
     GRIDS,
     Whole,
@@ -31,7 +32,6 @@ from codegen.verify.wholes import (
     whole_config,
     whole_inputs,
 )
-from codegen.verify.worker import add_required
 
 PACKAGE = "transformers"
 #: Models that inherit from those that ``verify`` knows, in the shape of its files.

@@ -7,6 +7,7 @@ import torch
 from utils.packed import (
     can_read,
     check_positive,
+    divide,
     is_tracing,
     locate_bounded,
     read_integer,
@@ -148,6 +149,25 @@ def clear_beyond_longest(
     longest = (chunk_lengths.to(columns.device).amax() + stride - 1) // stride
     outside = torch.arange(columns.shape[-1], device=columns.device) >= longest
     return columns.masked_fill(outside, 0)
+
+
+def widen_valid_indices(
+    valid_indices: torch.Tensor, chunk_lengths: torch.Tensor, width: int, stride: int
+) -> torch.Tensor:
+    """Turn positions in chunks padded to the longest into those in chunks padded to `width`.
+
+    Args:
+        valid_indices: `(V,)` integers, `chunk · ⌈max(chunk_lengths) / stride⌉ + j`.
+        chunk_lengths: `(num_chunks,)` integers before the convolutions.
+        width: columns of a padded chunk before the convolutions.
+        stride: product of their strides.
+
+    Returns:
+        `(V,)`: `chunk · ⌈width / stride⌉ + j`.
+    """
+    narrow = (chunk_lengths.to(valid_indices.device).amax() + stride - 1) // stride
+    excess = (width + stride - 1) // stride - narrow
+    return valid_indices + divide(valid_indices, narrow) * excess
 
 
 def _resolve_longest(lengths: torch.Tensor, chunk: int, given: int | None) -> int:

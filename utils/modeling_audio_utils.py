@@ -23,6 +23,7 @@ from utils.audio_chunks import (
     get_chunk_lengths,
     halved_lengths,
     read_lengths,
+    widen_valid_indices,
 )
 from utils.packed import (
     can_read,
@@ -48,6 +49,7 @@ __all__ = [
     "get_pool_indices",
     "get_valid_indices",
     "halved_lengths",
+    "widen_valid_indices",
 ]
 
 

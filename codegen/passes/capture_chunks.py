@@ -9,6 +9,7 @@ see the zeros that their own padding would be. Where the method masks every chun
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,7 +19,8 @@ from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
-CLEAR = "clear_beyond_longest"
+TRACING = "if is_tracing() else None"
+CLEAR, WIDEN = "clear_beyond_longest", "widen_valid_indices"
 PADDED, LENGTHS = CHUNKS.outputs
 ACTIVATIONS = ("elu", "gelu", "leaky_relu", "mish", "relu", "selu", "silu", "tanh")
 """Functions of one element each, under which zeros of a mask and of a padding are worth the same."""
@@ -43,41 +45,30 @@ def chunk_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
         return None
     features, lens, window = (text.source(arg) for arg in cut.args)
     stride = 0 if valid is None else _law_stride(valid)
-    steps = _convolutions(index, cls, function)
-    total = 1
-    for step in steps:
-        total *= step.stride
-    full = bool(steps) and valid is not None and total == stride
+    made = next(
+        (n for n in ast.walk(function) if isinstance(n, ast.Assign) and n.value is cut), None
+    )
+    steps = _agreeing(_convolutions(index, cls, function), stride) if made is not None else []
     bounds = [f"num_chunks={features}.shape[1] // (2 * {window}) + {lens}.shape[0] {TRACING}"]
-    facts = []
-    if full:
-        # Indices that are given count rows of the width that chunks have eagerly.
-        given = (
-            f" and {VALID_INDICES.outputs[0]} is None"
-            if VALID_INDICES.outputs[0] in parameters(function)
-            else ""
-        )
-        bounds.append(f"max_chunk_length=2 * {window} if is_tracing(){given} else None")
+    facts, edits, helpers = [], [], ["is_tracing"]
+    reason = "chunk sizes bounded by shapes while tracing"
+    if made is not None and steps:
+        bounds.append(f"max_chunk_length=2 * {window} {TRACING}")
         facts.append(f"max_length=({PADDED}.shape[-1] + {stride - 1}) // {stride} {TRACING}")
+        clears = list(_clears(text, steps))
+        widened = _widened(text, function, made, f"2 * {window}", stride)
+        edits += [*clears, *widened]
+        helpers += [CLEAR] * bool(clears) + [WIDEN] * bool(widened)
+    else:
+        reason += "; their width is open: no plain row of convolutions that the lengths agree with"
     if stride:
         # The first chunk leaves one row if it is no longer than the stride, and else several.
-        facts.append(
-            f"more_than_one={lens}.shape[0] > 1 or {features}.shape[1] > {stride} {TRACING}"
-        )
-    edits = [_append(text, cut, bounds)]
+        several = f"{lens}.shape[0] > 1 or {features}.shape[1] > {stride}"
+        facts.append(f"more_than_one={several} {TRACING}")
+    edits.append(_append(text, cut, bounds))
     if valid is not None and facts:
         edits.append(_append(text, valid, facts))
-    clears = list(_clears(text, steps)) if full else []
-    helpers = ("is_tracing", CLEAR) if clears else ("is_tracing",)
-    reason = "chunk sizes bounded by shapes while tracing"
-    if not full:
-        reason += (
-            "; the width is left open: no plain row of convolutions that the lengths agree with"
-        )
-    return [*edits, *clears], helpers, reason
-
-
-TRACING = "if is_tracing() else None"
+    return edits, tuple(helpers), reason
 
 
 def _call(function: Function, name: str) -> ast.Call | None:
@@ -95,6 +86,11 @@ def _law_stride(call: ast.Call) -> int:
     law = call.args[1] if len(call.args) > 1 else None
     name = "halved_lengths" if law is None else ast.unparse(law)
     return LAW_STRIDES.get(name, 0)
+
+
+def _agreeing(steps: list[Convolution], stride: int) -> list[Convolution]:
+    """The convolutions, if they divide by what the length law does; else none."""
+    return steps if math.prod(step.stride for step in steps) == stride else []
 
 
 def _append(text: SourceText, call: ast.Call, arguments: list[str]) -> Edit:
@@ -115,6 +111,21 @@ def _clears(text: SourceText, steps: list[Convolution]) -> Iterator[Edit]:
         ]
         place = text.statement_lines(step.statement)[1]
         yield Edit(place, place, block(lines, text.indent(step.statement)))
+
+
+def _widened(
+    text: SourceText, function: Function, made: ast.Assign, width: str, stride: int
+) -> list[Edit]:
+    """Indices that are given count rows of the longest chunk; count those of the full width instead."""
+    indices = VALID_INDICES.outputs[0]
+    if indices not in parameters(function):
+        return []
+    lines = [
+        f"if is_tracing() and {indices} is not None:",
+        f"    {indices} = {WIDEN}({indices}, {LENGTHS}, {width}, {stride})",
+    ]
+    place = text.statement_lines(made)[1]
+    return [Edit(place, place, block(lines, text.indent(made)))]
 
 
 def _convolutions(index: Index, cls: ClassInfo, function: Function) -> list[Convolution]:

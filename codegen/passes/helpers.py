@@ -107,6 +107,7 @@ HELPER_MODULES = {
     **{name: helper.module for name, helper in LIFTED.items()},
     "chunked_eighth_lengths": AUDIO,
     "clear_beyond_longest": AUDIO,
+    "widen_valid_indices": AUDIO,
     "flatten_video_grid": VISION,
     "get_block_permutation": VISION,
     "get_half_pixel_indices": VISION,

@@ -34,6 +34,7 @@ from utils.modeling_audio_utils import (
     get_pool_indices,
     get_valid_indices,
     halved_lengths,
+    widen_valid_indices,
 )
 from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
@@ -755,10 +756,12 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                     if is_tracing()
                     else None
                 ),
-                max_chunk_length=(
-                    2 * self.n_window if is_tracing() and valid_indices is None else None
-                ),
+                max_chunk_length=2 * self.n_window if is_tracing() else None,
             )
+            if is_tracing() and valid_indices is not None:
+                valid_indices = widen_valid_indices(
+                    valid_indices, chunk_lengths, 2 * self.n_window, 2
+                )
         else:
             check_shape("chunk_lengths", chunk_lengths, (None,))
             check_shape("padded_feature", padded_feature, (*chunk_lengths.shape, None, None))

@@ -136,6 +136,18 @@ def test_valid_indices(case: tuple[list[int], int, audio.LengthLaw]) -> None:
 
 @RANDOM
 @given(audios())
+def test_widened_indices(case: tuple[list[int], int, audio.LengthLaw]) -> None:
+    lens, n_window, law = case
+    stride = 2 if law is audio.halved_lengths else 8
+    chunks = audio.get_chunk_lengths(torch.tensor(lens), n_window)
+    narrow = audio.get_valid_indices(chunks, law)
+    full = audio.get_valid_indices(torch.nn.functional.pad(chunks, (0, 1), value=2 * n_window), law)
+    wide = audio.widen_valid_indices(narrow, chunks, 2 * n_window, stride)
+    assert wide.tolist() == full[: len(narrow)].tolist()
+
+
+@RANDOM
+@given(audios())
 def test_cu_seqlens_of_chunks(case: tuple[list[int], int, audio.LengthLaw]) -> None:
     lens, n_window, law = case
     chunks = audio.get_chunk_lengths(torch.tensor(lens), n_window)
