@@ -36,17 +36,9 @@ class MLCDRotaryEmbedding(Qwen2VLVisionRotaryEmbedding):
     def forward(self, num_patches_height: int, num_patches_width: int) -> torch.Tensor:
         """Returns a tensor of shape `(num_patches_height * num_patches_width, head_dim // 2)`."""
         device = self.inv_freq.device
-        rows = (
-            torch.arange(num_patches_height, device=device)
-            .unsqueeze(1)
-            .expand(-1, num_patches_width)
-        )
-        cols = (
-            torch.arange(num_patches_width, device=device)
-            .unsqueeze(0)
-            .expand(num_patches_height, -1)
-        )
-        pos_ids = torch.stack([rows.flatten(), cols.flatten()], dim=-1)
+        rows = torch.arange(num_patches_height, device=device)
+        cols = torch.arange(num_patches_width, device=device)
+        pos_ids = torch.cartesian_prod(rows, cols)
         positions = torch.arange(
             max(num_patches_height, num_patches_width), device=device, dtype=self.inv_freq.dtype
         )

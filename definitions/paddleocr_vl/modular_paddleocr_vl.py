@@ -84,8 +84,8 @@ class PaddleOCRVisionEncoder(VideoLlama3VisionEncoder):
         """
         pos_ids = []
         for t, h, w in grid_thw.tolist():
-            patches = torch.arange(t * h * w) % (h * w)
-            pos_ids.append(torch.stack([patches // w, patches % w], dim=-1))
+            frame = torch.cartesian_prod(torch.arange(h), torch.arange(w))
+            pos_ids.append(frame.repeat(t, 1))
         pos_ids = torch.cat(pos_ids, dim=0)
         rotary_pos_emb_full = self.rotary_pos_emb(grid_thw[:, 1:].max())
         rotary_pos_emb = rotary_pos_emb_full[pos_ids].flatten(1)
