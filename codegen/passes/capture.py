@@ -11,6 +11,7 @@ from collections.abc import Callable
 from codegen.passes.base import Record, model_of
 from codegen.passes.capture_attention import attention_edits
 from codegen.passes.capture_audio import fixed_split_edits, mask_edits, pool_edits
+from codegen.passes.capture_blocks import block_edits
 from codegen.passes.capture_chunks import chunk_edits
 from codegen.passes.capture_repeats import lengths_edits, repeat_edits
 from codegen.passes.capture_rows import half_pixel_edits, unshuffle_edits
@@ -25,6 +26,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (repeat_edits, (".repeat(", "range(len(")),
     (lengths_edits, ("[1:]", ".tolist()")),
     (unshuffle_edits, ("grid", "split(", "for ")),
+    (block_edits, ("grid", "split(", "for ", ".append(")),
     (half_pixel_edits, ("grid", ".append(", "for ")),
     (mask_edits, ("torch.full(", "range(1, len(")),
     (fixed_split_edits, (".split(self.", ".append(")),

@@ -90,11 +90,17 @@ def worth_a_look(info: ModuleInfo, function: Function) -> bool:
 
 
 def study(
-    index: Index, cls: ClassInfo, owner: ClassInfo, function: Function, limit: int = len(PROBES)
+    index: Index,
+    cls: ClassInfo,
+    owner: ClassInfo,
+    function: Function,
+    limit: int = len(PROBES),
+    passed: list[list[tuple[str, int]]] | None = None,
 ) -> Study | None:
     """Run a method on the first ``limit`` probes; None if it takes no grid.
 
-    One probe is enough to see that nothing is recognised, which is so for most methods.
+    One probe is enough to see that nothing is recognised, which is so for most methods. A list
+    ``passed`` lets rows pass through modules of unknown classes; it receives their calls per probe.
     """
     grid, merges = grid_parameters(function)
     if not grid:
@@ -106,6 +112,9 @@ def study(
         if merges:
             given[merges] = Arr(probe.merge_sizes.copy())
         interpreter = Interpreter(index, probe.variant, int(probe.grid.prod(1).sum()))
+        if passed is not None:
+            interpreter.passed = []
+            passed.append(interpreter.passed)
         traces.append(interpreter.run(cls, function, owner, given))
         hidden.append(interpreter.hidden)
     return Study(cls, owner, function, grid, merges, probes, tuple(traces), tuple(hidden))
@@ -355,6 +364,28 @@ def match_unshuffle(study: Study) -> tuple[str, str] | None:
             return expected.shape == results[i].shape and bool(np.allclose(expected, results[i]))
 
         found = _search(study, ("merge",), is_unshuffle)
+        if found is not None and name in parameters(study.function):
+            return name, found[0]
+    return None
+
+
+def match_joined_blocks(study: Study) -> tuple[str, str] | None:
+    """(hidden rows, merge size) if a method returns rows of blocks, the patches of each side by side."""
+    results = _late_rows([trace.result for trace in study.traces])
+    if results is None:
+        return None
+    for name in study.hidden[0]:
+
+        def is_joined(i: int, args: tuple[Any, ...], name: str = name) -> bool:
+            grid, rows = study.probes[i].grid, study.hidden[i].get(name)
+            if rows is None or not isinstance(args[0], int) or args[0] < 2:
+                return False
+            if not _fits(grid, args[0]):
+                return False
+            ordered = rows[reference.block_order(grid, args[0])]
+            return _same(results[i], ordered.reshape(-1, args[0] ** 2 * rows.shape[1]))
+
+        found = _search(study, ("merge",), is_joined)
         if found is not None and name in parameters(study.function):
             return name, found[0]
     return None

@@ -41,6 +41,9 @@ class Attributes(Machine):
             return Bound(base, name)
         owner, _, expression = found
         value = self._init_value(base, owner, expression, text)
+        for place, number in enumerate(value) if isinstance(value, tuple) else ():
+            if isinstance(number, int):
+                self.trace.scalars[f"{text}[{place}]"] = number
         if isinstance(value, int) and not isinstance(value, bool):
             self.trace.scalars[text] = value
         return value

@@ -17,7 +17,11 @@ MAX_STEPS = 60_000
 
 
 class Machine(ABC):
-    """State of one run: the trace it leaves, the module it is in, probe rows of hidden tensors."""
+    """State of one run: the trace it leaves, the module it is in, probe rows of hidden tensors.
+
+    Calls of modules of an unknown class give late values; or, where ``passed`` is a list, the rows they
+    are given, and are noted there with the width of the rows.
+    """
 
     def __init__(self, index: Index, variant: int, total_rows: int) -> None:
         self.index = index
@@ -28,6 +32,7 @@ class Machine(ABC):
         self._depth = 0
         self._module: ModuleInfo | None = None
         self.hidden: dict[str, np.ndarray] = {}
+        self.passed: list[tuple[str, int]] | None = None
 
     def rows_of(self, name: str) -> np.ndarray:
         """Probe content of hidden rows called ``name``: one distinct row per token."""
