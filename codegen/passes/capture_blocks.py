@@ -19,7 +19,8 @@ from codegen.passes.edits import Edit, block
 from codegen.passes.helpers import BLOCK_ORDER
 from codegen.passes.modules import ClassInfo, Function, Index, parameters
 from codegen.passes.probe.trace import iter_statements
-from codegen.passes.recognise import Study, grid_parameters, match_joined_blocks, study
+from codegen.passes.recognise_rows import match_joined_blocks
+from codegen.passes.study import Study, grid_parameters, study
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 Calls = list[tuple[str, int]]

@@ -12,13 +12,8 @@ import ast
 from codegen.passes.edits import Edit, block
 from codegen.passes.modules import ClassInfo, Function, Index
 from codegen.passes.probe.trace import assigned_names, iter_statements
-from codegen.passes.recognise import (
-    grid_parameters,
-    match_half_pixel,
-    match_unshuffle,
-    study,
-    understood,
-)
+from codegen.passes.recognise_rows import match_half_pixel, match_unshuffle
+from codegen.passes.study import grid_parameters, study, understood
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 

@@ -39,16 +39,10 @@ from codegen.passes.modules import (
     self_attribute,
 )
 from codegen.passes.probe.trace import assigned_names, iter_statements
-from codegen.passes.recognise import (
-    Match,
-    Study,
-    match_statement,
-    study,
-    understood,
-    worth_a_look,
-)
+from codegen.passes.recognise import Match, match_statement
 from codegen.passes.replacements import new_lines, replaced_effect, superseded
 from codegen.passes.rotary import RotaryTables, rotary_edits
+from codegen.passes.study import Study, study, understood, worth_a_look
 from codegen.passes.workspace import Workspace
 
 JOINT = (WINDOW_INDEX, TEMPORAL_PAIRS)

@@ -18,7 +18,6 @@ from codegen.passes.flow import Effect, dead_statements, effect
 from codegen.passes.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
 from codegen.passes.modules import ClassInfo, Function, parameters
 from codegen.passes.probe.trace import iter_statements
-from codegen.passes.recognise import understood
 from codegen.passes.recognise_audio import (
     AudioMatch,
     AudioStudy,
@@ -26,6 +25,7 @@ from codegen.passes.recognise_audio import (
     match_audio,
     study_lengths,
 )
+from codegen.passes.study import understood
 from codegen.passes.workspace import Workspace
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from codegen.passes.base import Record, model_of
 from codegen.passes.modules import ClassInfo, Function, parameters
 from codegen.passes.probe.trace import iter_statements
-from codegen.passes.recognise import study, understood, worth_a_look
+from codegen.passes.study import study, understood, worth_a_look
 from codegen.passes.workspace import Workspace
 
 _SIZES = re.compile(r"grid_thw|grids|_lens$|lengths|sizes$|shapes$")

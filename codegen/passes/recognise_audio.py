@@ -16,7 +16,7 @@ from codegen.passes.probe import reference
 from codegen.passes.probe.interp import Interpreter
 from codegen.passes.probe.trace import Trace, iter_statements
 from codegen.passes.probe.values import Arr
-from codegen.passes.recognise import Study
+from codegen.passes.study import Study
 
 #: The second goes with large chunks: only above a hundred frames do the laws show their constants.
 LENGTHS = (np.array([5, 13, 6]), np.array([130, 30, 257, 240]))
