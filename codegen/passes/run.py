@@ -50,7 +50,7 @@ def rewrite_library(library: Library, settings: Settings | None = None) -> Rewri
             edits[source.path] = text
     added = (
         helper_files(settings, workspace.needed_helpers())
-        if edits and settings.helper_folder is not None
+        if settings.helper_folder is not None
         else ()
     )
     return RewriteResult(edits, added, sort_records(without_captured(workspace.records)))

@@ -129,15 +129,26 @@ class Workspace:
         self._needs.clear()
 
     def needed_helpers(self) -> set[str]:
-        """Helper modules that the changed texts import."""
-        texts = self.index.changed().values()
-        return {m for m in set(HELPER_MODULES.values()) if any(f"{m} import" in t for t in texts)}
+        """Helper modules that the texts import, changed now or by an earlier run."""
+        changed = self.index.changed()
+        read = (
+            self.index.library.read(m) for m in self.index.library.modules() if m not in changed
+        )
+        texts = [*changed.values(), *(source.text for source in read if source is not None)]
+        package = self.settings.helper_package
+        lines = {m: f"from {helper_path(package, m)} import" for m in HELPER_MODULES.values()}
+        return {m for m, line in lines.items() if any(line in text for text in texts)}
 
 
 def tidy(old: str, new: str) -> str:
     """Remove doubled blank lines that deletions left inside bodies, if the old text had none."""
     doubled = re.compile(r"\n\n\n+(?=[ ]{8,}\S)")
     return new if doubled.search(old) else doubled.sub("\n\n", new)
+
+
+def helper_path(package: str, module: str) -> str:
+    """A helper module as an import names it."""
+    return f"{package}{module}" if package.endswith(".") else f"{package}.{module}"
 
 
 def import_edits(info: ModuleInfo, names: set[str], package: str) -> list[Edit]:
@@ -147,7 +158,7 @@ def import_edits(info: ModuleInfo, names: set[str], package: str) -> list[Edit]:
     for name in sorted(names - set(info.imports)):
         by_module.setdefault(HELPER_MODULES[name], []).append(name)
     for module, wanted in sorted(by_module.items()):
-        spelling = f"{package}{module}" if package.endswith(".") else f"{package}.{module}"
+        spelling = helper_path(package, module)
         existing = _existing(info, spelling)
         if existing is not None:
             wanted = sorted({*wanted, *(alias.name for alias in existing.names)})

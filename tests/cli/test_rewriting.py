@@ -70,3 +70,15 @@ def test_second_run_counts_the_same_files(checkout: Sandbox) -> None:
     ]
     assert sorted(paths[0]) == sorted(paths[1])
     assert all(file["state"] == "fresh" for m in second["models"] for file in m["files"])
+
+
+def test_helpers_stay_in_a_tree_that_is_rewritten_in_place(checkout: Sandbox) -> None:
+    """Then there is nothing left to rewrite, but the sources still import them."""
+    (checkout.root / _SOURCE).write_text(_ENCODER, encoding="utf-8")
+    assert checkout.run("sync", "--rewrite").code == 0
+    expected = _texts(checkout.root)
+    (checkout.root / _HELPER).unlink()
+    assert checkout.run("check", "--rewrite").code == 1
+    assert checkout.run("sync", "--rewrite").code == 0
+    assert _texts(checkout.root) == expected
+    assert checkout.run("check", "--rewrite").code == 0
