@@ -34,7 +34,7 @@ from codegen.verify.wholes import (
 )
 
 PACKAGE = "transformers"
-#: Models that inherit from those that ``verify`` knows, in the shape of its files.
+#: Whole models beside those that ``verify`` checks, in the shape of its file.
 EXTRA = Path(__file__).with_name("model_suite.json")
 BATCH = 2
 GRID = [[1, 4, 4], [1, 6, 4]]
@@ -139,7 +139,7 @@ def _generate(model: Any, inputs: Inputs, **options: Any) -> torch.Tensor:
 
 def suite(model: str) -> dict[str, type]:
     """Test classes of a model by name: one for the whole model, one for each of its encoders."""
-    cases = load_cases(EXTRA)
+    cases = load_cases()
     found = {}
     for whole in load_wholes(cases, EXTRA).values():
         if whole.name == model:
@@ -155,7 +155,7 @@ def suite(model: str) -> dict[str, type]:
 
 def suite_models() -> list[str]:
     """Models that there is a suite for."""
-    cases = load_cases(EXTRA)
+    cases = load_cases()
     models = (case.model for case in cases.values())
     return list(dict.fromkeys([*models, *load_wholes(cases, EXTRA)]))
 
