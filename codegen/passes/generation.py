@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, SourceText, block
@@ -186,15 +187,21 @@ def is_deletion(function: Function) -> bool:
     return isinstance(function.body[0], ast.Raise)
 
 
-def starred_calls(function: Function) -> Iterator[tuple[ast.Call, ast.Name]]:
+@lru_cache(maxsize=4096)
+def starred_calls(function: Function) -> tuple[tuple[ast.Call, ast.Name], ...]:
     """Calls that expand the keywords of their function, with the name that is expanded."""
     kwarg = function.args.kwarg
-    for call in ast.walk(function):
-        if isinstance(call, ast.Call) and kwarg is not None:
-            for keyword in call.keywords:
-                value = keyword.value
-                if keyword.arg is None and isinstance(value, ast.Name) and value.id == kwarg.arg:
-                    yield call, value
+    if kwarg is None:
+        return ()
+    return tuple(
+        (call, keyword.value)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg is None
+        and isinstance(keyword.value, ast.Name)
+        and keyword.value.id == kwarg.arg
+    )
 
 
 def append_edit(text: SourceText, cls: ClassInfo, lines: Collection[str]) -> Edit:

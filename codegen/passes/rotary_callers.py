@@ -164,14 +164,21 @@ class Callers:
         holders = {site.cls.name for site in sites} | {cls.name for cls in self.classes}
         calls = re.compile("|".join(rf"\.{a}\b" for a in sorted(self.attributes)))
         names = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(holders)))})\b")
+
+        def mentions(text: str) -> bool:
+            # Looking for a plain word is many times faster than the expression.
+            return any(name in text for name in holders) and names.search(text) is not None
+
         for source in self.workspace.others():
-            if names.search(source.text) and "inv_freq" in source.text:
+            if not mentions(source.text):
+                continue
+            if "inv_freq" in source.text:
                 reason = "a module of a file that is not rewritten may take its place"
                 raise Refusal(reason, f"{source.path}:1", replaced=True)
-            if names.search(source.text) and calls.search(source.text):
+            if calls.search(source.text):
                 raise Refusal("a file that is not rewritten may call it", f"{source.path}:1")
         for info in self.workspace.candidates():
-            if not names.search(info.source.text):
+            if not mentions(info.source.text):
                 continue
             for node in ast.walk(info.tree):
                 if isinstance(node, ast.Call) and self._reaches_in(node.func):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def config_scalar(name: str, variant: int) -> Any:
     )
 
 
-def assigned_names(node: ast.AST) -> set[str]:
+@lru_cache(maxsize=8192)
+def assigned_names(node: ast.AST) -> frozenset[str]:
     """Names that a statement binds or mutates (``x = ``, ``x[...] =``, ``x.append``)."""
     names: set[str] = set()
     for child in ast.walk(node):
@@ -115,7 +117,7 @@ def assigned_names(node: ast.AST) -> set[str]:
             and isinstance(child.func.value, ast.Name)
         ):
             names.add(child.func.value.id)
-    return names
+    return frozenset(names)
 
 
 def iter_statements(function: Function) -> Iterator[tuple[int, ast.stmt]]:
