@@ -47,7 +47,7 @@ def _rows(records: Records) -> Iterator[_Row]:
         rows: dict[str, _Row] = {}
         for record in records:
             if record["kind"] == kind:
-                method = ".".join(filter(None, (record["cls"], record["method"])))
+                method = ".".join(filter(None, (record["cls"], record["method"]))) or "(file)"
                 row = rows.setdefault(method, _Row(kind, method, record["location"]))
                 _add(row, record)
         yield from rows.values()
