@@ -31,7 +31,7 @@ from codegen.tree import Tree, open_tree
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SIDES = ("original", "rewritten")
-_STUB = "from benchmarks.model_suite import GenerationTests as GenerationTesterMixin\n"
+_STUB = "from benchmarks.model_generation import GenerationTests as GenerationTesterMixin\n"
 _SUITE = 'from benchmarks.model_suite import suite\n\nglobals().update(suite("{model}"))\n'
 # The same weights and data on both sides, and no doubt about which package is tested.
 _CONFTEST = """\

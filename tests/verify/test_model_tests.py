@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from benchmarks.model_suite import BATCH, suite, suite_models
+from benchmarks.model_generation import BATCH
+from benchmarks.model_suite import suite, suite_models
 from benchmarks.model_tests import Result, compare, lay_out, read_report, run_tests
 
 TINY = """\
