@@ -8,34 +8,26 @@ tree that was in sync.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, TypeVar
 
+from codegen.ahead import Ahead
 from codegen.cache import Cache, Record
 from codegen.errors import CodegenError, Diagnostic, fail
 from codegen.formatting import Formatted, format_texts
-from codegen.job import Job, JobResult, Runner, format_job, run_job, start_worker
+from codegen.job import Job, JobResult, Runner, format_job, run_job
 from codegen.names import NameTable
 from codegen.nametable import answer
 from codegen.plan import Plan
 from codegen.signals import signals_held_back
 from codegen.sources import digest_text, read_text
 from codegen.tree import Tree
-
-if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing.process import BaseProcess
+from codegen.workers import Workers, worker_died
 
 Progress = Callable[[int, int], None]
 _SMALL = 4
-#: More processes than this only cost memory (and Windows allows no more).
-_MOST_JOBS = 61
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 @dataclass
@@ -57,8 +49,12 @@ class Engine:
     patient: set[str] = field(default_factory=set)
     _digests: dict[str, str] = field(default_factory=dict)
     _changing: set[str] = field(default_factory=set)
-    _pool: ProcessPoolExecutor | None = None
-    _others: Sequence[BaseProcess] = ()
+    _ahead: Ahead | None = None
+    _runner: Runner | None = None
+    _workers: Workers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._workers = Workers(self.tree, self.names, self.jobs)
 
     def run(self, models: Sequence[str]) -> None:
         """Settle the models and all they build on."""
@@ -74,14 +70,46 @@ class Engine:
                 rounds += 1
                 if rounds > len(order) + 1:
                     raise _unsettled(ready)
-                self._expand(ready)
+                self._expand(self._most_urgent(ready, wanted))
         except BaseException:
-            self._stop_workers()
+            self.abandon()
             raise
         finally:
-            if self._pool is not None:
-                self._pool.shutdown(wait=True, cancel_futures=True)
-                self._pool = None
+            self._workers.close()
+
+    def start_ahead(self, models: Sequence[str]) -> None:
+        """Begin to expand models against the files on disk, while their sources are still being made.
+
+        What turns out to have other inputs is expanded again.
+        """
+        ready = [
+            model
+            for model in models
+            if model not in self.cache.records
+            and model not in self.failed
+            and all(map(self._has_files, self.plan.providers[model]))
+        ]
+        if len(ready) <= _SMALL or self.jobs == 1:
+            return
+        # Others will build on these, so they come first.
+        early = self.plan.closure(self.plan.providers.keys() - set(ready))
+        ready.sort(key=lambda model: model not in early)
+        jobs = {model: Job(self.tree.definition(model)) for model in ready}
+        with signals_held_back():
+            self._ahead = Ahead(self._workers.pool(), jobs, self.jobs + 1)
+
+    def _most_urgent(self, ready: list[str], wanted: set[str]) -> list[str]:
+        """Of what can be expanded, that which has others waiting for it before what is under way."""
+        if not self._ahead:
+            return ready
+        under_way = self._ahead.models()
+        needed = self.plan.closure(wanted - self.settled - self.results.keys() - under_way)
+        behind = [model for model in ready if model not in under_way]
+        return behind or [model for model in ready if model in needed] or ready
+
+    def abandon(self) -> None:
+        """End the worker processes whatever they are doing."""
+        self._workers.abandon()
 
     def set_digests(self, digests: Mapping[str, str]) -> None:
         """Tell the digests of sources that ``load_sources`` will replace."""
@@ -169,8 +197,15 @@ class Engine:
         if self.load_sources is not None:
             self.overlay.update(self.load_sources())
             self.load_sources = None
-        jobs = [Job(self.tree.definition(model), self._overlay_for(model)) for model in models]
-        results = self._results(jobs)
+        results = list(self._finished_ahead(models))
+        done = {result.model for result in results}
+        results += self._results(
+            [
+                Job(self.tree.definition(model), self._overlay_for(model))
+                for model in models
+                if model not in done
+            ]
+        )
         texts = {path: text for result in results for path, text in result.texts.items()}
         formatted = self._format(texts)
         for result in results:
@@ -190,6 +225,21 @@ class Engine:
                 self.overlay[path] = text
                 self._digests[path] = digest_text(text)
 
+    def _finished_ahead(self, models: Sequence[str]) -> Iterator[JobResult]:
+        """Results of what was started ahead, as far as the inputs are what they would be now."""
+        from concurrent.futures.process import BrokenProcessPool
+
+        for index, model in enumerate(models):
+            if self._ahead is None or model not in self._ahead:
+                continue
+            try:
+                result = self._ahead.take(model)
+            except BrokenProcessPool:
+                raise worker_died() from None
+            self.progress(index + 1, len(models))
+            if result and not result.problems and self._inputs_match(result.inputs):
+                yield result
+
     def _overlay_for(self, model: str) -> dict[str, str]:
         """The part of the overlay that a job can need."""
         paths = self.plan.sources[model]
@@ -204,7 +254,7 @@ class Engine:
         if settings.formatter != "black" or len(texts) <= _SMALL or self.jobs == 1:
             return format_texts(texts, settings) if texts else Formatted({})
         pieces = [({path: text}, settings) for path, text in texts.items()]
-        done = list(self._map(format_job, pieces, chunk=1))
+        done = list(self._workers.map(format_job, pieces, chunk=1))
         formatted = {path: text for piece in done for path, text in piece.texts.items()}
         return Formatted(
             formatted, {path: why for piece in done for path, why in piece.refused.items()}
@@ -212,56 +262,20 @@ class Engine:
 
     def _results(self, jobs: Sequence[Job]) -> list[JobResult]:
         total = len(jobs)
-        if total <= _SMALL or self.jobs == 1:
-            runner = Runner(self.tree, self.names)
+        if self.jobs == 1 or (total <= _SMALL and not self._ahead):
+            self._runner = self._runner or Runner(self.tree, self.names)
             results = []
             for index, job in enumerate(jobs):
-                results.append(runner.run(job))
+                results.append(self._runner.run(job))
                 self.progress(index + 1, total)
             return results
         results = []
-        for index, result in enumerate(self._map(run_job, jobs, chunk=4)):
+        for index, result in enumerate(
+            self._workers.map(run_job, jobs, chunk=4 if total > 99 else 1)
+        ):
             results.append(result)
             self.progress(index + 1, total)
         return results
-
-    def _map(
-        self, function: Callable[[_In], _Out], items: Sequence[_In], chunk: int
-    ) -> Iterator[_Out]:
-        """Run a function over items in the worker processes, results in order."""
-        from concurrent.futures.process import BrokenProcessPool
-
-        try:
-            # Processes that start must not be hit by a signal before they are prepared for it.
-            with signals_held_back():
-                results = self._workers().map(function, items, chunksize=chunk)
-            yield from results
-        except BrokenProcessPool:
-            raise fail(
-                "worker-died",
-                "a worker process was killed; nothing was written",
-                "",
-                0,
-                "run the command again, with fewer --jobs if memory is short",
-            ) from None
-
-    def _workers(self) -> ProcessPoolExecutor:
-        from concurrent.futures import ProcessPoolExecutor
-
-        if self._pool is None:
-            methods = multiprocessing.get_all_start_methods()
-            context = multiprocessing.get_context("fork" if "fork" in methods else None)
-            self._others = multiprocessing.active_children()
-            self._pool = ProcessPoolExecutor(
-                min(self.jobs, _MOST_JOBS), context, start_worker, (self.tree, self.names)
-            )
-        return self._pool
-
-    def _stop_workers(self) -> None:
-        """End the worker processes whatever they are doing."""
-        for process in multiprocessing.active_children():
-            if self._pool is not None and process not in self._others:
-                process.terminate()
 
 
 def _unsettled(models: Sequence[str]) -> CodegenError:

@@ -56,7 +56,8 @@ def _rows(records: Records) -> Iterator[_Row]:
 def _add(row: _Row, record: Mapping[str, Any]) -> None:
     """Enter a record: optional inputs where there are any, the helper otherwise, and what to know."""
     what = list(record["parameters"]) if row.kind == "lifted" else []
-    row.what += [name for name in what or [record["helper"]] if name and name not in row.what]
+    names = what or record["helper"].split(", ")
+    row.what += [name for name in names if name and name not in row.what]
     inner = [name for name in record["path_taken"] if name != row.method]
     if inner:
         row.notes.append(f"{', '.join(record['parameters'])}: through {' > '.join(inner)}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from codegen.cache import Cache, RewriteRecord
+from codegen.plan import Plan
 from codegen.sources import digest_text, read_text
 from codegen.tree import Tree
 
@@ -40,6 +41,18 @@ def recall_rewriting(tree: Tree, cache: Cache) -> Rewriting | None:
     if not definitions <= record.reads.keys():
         return None
     return Rewriting({}, dict.fromkeys(record.files), record.edits, record.report, True)
+
+
+def untouched_models(
+    plan: Plan, texts: Mapping[str, str], models: Iterable[str]
+) -> tuple[str, ...]:
+    """The models, and all they build on, that no pass will look at, in order."""
+    from codegen.passes.workspace import has_structure
+
+    touched = {model for model, text in texts.items() if has_structure(text)}
+    touched |= plan.dependents(touched)
+    wanted = plan.closure(models) - touched
+    return tuple(model for model in plan.order if model in wanted)
 
 
 def run_rewriting(

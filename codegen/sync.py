@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from codegen.orphans import add_orphans
 from codegen.outcome import FileOutcome, ModelOutcome, Run, State
 from codegen.plan import make_plan
 from codegen.render import carries_banner
-from codegen.rewriting import Rewriting, recall_rewriting, run_rewriting
+from codegen.rewriting import Rewriting, recall_rewriting, run_rewriting, untouched_models
 from codegen.sources import digest_text, read_generated, read_text
 from codegen.tree import Tree, select_models
 from codegen.workspace import Workspace
@@ -75,7 +75,11 @@ def _examine(
     rewriting = Rewriting()
     if options.rewrite:
         again = partial(run_rewriting, tree, texts, cache, partial(_plain_texts, engine))
-        rewriting = recall_rewriting(tree, cache) or again()
+        known = recall_rewriting(tree, cache)
+        if known is None and tree.kind != "project":
+            # The passes leave most models alone; the other cores need not wait for them.
+            engine.start_ahead(untouched_models(plan, texts, models))
+        rewriting = known or _abandon_on_failure(engine, again)
         # What was recalled has no texts; they are made when something has to be expanded.
         engine.load_sources = lambda: again().edits if rewriting.known else rewriting.edits
         engine.set_digests(rewriting.digests)
@@ -88,6 +92,14 @@ def _examine(
     changed = [item.model for item in outcomes if not item.in_sync and not item.problems]
     dependents = plan.dependents(changed) - wanted
     return Run(tuple(outcomes), tuple(sorted(dependents)), report=rewriting.report), engine
+
+
+def _abandon_on_failure(engine: Engine, action: Callable[[], Rewriting]) -> Rewriting:
+    try:
+        return action()
+    except BaseException:
+        engine.abandon()
+        raise
 
 
 def _plain_texts(engine: Engine) -> dict[str, str]:

@@ -18,6 +18,7 @@ LAYERS = (
     ("expansion", "tree", "passes"),
     ("render", "plan", "verify", "rewrite_report"),
     ("job", "cache", "workspace", "report"),
+    ("workers", "ahead"),
     ("engine", "rewriting"),
     ("sync", "orphans"),
     ("cli", "__main__", "verification"),

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from codegen.passes.edits import Edit, SourceText, block
 from codegen.passes.modules import ClassInfo, Function, Index
+from codegen.passes.nodes import walk
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def attention_edits(
     index: Index, cls: ClassInfo, function: Function
 ) -> tuple[list[Edit], tuple[str, ...], str] | None:
     """Insert the masked branch in front of the branch that splits."""
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.If) and node.orelse and "is_tracing" not in ast.dump(node.test):
             split = find_split(node.orelse)
             if split is not None:
@@ -71,7 +72,7 @@ def find_split(body: list[ast.stmt]) -> SplitAttention | None:
 def _boundaries(body: list[ast.stmt]) -> str:
     """Name ``c`` of a difference ``c[1:] - c[:-1]``."""
     for statement in body:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
                 left, right = ast.unparse(node.left), ast.unparse(node.right)
                 name = left.split("[")[0]
@@ -107,7 +108,7 @@ def _loop(body: list[ast.stmt]) -> tuple[tuple[str, ...], ast.Call] | None:
         if not isinstance(target, ast.Tuple):
             continue
         names = tuple(getattr(element, "id", "") for element in target.elts)
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Call) and [
                 getattr(a, "id", "") for a in node.args[1:4]
             ] == list(names):
@@ -118,14 +119,14 @@ def _loop(body: list[ast.stmt]) -> tuple[tuple[str, ...], ast.Call] | None:
 def _weights(body: list[ast.stmt], call: ast.Call) -> str:
     """Name of the list that collects the second result of the call, ``_`` where nobody does."""
     for statement in body:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if not isinstance(node, ast.Assign) or node.value is not call:
                 continue
             target = node.targets[0]
             second = (
                 target.elts[1] if isinstance(target, ast.Tuple) and len(target.elts) == 2 else None
             )
-            for other in ast.walk(statement):
+            for other in walk(statement):
                 if (
                     isinstance(other, ast.Call)
                     and isinstance(other.func, ast.Attribute)

@@ -11,6 +11,7 @@ import ast
 from codegen.passes.edits import Edit, SourceText, block
 from codegen.passes.helpers import POOL_INDICES
 from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.signature import docstring_edits, signature_edits
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -44,7 +45,7 @@ def _filled(node: ast.For) -> tuple[str, str]:
     target = body.targets[0]
     if not isinstance(target, ast.Subscript) or not isinstance(target.value, ast.Name):
         return "", ""
-    for name in {n.id for n in ast.walk(target.slice) if isinstance(n, ast.Name)} - {counter}:
+    for name in {n.id for n in walk(target.slice) if isinstance(n, ast.Name)} - {counter}:
         span = f"{name}[{counter} - 1]:{name}[{counter}]"
         loop = f"range(1, len({name}))"
         if (
@@ -80,7 +81,7 @@ def _mask_size(made: ast.stmt, mask: str) -> tuple[str, str] | None:
 def fixed_split_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
     """``for part in x.split(self.size, dim=0)`` whose results are joined again: one part while tracing."""
     edits = []
-    for node in ast.walk(function):
+    for node in walk(function):
         if not isinstance(node, ast.For) or not isinstance(node.iter, ast.Call):
             continue
         call = node.iter
@@ -91,9 +92,7 @@ def fixed_split_edits(index: Index, cls: ClassInfo, function: Function) -> Found
         ):
             continue
         axis = [ast.unparse(k.value) for k in call.keywords]
-        appended = [
-            n for n in ast.walk(node) if isinstance(n, ast.Attribute) and n.attr == "append"
-        ]
+        appended = [n for n in walk(node) if isinstance(n, ast.Attribute) and n.attr == "append"]
         if not self_attribute(call.args[0]) or axis not in ([], ["0"]) or len(appended) != 1:
             continue
         text = cls.module.text
@@ -111,7 +110,7 @@ def pool_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None
     lens = [name for name in parameters(function) if name.endswith("_lens")]
     calls = {
         n.func.id
-        for n in ast.walk(function)
+        for n in walk(function)
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
     }
     if not lens or "get_audio_cu_seqlens" not in calls or POOL_INDICES.name in calls:

@@ -18,6 +18,7 @@ import ast
 from codegen.passes.edits import Edit, block
 from codegen.passes.helpers import BLOCK_ORDER
 from codegen.passes.modules import ClassInfo, Function, Index, parameters
+from codegen.passes.nodes import walk
 from codegen.passes.probe.trace import iter_statements
 from codegen.passes.recognise_rows import match_joined_blocks
 from codegen.passes.study import Study, grid_parameters, study
@@ -90,7 +91,7 @@ def _worth(function: Function) -> bool:
     """Cheap test: rows and a grid, a loop, rows split by sizes, and no conversion that probes lose."""
     if not grid_parameters(function)[0] or len(parameters(function)) != 3:
         return False
-    nodes = list(ast.walk(function))
+    nodes = list(walk(function))
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     if attributes & CONVERSIONS:
         return False

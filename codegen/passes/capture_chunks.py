@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from codegen.passes.edits import Edit, SourceText, block
 from codegen.passes.helpers import CHUNKS, LAW_STRIDES, VALID_INDICES
 from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.passes.nodes import walk
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
@@ -45,9 +46,7 @@ def chunk_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
         return None
     features, lens, window = (text.source(arg) for arg in cut.args)
     stride = 0 if valid is None else _law_stride(valid)
-    made = next(
-        (n for n in ast.walk(function) if isinstance(n, ast.Assign) and n.value is cut), None
-    )
+    made = next((n for n in walk(function) if isinstance(n, ast.Assign) and n.value is cut), None)
     steps = _agreeing(_convolutions(index, cls, function), stride) if made is not None else []
     bounds = [f"num_chunks={features}.shape[1] // (2 * {window}) + {lens}.shape[0] {TRACING}"]
     facts, edits, helpers = [], [], ["is_tracing"]
@@ -75,7 +74,7 @@ def _call(function: Function, name: str) -> ast.Call | None:
     """The only call of a helper, if it has no keywords yet."""
     calls = [
         node
-        for node in ast.walk(function)
+        for node in walk(function)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
     ]
     return calls[0] if len(calls) == 1 and not calls[0].keywords else None
@@ -132,7 +131,7 @@ def _convolutions(index: Index, cls: ClassInfo, function: Function) -> list[Conv
     """All convolutions of a method, if they follow one another from the padded chunks on; else none."""
     calls = [
         node
-        for node in ast.walk(function)
+        for node in walk(function)
         if isinstance(node, ast.Call) and _is_convolution(index, cls, node)
     ]
     for body in _bodies(function):
@@ -150,7 +149,7 @@ def _convolutions(index: Index, cls: ClassInfo, function: Function) -> list[Conv
 
 
 def _bodies(function: Function) -> Iterator[list[ast.stmt]]:
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, (ast.FunctionDef, ast.For)):
             yield node.body
 
@@ -161,7 +160,7 @@ def _parts(function: Function) -> set[str]:
     None if the chunks get another layout on the way, so that their width is not the last axis.
     """
     names = {PADDED}
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == PADDED:
             if not _methods(node.value) <= {"contiguous", "to", "unsqueeze(1)"}:
                 return set()
@@ -173,7 +172,7 @@ def _parts(function: Function) -> set[str]:
 def _methods(value: ast.expr) -> set[str]:
     """Methods that an expression calls, `unsqueeze` with its argument."""
     found = set()
-    for node in ast.walk(value):
+    for node in walk(value):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             arguments = ", ".join(ast.unparse(argument) for argument in node.args)
             name = node.func.attr
@@ -198,7 +197,7 @@ def _convolution(
         return None
     calls = [
         call
-        for call in ast.walk(node.value)
+        for call in walk(node.value)
         if isinstance(call, ast.Call) and _is_convolution(index, cls, call)
     ]
     if len(calls) != 1 or len(calls[0].args) != 1 or not isinstance(calls[0].args[0], ast.Name):
@@ -245,10 +244,10 @@ def _is_plain(index: Index, cls: ClassInfo, step: Convolution) -> bool:
 
 def _is_frame_mask(function: Function, mask: ast.expr) -> bool:
     """Tell whether a mask compares positions in the padded width with the chunk lengths."""
-    names = {n.id for n in ast.walk(mask) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(mask) if isinstance(n, ast.Name)}
     for node in function.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in names:
-            compared = [n for n in ast.walk(node.value) if isinstance(n, ast.Compare)]
+            compared = [n for n in walk(node.value) if isinstance(n, ast.Compare)]
             if any(LENGTHS in ast.unparse(c.comparators[0]) for c in compared):
                 return all(isinstance(c.ops[0], ast.Lt) for c in compared)
     return False

@@ -19,6 +19,7 @@ from codegen.passes.modules import (
     parameters,
     self_attribute,
 )
+from codegen.passes.nodes import walk
 
 
 def repeat_edits(
@@ -26,7 +27,7 @@ def repeat_edits(
 ) -> tuple[list[Edit], tuple[str, ...], str] | None:
     """Replace repeats in a method by a gather."""
     edits: list[Edit] = []
-    for node in ast.walk(function):
+    for node in walk(function):
         parts = _repeat(node)
         if parts is not None and len(parameters(function)) > 1:
             values, lengths, column = parts
@@ -105,11 +106,11 @@ def _only_tolerant_uses(index: Index, cls: ClassInfo, function: Function, name: 
     """Tell whether a local is only handed to submodules that turn a list into a tensor themselves."""
     uses = [
         n
-        for n in ast.walk(function)
+        for n in walk(function)
         if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)
     ]
     accepted = 0
-    for call in ast.walk(function):
+    for call in walk(function):
         if not isinstance(call, ast.Call) or not self_attribute(call.func):
             continue
         target = index.submodule(cls, self_attribute(call.func))

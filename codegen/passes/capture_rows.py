@@ -11,6 +11,7 @@ import ast
 
 from codegen.passes.edits import Edit, block
 from codegen.passes.modules import ClassInfo, Function, Index
+from codegen.passes.nodes import walk
 from codegen.passes.probe.trace import assigned_names, iter_statements
 from codegen.passes.recognise_rows import match_half_pixel, match_unshuffle
 from codegen.passes.study import grid_parameters, study, understood
@@ -101,7 +102,7 @@ def _worth(function: Function, words: tuple[str, ...]) -> bool:
     """Cheap test: the method has a grid, a loop and one of the given attribute names."""
     if not grid_parameters(function)[0]:
         return False
-    nodes = list(ast.walk(function))
+    nodes = list(walk(function))
     return any(isinstance(n, ast.For) for n in nodes) and any(
         isinstance(n, ast.Attribute) and n.attr in words for n in nodes
     )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from codegen.passes.helpers import HELPER_MODULES, LIFTED, VISION, Helper
 from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.workspace import Workspace
 
 Argument = str | int
@@ -72,7 +73,7 @@ def find_demands(workspace: Workspace, package: str) -> tuple[list[Demand], list
 def guarded_calls(function: Function) -> Iterator[tuple[Helper, ast.Call]]:
     """Helper calls that are made only where their results, parameters of the function, are None."""
     names = set(parameters(function))
-    for node in ast.walk(function):
+    for node in walk(function):
         if not isinstance(node, ast.If) or not isinstance(node.body[0], ast.Assign):
             continue
         call = node.body[0].value

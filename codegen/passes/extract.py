@@ -38,6 +38,7 @@ from codegen.passes.modules import (
     parameters,
     self_attribute,
 )
+from codegen.passes.nodes import walk
 from codegen.passes.probe.trace import assigned_names, iter_statements
 from codegen.passes.recognise import Match, match_statement
 from codegen.passes.replacements import new_lines, replaced_effect, superseded
@@ -195,11 +196,11 @@ class Planner:
     def _effect(statement: ast.stmt, lookups: list[tuple[ast.Subscript, str, str]]) -> Effect:
         """Effect of a statement after its table lookups are gone."""
         whole = effect(statement)
-        gone = {n for n, _, _ in lookups if any(child is n for child in ast.walk(statement))}
+        gone = {n for n, _, _ in lookups if any(child is n for child in walk(statement))}
         if not gone:
             return whole
-        tables = [node for lookup in gone for node in ast.walk(lookup.value)]
-        names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+        tables = [node for lookup in gone for node in walk(lookup.value)]
+        names = [n for n in walk(statement) if isinstance(n, ast.Name)]
         kept = {n.id for n in names if n not in tables}
         uses = {n.id for n in names if n in tables} - kept
         return Effect(whole.uses - uses, whole.changes, whole.sets)
@@ -224,7 +225,7 @@ class Planner:
     @staticmethod
     def _renames(match: Match, studied: Study, dead: frozenset[int]) -> dict[str, str]:
         """Local names that can take the canonical name in the rest of the method."""
-        taken = {n.id for n in ast.walk(studied.function) if isinstance(n, ast.Name)}
+        taken = {n.id for n in walk(studied.function) if isinstance(n, ast.Name)}
         taken |= set(parameters(studied.function))
         later = studied.function.body[match.statement + 1 :]
         changed = {
@@ -245,7 +246,7 @@ class Planner:
         if plan is None:
             return False
         for number in plan.dead:
-            if any(child is call for child in ast.walk(plan.study.function.body[number])):
+            if any(child is call for child in walk(plan.study.function.body[number])):
                 return True
         return False
 
@@ -279,7 +280,7 @@ class Planner:
         return edits
 
     def _lookup_edits(self, plan: Plan, info: ModuleInfo, rotary: RotaryTables) -> list[Edit]:
-        parents = {c: p for p in ast.walk(plan.study.function) for c in ast.iter_child_nodes(p)}
+        parents = {c: p for p in walk(plan.study.function) for c in ast.iter_child_nodes(p)}
         edits = []
         for node, origin, name in plan.lookups:
             ids = plan.renames.get(name, name)
@@ -306,7 +307,7 @@ class Planner:
         for number, statement in enumerate(plan.study.function.body):
             if number in gone:
                 continue
-            for node in ast.walk(statement):
+            for node in walk(statement):
                 if isinstance(node, ast.Name) and node.id in plan.renames:
                     edits.append(Edit(*info.text.span(node), plan.renames[node.id]))
         return edits

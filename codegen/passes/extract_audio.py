@@ -17,6 +17,7 @@ from codegen.passes.edits import Edit, block
 from codegen.passes.flow import Effect, dead_statements, effect
 from codegen.passes.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
 from codegen.passes.modules import ClassInfo, Function, parameters
+from codegen.passes.nodes import walk
 from codegen.passes.probe.trace import iter_statements
 from codegen.passes.recognise_audio import (
     AudioMatch,
@@ -57,7 +58,7 @@ def extract_audio(workspace: Workspace) -> set[ast.stmt]:
 
 
 def _worth(function: Function) -> bool:
-    attributes = {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}
+    attributes = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
     return (
         any(n.endswith("_lens") for n in parameters(function)) and {"split", "tolist"} <= attributes
     )
@@ -147,7 +148,7 @@ def _results(studied: AudioStudy, match: AudioMatch) -> dict[str, Found]:
 def _renames(studied: AudioStudy, match: AudioMatch, kept: list[int]) -> dict[str, str]:
     """Local names that take the canonical name in the statements that stay."""
     function = studied.study.function
-    taken = {n.id for n in ast.walk(function) if isinstance(n, ast.Name)}
+    taken = {n.id for n in walk(function) if isinstance(n, ast.Name)}
     taken |= set(parameters(function))
     renames = {}
     for canonical, found in _results(studied, match).items():
@@ -167,11 +168,11 @@ def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> list[Edit]:
     for lookup in plan.lookups:
         end = text.span(lookup.value)[1]
         edits.append(Edit(end, text.span(lookup)[1], ".flatten(0, 1)[valid_indices]"))
-        masks.update(ast.walk(lookup.slice))
+        masks.update(walk(lookup.slice))
     for number, statement in enumerate(function.body):
         if number in plan.dead or number in plan.lines:
             continue
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Name) and node.id in plan.renames and node not in masks:
                 edits.append(Edit(*text.span(node), plan.renames[node.id]))
     return edits
@@ -206,13 +207,13 @@ def _casts(statement: ast.stmt, name: str) -> bool:
         and isinstance(node.func, ast.Attribute)
         and node.func.attr in ("to", "type")
         and getattr(node.func.value, "id", "") == name
-        for node in ast.walk(statement)
+        for node in walk(statement)
     )
 
 
 def _lookups(function: Function, mask: str) -> Iterator[ast.Subscript]:
     """Every ``rows[mask]``, also where the mask is moved to a device first."""
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.Subscript) and _mask_name(node.slice) == mask:
             yield node
 
@@ -232,7 +233,7 @@ def _dead(
     effects = [effect(statement) for statement in function.body]
     changed: dict[int, Effect] = {}
     for number, statement in enumerate(function.body):
-        inside = {id(node) for node in ast.walk(statement)}
+        inside = {id(node) for node in walk(statement)}
         if any(id(node) in inside for node in lookups):
             old = effects[number]
             changed[number] = Effect(old.uses - {match.valid.name}, old.changes, old.sets)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from codegen.passes.nodes import walk
 from codegen.passes.probe.trace import assigned_names
 
 
@@ -20,7 +21,7 @@ class Effect:
 
 def effect(node: ast.stmt) -> Effect:
     """Effect of one top-level statement."""
-    uses = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    uses = {n.id for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     changes = assigned_names(node)
     sets: set[str] = set()
     if isinstance(node, (ast.Assign, ast.AnnAssign)):

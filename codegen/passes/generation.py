@@ -21,6 +21,7 @@ from functools import lru_cache
 from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, SourceText, block
 from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.signature import body_start
 from codegen.passes.workspace import Workspace
 
@@ -195,7 +196,7 @@ def starred_calls(function: Function) -> tuple[tuple[ast.Call, ast.Name], ...]:
         return ()
     return tuple(
         (call, keyword.value)
-        for call in ast.walk(function)
+        for call in walk(function)
         if isinstance(call, ast.Call)
         for keyword in call.keywords
         if keyword.arg is None

@@ -27,6 +27,7 @@ from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, SourceText, block
 from codegen.passes.helpers import IMAGE_POS_IDS, LIFTED, ROTARY_POS_IDS, Helper
 from codegen.passes.modules import ClassInfo, Function, ModuleInfo, parameters
+from codegen.passes.nodes import walk
 from codegen.passes.rotary import POSITION_FORWARD, is_position_forward
 from codegen.passes.rotary_callers import Callers, CallSite, Refusal
 from codegen.passes.signature import bind_arguments, substitute
@@ -67,7 +68,7 @@ class RotaryForward:
         return {
             n.id
             for statement in self.body
-            for n in ast.walk(statement)
+            for n in walk(statement)
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         }
 
@@ -172,7 +173,7 @@ def find_product(nodes: Sequence[ast.stmt | ast.expr]) -> ast.Call | None:
     found = [
         child
         for node in nodes
-        for child in ast.walk(node)
+        for child in walk(node)
         if isinstance(child, ast.Call) and ast.unparse(child) in _PRODUCTS
     ]
     return found[0] if len(found) == 1 else None
@@ -262,8 +263,8 @@ def is_whole(site: CallSite) -> bool:
 def check_names(rotary: RotaryForward, site: CallSite) -> None:
     """Refuse names that are taken in the caller, or that its module does not know."""
     targets = getattr(site.statement, "targets", []) if is_whole(site) else []
-    own = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
-    nodes = list(ast.walk(site.function))
+    own = {n.id for t in targets for n in walk(t) if isinstance(n, ast.Name)}
+    nodes = list(walk(site.function))
     taken = {n.id for n in nodes if isinstance(n, ast.Name)} | set(parameters(site.function))
     clash = sorted((rotary.local_names - own | {IDS}) & taken)
     if clash:

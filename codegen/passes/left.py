@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from codegen.passes.base import Record, model_of
 from codegen.passes.modules import ClassInfo, Function, parameters
+from codegen.passes.nodes import walk
 from codegen.passes.probe.trace import iter_statements
 from codegen.passes.study import study, understood, worth_a_look
 from codegen.passes.workspace import Workspace
@@ -44,15 +45,15 @@ def report_left(workspace: Workspace, cls: ClassInfo, name: str, gone: set[ast.s
 def _loops(function: Function, gone: set[ast.stmt]) -> Iterator[ast.For]:
     for statement in function.body:
         if statement not in gone:
-            yield from (node for node in ast.walk(statement) if isinstance(node, ast.For))
+            yield from (node for node in walk(statement) if isinstance(node, ast.For))
 
 
 def _walks_sizes(function: Function, node: ast.For) -> bool:
     """Tell whether a loop goes over the rows of a parameter of sizes, or reads its rows by number."""
     given = {name for name in parameters(function) if _SIZES.search(name)}
-    if {n.id for n in ast.walk(node.iter) if isinstance(n, ast.Name)} & given:
+    if {n.id for n in walk(node.iter) if isinstance(n, ast.Name)} & given:
         return True
-    rows = [n.value for n in ast.walk(node) if isinstance(n, ast.Subscript)]
+    rows = [n.value for n in walk(node) if isinstance(n, ast.Subscript)]
     counter = isinstance(node.iter, ast.Call) and ast.unparse(node.iter.func) == "range"
     return counter and any(isinstance(row, ast.Name) and row.id in given for row in rows)
 

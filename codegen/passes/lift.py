@@ -24,6 +24,7 @@ from codegen.passes.edits import Edit, block
 from codegen.passes.helpers import LIFTED, Helper
 from codegen.passes.hoist import hoist_positions
 from codegen.passes.modules import ClassInfo, Function, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.rows import rows_expression
 from codegen.passes.signature import (
     bind_arguments,
@@ -161,7 +162,7 @@ class Lifter:
             if _SIZES.search(cls.module.segment(function)) is None:
                 continue
             for statement in function.body:
-                for call in ast.walk(statement):
+                for call in walk(statement):
                     if isinstance(call, ast.Call) and (name := self_attribute(call.func)):
                         target = self._target(cls, name, call)
                         if target is not None:

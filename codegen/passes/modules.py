@@ -7,13 +7,13 @@ pass edits. A class that exists only in the generated file (pulled in by expansi
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from codegen.passes.base import Library, SourceFile
 from codegen.passes.edits import SourceText
+from codegen.passes.nodes import walk
 
 Function = ast.FunctionDef
 
@@ -90,11 +90,11 @@ class ClassInfo:
 class Index:
     """Lookup of modules and classes; parses every text once.
 
-    A file without a match of ``relevant`` counts as absent: nothing in it can matter.
+    A file that is not ``relevant`` counts as absent: nothing in it can matter.
     """
 
     library: Library
-    relevant: re.Pattern[str]
+    relevant: Callable[[str], bool]
     _modules: dict[str, ModuleInfo | None] = field(default_factory=dict)
     _classes: dict[tuple[str, str], ClassInfo | None] = field(default_factory=dict)
     _overlay: dict[str, str] = field(default_factory=dict)
@@ -106,9 +106,7 @@ class Index:
         if module not in self._modules:
             source = self.library.read(module)
             info = None
-            wanted = source is not None and (
-                module in self._opened or self.relevant.search(source.text) is not None
-            )
+            wanted = source is not None and (module in self._opened or self.relevant(source.text))
             if source is not None and wanted:
                 text = self._overlay.get(module, source.text)
                 try:
@@ -215,7 +213,7 @@ class Index:
             init = owner.methods.get("__init__")
             if init is None:
                 continue
-            for node in ast.walk(init):
+            for node in walk(init):
                 if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
                     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                     if any(self_attribute(target) == name for target in targets):

@@ -23,6 +23,7 @@ from codegen.passes.base import Record, model_of
 from codegen.passes.demands import Demand, find_demands
 from codegen.passes.edits import Edit, SourceText, block
 from codegen.passes.modules import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.workspace import Workspace
 
 OPTION = "return_extra_tensors"
@@ -117,7 +118,7 @@ def selects_rows(workspace: Workspace, package: str) -> bool:
 
 def _passes_local_grid(forward: Function) -> bool:
     names = set(parameters(forward))
-    for call in ast.walk(forward):
+    for call in walk(forward):
         if isinstance(call, ast.Call) and self_attribute(call.func) == "get_image_features":
             second = call.args[1] if len(call.args) > 1 else None
             if isinstance(second, ast.Name) and second.id not in names:
@@ -135,7 +136,7 @@ def replaced_grid(call: Function) -> str:
     key = "image_grid_thw"
     values: dict[str, list[ast.expr]] = {}
     replaced = set()
-    for node in ast.walk(call):
+    for node in walk(call):
         if not isinstance(node, ast.Assign) or len(node.targets) != 1:
             continue
         target = node.targets[0]

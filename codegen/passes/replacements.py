@@ -8,6 +8,7 @@ import re
 from codegen.passes.flow import Effect
 from codegen.passes.helpers import BLOCK_ORDER, POS_EMBED, TEMPORAL_PAIRS
 from codegen.passes.modules import Function, parameters
+from codegen.passes.nodes import walk
 from codegen.passes.probe.trace import assigned_names
 from codegen.passes.recognise import Match
 
@@ -57,16 +58,16 @@ def ordered_rows(match: Match, function: Function) -> str:
         return ""
     name, found = match.names[0], set()
     for statement in function.body[match.statement + 1 :]:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Subscript) and _mentions(node.slice, name):
-                found |= {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)} - {"self"}
+                found |= {n.id for n in walk(node.value) if isinstance(n, ast.Name)} - {"self"}
     changed = {n for statement in function.body for n in assigned_names(statement)}
     known = found & set(parameters(function)[1:]) - changed
     return f"{found.pop()}.shape[0]" if len(found) == 1 and known == found else ""
 
 
 def _mentions(node: ast.expr, name: str) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
+    return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))
 
 
 def new_lines(

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
 from codegen.passes.modules import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.probe.interp import Interpreter
 from codegen.passes.probe.values import Freq
 from codegen.passes.workspace import Workspace
@@ -70,7 +71,7 @@ class RotaryTables:
     def _check_caller(self, cls: ClassInfo, function: Function) -> None:
         if not self._may_call_table(cls, function):
             return
-        for node in ast.walk(function):
+        for node in walk(function):
             if not isinstance(node, ast.Call) or not self_attribute(node.func):
                 continue
             target = self.index.submodule(cls, self_attribute(node.func))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.passes.modules import ClassInfo, Function, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.workspace import Workspace
 
 _DEFERRED = (
@@ -109,7 +110,7 @@ class Callers:
                 yield from self._sites_in(cls, function)
 
     def _sites_in(self, cls: ClassInfo, function: Function) -> Iterator[CallSite]:
-        parents = {c: p for p in ast.walk(function) for c in ast.iter_child_nodes(p)}
+        parents = {c: p for p in walk(function) for c in ast.iter_child_nodes(p)}
         for node in parents:
             if not isinstance(node, ast.Attribute) or node.attr not in self.attributes:
                 continue
@@ -180,7 +181,7 @@ class Callers:
         for info in self.workspace.candidates():
             if not mentions(info.source.text):
                 continue
-            for node in ast.walk(info.tree):
+            for node in walk(info.tree):
                 if isinstance(node, ast.Call) and self._reaches_in(node.func):
                     reason = f"{ast.unparse(node.func)} is called from outside"
                     raise Refusal(reason, info.place(node))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 
 from codegen.passes.modules import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.signature import bind_arguments
 
 BOUNDARIES = "cu_seqlens"
@@ -29,8 +30,7 @@ def rows_expression(
         return inner
     first = parameters(function)[1]
     reshaped = any(
-        isinstance(n, ast.Attribute) and n.attr in ("unsqueeze", "squeeze")
-        for n in ast.walk(function)
+        isinstance(n, ast.Attribute) and n.attr in ("unsqueeze", "squeeze") for n in walk(function)
     )
     batched = reshaped or _has_batch_axis(index, cls, function, first)
     return "" if batched else f"{first}.shape[0]"
@@ -40,7 +40,7 @@ def _boundary_calls(function: Function) -> list[ast.Call]:
     """Calls that hand segment boundaries on by keyword."""
     return [
         node
-        for node in ast.walk(function)
+        for node in walk(function)
         if isinstance(node, ast.Call) and any(k.arg == BOUNDARIES for k in node.keywords)
     ]
 
@@ -76,7 +76,7 @@ def _has_batch_axis(
     index: Index, cls: ClassInfo, function: Function, name: str, depth: int = 4
 ) -> bool:
     """Tell whether an input, or what it is first given to, is seen to have an axis before the rows."""
-    nodes = list(ast.walk(function))
+    nodes = list(walk(function))
     if _is_unpacked(function, name):
         return True
     if depth == 0:
@@ -97,7 +97,7 @@ def _has_batch_axis(
 
 def _is_unpacked(function: Function, name: str) -> bool:
     """Tell whether ``a, b, c, ... = name.shape`` names three sizes or more."""
-    for node in ast.walk(function):
+    for node in walk(function):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
             sizes = node.targets[0].elts
             if len(sizes) > 2 and ast.unparse(node.value) in (f"{name}.shape", f"{name}.size()"):

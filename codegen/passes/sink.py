@@ -13,6 +13,7 @@ from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, block
 from codegen.passes.helpers import LIFTED, Helper
 from codegen.passes.modules import ClassInfo, Function, parameters, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.signature import signature_edits
 from codegen.passes.workspace import Workspace
 
@@ -50,7 +51,7 @@ def _sink(workspace: Workspace, cls: ClassInfo, function: Function, statement: a
     grid = getattr(statement.value.args[0], "id", "")
     uses = [
         n
-        for n in ast.walk(function)
+        for n in walk(function)
         if isinstance(n, ast.Name) and n.id == target.id and isinstance(n.ctx, ast.Load)
     ]
     passed = _passed(workspace, cls, function, target.id, grid)
@@ -82,7 +83,7 @@ def _passed(
     workspace: Workspace, cls: ClassInfo, function: Function, name: str, grid: str
 ) -> Passed | None:
     """The call of a submodule with ``name=name`` and the grid, if its ``forward`` requires ``name``."""
-    for call in ast.walk(function):
+    for call in walk(function):
         if not isinstance(call, ast.Call) or not self_attribute(call.func):
             continue
         given = {k.arg: getattr(k.value, "id", "") for k in call.keywords if k.arg}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from codegen.passes.modules import ClassInfo, Function, Index, ModuleInfo, parameters
+from codegen.passes.nodes import walk
 from codegen.passes.probe.interp import Interpreter
 from codegen.passes.probe.trace import Trace
 from codegen.passes.probe.values import Arr, is_late
@@ -62,7 +63,7 @@ def worth_a_look(info: ModuleInfo, function: Function) -> bool:
     """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
     if not grid_parameters(function)[0]:
         return "self.inv_freq)" in info.segment(function) and len(parameters(function)) == 3
-    names = {n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)}
+    names = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
     return bool(
         names
         & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"}

@@ -19,6 +19,7 @@ from codegen.passes.base import Record, model_of
 from codegen.passes.edits import Edit, SourceText, block
 from codegen.passes.generation import Generation
 from codegen.passes.modules import ClassInfo, Function, parameters, self_attribute
+from codegen.passes.nodes import walk
 from codegen.passes.signature import body_start
 from codegen.passes.workspace import Workspace
 
@@ -87,7 +88,7 @@ def is_packed(function: Function) -> bool:
 def features_edits(text: SourceText, function: Function, modality: str) -> list[Edit]:
     """Pass ``**kwargs`` on with the modality's prefix removed."""
     edits = []
-    for call in ast.walk(function):
+    for call in walk(function):
         if isinstance(call, ast.Call) and self_attribute(call.func):
             star = _star(call)
             if star is not None:
@@ -116,7 +117,7 @@ def forward_edits(workspace: Workspace, cls: ClassInfo, function: Function) -> l
 def features_calls(workspace: Workspace, cls: ClassInfo, function: Function) -> list[ast.Call]:
     """Calls of own features methods that take packed inputs."""
     found = []
-    for call in ast.walk(function):
+    for call in walk(function):
         if isinstance(call, ast.Call) and _FEATURES.fullmatch(self_attribute(call.func)):
             owners = workspace.index.mro(cls)
             methods = [owner.methods.get(self_attribute(call.func)) for owner in owners]
@@ -128,7 +129,7 @@ def features_calls(workspace: Workspace, cls: ClassInfo, function: Function) -> 
 def generate_edits(workspace: Workspace, cls: ClassInfo, function: Function) -> list[Edit]:
     """Keep prefixed keywords for the part whose ``forward`` takes them, where ``generate`` calls several parts'."""
     calls = []
-    for call in ast.walk(function):
+    for call in walk(function):
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             continue
         part = self_attribute(call.func.value) if call.func.attr == "generate" else ""

@@ -11,11 +11,18 @@ from codegen.passes.base import Library, Record, Settings, SourceFile, model_of
 from codegen.passes.edits import Edit, apply_edits
 from codegen.passes.helpers import HELPER_MODULES, VISION
 from codegen.passes.modules import ClassInfo, Index, ModuleInfo
+from codegen.passes.nodes import walk
 
-STRUCTURE = re.compile(
-    r"grid_thw|cu_seqlens|feature_lens|merge_sizes|torch\.outer\(\w+, self\.inv_freq\)"
-)
+_WORDS = ("grid_thw", "cu_seqlens", "feature_lens", "merge_sizes")
+_TABLE = re.compile(r"torch\.outer\(\w+, self\.inv_freq\)")
 SHARED = re.compile(r"from ([\w.]*vision_utils) import[^\n]*\bget_vision_")
+
+
+def has_structure(text: str) -> bool:
+    """Cheap test whether a file may hold something to rewrite."""
+    if any(word in text for word in _WORDS):
+        return True
+    return "torch.outer(" in text and _TABLE.search(text) is not None
 
 
 class Workspace:
@@ -23,7 +30,7 @@ class Workspace:
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self.settings = settings
-        self.index = Index(library, STRUCTURE)
+        self.index = Index(library, has_structure)
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
         self._origins: dict[tuple[str, str, str], int] = {}
@@ -34,7 +41,7 @@ class Workspace:
     @staticmethod
     def _is_candidate(library: Library, module: str) -> bool:
         source = library.read(module)
-        return source is not None and STRUCTURE.search(source.text) is not None
+        return source is not None and has_structure(source.text)
 
     def _shared_elsewhere(self, library: Library) -> bool:
         """Tell whether the tree already has such helpers of its own, and report the files that use them."""
@@ -102,7 +109,7 @@ class Workspace:
         info = self.index.get(module)
         if info is None or helper not in info.imports:
             return
-        if any(isinstance(n, ast.Name) and n.id == helper for n in ast.walk(info.tree)):
+        if any(isinstance(n, ast.Name) and n.id == helper for n in walk(info.tree)):
             return
         for node in info.tree.body:
             if isinstance(node, ast.ImportFrom) and any(a.name == helper for a in node.names):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from codegen.passes.modules import ClassInfo, Function, ModuleInfo
+from codegen.passes.nodes import walk
 from codegen.passes.probe.expressions import Expressions
 from codegen.passes.probe.operators import binary, iterate, truth
 from codegen.passes.probe.trace import Break, Continue, Flow, Return, Trace, assigned_names
@@ -104,7 +105,7 @@ class Interpreter(Expressions):
         test = self._eval(node.test, env)
         if is_late(test) or test is OPAQUE:
             env.update(dict.fromkeys(assigned_names(node), LATE))
-            if any(isinstance(child, ast.Return) for child in ast.walk(node)):
+            if any(isinstance(child, ast.Return) for child in walk(node)):
                 raise Return(LATE)
             return
         self._block(node.body if truth(test) else node.orelse, env)

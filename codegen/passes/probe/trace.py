@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from codegen.passes.modules import Function
+from codegen.passes.nodes import walk
 from codegen.passes.probe.values import LATE
 
 
@@ -101,7 +102,7 @@ def config_scalar(name: str, variant: int) -> Any:
 def assigned_names(node: ast.AST) -> frozenset[str]:
     """Names that a statement binds or mutates (``x = ``, ``x[...] =``, ``x.append``)."""
     names: set[str] = set()
-    for child in ast.walk(node):
+    for child in walk(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, (ast.Store, ast.Del)):
             names.add(child.id)
         elif isinstance(child, (ast.Subscript, ast.Attribute)) and isinstance(child.ctx, ast.Store):
