@@ -1,12 +1,16 @@
-"""The example script: both ways of encoding agree, and the numbers are printed."""
+"""The example script: both ways of encoding agree, and the numbers are printed; the code of the README."""
 
 import re
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from examples import encode_images
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
@@ -33,3 +37,16 @@ def test_patches_come_block_by_block() -> None:
     rows = encode_images.patchify(image, config)
     assert rows.shape == (8, 3 * config.temporal_patch_size * side**2)
     assert rows.mean(dim=1).tolist() == [0, 1, 2, 0, 3, 0, 0, 0]
+
+
+@pytest.mark.slow
+def test_code_of_the_readme_runs() -> None:
+    """With fewer layers, but otherwise as it stands there."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(import torch\n.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    code = blocks[0].replace("Qwen2VLConfig()", 'Qwen2VLConfig(vision_config={"depth": 2})')
+    assert code != blocks[0]
+    names: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["features"].pooler_output.shape == (80 // 4, names["config"].hidden_size)
