@@ -18,7 +18,7 @@ def digest_text(text: str) -> str:
 def read_text(path: Path, shown: str) -> str:
     """The text of a source file with ``\\n`` line breaks and without a byte order mark.
 
-    Raises CodegenError when it cannot be read or is not UTF-8.
+    Raises CodegenError when it cannot be read, is not UTF-8 or holds a null byte.
     """
     try:
         data = path.read_bytes()
@@ -35,6 +35,10 @@ def read_text(path: Path, shown: str) -> str:
             line,
             "save the file as UTF-8",
         ) from None
+    if "\0" in text:  # each version of Python says this in other words
+        line = text.count("\n", 0, text.index("\0")) + 1
+        hint = "save the file as text, without null bytes"
+        raise fail("encoding", "the file holds a null byte", shown, line, hint)
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
