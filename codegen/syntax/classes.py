@@ -63,6 +63,7 @@ class Function:
     decorator_names: tuple[str, ...]
     after_decorators: str
     keyword: str
+    type_parameters: str
     parameters: Parameters
     returns: str
     colon: str
@@ -78,7 +79,8 @@ class Function:
         body = "".join(f"{statement.lead}{statement.text}\n" for statement in self.body)
         return (
             f"{self.lead}{self.decorators}{self.after_decorators}{self.indent}{self.keyword} "
-            f"{self.name}({self.parameters.text()}){returns}:{self.colon}\n{body}{self.footer}"
+            f"{self.name}{self.type_parameters}({self.parameters.text()}){returns}:{self.colon}\n"
+            f"{body}{self.footer}"
         )
 
 

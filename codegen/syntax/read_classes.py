@@ -138,11 +138,13 @@ class _Reader:
         start, middle = self.lines.start_of(first), self.lines.start_of(last + 1)
         return self.text[start:middle], self.text[middle : self.lines.start_of(node.lineno)]
 
-    def type_parameters(self, node: ast.ClassDef) -> str:
-        """The ``[T]`` of a generic class (Python 3.12 syntax), or nothing."""
+    def type_parameters(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+        """The ``[T]`` of a generic class or function (Python 3.12 syntax), or nothing."""
         if not getattr(node, "type_params", None):
             return ""
-        start = self.lexed.code.index(node.name, self.lines.start_of(node.lineno)) + len(node.name)
+        code, start = self.lexed.code, self.lines.start_of(node.lineno)
+        keyword = "class" if isinstance(node, ast.ClassDef) else "def"
+        start = code.index(node.name, code.index(keyword, start) + len(keyword)) + len(node.name)
         return self.text[start : self._closing(self.lexed.code.index("[", start)) + 1]
 
     def function(self, statement: Statement) -> Function:
@@ -151,7 +153,8 @@ class _Reader:
         code = self.lexed.code
         keyword = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
         name_at = code.index(node.name, code.index("def", self.lines.start_of(node.lineno)) + 3)
-        opening = code.index("(", name_at)
+        type_parameters = self.type_parameters(node)
+        opening = code.index("(", name_at + len(node.name) + len(type_parameters))
         closing = self._closing(opening)
         colon = self._colon(closing)
         last = self.lines.line_at(max(statement.end - 1, 0))
@@ -171,6 +174,7 @@ class _Reader:
             tuple(ast.unparse(item) for item in node.decorator_list),
             after,
             keyword,
+            type_parameters,
             self._parameters(node.args, opening, closing),
             self.cut(node.returns) if node.returns else "",
             after_colon,

@@ -8,6 +8,7 @@ import dataclasses
 import inspect
 import io
 import json.decoder
+import sys
 import tokenize
 import typing
 from collections.abc import Iterator
@@ -170,6 +171,11 @@ def _check_block(lines: LineMap, node: ast.ClassDef | ast.FunctionDef, last: int
     assert joined.rstrip("\n") == lines.text[lines.start_of(first) : lines.end_of(last)].rstrip(
         "\n"
     )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax is that of Python 3.12")
+def test_type_parameters_stay_with_their_function() -> None:
+    check_methods("class Box[T]:\n    def get[S: (int, str)](self, key: S) -> T:\n        ...\n")
 
 
 @given(modules())
