@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codegen.job import Job, JobResult, run_job
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor
+
+
+#: Neighbours in the order share parents, which a worker parses once.
+GROUP = 4
 
 
 class Ahead:
@@ -19,7 +23,7 @@ class Ahead:
         self._pool = pool
         self._lock = threading.Lock()
         self._jobs = dict(jobs)
-        self._started: dict[str, Future[JobResult]] = {}
+        self._started: dict[str, Future[dict[str, JobResult]]] = {}
         for _ in range(window):
             self._feed()
 
@@ -40,18 +44,23 @@ class Ahead:
             if self._jobs.pop(model, None) is not None:
                 return None
             future = self._started.pop(model)
-        return future.result()
+        return future.result()[model]
 
     def _feed(self) -> None:
-        """Begin the next job, and another one when it is done."""
+        """Begin the next jobs, and others when they are done."""
         with self._lock:
-            model = next(iter(self._jobs), None)
-            if model is None:
+            group = [self._jobs[model] for model in list(self._jobs)[:GROUP]]
+            if not group:
                 return
             try:
-                future = self._pool.submit(run_job, self._jobs[model])
+                future = self._pool.submit(_run_group, group)
             except RuntimeError:  # the pool is being shut down, or a worker died
                 return
-            del self._jobs[model]
-            self._started[model] = future
+            for job in group:
+                del self._jobs[job.definition.model]
+                self._started[job.definition.model] = future
         future.add_done_callback(lambda _: self._feed())
+
+
+def _run_group(jobs: Sequence[Job]) -> dict[str, JobResult]:
+    return {job.definition.model: run_job(job) for job in jobs}

@@ -96,7 +96,7 @@ class Engine:
         ready.sort(key=lambda model: model not in early)
         jobs = {model: Job(self.tree.definition(model)) for model in ready}
         with signals_held_back():
-            self._ahead = Ahead(self._workers.pool(), jobs, self.jobs + 1)
+            self._ahead = Ahead(self._workers.pool(), jobs, self.jobs)
 
     def _most_urgent(self, ready: list[str], wanted: set[str]) -> list[str]:
         """Of what can be expanded, that which has others waiting for it before what is under way."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from codegen.ahead import Ahead
+from codegen.ahead import GROUP, Ahead
 from codegen.job import Job, JobResult
 from codegen.tree import DefinitionFile
 
@@ -18,21 +18,24 @@ class Pool:
     """Takes jobs down and runs them when told to."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Future[JobResult], Job]] = []
+        self.waiting: list[tuple[Future[dict[str, JobResult]], list[Job]]] = []
         self.seen: list[str] = []
         self.closed = False
 
-    def submit(self, function: Callable[[Job], JobResult], job: Job) -> Future[JobResult]:
+    def submit(
+        self, function: Callable[[list[Job]], dict[str, JobResult]], jobs: list[Job]
+    ) -> Future[dict[str, JobResult]]:
         if self.closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        future: Future[JobResult] = Future()
-        self.waiting.append((future, job))
-        self.seen.append(job.definition.model)
+        future: Future[dict[str, JobResult]] = Future()
+        self.waiting.append((future, jobs))
+        self.seen.append("".join(job.definition.model for job in jobs))
         return future
 
     def finish(self) -> None:
-        future, job = self.waiting.pop(0)
-        future.set_result(JobResult(job.definition.model))
+        future, jobs = self.waiting.pop(0)
+        models = [job.definition.model for job in jobs]
+        future.set_result({model: JobResult(model) for model in models})
 
 
 def begin(pool: Pool, models: str, window: int) -> Ahead:
@@ -42,11 +45,12 @@ def begin(pool: Pool, models: str, window: int) -> Ahead:
 
 def test_no_more_than_the_window_is_with_the_workers() -> None:
     pool = Pool()
-    ahead = begin(pool, "abcd", 2)
-    assert pool.seen == ["a", "b"]
+    ahead = begin(pool, "abcdefghijklmn", 2)
+    assert GROUP == 4
+    assert pool.seen == ["abcd", "efgh"]
     pool.finish()
-    assert pool.seen == ["a", "b", "c"]
-    assert ahead.models() == set("abcd")
+    assert pool.seen == ["abcd", "efgh", "ijkl"]
+    assert ahead.models() == set("abcdefghijklmn")
 
 
 def test_a_result_is_given_once() -> None:
@@ -60,26 +64,26 @@ def test_a_result_is_given_once() -> None:
 
 def test_what_has_not_begun_never_will() -> None:
     pool = Pool()
-    ahead = begin(pool, "abc", 1)
-    assert ahead.take("b") is None
+    ahead = begin(pool, "abcdefg", 1)
+    assert ahead.take("f") is None
     pool.finish()
-    assert pool.seen == ["a", "c"]
+    assert pool.seen == ["abcd", "eg"]
 
 
 def test_a_pool_that_ends_ends_the_feeding() -> None:
     pool = Pool()
-    ahead = begin(pool, "ab", 1)
+    ahead = begin(pool, "abcdef", 1)
     pool.closed = True
     pool.finish()
-    assert pool.seen == ["a"]
-    assert ahead.models() == {"a", "b"}
+    assert pool.seen == ["abcd"]
+    assert ahead.models() == set("abcdef")
 
 
 @pytest.mark.parametrize("window", [1, 5])
 def test_it_is_empty_when_everything_was_taken(window: int) -> None:
     pool = Pool()
-    ahead = begin(pool, "ab", window)
+    ahead = begin(pool, "abcdef", window)
     while pool.waiting:
         pool.finish()
-    assert [ahead.take(model) is not None for model in "ab"] == [True, True]
+    assert all(ahead.take(model) is not None for model in "abcdef")
     assert not ahead
