@@ -157,7 +157,7 @@ def _audio_inputs(whole: Whole) -> Inputs:
     mask = (torch.arange(longest) < torch.tensor(AUDIO_LENGTHS)[:, None]).long()
     tokens = [20]
     for length in AUDIO_LENGTHS:
-        count = _audio_tokens(whole.name, length)
+        count = _audio_tokens(whole.entry["audio_rows"], length)
         tokens += [
             ids["audio_start_token_id"],
             *[ids["audio_token_id"]] * count,
@@ -173,11 +173,10 @@ def _audio_inputs(whole: Whole) -> Inputs:
     return given
 
 
-def _audio_tokens(name: str, length: int) -> int:
-    """Rows an audio encoder returns: pairs of halved frames, or eighths of frames by the chunk."""
-    halved = (length - 1) // 2 + 1
-    if "qwen3" not in name:
-        return (halved - 2) // 2 + 1
+def _audio_tokens(rows: str, length: int) -> int:
+    """Rows an audio encoder returns: `pairs` of halved frames, or `eighths` of frames by the chunk."""
+    if rows == "pairs":
+        return ((length - 1) // 2 + 1) // 2
     rest = length % 100
     for _ in range(3):
         rest = (rest - 1) // 2 + 1
