@@ -53,7 +53,8 @@ class HelperCall:
 class Lifting:
     """Everything that one method gets: helper calls to guard and calls to extend.
 
-    ``wrapped`` are the helpers that an inner encoder calls itself if it is not given their results.
+    ``wrapped`` are the helpers that an inner encoder calls itself if it is not given their results,
+    ``rows`` the number of rows at each guard, once it was looked for.
     """
 
     cls: ClassInfo
@@ -63,6 +64,7 @@ class Lifting:
     extended: dict[int, tuple[ast.Call, list[str]]] = field(default_factory=dict)
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     wrapped: set[str] = field(default_factory=set)
+    rows: dict[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -279,8 +281,11 @@ class Lifter:
 
     def _rows(self, lifting: Lifting, name: str) -> str:
         """The number of rows, where the helper call ``name`` is guarded."""
-        before = lifting.calls[name].statement or lifting.before[name]
-        return rows_expression(self.index, lifting.cls, lifting.function, before)
+        if name not in lifting.rows:
+            before = lifting.calls[name].statement or lifting.before[name]
+            found = rows_expression(self.index, lifting.cls, lifting.function, before)
+            lifting.rows[name] = found
+        return lifting.rows[name]
 
 
 def helper_call(statement: ast.stmt) -> HelperCall | None:
