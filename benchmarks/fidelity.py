@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.trees import fetch_release
+from codegen.console.progress import show_progress
 from codegen.errors import CodegenError
-from codegen.outcome import Run, State
-from codegen.progress import show_progress
-from codegen.render import carries_banner
-from codegen.sync import Options, check
-from codegen.tree import Tree, open_tree
+from codegen.output.render import carries_banner
+from codegen.run.outcome import Run, State
+from codegen.run.sync import Options, check
+from codegen.trees.tree import Tree, open_tree
 
 SAMPLE = Path(__file__).with_name("fidelity_sample.txt")
 

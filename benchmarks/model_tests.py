@@ -26,8 +26,8 @@ from pathlib import Path
 
 from benchmarks.trees import fetch_release
 from codegen.errors import CodegenError
-from codegen.sync import Options, sync
-from codegen.tree import Tree, open_tree
+from codegen.run.sync import Options, sync
+from codegen.trees.tree import Tree, open_tree
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SIDES = ("original", "rewritten")

@@ -162,7 +162,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _guarded(options: argparse.Namespace) -> int:
     """Run the command and report what it raises, our own defects included."""
-    from codegen.report import report_failure
+    from codegen.console.text import report_failure
 
     try:
         code = _run(options)
@@ -186,10 +186,10 @@ def _run(arguments: argparse.Namespace) -> int:
     gc.disable()
     if arguments.command == "verify":
         return _verify(arguments)
-    from codegen.progress import show_progress
-    from codegen.report import Reporter
-    from codegen.sync import Options, check, sync
-    from codegen.tree import open_tree
+    from codegen.console.progress import show_progress
+    from codegen.console.text import Reporter
+    from codegen.run.sync import Options, check, sync
+    from codegen.trees.tree import open_tree
 
     tree = open_tree(arguments.root, arguments.output)
     with show_progress(arguments.quiet or arguments.format == "json") as progress:
@@ -214,8 +214,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
-    from codegen.progress import show_progress
-    from codegen.verification import verify_tree
+    from codegen.console.progress import show_progress
+    from codegen.run.verification import verify_tree
     from codegen.verify import format_table
 
     with show_progress(arguments.format == "json", "verifying") as progress:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from codegen.outcome import State
-from codegen.sync import Options, check
-from codegen.tree import open_tree
+from codegen.run.outcome import State
+from codegen.run.sync import Options, check
+from codegen.trees.tree import open_tree
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from codegen.conventions import Convention
 from codegen.errors import CodegenError, fail
+from codegen.expansion.model import Definition, DraftFile, Item, Piece
 from codegen.expansion.pool import bound_names, guard_names, select_imports, used_names
-from codegen.model import Definition, DraftFile, Item, Piece
-from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
+from codegen.text.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
+from codegen.trees.conventions import Convention
 
 Placed = dict[str, tuple[float, Item]]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from codegen.conventions import Convention, Provides
+from codegen.expansion.model import ParsedModule
 from codegen.expansion.rename import Spelling, rename_import_module
-from codegen.model import ParsedModule
-from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
+from codegen.text.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
+from codegen.text.lines import split_lines
+from codegen.trees.conventions import Convention, Provides
 
 
 def build_pool(
@@ -75,7 +76,7 @@ def _rename_lead(lead: str, spelling: Spelling) -> str:
     """Rename comments; a "Copied from" comment leaves an empty line."""
     lines = [
         line if "# Copied from" not in line else "\n" if line.endswith("\n") else ""
-        for line in lead.splitlines(keepends=True)
+        for line in split_lines(lead)
     ]
     text = "".join(lines)
     return spelling.text(text, 0, len(text))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from codegen.errors import fail
-from codegen.model import ParsedModule
-from codegen.syntax.imports import ImportGuard
+from codegen.expansion.model import ParsedModule
+from codegen.text.imports import ImportGuard
 
 _COPIED = "# Copied from"
 

@@ -6,14 +6,14 @@ import ast
 import re
 from collections.abc import Iterable
 
-from codegen.conventions import Convention
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.expansion.checks import check_imports
-from codegen.model import BaseClass, Definition, ParentImport, SourceFile
-from codegen.names import module_file_type
-from codegen.parse import parse_module, parse_source
-from codegen.syntax.imports import ImportGuard, PoolEntry
-from codegen.syntax.statements import LineMap
+from codegen.expansion.model import BaseClass, Definition, ParentImport, SourceFile
+from codegen.expansion.parse import parse_module, parse_source
+from codegen.text.imports import ImportGuard, PoolEntry
+from codegen.text.lines import LineMap
+from codegen.trees.conventions import Convention
+from codegen.trees.names import module_file_type
 
 _NESTED = re.compile(r"^[ \t]+(?:class[ \t]|from[ \t]+(?:\.|transformers))", re.MULTILINE)
 _MODEL_NAME = re.compile(r"modular_(.*)\.py$")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from codegen.conventions import Convention
 from codegen.errors import fail
 from codegen.expansion.assemble import assemble_files
 from codegen.expansion.build_pool import build_pool
@@ -21,17 +20,18 @@ from codegen.expansion.dependencies import (
 )
 from codegen.expansion.merge import MARKER, Place, merge_class, without_marker
 from codegen.expansion.merge_methods import is_expandable
+from codegen.expansion.model import BaseClass, Definition, DraftFile, Item, ParsedModule
 from codegen.expansion.module_getattr import restrict_getattr
 from codegen.expansion.nodes import Node, Scope
 from codegen.expansion.prefix import infer_prefixes, parent_base
 from codegen.expansion.rename import Spelling
 from codegen.expansion.scopes import own_scope, parent_scope, redirect_imported
-from codegen.model import BaseClass, Definition, DraftFile, Item, ParsedModule
-from codegen.names import NameTable, common_suffix
-from codegen.syntax.classes import Class
-from codegen.syntax.imports import ImportedName, ImportStatement
-from codegen.syntax.lexer import lex, name_tokens
-from codegen.syntax.read_classes import parse_class
+from codegen.text.classes import Class
+from codegen.text.imports import ImportedName, ImportStatement
+from codegen.text.lexer import lex, name_tokens
+from codegen.text.read_classes import parse_class
+from codegen.trees.conventions import Convention
+from codegen.trees.names import NameTable, common_suffix
 
 #: Names that stand first in a file, in this order, if something needs them.
 _PINNED = ("logger", "_CHECKPOINT_FOR_DOC", "_CONFIG_FOR_DOC")

@@ -10,12 +10,13 @@ import ast
 import re
 from dataclasses import dataclass, replace
 
-from codegen.dialect import Dialect
 from codegen.errors import CodegenError, fail
 from codegen.expansion.merge_methods import MethodMerger, is_deletion
-from codegen.names import common_suffix
-from codegen.syntax.classes import Base, Class, Function, adjust_indent
-from codegen.syntax.statements import Statement
+from codegen.text.classes import Base, Class, Function, adjust_indent
+from codegen.text.lines import split_lines
+from codegen.text.statements import Statement
+from codegen.trees.dialect import Dialect
+from codegen.trees.names import common_suffix
 
 _ATTRIBUTE_DELETION = re.compile(r"^\s*[\w.]+\s*=\s*AttributeError\s*\(")
 #: The decorator that stands for "none".
@@ -83,7 +84,7 @@ def without_marker(text: str, path: str, offset: int) -> str:
 
     ``offset`` is the number of lines in front of ``text`` in the file, for messages.
     """
-    lines = text.splitlines(keepends=True)
+    lines = split_lines(text)
     for node in ast.walk(ast.parse(text)):
         decorators = getattr(node, "decorator_list", ())
         marked = [item for item in decorators if ast.unparse(item).endswith(MARKER)]

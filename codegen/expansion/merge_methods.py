@@ -7,12 +7,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codegen.dialect import Dialect
 from codegen.errors import fail
-from codegen.syntax.classes import Function, adjust_indent, is_docstring
-from codegen.syntax.lexer import lex
-from codegen.syntax.read_classes import functions_inside
-from codegen.syntax.statements import LineMap, Statement
+from codegen.text.classes import Function, adjust_indent, is_docstring
+from codegen.text.lexer import lex
+from codegen.text.lines import LineMap
+from codegen.text.read_classes import functions_inside
+from codegen.text.statements import Statement
+from codegen.trees.dialect import Dialect
 
 _DELETION = re.compile(r"def [^\n]*\([^\n]*\)[^\n]*:[^\n]*\n[ \t]*raise[^\n]*Error\(")
 

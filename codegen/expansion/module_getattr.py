@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from codegen.syntax.statements import LineMap
+from codegen.text.lines import LineMap
 
 
 def restrict_getattr(text: str, keep: Callable[[str], bool]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from codegen.expansion.model import Item, ParsedModule, Symbol
 from codegen.expansion.rename import Spelling
-from codegen.model import Item, ParsedModule, Symbol
-from codegen.names import FILE_TYPES
-from codegen.syntax.lexer import lex
-from codegen.syntax.statements import reindent
+from codegen.text.lexer import lex
+from codegen.text.statements import reindent
+from codegen.trees.names import FILE_TYPES
 
 
 @dataclass(frozen=True, eq=False, slots=True)

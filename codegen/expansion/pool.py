@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from codegen.errors import fail
-from codegen.model import Item
-from codegen.syntax.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
-from codegen.syntax.lexer import lex
+from codegen.expansion.model import Item
+from codegen.text.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
+from codegen.text.lexer import lex
 
 # A string that could be a type, where a type can stand; the syntax tree decides about the few hits.
 _TYPE_STRING = re.compile(r"(?:[:>|\[,(=]|\bin\b)[ \t\n]*[\"']([\w.\[\], |]+)[\"']")
@@ -67,7 +67,7 @@ def _broken(error: SyntaxError, code: str, items: Sequence[Item]) -> Exception:
         seen += (item.lead + item.text).count("\n") + 1
         if seen >= line:
             path, _, start = item.origin.rpartition(":")
-            source = code.splitlines()[line - 1].strip() if code else ""
+            source = code.split("\n")[line - 1].strip() if code else ""
             return fail(
                 "invalid-expansion",
                 f"expanding {item.name} gives invalid Python ({error.msg}): {source}",

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codegen.errors import fail
-from codegen.model import BaseClass, Definition
-from codegen.names import NameTable, common_suffix
+from codegen.expansion.model import BaseClass, Definition
+from codegen.trees.names import NameTable, common_suffix
 
 
 @dataclass(frozen=True, slots=True)

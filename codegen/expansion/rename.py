@@ -10,8 +10,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from codegen.names import FILE_TYPES, NameTable
-from codegen.syntax.lexer import Region
+from codegen.text.lexer import Region
+from codegen.trees.names import FILE_TYPES, NameTable
 
 
 class Spelling:

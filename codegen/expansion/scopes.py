@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from codegen.expansion.model import Definition, ParsedModule
 from codegen.expansion.nodes import Node, Scope, render_slice
 from codegen.expansion.rename import Spelling
-from codegen.model import Definition, ParsedModule
 
 #: In a clash between a parent's and the definition's variable the latter wins for these names.
 _DEFINITION_WINS = ("_CHECKPOINT", "_EXPECTED", "_FOR_DOC", "_HIDDEN_STATES_START_POSITION")

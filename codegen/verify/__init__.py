@@ -7,7 +7,7 @@ original package through an import hook, so that nothing installed is touched.
 from __future__ import annotations
 
 from codegen.verify.cases import Case, load_cases
-from codegen.verify.run import (
+from codegen.verify.processes import (
     CheckResult,
     VerifyOptions,
     absent_models,

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from codegen.passes.helpers import LIFTED
+from codegen.rewrite.helpers import LIFTED
 from codegen.verify.inputs import Inputs, tensors
 
 

@@ -1,6 +1,6 @@
 """The two processes of a verification: ``original`` records outputs, ``rewritten`` checks against them.
 
-Started by :mod:`codegen.verify.run`; reads its job from a JSON file and writes results to another.
+Started by :mod:`codegen.verify.processes`; reads its job from a JSON file and writes results to another.
 """
 
 from __future__ import annotations

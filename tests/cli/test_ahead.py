@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from codegen.ahead import GROUP, Ahead
-from codegen.job import Job, JobResult
-from codegen.tree import DefinitionFile
+from codegen.run.ahead import GROUP, Ahead
+from codegen.run.job import Job, JobResult
+from codegen.trees.tree import DefinitionFile
 
 
 class Pool:

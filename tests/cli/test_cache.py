@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from codegen import cache as caching
+from codegen.store import cache as caching
+from codegen.store import identity
 from tests.cli.trees import ALPHA, BETA, Sandbox
 
 
@@ -86,7 +87,8 @@ def test_cache_of_another_tree(project: Sandbox) -> None:
 def test_cache_of_another_version(
     project: Sandbox, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    monkeypatch.setattr(caching, "__version__" if changed == "version" else "_FORMAT", "0")
+    module, name = {"version": (identity, "__version__"), "format": (caching, "_FORMAT")}[changed]
+    monkeypatch.setattr(module, name, "0")
     project.run("sync")
     monkeypatch.undo()
     os.chdir(project.root)

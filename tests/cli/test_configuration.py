@@ -55,9 +55,9 @@ def test_configuration_with_byte_order_mark_and_crlf(project: Sandbox) -> None:
 
 
 def test_no_tree_here(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    import codegen.tree
+    import codegen.trees.tree
 
-    monkeypatch.setattr(codegen.tree, "_recognise", lambda folder: None)
+    monkeypatch.setattr(codegen.trees.tree, "_recognise", lambda folder: None)
     sandbox.expect("no_tree", sandbox.run("sync"))
 
 

@@ -253,16 +253,16 @@ def test_failure_inside_the_tool_names_the_definition(
     project: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A defect of ours spoils one model, and is told apart from files that are out of sync."""
-    import codegen.job
+    import codegen.run.job
 
-    real = codegen.job.expand
+    real = codegen.run.job.expand
 
     def broken(definition, *rest):  # type: ignore[no-untyped-def]
         if definition.model == "delta":
             raise IndexError("list index out of range")
         return real(definition, *rest)
 
-    monkeypatch.setattr(codegen.job, "expand", broken)
+    monkeypatch.setattr(codegen.run.job, "expand", broken)
     result = project.run("sync")
     assert result.code == 2
     assert "definitions/delta/modular_delta.py: error[internal]: IndexError" in result.err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import codegen.formatting
+import codegen.output.formatting
 from tests.cli.trees import DELTA, PROJECT, Sandbox
 
 
@@ -46,7 +46,7 @@ def test_black_or_isort_missing(project: Sandbox, missing: str, jobs: str) -> No
 
 def test_ruff_missing(project: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     _choose(project, "ruff")
-    monkeypatch.setattr(codegen.formatting.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(codegen.output.formatting.sys, "executable", "/nowhere/python")
     monkeypatch.setenv("PATH", "/nowhere")
     project.expect("formatter_missing_ruff", project.run("sync"))
     assert project.outputs() == set()
@@ -57,7 +57,7 @@ def test_nothing_to_format_needs_no_formatter(
 ) -> None:
     _choose(project, "ruff")
     assert project.run("sync").code == 0
-    monkeypatch.setattr(codegen.formatting.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(codegen.output.formatting.sys, "executable", "/nowhere/python")
     monkeypatch.setenv("PATH", "/nowhere")
     assert project.run("check").code == 0
 
@@ -67,7 +67,7 @@ def _fake_ruff(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, script: str) -
     place.parent.mkdir()
     place.write_text(f"#!/bin/sh\n{script}\n")
     place.chmod(place.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(codegen.formatting.sys, "executable", str(place.with_name("python")))
+    monkeypatch.setattr(codegen.output.formatting.sys, "executable", str(place.with_name("python")))
     _choose(sandbox, "ruff")
 
 
@@ -94,15 +94,15 @@ def _break_output(
     monkeypatch: pytest.MonkeyPatch, model: str, replacement: str = "this is = = no Python\n"
 ) -> None:
     """Let the expansion of one model give text that formatters refuse."""
-    import codegen.job
+    import codegen.run.job
 
-    real = codegen.job.render_draft
+    real = codegen.run.job.render_draft
 
     def render(draft, banner):  # type: ignore[no-untyped-def]
         text = real(draft, banner)
         return replacement if model in draft.name else text
 
-    monkeypatch.setattr(codegen.job, "render_draft", render)
+    monkeypatch.setattr(codegen.run.job, "render_draft", render)
 
 
 @pytest.mark.parametrize("formatter", ["black", "ruff"])

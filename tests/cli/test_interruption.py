@@ -16,8 +16,8 @@ from tests.cli.trees import ALPHA, DELTA, Result, Sandbox
 #: Every expansion notes its process and waits while the file ``hold`` exists.
 HOLD = """\
 import os, pathlib, time
-import codegen.job
-expand = codegen.job.expand
+import codegen.run.job
+expand = codegen.run.job.expand
 
 def held(definition, *rest):
     pathlib.Path("..", f"pid-{os.getpid()}").touch()
@@ -25,7 +25,7 @@ def held(definition, *rest):
         time.sleep(0.01)
     return expand(definition, *rest)
 
-codegen.job.expand = held
+codegen.run.job.expand = held
 """
 #: The second of two files of a model is put in place only when ``hold`` is gone.
 HOLD_WRITING = """\
@@ -271,8 +271,8 @@ def test_check_does_not_wait_for_a_run(family: Sandbox) -> None:
 def test_sources_that_keep_changing(project: Sandbox) -> None:
     """A definition that changes whenever it is read never comes to rest; the run ends anyway."""
     hook = """\
-import codegen.job
-real = codegen.job.expand
+import codegen.run.job
+real = codegen.run.job.expand
 count = 0
 
 def restless(definition, *rest):
@@ -282,7 +282,7 @@ def restless(definition, *rest):
         file.write(f"# {count}\\n")
     return real(definition, *rest)
 
-codegen.job.expand = restless
+codegen.run.job.expand = restless
 """
     project.expect("sources_keep_changing", project.run_apart("sync", "delta", hook=hook))
     assert project.outputs() == set()

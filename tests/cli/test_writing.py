@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import codegen.workspace
+import codegen.store.workspace
 from tests.cli.trees import ALPHA, FAMILY, Sandbox
 
 #: Larger files than this cannot be written by the process (a limit that holds for root, too).
@@ -111,7 +111,7 @@ def test_disk_full_while_files_are_put_in_place(
         project.write({"alpha": changed})
     before = project.files()
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(codegen.workspace.os, "replace", _Failing(at, full))
+    monkeypatch.setattr(codegen.store.workspace.os, "replace", _Failing(at, full))
     result = project.run("sync", "alpha", "--no-cache")
     monkeypatch.undo()
     os.chdir(project.root)
@@ -129,7 +129,7 @@ def test_interrupt_while_files_are_put_in_place(
     changed = ALPHA.replace("self.width", "self.depth").replace('"alpha"', '"other"')
     project.write({"alpha": changed})
     before = project.files()
-    monkeypatch.setattr(codegen.workspace.os, "replace", _Failing(2, KeyboardInterrupt()))
+    monkeypatch.setattr(codegen.store.workspace.os, "replace", _Failing(2, KeyboardInterrupt()))
     result = project.run("sync", "alpha")
     project.expect("interrupted", result)
     assert result.code == 130
@@ -146,7 +146,7 @@ def test_failing_removal_of_an_orphan(project: Sandbox, monkeypatch: pytest.Monk
     def unlink(self: Path, missing_ok: bool = False) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
 
-    monkeypatch.setattr(codegen.workspace.Path, "unlink", unlink)
+    monkeypatch.setattr(codegen.store.workspace.Path, "unlink", unlink)
     result = project.run("sync", "alpha", "--no-cache")
     monkeypatch.undo()
     os.chdir(project.root)

@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from codegen.formatting import FormatSettings
-from codegen.sources import digest_text
-from codegen.sync import Options, check
+from codegen.output.formatting import FormatSettings
+from codegen.run.sync import Options, check
+from codegen.trees.sources import digest_text
 
 from .golden import all_cases, build_tree, load_case
 

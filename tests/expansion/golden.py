@@ -27,10 +27,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from codegen.names import FILE_TYPES
-from codegen.outcome import ModelOutcome
-from codegen.sync import Options, check
-from codegen.tree import Tree, open_tree
+from codegen.run.outcome import ModelOutcome
+from codegen.run.sync import Options, check
+from codegen.trees.names import FILE_TYPES
+from codegen.trees.tree import Tree, open_tree
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "expansion"
 _SECTION = re.compile(r"^=== (.+)\n", re.MULTILINE)

@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from codegen.expansion.rename import Spelling
-from codegen.names import NameTable, common_suffix
+from codegen.trees.names import NameTable, common_suffix
 
 # Few letters, so that endings and model names meet often.
 short = st.text("abAB2_", max_size=8)

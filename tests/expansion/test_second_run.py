@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen.sync import Options, check, sync
+from codegen.run.sync import Options, check, sync
 
 from .golden import GOLDEN, all_cases, build_tree, load_case
 

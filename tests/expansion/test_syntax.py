@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen.syntax.indent import normalize_indent
-from codegen.syntax.lexer import lex, name_tokens
-from codegen.syntax.read_classes import parse_class
-from codegen.syntax.statements import LineMap, split_block
+from codegen.text.indent import normalize_indent
+from codegen.text.lexer import lex, name_tokens
+from codegen.text.read_classes import parse_class
+from codegen.text.statements import LineMap, split_block
 
 REAL_SOURCES = [argparse, ast, dataclasses, inspect, json.decoder, tokenize, typing]
 

@@ -9,10 +9,10 @@ from types import ModuleType
 
 import pytest
 
-from codegen.passes import SourceFile, rewrite_library
+from codegen.rewrite import SourceFile, rewrite_library
 from codegen.verify import CheckResult, VerifyOptions, absent_models, format_table, verify
 from codegen.verify.inputs import find_class
-from codegen.verify.run import select
+from codegen.verify.processes import select
 
 spec = importlib.util.find_spec("transformers")
 if spec is None or spec.origin is None:

@@ -1,0 +1,1 @@
+"""Words, colours and progress for people, JSON for tools; nothing is decided here."""

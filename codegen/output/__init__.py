@@ -1,0 +1,1 @@
+"""From drafts to files: layout through the templates, formatting."""

@@ -1,0 +1,1 @@
+"""Second forms for constructs that prevent whole-graph capture; one file per rule."""

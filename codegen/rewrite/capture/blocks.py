@@ -1,0 +1,110 @@
+"""Patches joined block by block in a loop over images: one gather while tracing, the loop otherwise.
+
+    for image, (t, h, w) in zip(rows.split(sizes), grid):      if is_tracing():
+        image = self.norm(image)                                   order = get_block_permutation(grid, m, ...)
+        image = image.reshape(t, h // m, m, w // m, m, -1)   ->     joined = self.norm(rows)[order].reshape(...)
+        joined.append(self.linear(image.transpose(2, 3)...))       return self.linear(joined)
+    return torch.cat(joined)
+
+The order is recognised on probes on which the modules let their rows pass. They must be functions of one
+row each, so that it does not matter how many rows they get at a time (but for the last bits, hence two
+forms).
+"""
+
+from __future__ import annotations
+
+import ast
+
+from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.helpers import BLOCK_ORDER
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.trace import iter_statements
+from codegen.rewrite.recognise.rows import match_joined_blocks
+from codegen.rewrite.recognise.study import Study, grid_parameters, study
+
+Found = tuple[list[Edit], tuple[str, ...], str]
+Calls = list[tuple[str, int]]
+
+ROW_WISE = frozenset(
+    ("GELU", "Identity", "LayerNorm", "Linear", "Mish", "RMSNorm", "ReLU", "SiLU", "Tanh")
+    + ("FastGELUActivation", "GELUActivation", "NewGELUActivation", "QuickGELUActivation")
+)
+"""Classes of modules whose output rows depend on the input row of the same place only."""
+CONVERSIONS = frozenset(("to", "type", "type_as", "float", "half", "bfloat16", "double"))
+
+
+def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
+    """Return the joined blocks at the top of a method that joins them image by image."""
+    if not _worth(function):
+        return None
+    if study_passing(index, cls, function, 1) is None:
+        return None
+    found = study_passing(index, cls, function)
+    match = match_joined_blocks(found[0]) if found is not None else None
+    if found is None or match is None:
+        return None
+    rows, merge = match
+    text = cls.module.text
+    first = next(node for _, node in iter_statements(function))
+    order = f"{BLOCK_ORDER.name}({found[0].grid}, {merge}, num_tokens={rows}.shape[0])"
+    before, after = _sides(found[1], found[0].hidden[0][rows].shape[1])
+    lines = [
+        "if is_tracing():",
+        f"    block_order = {order}",
+        *[f"    {rows} = {name}({rows})" for name in before],
+        f"    {rows} = {rows}[block_order.to({rows}.device)]",
+        f"    {rows} = {rows}.reshape(-1, {merge}**2 * {rows}.shape[-1])",
+        *[f"    {rows} = {name}({rows})" for name in after],
+        f"    return {rows}",
+    ]
+    place = text.statement_lines(first)[0]
+    reason = "blocks joined per image: one gather while tracing, equal within 1e-6"
+    return (
+        [Edit(place, place, block(lines, " " * first.col_offset))],
+        (BLOCK_ORDER.name, "is_tracing"),
+        reason,
+    )
+
+
+def study_passing(
+    index: Index, cls: ClassInfo, function: Function, limit: int = 3
+) -> tuple[Study, Calls] | None:
+    """A study in which rows pass through modules, with the calls for one image.
+
+    None unless the method joins blocks and calls row-wise modules only, the same for every image.
+    """
+    passed: list[Calls] = []
+    studied = study(index, cls, cls, function, limit, passed)
+    if studied is None or match_joined_blocks(studied) is None:
+        return None
+    images = [len(probe.grid) for probe in studied.probes]
+    calls = passed[0][: len(passed[0]) // images[0]]
+    names = [name for name, _ in calls]
+    for number, found in zip(images, passed):
+        if [name for name, _ in found] != names * number:
+            return None
+    return (studied, calls) if all(_is_row_wise(index, cls, name) for name in names) else None
+
+
+def _worth(function: Function) -> bool:
+    """Cheap test: rows and a grid, a loop, rows split by sizes, and no conversion that probes lose."""
+    if not grid_parameters(function)[0] or len(parameters(function)) != 3:
+        return False
+    nodes = list(walk(function))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    if attributes & CONVERSIONS:
+        return False
+    return any(isinstance(node, ast.For) for node in nodes) and {"split", "append"} <= attributes
+
+
+def _is_row_wise(index: Index, cls: ClassInfo, text: str) -> bool:
+    found = index.attribute(cls, text.removeprefix("self."))
+    made = found[2] if found is not None else None
+    return isinstance(made, ast.Call) and ast.unparse(made.func).rpartition(".")[2] in ROW_WISE
+
+
+def _sides(calls: Calls, width: int) -> tuple[list[str], list[str]]:
+    """Modules that get single patches, and those that get joined blocks."""
+    before = [name for name, size in calls if size == width]
+    return before, [name for name, size in calls if size != width]

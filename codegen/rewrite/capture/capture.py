@@ -1,0 +1,70 @@
+"""capture: give constructs that prevent whole-graph capture a second form that is used while tracing.
+
+Last of the passes. The form that runs eagerly stays as it is; only where both forms compute the same
+integers is one written instead of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from codegen.rewrite.capture.attention import attention_edits
+from codegen.rewrite.capture.audio import fixed_split_edits, mask_edits, pool_edits
+from codegen.rewrite.capture.blocks import block_edits
+from codegen.rewrite.capture.chunks import chunk_edits
+from codegen.rewrite.capture.repeats import lengths_edits, repeat_edits
+from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
+from codegen.rewrite.emit.edits import Edit
+from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.state import RewriteState
+from codegen.rewrite.values import Record, model_of
+
+Rule = Callable[[Index, ClassInfo, Function], tuple[list[Edit], tuple[str, ...], str] | None]
+
+RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
+    (attention_edits, ("torch.split(", ".tolist()", "zip(*")),
+    (repeat_edits, (".repeat(", "range(len(")),
+    (lengths_edits, ("[1:]", ".tolist()")),
+    (unshuffle_edits, ("grid", "split(", "for ")),
+    (block_edits, ("grid", "split(", "for ", ".append(")),
+    (half_pixel_edits, ("grid", ".append(", "for ")),
+    (mask_edits, ("torch.full(", "range(1, len(")),
+    (fixed_split_edits, (".split(self.", ".append(")),
+    (pool_edits, ("get_audio_cu_seqlens(", ".append(")),
+    (chunk_edits, ("chunk_and_pad_features(",)),
+)
+"""Rules with words that a method must contain for the rule to be tried."""
+
+
+def capture(state: RewriteState) -> None:
+    """Apply every rule to every method of the state."""
+    for info in state.candidates():
+        for cls in state.classes(info):
+            for function in cls.methods.values():
+                segment = info.segment(function)
+                for rule, words in RULES:
+                    if not all(word in segment for word in words):
+                        continue
+                    if rule is not attention_edits and "is_tracing()" in segment.replace(
+                        "jit.is_tracing()", ""
+                    ):
+                        continue
+                    found = rule(state.index, cls, function)
+                    if found is None:
+                        continue
+                    edits, helpers, reason = found
+                    state.edit(info, edits)
+                    for helper in helpers:
+                        state.need(info, helper)
+                    state.note(
+                        Record(
+                            model_of(info.source.module),
+                            cls.name,
+                            function.name,
+                            "captured",
+                            info.place(function),
+                            ", ".join(helpers),
+                            reason=reason,
+                        )
+                    )
+    state.settle()

@@ -1,0 +1,109 @@
+"""Loops over the hidden rows of each image: gathers while tracing, the loop otherwise.
+
+Two computations are recognised by what they return on probes: a bilinear down-scale of every merge
+block (``unshuffle``), and a learned table interpolated to the size of each image and added to its rows
+(``half pixel``). Their gathers differ from ``interpolate`` in the last bits, hence the two forms.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.trace import assigned_names, iter_statements
+from codegen.rewrite.recognise.rows import match_half_pixel, match_unshuffle
+from codegen.rewrite.recognise.study import grid_parameters, study, understood
+from codegen.text.lines import split_lines
+
+Found = tuple[list[Edit], tuple[str, ...], str]
+
+
+def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
+    """Return the mean of the central rows at the top of a method that down-scales merge blocks."""
+    if not _worth(function, ("split", "chunk")) or "is_tracing" in ast.dump(function):
+        return None
+    glance = study(index, cls, cls, function, 1)
+    if glance is None or match_unshuffle(glance) is None:
+        return None
+    studied = study(index, cls, cls, function)
+    match = match_unshuffle(studied) if studied is not None else None
+    if match is None or studied is None:
+        return None
+    hidden, merges = match
+    text = cls.module.text
+    first = next(node for _, node in iter_statements(function))
+    lines = [
+        "if is_tracing():",
+        f"    num_units = ({studied.grid}.prod(1) // {merges}**2).sum().item()",
+        f"    centres = get_unshuffle_indices({studied.grid}, {merges}, num_units=num_units).to({hidden}.device)",
+        f"    return {hidden}[centres].mean(0)",
+    ]
+    place = text.statement_lines(first)[0]
+    reason = (
+        "per-image bilinear down-scale: mean of the central rows while tracing, equal within 1e-6"
+    )
+    return (
+        [Edit(place, place, block(lines, " " * first.col_offset))],
+        ("get_unshuffle_indices", "is_tracing"),
+        reason,
+    )
+
+
+def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
+    """Wrap the loop that interpolates a table per image into the branch that is not traced."""
+    if not _worth(function, ("append",)) or "is_tracing" in ast.dump(function):
+        return None
+    # The table is often built by a class of another family of models.
+    index.open_ancestors(cls)
+    glance = study(index, cls, cls, function, 1)
+    if glance is None or not glance.hidden[0]:
+        return None
+    studied = study(index, cls, cls, function)
+    if studied is None:
+        return None
+    for number, statement in iter_statements(function):
+        for name in sorted(assigned_names(statement)):
+            match = match_half_pixel(studied, number, name)
+            if match is None:
+                continue
+            first = number
+            while first > 0 and understood(studied, first - 1):
+                first -= 1
+            body = function.body[first : number + 1]
+            lines = half_pixel_lines(name, match[0], match[1], studied.grid)
+            reason = "table interpolated per image: gather while tracing, equal within 1e-5"
+            return _wrapped(cls, body, lines), ("get_half_pixel_indices", "is_tracing"), reason
+    return None
+
+
+def half_pixel_lines(name: str, hidden: str, table: str, grid: str) -> list[str]:
+    """The gather form of ``rows + interpolated table``."""
+    side = f"int({table}.weight.shape[0] ** 0.5)"
+    return [
+        f"corners, weights = get_half_pixel_indices({grid}, {side}, num_tokens={hidden}.shape[0])",
+        f"table_rows = {table}(corners.to({table}.weight.device))",
+        f"{name} = {hidden} + (table_rows * weights.to({table}.weight)[:, :, None]).sum(0)",
+    ]
+
+
+def _wrapped(cls: ClassInfo, body: list[ast.stmt], lines: list[str]) -> list[Edit]:
+    text = cls.module.text
+    start, end = text.statement_lines(body[0])[0], text.statement_lines(body[-1])[1]
+    indent = " " * body[0].col_offset
+    old = "".join(
+        f"    {line}" if line.strip() else line for line in split_lines(text.text[start:end])
+    )
+    new = block(["if is_tracing():", *[f"    {line}" for line in lines], "else:"], indent)
+    return [Edit(start, end, new + old)]
+
+
+def _worth(function: Function, words: tuple[str, ...]) -> bool:
+    """Cheap test: the method has a grid, a loop and one of the given attribute names."""
+    if not grid_parameters(function)[0]:
+        return False
+    nodes = list(walk(function))
+    return any(isinstance(n, ast.For) for n in nodes) and any(
+        isinstance(n, ast.Attribute) and n.attr in words for n in nodes
+    )

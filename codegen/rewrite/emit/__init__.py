@@ -1,0 +1,1 @@
+"""Write edits into source text."""

@@ -1,0 +1,253 @@
+"""Parsed sources and the classes in them, resolved across definitions and modeling files.
+
+For a class imported from ``modeling_x`` the definition ``modular_x`` is looked at first: it is what a
+pass edits. A class that exists only in the generated file (pulled in by expansion) is found there.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.values import Library, Source
+from codegen.text.lines import LineMap
+
+Function = ast.FunctionDef
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleInfo:
+    """One parsed file: imports by local name, top-level classes and functions."""
+
+    source: Source
+    tree: ast.Module
+
+    @cached_property
+    def text(self) -> LineMap:
+        """The text with its position tables."""
+        return LineMap(self.source.text)
+
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        """Top-level classes by name."""
+        return {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
+
+    @cached_property
+    def functions(self) -> dict[str, Function]:
+        """Top-level functions by name."""
+        return {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+
+    @cached_property
+    def imports(self) -> dict[str, tuple[str, str]]:
+        """Local name -> (dotted module, original name) of top-level from-imports."""
+        found = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.ImportFrom):
+                module = absolute(self.source.module, node.level, node.module or "")
+                for alias in node.names:
+                    found[alias.asname or alias.name] = (module, alias.name)
+        return found
+
+    def segment(self, node: ast.stmt) -> str:
+        """Source lines of a statement, for cheap tests before its tree is looked at."""
+        return "".join(self.text.lines[node.lineno - 1 : node.end_lineno])
+
+    def place(self, node: ast.AST) -> str:
+        """``path:line`` of a node."""
+        return f"{self.source.path}:{getattr(node, 'lineno', 0)}"
+
+
+def absolute(module: str, level: int, name: str) -> str:
+    """Dotted name of a relative import made in ``module``."""
+    if level == 0:
+        return name
+    package = module.split(".")[:-level]
+    return ".".join([*package, name] if name else package)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassInfo:
+    """A class and the file it is defined in."""
+
+    module: ModuleInfo
+    node: ast.ClassDef
+
+    @property
+    def name(self) -> str:
+        """Name of the class."""
+        return self.node.name
+
+    @cached_property
+    def methods(self) -> dict[str, Function]:
+        """Methods defined in the class body itself."""
+        return {n.name: n for n in self.node.body if isinstance(n, ast.FunctionDef)}
+
+
+@dataclass
+class Index:
+    """Lookup of modules and classes; parses every text once.
+
+    A file that is not ``relevant`` counts as absent: nothing in it can matter.
+    """
+
+    library: Library
+    relevant: Callable[[str], bool]
+    _modules: dict[str, ModuleInfo | None] = field(default_factory=dict)
+    _classes: dict[tuple[str, str], ClassInfo | None] = field(default_factory=dict)
+    _overlay: dict[str, str] = field(default_factory=dict)
+    _mro: dict[int, list[ClassInfo]] = field(default_factory=dict)
+    _opened: set[str] = field(default_factory=set)
+
+    def get(self, module: str) -> ModuleInfo | None:
+        """The parsed module, None where the tree has none or it does not parse."""
+        if module not in self._modules:
+            source = self.library.read(module)
+            info = None
+            wanted = source is not None and (module in self._opened or self.relevant(source.text))
+            if source is not None and wanted:
+                text = self._overlay.get(module, source.text)
+                try:
+                    info = ModuleInfo(Source(source.path, module, text), ast.parse(text))
+                except SyntaxError:
+                    info = None
+            self._modules[module] = info
+        return self._modules[module]
+
+    def replace(self, module: str, text: str) -> None:
+        """Give a module a new text; everything derived from it is computed anew."""
+        self._overlay[module] = text
+        self._modules.pop(module, None)
+        self._classes.clear()
+        self._mro.clear()
+
+    def changed(self) -> dict[str, str]:
+        """New texts by module."""
+        return dict(self._overlay)
+
+    def resolve(self, module: str, name: str) -> ClassInfo | None:
+        """The class that ``name`` means in ``module``."""
+        key = (module, name)
+        if key not in self._classes:
+            self._classes[key] = None
+            self._classes[key] = self._resolve(module, name)
+        return self._classes[key]
+
+    def _resolve(self, module: str, name: str) -> ClassInfo | None:
+        info = self.get(module)
+        if info is None:
+            return None
+        if name in info.classes:
+            return ClassInfo(info, info.classes[name])
+        if name in info.imports:
+            return self._imported(*info.imports[name])
+        generated = self.generated_of(module)
+        source = self.library.read(generated) if generated else None
+        if source is None or f"class {name}(" not in source.text:
+            return None
+        return self.resolve(generated, name)
+
+    def _imported(self, module: str, name: str) -> ClassInfo | None:
+        package, _, last = module.rpartition(".")
+        if not last.startswith(("modeling_", "modular_")):
+            return None
+        definition = f"{package}.modular_{last.split('_', 1)[1]}"
+        if definition != module and self.get(definition) is not None:
+            found = self.get(definition)
+            if found is not None and name in found.classes:
+                return self.resolve(definition, name)
+        return self.resolve(module, name)
+
+    @staticmethod
+    def generated_of(module: str) -> str:
+        """The modeling module that a definition is expanded to, empty for other modules."""
+        package, _, last = module.rpartition(".")
+        return f"{package}.modeling_{last[8:]}" if last.startswith("modular_") else ""
+
+    def bases(self, cls: ClassInfo) -> Iterator[ClassInfo]:
+        """Resolved base classes in order; unknown ones are skipped."""
+        for base in cls.node.bases:
+            if isinstance(base, ast.Name):
+                found = self.resolve(cls.module.source.module, base.id)
+                if found is not None and found.node is not cls.node:
+                    yield found
+
+    def mro(self, cls: ClassInfo) -> list[ClassInfo]:
+        """The class and its known ancestors, nearest first."""
+        known = self._mro.get(id(cls.node))
+        if known is None:
+            known = [cls]
+            self._mro[id(cls.node)] = known
+            for base in self.bases(cls):
+                known += [c for c in self.mro(base) if all(c.node is not k.node for k in known)]
+        return known
+
+    def open_ancestors(self, cls: ClassInfo) -> None:
+        """Read the files of all ancestors of a class, also those that do not look relevant."""
+        module = cls.module.source.module
+        for base in cls.node.bases:
+            if not isinstance(base, ast.Name):
+                continue
+            if self.resolve(module, base.id) is None and base.id in cls.module.imports:
+                wanted = cls.module.imports[base.id][0]
+                self._opened.add(wanted)
+                self._modules.pop(wanted, None)
+                self._classes.clear()
+                self._mro.clear()
+            found = self.resolve(module, base.id)
+            if found is not None and found.node is not cls.node:
+                self.open_ancestors(found)
+
+    def method(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function] | None:
+        """The method that an instance of ``cls`` has, with the class that defines it."""
+        for owner in self.mro(cls):
+            if name in owner.methods:
+                return owner, owner.methods[name]
+        return None
+
+    def attribute(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function, ast.expr] | None:
+        """The expression that an ``__init__`` along the MRO assigns to ``self.<name>``."""
+        for owner in self.mro(cls):
+            init = owner.methods.get("__init__")
+            if init is None:
+                continue
+            for node in walk(init):
+                if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    if any(self_attribute(target) == name for target in targets):
+                        return owner, init, node.value
+        return None
+
+    def submodule(self, cls: ClassInfo, name: str) -> ClassInfo | None:
+        """The class of ``self.<name>``, if ``__init__`` builds it from a known class."""
+        found = self.attribute(cls, name)
+        if found is None:
+            return None
+        owner, _, value = found
+        if not isinstance(value, ast.Call):
+            return None
+        function = value.func
+        if isinstance(function, ast.Attribute) and function.attr == "_from_config":
+            function = function.value
+        if not isinstance(function, ast.Name):
+            return None
+        return self.resolve(owner.module.source.module, function.id)
+
+
+def self_attribute(node: ast.AST) -> str:
+    """``name`` of ``self.name``, else an empty string."""
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    ):
+        return node.attr
+    return ""
+
+
+def parameters(function: Function) -> list[str]:
+    """Names of the ordinary and keyword-only parameters, ``self`` included."""
+    args = function.args
+    return [a.arg for a in [*args.posonlyargs, *args.args, *args.kwonlyargs]]

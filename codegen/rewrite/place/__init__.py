@@ -1,0 +1,1 @@
+"""Place helper calls and optional inputs: in methods, in their callers, in processors."""

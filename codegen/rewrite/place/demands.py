@@ -1,0 +1,123 @@
+"""What the encoders of a package take as precomputed tensors, and what these are computed from.
+
+Read from the encoders as the passes left them:
+
+    if rotary_pos_ids is None:
+        rotary_pos_ids = get_rotary_pos_ids(grid_thw, self.spatial_merge_size)
+
+is a demand for ``get_rotary_pos_ids`` of ``("grid_thw", "spatial_merge_size")``, once ``__init__`` says that
+the attribute comes from the configuration.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from codegen.rewrite.helpers import HELPER_MODULES, LIFTED, VISION, Helper
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.state import RewriteState
+
+Argument = str | int
+"""A number, or the name of an input, of an earlier result or of a configuration attribute (a square root
+of one is written ``name**0.5``)."""
+
+
+_BATCH = {"merge_sizes", "input_features", "feature_lens", "chunk_lengths"}
+"""Parameters of encoders, besides grids, that follow from what a processor returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A helper whose results an encoder takes, with the arguments the encoder would call it with."""
+
+    helper: Helper
+    arguments: tuple[Argument, ...]
+
+    @property
+    def is_vision(self) -> bool:
+        """Whether it is about images and videos, not about audios."""
+        return self.helper.module == VISION
+
+
+def find_demands(state: RewriteState, package: str) -> tuple[list[Demand], list[str]]:
+    """Demands of the encoders in a package, in their order there, and what stands in the way of others.
+
+    A helper is left out, with the reason, where an argument cannot be known outside the encoder or where
+    two encoders call it differently.
+    """
+    found: dict[str, Demand] = {}
+    unknown: dict[str, str] = {}
+    differing = set()
+    for info in state.candidates():
+        if info.source.module.rpartition(".")[0] != package:
+            continue
+        for cls in state.classes(info):
+            forward = state.index.method(cls, "forward")
+            for helper, call in guarded_calls(forward[1]) if forward else ():
+                assert forward is not None
+                arguments = _arguments(state.index, cls, forward[1], call)
+                if arguments is None:
+                    unknown[helper.name] = f"{ast.unparse(call)} in {cls.name} needs its own state"
+                elif (
+                    found.setdefault(helper.name, Demand(helper, arguments)).arguments != arguments
+                ):
+                    differing.add(helper.name)
+    reasons = [reason for name, reason in unknown.items() if name not in found]
+    reasons += [f"encoders call {name} with different arguments" for name in sorted(differing)]
+    return [demand for name, demand in found.items() if name not in differing], reasons
+
+
+def guarded_calls(function: Function) -> Iterator[tuple[Helper, ast.Call]]:
+    """Helper calls that are made only where their results, parameters of the function, are None."""
+    names = set(parameters(function))
+    for node in walk(function):
+        if not isinstance(node, ast.If) or not isinstance(node.body[0], ast.Assign):
+            continue
+        call = node.body[0].value
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            continue
+        helper = LIFTED.get(call.func.id)
+        if helper is None or not names.issuperset(helper.outputs):
+            continue
+        if all(f"{name} is None" in ast.unparse(node.test) for name in helper.outputs):
+            yield helper, call
+
+
+def _arguments(
+    index: Index, cls: ClassInfo, function: Function, call: ast.Call
+) -> tuple[Argument, ...] | None:
+    """Positional arguments of a helper call; its keywords only bound shapes while tracing."""
+    found = [_argument(index, cls, function, node) for node in call.args]
+    known = tuple(argument for argument in found if argument is not None)
+    return known if len(known) == len(found) else None
+
+
+def _argument(index: Index, cls: ClassInfo, function: Function, node: ast.expr) -> Argument | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return node.value
+    if isinstance(node, ast.Name):
+        if node.id in parameters(function) and node.id.endswith("grid_thw"):
+            return "grid_thw"
+        return node.id if node.id in _BATCH or node.id in HELPER_MODULES else None
+    name = self_attribute(node)
+    attribute = index.attribute(cls, name) if name else None
+    return _configured(node) or (_configured(attribute[2]) if attribute else None)
+
+
+def _configured(node: ast.expr) -> str | None:
+    """``name`` of ``config.name``, ``name**0.5`` of ``int(config.name ** 0.5)``."""
+    if isinstance(node, ast.Attribute):
+        owner = node.value
+        is_config = isinstance(owner, ast.Name) and owner.id == "config"
+        return node.attr if is_config or self_attribute(owner) == "config" else None
+    if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "int":
+        return None
+    root = node.args[0] if node.args else None
+    if not isinstance(root, ast.BinOp) or not isinstance(root.op, ast.Pow):
+        return None
+    name = _configured(root.left)
+    exponent = getattr(root.right, "value", None)
+    return f"{name}**0.5" if name is not None and exponent == 0.5 else None

@@ -1,0 +1,338 @@
+"""extract: replace computations that depend on grid sizes and configuration only by helper calls.
+
+First of the passes: later ones look for the helper calls it leaves.
+
+    pos_ids = []
+    for t, h, w in grid_thw: ...            rotary_pos_ids = get_rotary_pos_ids(grid_thw, self.merge)
+    pos_ids = torch.cat(pos_ids)      ->    rotary = self.rotary(rotary_pos_ids)
+    table = self.rotary(max_size)           return rotary
+    return table[pos_ids].flatten(1)
+
+A rotary module that builds a table for the largest position becomes a product of position ids and
+inverse frequencies, provided that every caller in the tree looks its table up by recognised ids.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.flow import Effect, dead_statements, effect
+from codegen.rewrite.helpers import (
+    IMAGE_POS_IDS,
+    POS_EMBED,
+    ROTARY_POS_IDS,
+    TEMPORAL_PAIRS,
+    WINDOW_INDEX,
+)
+from codegen.rewrite.library import (
+    ClassInfo,
+    Function,
+    ModuleInfo,
+    parameters,
+    self_attribute,
+)
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.extract_audio import extract_audio
+from codegen.rewrite.place.replacements import new_lines, replaced_effect, superseded
+from codegen.rewrite.place.rotary import RotaryTables, rotary_edits
+from codegen.rewrite.probe.trace import assigned_names, iter_statements
+from codegen.rewrite.recognise.grids import Match, match_statement
+from codegen.rewrite.recognise.left import report_left
+from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
+from codegen.rewrite.state import RewriteState
+from codegen.rewrite.values import Record, model_of
+
+JOINT = (WINDOW_INDEX, TEMPORAL_PAIRS)
+
+
+@dataclass(frozen=True)
+class MethodPlan:
+    """What extraction does to one method."""
+
+    study: Study
+    matches: tuple[Match, ...]
+    dead: frozenset[int]
+    lookups: tuple[tuple[ast.Subscript, str, str], ...]
+    renames: dict[str, str] = field(default_factory=dict)
+
+
+def extract(state: RewriteState) -> None:
+    """Rewrite every candidate module of the state."""
+    planner = Planner(state)
+    rotary = RotaryTables(state, planner.is_gone)
+    plans: dict[str, list[MethodPlan]] = defaultdict(list)
+    gone = extract_audio(state)
+    for info in state.candidates():
+        for cls in state.classes(info):
+            for name in cls.methods:
+                plan = planner.plan(cls, name)
+                if plan is not None:
+                    plans[info.source.module].append(plan)
+                else:
+                    report_left(state, cls, name, gone)
+    rotary.check_callers()
+    for info in state.candidates():
+        edits: list[Edit] = []
+        for plan in plans[info.source.module]:
+            edits += planner.edits(plan, rotary)
+        for cls in state.classes(info):
+            if id(cls.node) in rotary.tables:
+                edits += rotary_edits(info, cls)
+                state.note(
+                    Record(
+                        model_of(info.source.module),
+                        cls.name,
+                        "forward",
+                        "extracted",
+                        info.place(cls.node),
+                        reason="rotary table replaced by position ids times inverse frequencies",
+                    )
+                )
+        state.edit(info, edits)
+    state.settle()
+
+
+class Planner:
+    """Plans of methods, each computed once."""
+
+    def __init__(self, state: RewriteState) -> None:
+        self.state = state
+        self.index = state.index
+        self._plans: dict[int, MethodPlan | None] = {}
+
+    def plan(self, cls: ClassInfo, name: str) -> MethodPlan | None:
+        """The plan of a method defined in the class itself, None where nothing is recognised."""
+        function = cls.methods[name]
+        if id(function) not in self._plans:
+            self._plans[id(function)] = None
+            self._plans[id(function)] = self._make(cls, function)
+        return self._plans[id(function)]
+
+    def _make(self, cls: ClassInfo, function: Function) -> MethodPlan | None:
+        if not worth_a_look(cls.module, function):
+            return None
+        glance = study(self.index, cls, cls, function, 1)
+        if glance is None or not self._matches(cls, glance):
+            return None
+        studied = study(self.index, cls, cls, function)
+        assert studied is not None
+        matches = self._join(self._matches(cls, studied))
+        lookups = self._lookups(studied, matches)
+        if not matches:
+            return None
+        plan = self._finish(studied, matches, lookups)
+        return plan
+
+    def _matches(self, cls: ClassInfo, studied: Study) -> list[Match]:
+        found: dict[tuple[str, tuple[str, ...]], Match] = {}
+        for number, statement in iter_statements(studied.function):
+            if self._is_left_to_callee(cls, statement):
+                continue
+            for match in match_statement(studied, number, sorted(assigned_names(statement))):
+                found[match.helper.name, match.names] = match
+        return list(found.values())
+
+    def _is_left_to_callee(self, cls: ClassInfo, statement: ast.stmt) -> bool:
+        """A plain call of a method that is itself rewritten keeps its place."""
+        value = getattr(statement, "value", None)
+        if isinstance(value, ast.Name):
+            return True
+        if not isinstance(value, ast.Call):
+            return False
+        found = self.index.method(cls, self_attribute(value.func))
+        return found is not None and self.plan(found[0], found[1].name) is not None
+
+    @staticmethod
+    def _join(matches: list[Match]) -> list[Match]:
+        """Make one match of the two results of a joint helper; one alone is not enough."""
+        joined = [m for m in matches if m.helper not in JOINT]
+        halves = [m for m in matches if m.helper in JOINT]
+        for left in halves:
+            for right in halves:
+                same = left.helper is right.helper and left.arguments == right.arguments
+                if same and left.names[0] and right.names[1]:
+                    names = (left.names[0], right.names[1])
+                    first, last = sorted((left.statement, right.statement))
+                    joined.append(Match(first, left.helper, names, left.arguments, last=last))
+        return joined
+
+    def _lookups(
+        self, studied: Study, matches: list[Match]
+    ) -> list[tuple[ast.Subscript, str, str]]:
+        """Rotary table lookups whose index is a matched name: (subscript, table module, name)."""
+        names = {m.names[0] for m in matches if m.helper in (ROTARY_POS_IDS, IMAGE_POS_IDS)}
+        found = {}
+        for node, origin in studied.traces[0].lookups:
+            if isinstance(node.slice, ast.Name) and node.slice.id in names:
+                found[node] = (node, origin, node.slice.id)
+        return list(found.values())
+
+    def _finish(
+        self, studied: Study, matches: list[Match], lookups: list[tuple[ast.Subscript, str, str]]
+    ) -> MethodPlan | None:
+        body = studied.function.body
+        effects = [effect(statement) for statement in body]
+        replaced = {n: self._effect(statement, lookups) for n, statement in enumerate(body)}
+        replaced = {n: new for n, new in replaced.items() if new != effects[n]}
+        surplus = superseded(effects, matches)
+        replaced.update(dict.fromkeys(surplus, Effect(frozenset(), frozenset(), frozenset())))
+        replaced.update({m.statement: replaced_effect(m) for m in matches})
+        removable = [n for n, _ in iter_statements(studied.function) if understood(studied, n)]
+        dead = dead_statements(effects, removable, replaced) | surplus
+        kept = [m for m in matches if self._is_complete(m, body, dead, effects, set(replaced))]
+        if len(kept) < len(matches):
+            return self._finish(studied, kept, lookups) if kept else None
+        renames = {}
+        for match in matches:
+            if match.helper is not POS_EMBED:
+                renames.update(self._renames(match, studied, dead))
+        return MethodPlan(studied, tuple(matches), dead, tuple(lookups), renames)
+
+    @staticmethod
+    def _effect(statement: ast.stmt, lookups: list[tuple[ast.Subscript, str, str]]) -> Effect:
+        """Effect of a statement after its table lookups are gone."""
+        whole = effect(statement)
+        gone = {n for n, _, _ in lookups if any(child is n for child in walk(statement))}
+        if not gone:
+            return whole
+        tables = [node for lookup in gone for node in walk(lookup.value)]
+        names = [n for n in walk(statement) if isinstance(n, ast.Name)]
+        kept = {n.id for n in names if n not in tables}
+        uses = {n.id for n in names if n in tables} - kept
+        return Effect(whole.uses - uses, whole.changes, whole.sets)
+
+    @staticmethod
+    def _is_complete(
+        match: Match,
+        body: list[ast.stmt],
+        dead: frozenset[int],
+        effects: list[Effect],
+        replaced: set[int],
+    ) -> bool:
+        """Refuse a replacement whose original loop would have to stay for other results."""
+        wanted = set(effects[match.statement].uses) | set(match.names)
+        for number in range(match.statement - 1, -1, -1):
+            if effects[number].changes & wanted:
+                wanted |= effects[number].uses
+                if isinstance(body[number], (ast.For, ast.While)) and number not in dead | replaced:
+                    return False
+        return not isinstance(body[match.statement], (ast.If, ast.While))
+
+    @staticmethod
+    def _renames(match: Match, studied: Study, dead: frozenset[int]) -> dict[str, str]:
+        """Local names that can take the canonical name in the rest of the method."""
+        taken = {n.id for n in walk(studied.function) if isinstance(n, ast.Name)}
+        taken |= set(parameters(studied.function))
+        later = studied.function.body[match.statement + 1 :]
+        changed = {
+            name
+            for number, node in enumerate(later, match.statement + 1)
+            if number not in dead
+            for name in assigned_names(node)
+        }
+        return {
+            local: canonical
+            for local, canonical in zip(match.names, match.helper.outputs)
+            if local != canonical and local not in changed and canonical not in taken
+        }
+
+    def is_gone(self, function: Function, call: ast.Call) -> bool:
+        """Tell whether the statement that builds a table disappears with its lookups."""
+        plan = self._plans.get(id(function))
+        if plan is None:
+            return False
+        for number in plan.dead:
+            if any(child is call for child in walk(plan.study.function.body[number])):
+                return True
+        return False
+
+    # -- edits ------------------------------------------------------------------------------------
+
+    def edits(self, plan: MethodPlan, rotary: RotaryTables) -> list[Edit]:
+        """Text edits of a plan, against the module's current text."""
+        info, function = plan.study.owner.module, plan.study.function
+        text = info.text
+        edits = []
+        for number in plan.dead:
+            start, end = text.statement_lines(function.body[number])
+            edits.append(Edit(start, end, ""))
+        for match in plan.matches:
+            node = function.body[match.statement]
+            start, end = text.statement_lines(node)
+            edits.append(
+                Edit(
+                    start,
+                    end,
+                    block(new_lines(match, function, node, plan.renames), " " * node.col_offset),
+                )
+            )
+            if isinstance(node, ast.Return):
+                continue
+            self._note(plan, match)
+        edits += self._lookup_edits(plan, info, rotary)
+        edits += self._rename_edits(plan, info)
+        for match in plan.matches:
+            self.state.need(info, match.helper.name)
+        return edits
+
+    def _lookup_edits(self, plan: MethodPlan, info: ModuleInfo, rotary: RotaryTables) -> list[Edit]:
+        parents = {c: p for p in walk(plan.study.function) for c in ast.iter_child_nodes(p)}
+        edits = []
+        for node, origin, name in plan.lookups:
+            ids = plan.renames.get(name, name)
+            target: ast.expr = node
+            attribute = parents[node]
+            if isinstance(attribute, ast.Attribute) and attribute.attr == "flatten":
+                call = parents[attribute]
+                assert isinstance(call, ast.Call)
+                target = call
+            kept = origin and not rotary.is_kept(plan.study.cls, origin)
+            new = f"{origin}({ids})" if kept else self._product(ids, origin)
+            edits.append(Edit(*info.text.span(target), new))
+        return edits
+
+    @staticmethod
+    def _product(ids: str, origin: str) -> str:
+        frequencies = f"{origin or 'self'}.inv_freq"
+        return f"({ids}.to({frequencies}.device).unsqueeze(-1) * {frequencies}).flatten(1)"
+
+    @staticmethod
+    def _rename_edits(plan: MethodPlan, info: ModuleInfo) -> list[Edit]:
+        gone = plan.dead | {m.statement for m in plan.matches}
+        edits = []
+        for number, statement in enumerate(plan.study.function.body):
+            if number in gone:
+                continue
+            for node in walk(statement):
+                if isinstance(node, ast.Name) and node.id in plan.renames:
+                    edits.append(Edit(*info.text.span(node), plan.renames[node.id]))
+        return edits
+
+    def _note(self, plan: MethodPlan, match: Match) -> None:
+        info, function = plan.study.owner.module, plan.study.function
+        self.state.note(
+            Record(
+                model_of(info.source.module),
+                plan.study.owner.name,
+                function.name,
+                "extracted",
+                info.place(function.body[match.statement]),
+                match.helper.name,
+                match.helper.outputs,
+                reason=rounding_note(plan, match),
+            )
+        )
+
+
+def rounding_note(plan: MethodPlan, match: Match) -> str:
+    """What the report says where a helper adds in another order than the original did."""
+    if match.helper is not POS_EMBED:
+        return ""
+    segment = plan.study.owner.module.segment(plan.study.function)
+    if re.search(r"(\w+)\[0\] \+ \1\[1\] \+ \1\[2\] \+ \1\[3\]", segment):
+        return ""
+    return "the four weighted rows are added from left to right: equal within rounding"

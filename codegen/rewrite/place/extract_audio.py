@@ -1,0 +1,265 @@
+"""The audio part of extract: chunk, segment and gather tensors of encoders over packed mel frames.
+
+chunk_lengths = ... ; padded, mask, mask_after = pad(features.split(chunk_lengths.tolist()), ...)
+    ->  padded_feature, chunk_lengths = chunk_and_pad_features(features, feature_lens, self.n_window)
+        valid_indices = get_valid_indices(chunk_lengths)
+hidden = embed[mask_after]  ->  hidden = embed.flatten(0, 1)[valid_indices]
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.flow import Effect, dead_statements, effect
+from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
+from codegen.rewrite.library import ClassInfo, Function, parameters
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.trace import iter_statements
+from codegen.rewrite.recognise.audio import (
+    AudioMatch,
+    AudioStudy,
+    Found,
+    match_audio,
+    study_lengths,
+)
+from codegen.rewrite.recognise.study import understood
+from codegen.rewrite.state import RewriteState
+from codegen.rewrite.values import Record, model_of
+
+
+@dataclass(frozen=True)
+class AudioPlan:
+    """What one method gets: new lines by statement, dead statements, gathers, names that change."""
+
+    lines: Mapping[int, tuple[str, ...]]
+    dead: frozenset[int]
+    lookups: tuple[ast.Subscript, ...]
+    renames: Mapping[str, str]
+
+
+def extract_audio(state: RewriteState) -> set[ast.stmt]:
+    """Rewrite the ``forward`` of every encoder that cuts packed frames into chunks.
+
+    Returns the top-level statements that are gone, so that nobody reports them as left.
+    """
+    gone: set[ast.stmt] = set()
+    for info in state.candidates():
+        for cls in state.classes(info):
+            function = cls.methods.get("forward")
+            if function is None or not _worth(function):
+                continue
+            studied = study_lengths(state.index, cls, function)
+            if studied is not None:
+                gone |= _rewrite(state, cls, studied)
+    return gone
+
+
+def _worth(function: Function) -> bool:
+    attributes = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
+    return (
+        any(n.endswith("_lens") for n in parameters(function)) and {"split", "tolist"} <= attributes
+    )
+
+
+def _rewrite(state: RewriteState, cls: ClassInfo, studied: AudioStudy) -> set[ast.stmt]:
+    match, missing = match_audio(studied)
+    if match is None:
+        return _note_left(state, cls, studied, f"recognised, but not {missing}")
+    plan = _plan(studied, match)
+    taken = sorted(_taken(studied, match, plan))
+    if not plan.lookups:
+        return _note_left(state, cls, studied, f"whose mask {match.valid.name} selects no rows")
+    if taken:
+        return _note_left(state, cls, studied, f"whose name {taken[0]} holds something else")
+    state.edit(cls.module, _edits(cls, studied, plan))
+    _note_extracted(state, cls, studied, match)
+    return {studied.study.function.body[n] for n in {*plan.dead, *plan.lines}}
+
+
+def _note_extracted(
+    state: RewriteState, cls: ClassInfo, studied: AudioStudy, match: AudioMatch
+) -> None:
+    pooled = [POOL_INDICES] if match.pairs is not None else []
+    for helper in (CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, *pooled):
+        state.need(cls.module, helper.name)
+        state.note(
+            Record(
+                model_of(cls.module.source.module),
+                cls.name,
+                studied.study.function.name,
+                "extracted",
+                cls.module.place(studied.study.function.body[match.padded.statement]),
+                helper.name,
+                helper.outputs,
+            )
+        )
+    for law in {match.valid.law, match.pairs.law if match.pairs is not None else ""} - {""}:
+        state.need(cls.module, law)
+
+
+def _note_left(
+    state: RewriteState, cls: ClassInfo, studied: AudioStudy, what: str
+) -> set[ast.stmt]:
+    function = studied.study.function
+    place = cls.module.place(function.body[studied.found.statement])
+    reason = f"chunks of audio {what}: kept"
+    model = model_of(cls.module.source.module)
+    state.note(Record(model, cls.name, function.name, "left", place, CHUNKS.name, reason=reason))
+    return set()
+
+
+def _plan(studied: AudioStudy, match: AudioMatch) -> AudioPlan:
+    """Lines for the matched statements, and what is dead once they are in place."""
+    function = studied.study.function
+    lookups = tuple(_lookups(function, match.valid.name))
+    lines = _lines(studied, match)
+    dead = _dead(studied, match, lookups)
+    kept = [n for n, _ in iter_statements(function) if n not in dead and n not in lines]
+    renames = _renames(studied, match, kept)
+    used = {name for n in kept for name in effect(function.body[n]).uses}
+    cast = any(_casts(function.body[number], match.padded.name) for number in kept)
+    if not cast:
+        name = renames.get(match.padded.name, match.padded.name)
+        line = f"{name} = padded_feature.to(self.dtype).contiguous()"
+        lines[match.padded.statement].insert(2, line)
+    for canonical, found in _results(studied, match).items():
+        named = found.name in (canonical, *renames) or (found is match.padded and not cast)
+        if not named and found.name in used:
+            place = match.padded.statement if found is studied.found else found.statement
+            lines[place].append(f"{found.name} = {canonical}")
+    return AudioPlan({n: tuple(new) for n, new in lines.items()}, dead, lookups, renames)
+
+
+def _results(studied: AudioStudy, match: AudioMatch) -> dict[str, Found]:
+    """What the helpers give under their canonical names, except for the mask that becomes indices."""
+    results = {
+        "padded_feature": match.padded,
+        "chunk_lengths": studied.found,
+        "cu_seqlens": match.segments,
+    }
+    return results if match.pairs is None else {**results, "pool_indices": match.pairs}
+
+
+def _renames(studied: AudioStudy, match: AudioMatch, kept: list[int]) -> dict[str, str]:
+    """Local names that take the canonical name in the statements that stay."""
+    function = studied.study.function
+    taken = {n.id for n in walk(function) if isinstance(n, ast.Name)}
+    taken |= set(parameters(function))
+    renames = {}
+    for canonical, found in _results(studied, match).items():
+        earlier = (function.body[n] for n in kept if n < found.statement)
+        if canonical not in taken and all(found.name not in effect(s).changes for s in earlier):
+            renames[found.name] = canonical
+    return renames
+
+
+def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> list[Edit]:
+    function, text = studied.study.function, cls.module.text
+    edits = [Edit(*text.statement_lines(function.body[n]), "") for n in plan.dead]
+    for number, new in plan.lines.items():
+        old = function.body[number]
+        edits.append(Edit(*text.statement_lines(old), block(list(new), " " * old.col_offset)))
+    masks: set[ast.AST] = set()
+    for lookup in plan.lookups:
+        end = text.span(lookup.value)[1]
+        edits.append(Edit(end, text.span(lookup)[1], ".flatten(0, 1)[valid_indices]"))
+        masks.update(walk(lookup.slice))
+    for number, statement in enumerate(function.body):
+        if number in plan.dead or number in plan.lines:
+            continue
+        for node in walk(statement):
+            if isinstance(node, ast.Name) and node.id in plan.renames and node not in masks:
+                edits.append(Edit(*text.span(node), plan.renames[node.id]))
+    return edits
+
+
+def _lines(studied: AudioStudy, match: AudioMatch) -> dict[int, list[str]]:
+    """Helper calls by the statement they replace."""
+    law = f", {match.valid.law}" if match.valid.law else ""
+    features = f"{match.features}, {studied.lens}, {studied.window}"
+    chunks = [
+        f"padded_feature, chunk_lengths = {CHUNKS.name}({features})",
+        f"valid_indices = {VALID_INDICES.name}(chunk_lengths{law})",
+    ]
+    if match.masks is not None:
+        frames = "torch.arange(padded_feature.shape[-1], device=padded_feature.device)"
+        lengths = "chunk_lengths.to(padded_feature.device)"
+        chunks.append(f"{match.masks.name} = ({frames} < {lengths}[:, None]).long().unsqueeze(1)")
+    arguments = ", ".join(("chunk_lengths", *match.arguments))
+    segments = [f"cu_seqlens = {AUDIO_CU_SEQLENS.name}({arguments})"]
+    lines = {match.padded.statement: chunks, match.segments.statement: segments}
+    if match.pairs is not None:
+        law = f", {match.pairs.law}" if match.pairs.law else ""
+        call = f"pool_indices = {POOL_INDICES.name}({studied.lens}{law})"
+        lines[match.pairs.statement] = [call]
+    return lines
+
+
+def _casts(statement: ast.stmt, name: str) -> bool:
+    """Tell whether a statement converts a tensor of that name, so that its dtype is taken care of."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("to", "type")
+        and getattr(node.func.value, "id", "") == name
+        for node in walk(statement)
+    )
+
+
+def _lookups(function: Function, mask: str) -> Iterator[ast.Subscript]:
+    """Every ``rows[mask]``, also where the mask is moved to a device first."""
+    for node in walk(function):
+        if isinstance(node, ast.Subscript) and _mask_name(node.slice) == mask:
+            yield node
+
+
+def _mask_name(node: ast.expr) -> str:
+    """``mask`` of ``mask`` and of ``mask.to(device)``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value if node.func.attr == "to" else node
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _dead(
+    studied: AudioStudy, match: AudioMatch, lookups: tuple[ast.Subscript, ...]
+) -> frozenset[int]:
+    """Statements that only fed what the helpers now give."""
+    function = studied.study.function
+    effects = [effect(statement) for statement in function.body]
+    changed: dict[int, Effect] = {}
+    for number, statement in enumerate(function.body):
+        inside = {id(node) for node in walk(statement)}
+        if any(id(node) in inside for node in lookups):
+            old = effects[number]
+            changed[number] = Effect(old.uses - {match.valid.name}, old.changes, old.sets)
+    lens = frozenset({studied.lens})
+    first = {match.padded.name, studied.found.name, "padded_feature", "chunk_lengths"}
+    first |= {match.masks.name} if match.masks is not None else set()
+    changed[match.padded.statement] = _gives(lens | {match.features}, first)
+    changed[match.segments.statement] = _gives(lens, {"cu_seqlens", match.segments.name})
+    if match.pairs is not None:
+        changed[match.pairs.statement] = _gives(lens, {"pool_indices", match.pairs.name})
+    removable = [n for n, _ in iter_statements(function) if understood(studied.study, n)]
+    return dead_statements(effects, removable, changed)
+
+
+def _gives(uses: frozenset[str], names: set[str]) -> Effect:
+    return Effect(uses, frozenset(names), frozenset(names))
+
+
+def _taken(studied: AudioStudy, match: AudioMatch, plan: AudioPlan) -> set[str]:
+    """Canonical names that parameters have, or that statements which stay give another value."""
+    wanted = {"valid_indices": match.valid, **_results(studied, match)}
+    taken = set(wanted) & set(parameters(studied.study.function))
+    for number, statement in iter_statements(studied.study.function):
+        if number in plan.dead or number in plan.lines:
+            continue
+        changes = effect(statement).changes
+        for name, found in wanted.items():
+            # The source itself goes on changing its own name behind the place that is replaced.
+            if name in changes and (found.name != name or number < found.statement):
+                taken.add(name)
+    return taken

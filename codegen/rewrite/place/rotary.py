@@ -1,0 +1,145 @@
+"""Rotary modules that build a table for the largest position, and who calls them.
+
+Such a module becomes a product of position ids and inverse frequencies, provided that every caller in
+the candidates looks its table up by recognised ids.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+
+from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.interp import Interpreter
+from codegen.rewrite.probe.values import Freq
+from codegen.rewrite.state import RewriteState
+from codegen.rewrite.values import Record, model_of
+
+POSITION_FORWARD = (
+    "def forward(self, position_ids: torch.Tensor) -> torch.Tensor:",
+    "    position_ids = position_ids.to(self.inv_freq.device)",
+    "    return (position_ids.unsqueeze(-1) * self.inv_freq).flatten(1)",
+)
+"""Lines of the method that rewritten rotary modules get."""
+
+
+class RotaryTables:
+    """The rotary modules to rewrite, by identity of their class node.
+
+    ``is_gone(function, call)`` tells whether extraction removes a call together with its lookups.
+    """
+
+    def __init__(self, state: RewriteState, is_gone: Callable[[Function, ast.Call], bool]) -> None:
+        self.state = state
+        self.index = state.index
+        self.is_gone = is_gone
+        self.tables: dict[int, ClassInfo] = {}
+        self._attributes: set[str] | None = None
+        self._called: set[int] = set()
+        self._find()
+
+    def _find(self) -> None:
+        """Classes whose ``forward(length)`` returns positions times inverse frequencies."""
+        for info in self.state.candidates():
+            if "outer(" not in info.source.text:
+                continue
+            for cls in self.state.classes(info):
+                function = cls.methods.get("forward")
+                if function is not None and self._is_table(cls, function):
+                    self.tables[id(cls.node)] = cls
+
+    def _is_table(self, cls: ClassInfo, function: Function) -> bool:
+        names = parameters(function)
+        if len(names) != 2:
+            return False
+        trace = Interpreter(self.index, 0, 0).run(cls, function, cls, {names[1]: 5})
+        result = trace.result
+        return isinstance(result, Freq) and result.table and len(result.positions) == 5
+
+    def check_callers(self) -> None:
+        """Drop a table module that somebody calls in a way that is not understood."""
+        for info in self.state.candidates():
+            for cls in self.state.classes(info):
+                for function in cls.methods.values():
+                    self._check_caller(cls, function)
+        for key in set(self.tables) - self._called:
+            del self.tables[key]
+
+    def _check_caller(self, cls: ClassInfo, function: Function) -> None:
+        if not self._may_call_table(cls, function):
+            return
+        for node in walk(function):
+            if not isinstance(node, ast.Call) or not self_attribute(node.func):
+                continue
+            target = self.index.submodule(cls, self_attribute(node.func))
+            table = self.table_of(target) if target is not None else None
+            if table is None or target is None:
+                continue
+            if self.is_gone(function, node):
+                self._called.add(id(table.node))
+            else:
+                self.tables.pop(id(table.node), None)
+                place = cls.module.place(node)
+                self.state.note(
+                    Record(
+                        model_of(cls.module.source.module),
+                        cls.name,
+                        function.name,
+                        "left",
+                        place,
+                        reason=f"{table.name} keeps its table: this call is not a lookup by known position ids",
+                    )
+                )
+
+    def _may_call_table(self, cls: ClassInfo, function: Function) -> bool:
+        """Cheap test: the method mentions an attribute that some ``__init__`` builds from a table class."""
+        segment = cls.module.segment(function)
+        return any(f"self.{name}(" in segment for name in self._table_attributes())
+
+    def _table_attributes(self) -> set[str]:
+        """Names of attributes that hold a rotary module anywhere in the candidates."""
+        if self._attributes is None:
+            names = {cls.name for cls in self.tables.values()}
+            for info in self.state.candidates():
+                for cls in self.state.classes(info):
+                    names |= (
+                        {cls.name}
+                        if any(id(c.node) in self.tables for c in self.index.mro(cls))
+                        else set()
+                    )
+            pattern = re.compile(rf"self\.(\w+)\s*=\s*(?:{'|'.join(sorted(names)) or '$^'})\(")
+            self._attributes = {
+                name
+                for info in self.state.candidates()
+                for name in pattern.findall(info.source.text)
+            }
+        return self._attributes
+
+    def table_of(self, target: ClassInfo) -> ClassInfo | None:
+        """The rotary module whose ``forward`` a class has, if it is to be rewritten."""
+        found = self.index.method(target, "forward")
+        return found[0] if found is not None and id(found[0].node) in self.tables else None
+
+    def is_kept(self, cls: ClassInfo, origin: str) -> bool:
+        """Tell whether the module that ``origin`` names keeps its table."""
+        target = self.index.submodule(cls, origin.rpartition(".")[2])
+        return target is None or self.table_of(target) is None
+
+
+def rotary_edits(info: ModuleInfo, cls: ClassInfo) -> list[Edit]:
+    """Replace ``forward(length)`` of a rotary module by ``forward(position_ids)``."""
+    function = cls.methods["forward"]
+    start, _ = info.text.statement_lines(function)
+    _, end = info.text.statement_lines(function)
+    return [Edit(start, end, block(POSITION_FORWARD, " " * function.col_offset))]
+
+
+def is_position_forward(function: Function) -> bool:
+    """Tell whether a ``forward`` is the product of position ids and inverse frequencies."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return parameters(function) == ["self", "position_ids"] and [
+        ast.unparse(node) for node in body
+    ] == [line.strip() for line in POSITION_FORWARD[1:]]

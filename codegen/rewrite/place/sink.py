@@ -1,0 +1,142 @@
+"""Move a helper call from a caller into the encoder that receives both the grid and the result.
+
+A step of lift: where a features method computes boundaries and hands them to the encoder as a required
+argument beside the grid, the encoder can compute them itself, and the argument becomes optional.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.emit.signature import signature_edits
+from codegen.rewrite.helpers import LIFTED, Helper
+from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.state import RewriteState
+from codegen.rewrite.values import Record, model_of
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A call of a submodule that passes the helper's result and its grid by keyword."""
+
+    call: ast.Call
+    target: ClassInfo
+    function: Function
+    grid: str
+
+
+def sink_computations(state: RewriteState) -> None:
+    """Apply the move wherever its shape is found."""
+    for info in state.candidates():
+        for cls in state.classes(info):
+            for function in cls.methods.values():
+                if "get_" not in info.segment(function):
+                    continue
+                for statement in function.body:
+                    _sink(state, cls, function, statement)
+    state.settle()
+
+
+def _sink(state: RewriteState, cls: ClassInfo, function: Function, statement: ast.stmt) -> None:
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
+        return
+    name = getattr(statement.value.func, "id", "")
+    target = statement.targets[0]
+    helper = LIFTED.get(name)
+    if helper is None or len(helper.outputs) > 1 or not isinstance(target, ast.Name):
+        return
+    grid = getattr(statement.value.args[0], "id", "")
+    uses = [
+        n
+        for n in walk(function)
+        if isinstance(n, ast.Name) and n.id == target.id and isinstance(n.ctx, ast.Load)
+    ]
+    passed = _passed(state, cls, function, target.id, grid)
+    if passed is None or len(uses) != 1:
+        return
+    chain = _chain(state, passed, target.id)
+    names = {info.source.module for info in state.candidates()}
+    if any(link.target.module.source.module not in names for link in chain):
+        return
+    _edit_caller(state, cls, statement, passed, target.id)
+    _edit_chain(state, chain, helper, target.id)
+    info = cls.module
+    state.note(
+        Record(
+            model_of(info.source.module),
+            cls.name,
+            function.name,
+            "lifted",
+            info.place(statement),
+            helper.name,
+            helper.outputs,
+            (f"{cls.name}.{function.name}", *(f"{c.target.name}.forward" for c in chain)),
+            "computed in the encoder instead of its caller",
+        )
+    )
+
+
+def _passed(
+    state: RewriteState, cls: ClassInfo, function: Function, name: str, grid: str
+) -> Passed | None:
+    """The call of a submodule with ``name=name`` and the grid, if its ``forward`` requires ``name``."""
+    for call in walk(function):
+        if not isinstance(call, ast.Call) or not self_attribute(call.func):
+            continue
+        given = {k.arg: getattr(k.value, "id", "") for k in call.keywords if k.arg}
+        if given.get(name) != name or grid not in given.values():
+            continue
+        target = state.index.submodule(cls, self_attribute(call.func))
+        found = state.index.method(target, "forward") if target is not None else None
+        if found is not None and name in parameters(found[1]):
+            key = next(k for k, v in given.items() if v == grid)
+            return Passed(call, found[0], found[1], key)
+    return None
+
+
+def _chain(state: RewriteState, passed: Passed, name: str) -> list[Passed]:
+    """The called encoder and those it hands both values on to; the last one uses them."""
+    chain = [passed]
+    while len(chain) < 6:
+        link = chain[-1]
+        following = _passed(state, link.target, link.function, name, link.grid)
+        if following is None:
+            break
+        chain.append(following)
+    return chain
+
+
+def _edit_caller(
+    state: RewriteState, cls: ClassInfo, statement: ast.Assign, passed: Passed, name: str
+) -> None:
+    info = cls.module
+    keyword = next(k for k in passed.call.keywords if k.arg == name)
+    start, end = info.text.span(keyword)
+    source = info.text.text
+    while source[end] in ", ":
+        end += 1
+    while source[end] == "\n" and source[start - 1] in " \n":
+        # The keyword had a line of its own: take the line break and its indentation too.
+        start = source.rindex("\n", 0, start)
+        break
+    state.edit(info, [Edit(*info.text.statement_lines(statement), ""), Edit(start, end, "")])
+
+
+def _edit_chain(state: RewriteState, chain: list[Passed], helper: Helper, name: str) -> None:
+    for link in chain:
+        info = link.target.module
+        state.edit(info, signature_edits(info.text, link.function, [name]))
+    last = chain[-1]
+    info = last.target.module
+    call = f"{name} = {helper.name}({last.grid})"
+    first = next(
+        node
+        for node in last.function.body
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    )
+    place = info.text.statement_lines(first)[0]
+    state.edit(info, [Edit(place, place, block([call], " " * first.col_offset))])
+    state.need(info, helper.name)

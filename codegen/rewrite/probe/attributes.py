@@ -1,0 +1,113 @@
+"""Attributes of modules and configurations, found from the ``__init__`` that assigns them."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import numpy as np
+
+from codegen.rewrite.library import ClassInfo, parameters
+from codegen.rewrite.probe.machine import Machine
+from codegen.rewrite.probe.trace import Bound, Config, Embedding, config_scalar
+from codegen.rewrite.probe.values import LATE, InvFreq, Module, Unsupported
+
+
+class Attributes(Machine):
+    """Reads ``self.<name>`` and ``config.<name>``."""
+
+    def _config_attribute(self, base: Config, name: str) -> Any:
+        text = f"{base.text}.{name}"
+        if name.endswith("_config"):
+            return Config(text)
+        value = config_scalar(name, self.variant)
+        if isinstance(value, int):
+            self.trace.scalars[text] = value
+        return value
+
+    def _module_attribute(self, base: Module, name: str) -> Any:
+        """Evaluate ``self.<name>`` from the ``__init__`` that assigns it."""
+        text = f"{base.text}.{name}"
+        if name == "config":
+            return Config(text)
+        if name == "inv_freq":
+            return InvFreq()
+        if base.cls is None:
+            return Bound(base, name)
+        if self.index.method(base.cls, name) is not None:
+            return Bound(base, name)
+        found = self.index.attribute(base.cls, name)
+        if found is None:
+            return Bound(base, name)
+        owner, _, expression = found
+        value = self._init_value(base, owner, expression, text)
+        for place, number in enumerate(value) if isinstance(value, tuple) else ():
+            if isinstance(number, int):
+                self.trace.scalars[f"{text}[{place}]"] = number
+        if isinstance(value, int) and not isinstance(value, bool):
+            self.trace.scalars[text] = value
+        return value
+
+    def _init_value(self, base: Module, owner: ClassInfo, node: ast.expr, text: str) -> Any:
+        if isinstance(node, ast.Call):
+            return self._built(base, owner, node, text)
+        saved = self.trace.scalars.copy()
+        init = owner.methods["__init__"]
+        env = self._frame(init, base, [], base.bound)
+        env["config"] = Config(f"{base.text}.config")
+        self._depth += 1
+        try:
+            return LATE if self._depth > 12 else self._eval(node, env)
+        except (Unsupported, TypeError, ValueError, ZeroDivisionError):
+            return LATE
+        finally:
+            self._depth -= 1
+            self.trace.scalars = saved
+
+    def _built(self, base: Module, owner: ClassInfo, node: ast.Call, text: str) -> Any:
+        """Value of ``self.x = Something(...)``: a learned table, a submodule or a number."""
+        name = (
+            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        )
+        init = owner.methods["__init__"]
+        env = self._frame(init, base, [], base.bound)
+        env["config"] = Config(f"{base.text}.config")
+        if name == "Embedding" and node.args:
+            return self._table(base, node, env, text)
+        if name in ("int", "torch_int"):
+            value = self._quiet(node, env)
+            return LATE if value is None else value
+        local = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name == "_from_config" and isinstance(node.func, ast.Attribute):
+            local = getattr(node.func.value, "id", "")
+        cls = self.index.resolve(owner.module.source.module, local) if local else None
+        return Module(cls, text, self._constructor_args(cls, node, env) if cls else {})
+
+    def _table(self, base: Module, node: ast.Call, env: dict[str, Any], text: str) -> Any:
+        count = self._quiet(node.args[0], env)
+        if not isinstance(count, int):
+            return LATE
+        rows = np.random.default_rng(3).normal(size=(count, 3))
+        table = Embedding(text, rows)
+        self.trace.embeddings[text] = table
+        return table
+
+    def _constructor_args(
+        self, cls: ClassInfo, node: ast.Call, env: dict[str, Any]
+    ) -> dict[str, Any]:
+        found = self.index.method(cls, "__init__")
+        if found is None:
+            return {}
+        names = parameters(found[1])[1:]
+        bound = {name: self._quiet(arg, env) for name, arg in zip(names, node.args)}
+        bound.update({k.arg: self._quiet(k.value, env) for k in node.keywords if k.arg})
+        return {name: LATE if value is None else value for name, value in bound.items()}
+
+    def _quiet(self, node: ast.expr, env: dict[str, Any]) -> Any:
+        saved = self.trace.scalars.copy()
+        try:
+            return self._eval(node, env)
+        except (Unsupported, TypeError, ValueError, ZeroDivisionError):
+            return None
+        finally:
+            self.trace.scalars = saved

@@ -1,0 +1,86 @@
+"""What all parts of the probe interpreter share: its state, frames, and what they call of each other."""
+
+from __future__ import annotations
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from codegen.rewrite.library import Function, Index, ModuleInfo, parameters
+from codegen.rewrite.probe.trace import Trace
+from codegen.rewrite.probe.values import LATE, Unsupported
+
+MAX_STEPS = 60_000
+
+
+class Machine(ABC):
+    """State of one run: the trace it leaves, the module it is in, probe rows of hidden tensors.
+
+    Calls of modules of an unknown class give late values; or, where ``passed`` is a list, the rows they
+    are given, and are noted there with the width of the rows.
+    """
+
+    def __init__(self, index: Index, variant: int, total_rows: int) -> None:
+        self.index = index
+        self.variant = variant
+        self.total_rows = total_rows
+        self.trace = Trace()
+        self._steps = 0
+        self._depth = 0
+        self._module: ModuleInfo | None = None
+        self.hidden: dict[str, np.ndarray] = {}
+        self.passed: list[tuple[str, int]] | None = None
+
+    def rows_of(self, name: str) -> np.ndarray:
+        """Probe content of hidden rows called ``name``: one distinct row per token."""
+        if name not in self.hidden:
+            generator = np.random.default_rng(len(self.hidden) + 7)
+            self.hidden[name] = generator.normal(size=(self.total_rows, 3))
+        return self.hidden[name]
+
+    def _frame(
+        self, function: Function, this: Any, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        names = parameters(function)
+        env: dict[str, Any] = dict.fromkeys(names, LATE)
+        spec = function.args
+        for arg, default in zip(reversed([*spec.posonlyargs, *spec.args]), reversed(spec.defaults)):
+            env[arg.arg] = self._constant(default)
+        for arg, kw_default in zip(spec.kwonlyargs, spec.kw_defaults):
+            env[arg.arg] = self._constant(kw_default)
+        values = [this, *args] if this is not None and names[:1] == ["self"] else list(args)
+        env.update(zip(names, values))
+        env.update({name: value for name, value in kwargs.items() if name in names})
+        return env
+
+    @staticmethod
+    def _constant(node: ast.expr | None) -> Any:
+        return node.value if isinstance(node, ast.Constant) else LATE
+
+    def _step(self) -> None:
+        """Count one statement or expression."""
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise Unsupported("too many steps on the probe")
+
+    @abstractmethod
+    def _eval(self, node: ast.expr, env: dict[str, Any]) -> Any:
+        """Value of an expression."""
+
+    @abstractmethod
+    def _bind(self, target: ast.expr, value: Any, env: dict[str, Any]) -> None:
+        """Assign a value to a target."""
+
+    @abstractmethod
+    def _invoke(
+        self,
+        function: Function,
+        this: Any,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        module: ModuleInfo,
+    ) -> Any:
+        """Run a function or method of the library and return what it returns."""

@@ -1,0 +1,182 @@
+"""Recognition by value: compare what a method computes on probes with the helpers' definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from codegen.rewrite import helpers
+from codegen.rewrite.helpers import Helper
+from codegen.rewrite.probe import reference
+from codegen.rewrite.recognise.study import (
+    Study,
+    early_numbers,
+    fits,
+    late_rows,
+    same,
+    search,
+    values_of,
+)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Statement ``statement`` of a method leaves what ``helper`` returns in the local ``names``.
+
+    ``arguments`` are source texts. ``rows`` names what the helper's result is applied to: the text of
+    a learned table, or of hidden rows; empty where the names hold the result itself. ``last`` is the
+    statement that completes the results where that is a later one.
+    """
+
+    statement: int
+    helper: Helper
+    names: tuple[str, ...]
+    arguments: tuple[str, ...]
+    rows: str = ""
+    last: int = -1
+
+
+def match_statement(study: Study, statement: int, names: Sequence[str]) -> Iterator[Match]:
+    """Matches of the names that one statement assigns."""
+    for name in names:
+        values = values_of(study, statement, name)
+        match = _match_early(study, statement, name, values) or _match_table(
+            study, statement, name, values
+        )
+        if match is not None:
+            yield match
+
+
+def _match_early(study: Study, statement: int, name: str, values: list[Any] | None) -> Match | None:
+    flat, pairs = early_numbers(values, 1), early_numbers(values, 2)
+    grids = [probe.grid for probe in study.probes]
+    if not study.grid:
+        return _match_sides(study, statement, name, pairs)
+    if flat is not None:
+        if all(same(v, reference.cu_seqlens(g)) for v, g in zip(flat, grids)):
+            return Match(statement, helpers.CU_SEQLENS, (name,), (study.grid,))
+        return (
+            _match_pairs(study, statement, name, flat)
+            or _match_order(study, statement, name, flat)
+            or _match_window(study, statement, name, flat)
+        )
+    if pairs is not None and all(v.shape[1] == 3 for v in pairs):
+        return _match_frames(study, statement, name, pairs)
+    if pairs is not None and all(v.shape[1] == 2 for v in pairs):
+
+        def is_ids(i: int, args: tuple[Any, ...]) -> bool:
+            return fits(grids[i], args[0]) and same(
+                pairs[i], reference.rotary_pos_ids(grids[i], args[0])
+            )
+
+        found = search(study, ("merge",), is_ids)
+        if found is not None:
+            return Match(statement, helpers.ROTARY_POS_IDS, (name,), (study.grid, *found))
+    return None
+
+
+def _match_sides(
+    study: Study, statement: int, name: str, pairs: list[np.ndarray] | None
+) -> Match | None:
+    """Raster positions of one image whose sides are two parameters (rows first)."""
+    if pairs is None:
+        return None
+    if all(same(v, reference.rotary_pos_ids(p.grid, 1)) for v, p in zip(pairs, study.probes)):
+        return Match(statement, helpers.IMAGE_POS_IDS, (name,), tuple(study.merges.split(", ")))
+    return None
+
+
+def _match_frames(study: Study, statement: int, name: str, rows: list[np.ndarray]) -> Match | None:
+    """One grid row per frame."""
+    if all(same(v, reference.flattened_frames(p.grid)) for v, p in zip(rows, study.probes)):
+        return Match(statement, helpers.FLATTENED, (name,), (study.grid,))
+    return None
+
+
+def _match_pairs(study: Study, statement: int, name: str, values: list[np.ndarray]) -> Match | None:
+    """Merge units of even frames or of the frames behind them; the caller joins the two names."""
+    grids = [probe.grid for probe in study.probes]
+    for position in (0, 1):
+
+        def is_half(i: int, args: tuple[Any, ...], position: int = position) -> bool:
+            if not isinstance(args[0], int) or not fits(grids[i], args[0]):
+                return False
+            return same(values[i], reference.temporal_pairs(grids[i], args[0])[position])
+
+        found = search(study, ("merge",), is_half)
+        if found is not None:
+            names = (name, "") if position == 0 else ("", name)
+            return Match(statement, helpers.TEMPORAL_PAIRS, names, (study.grid, *found))
+    return None
+
+
+def _match_order(study: Study, statement: int, name: str, values: list[np.ndarray]) -> Match | None:
+    """Raster positions of the patches in block-major order; blocks of one patch are no order."""
+    grids = [probe.grid for probe in study.probes]
+
+    def is_order(i: int, args: tuple[Any, ...]) -> bool:
+        if not isinstance(args[0], int) or args[0] < 2 or not fits(grids[i], args[0]):
+            return False
+        return same(values[i], reference.block_order(grids[i], args[0]))
+
+    found = search(study, ("merge",), is_order)
+    if found is None:
+        return None
+    return Match(statement, helpers.BLOCK_ORDER, (name,), (study.grid, *found))
+
+
+def _match_window(
+    study: Study, statement: int, name: str, values: list[np.ndarray]
+) -> Match | None:
+    """The window order or its boundaries; the two names are joined by the caller."""
+    if not any("window" in text for text in study.traces[0].scalars):
+        return None
+    for position in (0, 1):
+
+        def is_window(i: int, args: tuple[Any, ...], position: int = position) -> bool:
+            merge, window, patch = args
+            if (
+                not isinstance(merge, int)
+                or not fits(study.probes[i].grid, merge)
+                or window < merge * patch
+            ):
+                return False
+            found = reference.window_index(study.probes[i].grid, merge, window, patch)
+            return found is not None and same(values[i], found[position])
+
+        found = search(study, ("merge", "window", "patch"), is_window)
+        if found is not None:
+            names = (name, "") if position == 0 else ("", name)
+            return Match(statement, helpers.WINDOW_INDEX, names, (study.grid, *found))
+    return None
+
+
+def _match_table(study: Study, statement: int, name: str, values: list[Any] | None) -> Match | None:
+    """Rows of a learned table, interpolated by the align-corners rule in block-major order."""
+    rows = late_rows(values)
+    if rows is None:
+        return None
+    for text in study.traces[0].embeddings:
+
+        def is_interpolated(i: int, args: tuple[Any, ...], text: str = text) -> bool:
+            side, merge = args
+            table = study.traces[i].embeddings[text].rows
+            if not isinstance(merge, int) or side < 2 or side * side > len(table):
+                return False
+            if not fits(study.probes[i].grid, merge):
+                return False
+            expected = reference.weighted_rows(
+                table, *reference.pos_embed_indices(study.probes[i].grid, side, merge)
+            )
+            return expected.shape == rows[i].shape and bool(
+                np.allclose(expected, rows[i], atol=1e-9)
+            )
+
+        if all(text in trace.embeddings for trace in study.traces):
+            found = search(study, ("grid_per_side", "merge"), is_interpolated)
+            if found is not None:
+                return Match(statement, helpers.POS_EMBED, (name,), (study.grid, *found), rows=text)
+    return None

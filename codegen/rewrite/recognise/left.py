@@ -1,0 +1,68 @@
+"""Loops over sizes that extract leaves: early computations that no helper gives, reported with place and reason."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from codegen.rewrite.library import ClassInfo, Function, parameters
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.trace import iter_statements
+from codegen.rewrite.recognise.study import study, understood, worth_a_look
+from codegen.rewrite.state import RewriteState
+from codegen.rewrite.values import Record, model_of
+
+_SIZES = re.compile(r"grid_thw|grids|_lens$|lengths|sizes$|shapes$")
+_HOST_CODE = re.compile(r"Processor|Tokenizer|FeatureExtractor|Config")
+_INDICES = re.compile(r"\.tolist\(\)|\.item\(\)|\bint\(|torch\.(arange|linspace)\(")
+
+
+def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.stmt]) -> None:
+    """Report the loops of a method that depend on sizes only, or read sizes on the host.
+
+    ``gone`` are the statements of loops that something else replaces.
+    """
+    function, info = cls.methods[name], cls.module
+    segment = info.segment(function)
+    if "for " not in segment or _HOST_CODE.search(cls.name):
+        return
+    early: list[ast.stmt] = []
+    if worth_a_look(info, function):
+        glance = study(state.index, cls, cls, function, 1)
+        numbered = iter_statements(function)
+        early = [n for i, n in numbered if glance is not None and understood(glance, i)]
+    for node in _loops(function, gone):
+        text = info.text.source(node)
+        if node in early:
+            _note(state, cls, function, node, "whose results no helper gives in this form")
+        elif _walks_sizes(function, node) and _INDICES.search(text):
+            _note(state, cls, function, node, "with index arithmetic that matches no helper")
+        elif "grid" in segment and ".tolist()" in text[:200]:
+            _note(state, cls, function, node, "read on the host, which matches no helper")
+
+
+def _loops(function: Function, gone: set[ast.stmt]) -> Iterator[ast.For]:
+    for statement in function.body:
+        if statement not in gone:
+            yield from (node for node in walk(statement) if isinstance(node, ast.For))
+
+
+def _walks_sizes(function: Function, node: ast.For) -> bool:
+    """Tell whether a loop goes over the rows of a parameter of sizes, or reads its rows by number."""
+    given = {name for name in parameters(function) if _SIZES.search(name)}
+    if {n.id for n in walk(node.iter) if isinstance(n, ast.Name)} & given:
+        return True
+    rows = [n.value for n in walk(node) if isinstance(n, ast.Subscript)]
+    counter = isinstance(node.iter, ast.Call) and ast.unparse(node.iter.func) == "range"
+    return counter and any(isinstance(row, ast.Name) and row.id in given for row in rows)
+
+
+def _note(
+    state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt, what: str
+) -> None:
+    info = cls.module
+    reason = f"a loop over sizes {what}: kept"
+    model = model_of(info.source.module)
+    place = info.place(node)
+    state.note(Record(model, cls.name, function.name, "left", place, reason=reason))

@@ -1,0 +1,208 @@
+"""Runs of methods on probe grids, and the search for the arguments that explain what they computed."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.interp import Interpreter
+from codegen.rewrite.probe.trace import Trace
+from codegen.rewrite.probe.values import Arr, is_late
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A small grid, merge sizes per entry and the set of configuration scalars it goes with."""
+
+    variant: int
+    grid: np.ndarray
+    merge_sizes: np.ndarray
+
+
+PROBES = (
+    Probe(0, np.array([[1, 4, 6], [2, 2, 4]]), np.array([2, 1])),
+    Probe(0, np.array([[1, 4, 12], [2, 2, 4], [1, 16, 8]]), np.array([1, 2, 4])),
+    Probe(1, np.array([[1, 3, 6], [2, 6, 3], [1, 12, 9]]), np.array([3, 1, 3])),
+)
+SIDE_PROBES = (
+    Probe(0, np.array([[1, 4, 6]]), np.array([1])),
+    Probe(1, np.array([[1, 5, 3]]), np.array([1])),
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A method with its traces on the probes."""
+
+    cls: ClassInfo
+    owner: ClassInfo
+    function: Function
+    grid: str
+    merges: str
+    probes: tuple[Probe, ...]
+    traces: tuple[Trace, ...]
+    hidden: tuple[dict[str, np.ndarray], ...]
+
+
+def grid_parameters(function: Function) -> tuple[str, str]:
+    """Names of the parameters that hold the grid and merge sizes per entry (empty where absent)."""
+    names = parameters(function)[1:]
+    grid = next((n for n in names if n.endswith(("grid_thw", "grids_thw")) or n == "grid"), "")
+    merges = next((n for n in names if n.endswith("merge_sizes")), "")
+    return grid, merges
+
+
+def worth_a_look(info: ModuleInfo, function: Function) -> bool:
+    """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
+    if not grid_parameters(function)[0]:
+        return "self.inv_freq)" in info.segment(function) and len(parameters(function)) == 3
+    names = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
+    return bool(
+        names
+        & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"}
+    )
+
+
+def study(
+    index: Index,
+    cls: ClassInfo,
+    owner: ClassInfo,
+    function: Function,
+    limit: int = len(PROBES),
+    passed: list[list[tuple[str, int]]] | None = None,
+) -> Study | None:
+    """Run a method on the first ``limit`` probes; None if it takes no grid.
+
+    One probe is enough to see that nothing is recognised, which is so for most methods. A list
+    ``passed`` lets rows pass through modules of unknown classes; it receives their calls per probe.
+    """
+    grid, merges = grid_parameters(function)
+    if not grid:
+        return _study_sides(index, cls, owner, function)
+    traces, hidden = [], []
+    probes = PROBES[:limit]
+    for probe in probes:
+        given = {grid: Arr(probe.grid.copy())}
+        if merges:
+            given[merges] = Arr(probe.merge_sizes.copy())
+        interpreter = Interpreter(index, probe.variant, int(probe.grid.prod(1).sum()))
+        if passed is not None:
+            interpreter.passed = []
+            passed.append(interpreter.passed)
+        traces.append(interpreter.run(cls, function, owner, given))
+        hidden.append(interpreter.hidden)
+    return Study(cls, owner, function, grid, merges, probes, tuple(traces), tuple(hidden))
+
+
+def _study_sides(
+    index: Index, cls: ClassInfo, owner: ClassInfo, function: Function
+) -> Study | None:
+    """Run a method that takes rows and columns of one image as two ints."""
+    names = parameters(function)[1:]
+    if len(names) != 2:
+        return None
+    traces, hidden = [], []
+    for probe in SIDE_PROBES:
+        interpreter = Interpreter(index, probe.variant, int(probe.grid.prod()))
+        sides = dict(zip(names, probe.grid[0, 1:].tolist()))
+        traces.append(interpreter.run(cls, function, owner, sides))
+        hidden.append(interpreter.hidden)
+    return Study(
+        cls, owner, function, "", ", ".join(names), SIDE_PROBES, tuple(traces), tuple(hidden)
+    )
+
+
+def values_of(study: Study, statement: int, name: str) -> list[Any] | None:
+    """What ``name`` holds after a statement on every probe."""
+    found = []
+    for trace in study.traces:
+        if name not in trace.snapshots.get(statement, {}):
+            return None
+        found.append(trace.snapshots[statement][name])
+    return found
+
+
+def understood(study: Study, statement: int) -> bool:
+    """Tell whether a statement ran on all probes and left nothing unknown: it may be removed."""
+    for trace in study.traces:
+        if statement in trace.reasons or statement not in trace.snapshots:
+            return False
+        values = trace.snapshots[statement].values()
+        if not values or any(_unknown(value) for value in values):
+            return False
+    return True
+
+
+def _unknown(value: Any) -> bool:
+    if isinstance(value, Arr):
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(_unknown(item) for item in value)
+    return is_late(value) and not hasattr(value, "positions")
+
+
+def _candidates(study: Study, role: str) -> Iterator[tuple[str, list[Any]]]:
+    """Argument texts for one role with their values per probe, likeliest first."""
+    texts = [
+        t for t in study.traces[0].scalars if all(t in trace.scalars for trace in study.traces)
+    ]
+    texts.sort(key=lambda text: (role not in text.rpartition(".")[2], text.count("."), text))
+    if role == "merge" and study.merges:
+        yield study.merges, [probe.merge_sizes for probe in study.probes]
+    for text in texts:
+        yield text, [trace.scalars[text] for trace in study.traces]
+    if role == "merge":
+        yield "1", [1 for _ in study.probes]
+
+
+def search(
+    study: Study, roles: Sequence[str], test: Callable[[int, tuple[Any, ...]], bool]
+) -> tuple[str, ...] | None:
+    """Find argument texts for the roles such that ``test(probe number, values)`` holds everywhere."""
+    choices = [list(_candidates(study, role)) for role in roles]
+    for combination in itertools.product(*choices):
+        if len({text for text, _ in combination}) < len(combination):
+            continue
+        if all(
+            test(i, tuple(values[i] for _, values in combination)) for i in range(len(study.probes))
+        ):
+            return tuple(text for text, _ in combination)
+    return None
+
+
+def early_numbers(values: list[Any] | None, ndim: int) -> list[np.ndarray] | None:
+    """Early arrays of one rank, else None."""
+    if values is None:
+        return None
+    if not all(isinstance(v, Arr) and not v.late and v.data.ndim == ndim for v in values):
+        return None
+    return [v.data for v in values]
+
+
+def late_rows(values: list[Any] | None) -> list[np.ndarray] | None:
+    """Rows that stand for hidden ones, else None."""
+    if values is None:
+        return None
+    if not all(isinstance(v, Arr) and v.late and v.data.ndim == 2 for v in values):
+        return None
+    return [v.data for v in values]
+
+
+def same(left: np.ndarray, right: np.ndarray | None) -> bool:
+    """Tell whether two arrays have one shape and the same numbers."""
+    return right is not None and left.shape == right.shape and bool((left == right).all())
+
+
+def fits(grid: np.ndarray, merge: Any) -> bool:
+    """Tell whether a candidate can be a merge size of this grid at all."""
+    sizes = np.asarray(merge)
+    if (sizes < 1).any() or (sizes > 16).any():
+        return False
+    return bool((grid[:, 1:] % (sizes[:, None] if sizes.ndim else sizes) == 0).all())

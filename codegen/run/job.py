@@ -1,0 +1,259 @@
+"""One unit of work: expand one definition with its parents read from disk or from an overlay.
+
+Runs in worker processes; everything that goes in and out can be pickled.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.expansion.definition import parse_definition
+from codegen.expansion.expand import expand
+from codegen.expansion.model import Definition, ParsedModule
+from codegen.expansion.parse import parse_module
+from codegen.output.formatting import FormatSettings, Formatted, format_texts
+from codegen.output.render import carries_banner, render_banner, render_draft
+from codegen.trees.names import FILE_TYPES, NameTable
+from codegen.trees.nametable import ProjectNames, RecordingTable, infer_cased
+from codegen.trees.sources import digest_text, make_source, read_text
+from codegen.trees.tree import DefinitionFile, Tree
+
+_DEFINED = re.compile(r"^(?:class|def|async def)\s+(\w+)|^(\w+)\s*=", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A definition to expand; ``overlay`` holds texts that replace files of the tree."""
+
+    definition: DefinitionFile
+    overlay: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """What a job gave: unformatted texts by output path, and what they depend on."""
+
+    model: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    lookups: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    problems: tuple[Diagnostic, ...] = ()
+
+
+class Runner:
+    """Runs jobs on one tree; parsed parents are kept between jobs."""
+
+    def __init__(self, tree: Tree, names: Mapping[str, str]) -> None:
+        self.tree, self.names = tree, names
+        self._parsed: dict[str, ParsedModule] = {}
+
+    def run(self, job: Job) -> JobResult:
+        """Expand one definition; errors come back as values."""
+        place = Location(job.definition.path)
+        try:
+            return self._run(job)
+        except CodegenError as error:
+            return JobResult(job.definition.model, problems=error.diagnostics)
+        except (RecursionError, MemoryError):  # the parser of Python reports either
+            problem = Diagnostic("too-deep", "the file is nested too deeply", place)
+        except Exception as error:
+            # One definition that trips us must not keep the others from being written.
+            problem = Diagnostic("internal", _describe(error), place, "please report this failure")
+        return JobResult(job.definition.model, problems=(problem,))
+
+    def _run(self, job: Job) -> JobResult:
+        tree, item = self.tree, job.definition
+        text = self._text(item.path, job)
+        source = make_source(item.path, "", text)
+        definition = parse_definition(source, tree.convention)
+        inputs = {item.path: source.digest}
+        parents = self._parents(definition, job, inputs)
+        missing = list(_missing_names(definition, parents))
+        if missing and tree.kind == "project":
+            raise CodegenError(*missing)
+        table = self._table(definition, parents)
+        handwritten = self._handwritten(item, definition, inputs)
+        drafts, warnings = expand(definition, parents, table, tree.convention, handwritten)
+        banner_path = tree.banner_path(item)
+        banner = render_banner(tree.convention.banner_template, item.model, banner_path)
+        texts = {item.output(draft.name): render_draft(draft, banner) for draft in drafts}
+        _refuse_own_output(definition, parents, texts)
+        # What stands by hand in the place of an output is going to be replaced, or stays refused.
+        inputs = {path: digest for path, digest in inputs.items() if path not in texts}
+        lookups = dict(table.lookups) if tree.kind != "project" else {}
+        # A release of a library is taken as it is: some import names that nothing needs.
+        warnings += [f"warning: {each.location}: {each.message}" for each in missing]
+        return JobResult(item.model, texts, inputs, lookups, tuple(warnings))
+
+    def _text(self, path: str, job: Job) -> str:
+        if path in job.overlay:
+            return job.overlay[path]
+        return read_text(self.tree.root / path, path)
+
+    def _parents(
+        self, definition: Definition, job: Job, inputs: dict[str, str]
+    ) -> dict[str, ParsedModule]:
+        parents: dict[str, ParsedModule] = {}
+        problems: list[Diagnostic] = []
+        for module in definition.parent_modules:
+            path = self.tree.source_path(module)
+            if path is None or not (path in job.overlay or (self.tree.root / path).is_file()):
+                line = next(item.line for item in definition.parents if item.module == module)
+                missing = fail(
+                    "missing-module",
+                    f"parent module {module} does not exist",
+                    definition.module.source.path,
+                    line,
+                    _missing_hint(module, path),
+                )
+                problems += missing.diagnostics
+                continue
+            parsed = self._parse(path, module, self._text(path, job))
+            inputs[path] = parsed.source.digest
+            parents[module] = parsed
+        if problems:
+            raise CodegenError(*problems)
+        return parents
+
+    def _parse(self, path: str, module: str, text: str) -> ParsedModule:
+        digest = digest_text(text)
+        known = self._parsed.get(path)
+        if known is None or known.source.digest != digest:
+            source = make_source(path, module, text)
+            known = parse_module(source, self.tree.convention.dialect.protected_names)
+            self._parsed[path] = known
+        return known
+
+    def _table(self, definition: Definition, parents: Mapping[str, ParsedModule]) -> RecordingTable:
+        if self.tree.kind != "project":
+            return RecordingTable(self.names)
+        convention = self.tree.convention
+        spelled: dict[str, str] = {}
+        sources = {convention.parent_model(module): parsed for module, parsed in parents.items()}
+        for model, parsed in [*sources.items(), (definition.model, definition.module)]:
+            cased = self.tree.config.names.get(model) or infer_cased(
+                model, (*parsed.of_kind("class"), *_imported_names(parsed))
+            )
+            spelled[model] = f"{cased or NameTable().cased(model)}Config"
+        return ProjectNames(spelled)
+
+    def _handwritten(
+        self, item: DefinitionFile, definition: Definition, inputs: dict[str, str]
+    ) -> dict[str, frozenset[str]]:
+        """Names in files that stand by hand where generated files go (projects only)."""
+        found: dict[str, frozenset[str]] = {}
+        if self.tree.kind != "project":
+            return found
+        for kind in FILE_TYPES:
+            name = f"{kind}_{definition.model}.py"
+            path = item.output(name)
+            place = self.tree.root / path
+            if not place.is_file():
+                inputs[path] = ""  # one that is written later matters, too
+                continue
+            text = read_text(place, path)
+            if carries_banner(text):
+                continue
+            inputs[path] = digest_text(text)
+            names = {first or second for first, second in _DEFINED.findall(text)}
+            found[Path(name).stem] = frozenset(names)
+        return found
+
+
+def _refuse_own_output(
+    definition: Definition, parents: Mapping[str, ParsedModule], texts: Mapping[str, str]
+) -> None:
+    for parent in definition.parents:
+        if parents[parent.module].source.path in texts:
+            raise fail(
+                "own-output",
+                f"the definition inherits from the file that it generates: {parent.module}",
+                definition.module.source.path,
+                parent.line,
+                "inherit from another model, or write the class here",
+            )
+
+
+def _missing_names(
+    definition: Definition, parents: Mapping[str, ParsedModule]
+) -> Iterator[Diagnostic]:
+    """Imported names that a parent does not mention; the expansion looks for bases itself."""
+    bases = {base for statement in definition.classes for base in statement.bases}
+    for item in definition.parents:
+        parent = parents[item.module]
+        if item.name in bases or item.name in parent.symbols or "__getattr__" in parent.symbols:
+            continue
+        if not re.search(rf"\b{item.name}\b", parent.lexed.code):
+            close = get_close_matches(item.name, list(parent.symbols), 3)
+            hint = f"did you mean {' or '.join(close)}?" if close else "remove it from the import"
+            place = Location(definition.module.source.path, item.line)
+            message = f"{item.module} does not define {item.name}"
+            yield Diagnostic("missing-name", message, place, hint)
+
+
+def _missing_hint(module: str, path: str | None) -> str:
+    if path is None:
+        return f"install {module.partition('.')[0]}"
+    return f"expected at {path}: check the spelling, or sync the model that generates it"
+
+
+def _describe(error: Exception) -> str:
+    """An unexpected exception in one line, with the place that raised it."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"
+
+
+def _imported_names(module: ParsedModule) -> list[str]:
+    """Names of neighbour imports: they, too, are spelled with the model's name."""
+    return [name.name for entry in module.relative_imports for name in entry.names]
+
+
+_runner: Runner | None = None
+
+
+def start_worker(tree: Tree, names: Mapping[str, str]) -> None:
+    """Prepare this process for :func:`run_job`."""
+    import gc
+    import signal
+    import threading
+
+    global _runner
+    # Expansion makes no reference cycles worth collecting; the collector costs a fifth of the time.
+    gc.disable()
+    # Ctrl-C reaches all processes of a terminal, but the main process decides what becomes of us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _runner = Runner(tree, names)
+
+
+def _end_with_parent() -> None:
+    """End this process when the main process is gone, even if that was killed."""
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
+
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def run_job(job: Job) -> JobResult:
+    """Run one job in a worker process."""
+    assert _runner is not None
+    return _runner.run(job)
+
+
+def format_job(piece: tuple[Mapping[str, str], FormatSettings]) -> Formatted:
+    """Format texts in a worker process."""
+    return format_texts(*piece)

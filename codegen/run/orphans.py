@@ -1,0 +1,81 @@
+"""Find generated files that no definition gives any more.
+
+Their banners tell. In a library's tree, which holds thousands of other files, only the folders of
+definitions are searched; that a whole definition has gone is known from the cache there. A package
+is taken as it was released, and another output folder may hold files of other trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from codegen.output.render import banner_definition, carries_banner
+from codegen.run.outcome import FileOutcome, ModelOutcome, State
+from codegen.store.cache import Cache
+from codegen.trees.names import FILE_TYPES
+from codegen.trees.sources import read_generated
+from codegen.trees.tree import Tree
+
+
+def add_orphans(
+    tree: Tree, cache: Cache, outcomes: Sequence[ModelOutcome], whole: bool
+) -> list[ModelOutcome]:
+    """Add generated files that no definition gives any more; ``whole``: those of no model, too."""
+    result = list(outcomes)
+    known = {file.path for item in outcomes for file in item.files}
+    searched = tree.kind != "package" and tree.output == tree.root
+    if whole and not (searched and tree.kind == "project"):
+        result += _orphans_of_cache(tree, cache)
+    if not searched:
+        return result
+    paths = {item.path: tree.banner_path(item) for item in tree.definitions}
+    sound = {
+        paths[item.definition]: index
+        for index, item in enumerate(outcomes)
+        if item.definition in paths and not item.problems and not item.blocked_by
+    }
+    gone: dict[str, list[FileOutcome]] = {}
+    for path, text, definition in _generated_files(tree, known):
+        orphan = FileOutcome(path, State.ORPHAN, text)
+        if definition in sound:
+            owner = result[sound[definition]]
+            result[sound[definition]] = replace(owner, files=(*owner.files, orphan))
+        elif tree.kind == "project" and whole and not (tree.root / definition).is_file():
+            gone.setdefault(definition, []).append(orphan)
+    result += [ModelOutcome(_model(path), "", tuple(gone[path])) for path in gone]
+    return result
+
+
+def _model(definition: str) -> str:
+    return PurePosixPath(definition).stem.removeprefix("modular_")
+
+
+def _generated_files(tree: Tree, known: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """Path, text and definition of files where output goes that carry a banner."""
+    if tree.kind == "project":
+        places = sorted((tree.output / tree.config.output).rglob("*.py"))
+    else:
+        folders = sorted({item.target for item in tree.definitions})
+        places = [place for folder in folders for place in (tree.output / folder).glob("*.py")]
+    for place in places:
+        path = place.relative_to(tree.output).as_posix()
+        if path not in known and place.name.startswith(FILE_TYPES):
+            text = read_generated(tree.output / path) or ""
+            definition = banner_definition(text)
+            if definition:
+                yield path, text, definition
+
+
+def _orphans_of_cache(tree: Tree, cache: Cache) -> Iterator[ModelOutcome]:
+    """Files of definitions that were there in the last run."""
+    known = {item.model for item in tree.definitions}
+    for model in sorted(cache.records.keys() - known):
+        files = []
+        for path in cache.records[model].outputs:
+            old = read_generated(tree.output / path)
+            if old is not None and carries_banner(old):
+                files.append(FileOutcome(path, State.ORPHAN, old))
+        if files:
+            yield ModelOutcome(model, "", tuple(files))

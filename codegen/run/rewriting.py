@@ -1,0 +1,134 @@
+"""Run the rewrite passes on a tree and hand their result to the expansion as an overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from codegen.run.plan import Plan
+from codegen.store.cache import Cache, RewriteEntry
+from codegen.trees.sources import digest_text, read_text
+from codegen.trees.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """``edits`` are the texts that replace sources, ``files`` those of them (with helper modules)
+    that belong into the output. ``known`` is set when an earlier run's result still holds; the
+    texts are not there then (None for a file that is as that run wrote it), only ``digests``."""
+
+    edits: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    report: tuple[Mapping[str, Any], ...] = ()
+    known: bool = False
+
+
+def recall_rewriting(tree: Tree, cache: Cache) -> Rewriting | None:
+    """The result of the last run, if nothing that the passes read or wrote has changed since."""
+    record = cache.rewrite
+    if record is None:
+        return None
+    if any(cache.digest(tree.root / path) != digest for path, digest in record.reads.items()):
+        return None
+    written = record.files.items()
+    if any(cache.exact_digest(tree.output / path) != digest for path, digest in written):
+        return None
+    definitions = {item.path for item in tree.definitions}
+    if not definitions <= record.reads.keys():
+        return None
+    return Rewriting({}, dict.fromkeys(record.files), record.edits, record.report, True)
+
+
+def untouched_models(
+    plan: Plan, texts: Mapping[str, str], models: Iterable[str]
+) -> tuple[str, ...]:
+    """The models, and all they build on, that no pass will look at, in order."""
+    from codegen.rewrite.state import has_structure
+
+    touched = {model for model, text in texts.items() if has_structure(text)}
+    touched |= plan.dependents(touched)
+    wanted = plan.closure(models) - touched
+    return tuple(model for model in plan.order if model in wanted)
+
+
+def run_rewriting(
+    tree: Tree, texts: Mapping[str, str], cache: Cache, plain: Callable[[], Mapping[str, str]]
+) -> Rewriting:
+    """Run the passes. ``texts`` are the definitions by model; ``plain`` gives the generated files
+    of a project as they are without passes."""
+    from codegen.rewrite import Settings, rewrite_library
+
+    library = TreeLibrary(tree, texts, plain)
+    project = tree.kind == "project"
+    helpers = tree.config.helpers if project else "..."
+    settings = Settings(helpers, None if project else tree.package_dir)
+    result = rewrite_library(library, settings)
+    # A project's definitions stay as they are written; a library's sources are part of the output.
+    files = {} if project else dict(result.edits)
+    files |= {item.path: item.text for item in result.added}
+    digests = {path: digest_text(text) for path, text in result.edits.items()}
+    report = tuple(asdict(record) for record in result.report)
+    reads = {path: cache.digest(tree.root / path) for path in library.read_paths}
+    written = {path: digest_text(text) for path, text in files.items()}
+    cache.rewrite = RewriteEntry(reads, digests, written, report)
+    return Rewriting(dict(result.edits), files, digests, report)
+
+
+class TreeLibrary:
+    """Read access for the passes: definitions, and modeling files that have none."""
+
+    def __init__(
+        self, tree: Tree, texts: Mapping[str, str], plain: Callable[[], Mapping[str, str]]
+    ) -> None:
+        self.tree = tree
+        # Expanding everything once is all it may cost, and only if a pass asks for it.
+        self._plain = cache(plain)
+        self.read_paths: set[str] = {item.path for item in tree.definitions}
+        self._paths: dict[str, str] = {}
+        self._texts = {tree.definition(model).path: text for model, text in texts.items()}
+        for item in tree.definitions:
+            self._paths[f"{self._package(item.target)}.modular_{item.model}"] = item.path
+        self._generated = {(item.target, item.model) for item in tree.definitions}
+        if tree.kind != "project":
+            self._add_handwritten()
+
+    def _package(self, folder: str) -> str:
+        if self.tree.kind == "project":
+            return folder.replace("/", ".")
+        inside = Path(folder).relative_to(self.tree.package_dir or ".")
+        return ".".join(("transformers", *inside.parts))
+
+    def _add_handwritten(self) -> None:
+        models = self.tree.root / self.tree.package_dir / "models"
+        for path in sorted(models.glob("*/modeling_*.py")):
+            relative = path.relative_to(self.tree.root)
+            folder = relative.parent.as_posix()
+            if (folder, path.stem.removeprefix("modeling_")) not in self._generated:
+                module = f"{self._package(folder)}.{path.stem}"
+                self._paths[module] = relative.as_posix()
+
+    def modules(self) -> Mapping[str, str]:
+        """Candidate modules and their paths."""
+        return self._paths
+
+    def read(self, module: str) -> Any:
+        """The file of a module as the passes want it, or None."""
+        from codegen.rewrite import Source
+
+        path = self._paths.get(module) or self.tree.source_path(module)
+        if path is None:
+            return None
+        text = self._texts.get(path)
+        if text is None and self._is_project_output(path):
+            text = self._plain().get(path)
+        elif text is None and (self.tree.root / path).is_file():
+            text = read_text(self.tree.root / path, path)
+            self.read_paths.add(path)
+        return Source(path, module, text) if text is not None else None
+
+    def _is_project_output(self, path: str) -> bool:
+        return self.tree.kind == "project" and path.startswith(f"{self.tree.config.output}/")

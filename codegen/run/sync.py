@@ -1,0 +1,297 @@
+"""The commands on a tree: find out what is out of sync, and write it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.output.formatting import FormatSettings
+from codegen.output.render import carries_banner
+from codegen.run.engine import Engine, Expanded, Progress, ReplacedSources, default_jobs, entry_of
+from codegen.run.orphans import add_orphans
+from codegen.run.outcome import FileOutcome, ModelOutcome, Run, State
+from codegen.run.plan import Plan, make_plan
+from codegen.run.rewriting import Rewriting, recall_rewriting, run_rewriting, untouched_models
+from codegen.store.cache import Cache, CacheEntry, load_cache
+from codegen.store.workspace import Workspace
+from codegen.trees.nametable import read_name_table
+from codegen.trees.sources import digest_text, read_generated, read_text
+from codegen.trees.tree import Tree, select_models
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run: worker processes (0: all cores), cache, overwriting of foreign files."""
+
+    jobs: int = 0
+    cache: bool = True
+    force: bool = False
+    rewrite: bool = False
+    progress: Progress = lambda done, total: None
+
+
+def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
+    """Compare the generated files of the named models (all by default) with their definitions."""
+    started = time.perf_counter()
+    cache = load_cache(tree, options.rewrite, options.cache)
+    run, _ = _examine(tree, names, options, cache)
+    return replace(run, seconds=time.perf_counter() - started)
+
+
+def sync(tree: Tree, names: Sequence[str], options: Options) -> Run:
+    """Write what is out of sync; models with problems are left as they are."""
+    started = time.perf_counter()
+    cache = load_cache(tree, options.rewrite, options.cache)
+    with Workspace(tree.output, cache.folder) as workspace:
+        # Another run may have been writing until we held the lock: look again.
+        cache = load_cache(tree, options.rewrite, options.cache)
+        run, expanded = _examine(tree, names, options, cache)
+        written: dict[str, tuple[str, ...]] = {}
+        outcomes = []
+        for outcome in run.outcomes:
+            outcome = _write(tree, outcome, workspace, cache, expanded, options, written)
+            outcomes.append(outcome)
+        if options.cache:
+            cache.save()
+    seconds = time.perf_counter() - started
+    return replace(run, outcomes=tuple(outcomes), written=written, seconds=seconds)
+
+
+def _examine(
+    tree: Tree, names: Sequence[str], options: Options, cache: Cache
+) -> tuple[Run, Expanded]:
+    models = select_models(tree, list(names))
+    texts, problems = _definition_texts(tree)
+    plan = make_plan(tree, texts)
+    jobs = options.jobs or default_jobs()
+    failed = {**plan.cycles, **problems}
+    table = _name_table(tree)
+    engine = Engine(tree, cache, plan, table, jobs, failed, options.progress)
+    rewriting, sources = Rewriting(), None
+    if options.rewrite:
+        again = partial(
+            run_rewriting, tree, texts, cache, partial(_plain_texts, tree, plan, cache, table)
+        )
+        known = recall_rewriting(tree, cache)
+        if known is None and tree.kind != "project":
+            # The passes leave most models alone; the other cores need not wait for them.
+            engine.start_ahead(untouched_models(plan, texts, models))
+        rewriting = known or _abandon_on_failure(engine, again)
+        # What was recalled has no texts; they are made when something has to be expanded.
+        sources = ReplacedSources(
+            rewriting.digests, lambda: again().edits if rewriting.known else rewriting.edits
+        )
+    expanded = engine.run(models, sources)
+    wanted = plan.closure(models)
+    outcomes = [
+        _outcome(tree, model, expanded, cache, texts) for model in plan.order if model in wanted
+    ]
+    outcomes = _with_rewritten(tree, outcomes, rewriting)
+    outcomes = add_orphans(tree, cache, outcomes, not names)
+    outcomes = _without_collisions(outcomes)
+    changed = [item.model for item in outcomes if not item.in_sync and not item.problems]
+    dependents = plan.dependents(changed) - wanted
+    return Run(tuple(outcomes), tuple(sorted(dependents)), report=rewriting.report), expanded
+
+
+def _abandon_on_failure(engine: Engine, action: Callable[[], Rewriting]) -> Rewriting:
+    try:
+        return action()
+    except BaseException:
+        engine.abandon()
+        raise
+
+
+def _plain_texts(
+    tree: Tree, plan: Plan, cache: Cache, names: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The generated files of a project as they are without rewrite passes, unformatted."""
+    plain = replace(tree, formatting=FormatSettings("none"))
+    return Engine(plain, Cache(cache.folder, ""), plan, names, 1).run(plan.order).texts
+
+
+def _definition_texts(
+    tree: Tree,
+) -> tuple[dict[str, str], dict[str, tuple[Diagnostic, ...]]]:
+    texts: dict[str, str] = {}
+    problems: dict[str, tuple[Diagnostic, ...]] = {}
+    root = tree.root.resolve()
+    for item in tree.definitions:
+        path = tree.root / item.path
+        texts[item.model] = ""
+        try:
+            # Only a link can lead outside; resolving one that goes in circles fails.
+            real = Path(os.path.realpath(path))
+            if not real.is_relative_to(root):
+                raise fail(
+                    "outside-root",
+                    f"the definition is a link to a file outside the tree: {real}",
+                    item.path,
+                    0,
+                    "copy the file into the tree",
+                )
+            texts[item.model] = read_text(path, item.path)
+        except CodegenError as error:
+            problems[item.model] = error.diagnostics
+    return texts, problems
+
+
+def _name_table(tree: Tree) -> dict[str, str]:
+    if tree.kind == "project":
+        return {}
+    folder = tree.root / tree.package_dir / "models/auto"
+    files = [folder / "auto_mappings.py", folder / "configuration_auto.py"]
+    shown = {file: file.relative_to(tree.root).as_posix() for file in files if file.is_file()}
+    return read_name_table([(path, read_text(file, path)) for file, path in shown.items()])
+
+
+def _outcome(
+    tree: Tree, model: str, expanded: Expanded, cache: Cache, texts: Mapping[str, str]
+) -> ModelOutcome:
+    item = tree.definition(model)
+    base = ModelOutcome(model, item.path)
+    if model in expanded.failed:
+        return replace(base, problems=expanded.failed[model])
+    if model in expanded.blocked:
+        return replace(base, blocked_by=expanded.blocked[model])
+    result = expanded.results.get(model)
+    if result is None:
+        record = cache.records[model]
+        files = tuple(FileOutcome(path, State.FRESH) for path in record.outputs)
+        parents = _parents(item.path, record.inputs)
+        return replace(
+            base, files=files, parents=parents, lines=record.lines, warnings=record.warnings
+        )
+    previous = cache.records.get(model)
+    found = [_compare(tree, path, text, previous) for path, text in result.texts.items()]
+    if previous is not None:
+        for path in previous.outputs.keys() - result.texts.keys():
+            if old := read_generated(tree.output / path):
+                found.append(FileOutcome(path, State.ORPHAN, old))
+    record = entry_of(result, texts[model].count("\n"))
+    parents = _parents(item.path, result.inputs)
+    return replace(
+        base,
+        files=tuple(found),
+        parents=parents,
+        lines=record.lines,
+        warnings=result.warnings,
+        expanded=True,
+    )
+
+
+def _parents(definition: str, inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """The inputs that exist, other than the definition itself."""
+    return tuple(path for path, digest in inputs.items() if digest and path != definition)
+
+
+def _compare(tree: Tree, path: str, text: str, previous: CacheEntry | None) -> FileOutcome:
+    old = read_generated(tree.output / path)
+    if old is None:
+        return FileOutcome(path, State.MISSING, None, text)
+    if old == text:
+        return FileOutcome(path, State.FRESH, old, text)
+    if not carries_banner(old):
+        return FileOutcome(path, State.FOREIGN, old, text)
+    if previous is not None and previous.outputs.get(path) == digest_text(text):
+        return FileOutcome(path, State.EDITED, old, text)
+    return FileOutcome(path, State.STALE, old, text)
+
+
+def _with_rewritten(
+    tree: Tree, outcomes: Sequence[ModelOutcome], rewriting: Rewriting
+) -> list[ModelOutcome]:
+    """Add the sources that the passes changed, and their helper modules, to the outcomes."""
+    by_path = {outcome.definition: index for index, outcome in enumerate(outcomes)}
+    result = list(outcomes)
+    for path, text in rewriting.files.items():
+        file = _rewritten_outcome(tree, path, text)
+        if path in by_path:
+            known = result[by_path[path]]
+            result[by_path[path]] = replace(known, files=(*known.files, file))
+        else:
+            name = path.rpartition("/")[2].removesuffix(".py").removeprefix("modeling_")
+            result.append(ModelOutcome(name, path, (file,)))
+    return result
+
+
+def _rewritten_outcome(tree: Tree, path: str, text: str | None) -> FileOutcome:
+    if text is None:
+        return FileOutcome(path, State.FRESH)
+    old = read_generated(tree.output / path)
+    state = State.FRESH if old == text else State.MISSING if old is None else State.STALE
+    return FileOutcome(path, state, old, text)
+
+
+def _without_collisions(outcomes: Sequence[ModelOutcome]) -> list[ModelOutcome]:
+    """Refuse the models that write one file."""
+    owners: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for file in outcome.files:
+            owners.setdefault(file.path, []).append(outcome.definition)
+    result = []
+    for outcome in outcomes:
+        problems = tuple(
+            Diagnostic(
+                "duplicate-output",
+                f"several definitions write one file: {' and '.join(owners[file.path])}",
+                Location(file.path),
+                "rename one of the models",
+            )
+            for file in outcome.files
+            if len(owners[file.path]) > 1
+        )
+        result.append(replace(outcome, problems=problems) if problems else outcome)
+    return result
+
+
+def _write(
+    tree: Tree,
+    outcome: ModelOutcome,
+    workspace: Workspace,
+    cache: Cache,
+    expanded: Expanded,
+    options: Options,
+    written: dict[str, tuple[str, ...]],
+) -> ModelOutcome:
+    """Write one model's changed files; a refusal or failure becomes its problem."""
+    if outcome.problems or outcome.blocked_by:
+        return outcome
+    foreign = [file for file in outcome.files if file.state is State.FOREIGN]
+    if foreign and not options.force:
+        problems = tuple(
+            Diagnostic(
+                "foreign-file",
+                "the file does not carry the banner of a generated file",
+                Location(file.path),
+                "move it away, or overwrite it with --force",
+            )
+            for file in foreign
+        )
+        return replace(outcome, problems=problems)
+    texts = {
+        file.path: file.new
+        for file in outcome.files
+        if file.new is not None and file.state is not State.FRESH
+    }
+    removed = [file.path for file in outcome.files if file.state is State.ORPHAN]
+    if texts or removed:
+        try:
+            workspace.replace(texts, removed)
+        except CodegenError as error:
+            return replace(outcome, problems=error.diagnostics)
+        written[outcome.model] = (*texts, *removed)
+    result = expanded.results.get(outcome.model)
+    if not outcome.definition:
+        if all(item.model != outcome.model for item in tree.definitions):
+            cache.records.pop(outcome.model, None)
+    elif result is not None:
+        cache.records[outcome.model] = entry_of(result, outcome.lines[0])
+    for path in texts:
+        cache.digest(tree.output / path)
+    return outcome

@@ -1,0 +1,68 @@
+"""Rewrite a tree beside the original and verify the rewritten encoders against it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+from codegen.errors import CodegenError, fail
+from codegen.run.sync import Options, sync
+from codegen.store.cache import cache_folder
+from codegen.trees.tree import open_tree
+from codegen.verify import CheckResult, VerifyOptions, absent_models, verify
+from codegen.verify.cases import CaseError
+
+
+def verify_tree(
+    arguments: argparse.Namespace, progress: Callable[[int, int], None]
+) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
+    """Run the verification that the command line asks for.
+
+    Returns the results and, where no models were named, the known models that the tree does not have.
+    The rewritten files are kept in the cache folder, so that a second run only redoes what changed.
+    Raises CodegenError for unknown models, a tree that is no library, or a failed process.
+    """
+    root = arguments.root or _installed_transformers()
+    original = open_tree(root, None)
+    if original.kind == "project":
+        raise fail(
+            "verify",
+            f"{root} is a project; verify compares with the models of a transformers tree",
+            "",
+            0,
+            "give --root with a transformers package or checkout",
+        )
+    overlay = cache_folder(original) / "rewritten"
+    tree = open_tree(root, overlay)
+    run = sync(tree, [], Options(arguments.jobs, force=True, rewrite=True))
+    if run.problems:
+        raise CodegenError(*run.problems)
+    options = VerifyOptions(
+        tree.root / tree.package_dir,
+        overlay / tree.package_dir,
+        tuple(arguments.models),
+        tuple(arguments.attention),
+        arguments.checks,
+        arguments.cases,
+        arguments.backend,
+        progress=progress,
+    )
+    try:
+        return verify(options), () if arguments.models else absent_models(options)
+    except (CaseError, RuntimeError) as error:
+        raise fail("verify", str(error)) from None
+
+
+def _installed_transformers() -> Path:
+    spec = importlib.util.find_spec("transformers")
+    if spec is None or not spec.submodule_search_locations:
+        raise fail(
+            "verify",
+            "transformers is not installed",
+            "",
+            0,
+            "install it (`pip install transformers`), or give --root",
+        )
+    return Path(next(iter(spec.submodule_search_locations)))

@@ -1,0 +1,1 @@
+"""What is kept on disk between runs, and the only place that writes there."""

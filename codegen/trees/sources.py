@@ -1,0 +1,57 @@
+"""Read source files; the only place that opens inputs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from codegen.errors import fail
+from codegen.expansion.model import SourceFile
+from codegen.text.indent import normalize_indent
+
+
+def digest_text(text: str) -> str:
+    """Content digest of a text as it is compared and cached."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def read_text(path: Path, shown: str) -> str:
+    """The text of a source file with ``\\n`` line breaks and without a byte order mark.
+
+    Raises CodegenError when it cannot be read, is not UTF-8 or holds a null byte.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise fail("unreadable", f"cannot read the file: {error.strerror}", shown) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise fail(
+            "encoding",
+            f"the file is not UTF-8: byte 0x{data[error.start]:02x} cannot be decoded",
+            shown,
+            line,
+            "save the file as UTF-8",
+        ) from None
+    if "\0" in text:  # each version of Python says this in other words
+        line = text.count("\n", 0, text.index("\0")) + 1
+        hint = "save the file as text, without null bytes"
+        raise fail("encoding", "the file holds a null byte", shown, line, hint)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def read_generated(path: Path) -> str | None:
+    """The exact text of a generated file; None if there is none, "" if it is not UTF-8."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    except OSError:
+        return None
+
+
+def make_source(path: str, module: str, text: str) -> SourceFile:
+    """A :class:`SourceFile` with its digest; four spaces indent each block of its text."""
+    return SourceFile(path, module, normalize_indent(text), digest_text(text))

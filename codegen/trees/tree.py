@@ -1,0 +1,255 @@
+"""Recognise what kind of tree a folder is, and find definitions, parents and outputs in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.output.formatting import FormatSettings, transformers_settings
+from codegen.trees.config import Config, read_config
+from codegen.trees.conventions import Convention, ProjectConvention, TransformersConvention
+from codegen.trees.dialect import dialect_of
+
+_MODEL = re.compile(r"modular_(.*)\.py$")
+_VERSION = re.compile(r"^__version__\s*=\s*[\"'](\d+)\.(\d+)\.?(\d*)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionFile:
+    """Where a definition is and where its files go (posix paths relative to the tree)."""
+
+    model: str
+    path: str
+    target: str
+
+    def output(self, file_name: str) -> str:
+        """Path of one generated file."""
+        return str(PurePosixPath(self.target) / file_name)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A tree to keep in sync.
+
+    ``kind`` is ``project``, ``checkout`` or ``package``; ``package_dir`` the folder of the
+    transformers package in the latter two. ``output`` is where files are written, with the same
+    relative paths as in the tree.
+    """
+
+    root: Path
+    kind: str
+    output: Path
+    convention: Convention
+    formatting: FormatSettings
+    definitions: tuple[DefinitionFile, ...]
+    config: Config = field(default_factory=Config)
+    package_dir: str = ""
+    version: str = ""
+
+    def definition(self, model: str) -> DefinitionFile:
+        """The definition of a model."""
+        return self._by_model[model]
+
+    @cached_property
+    def _by_model(self) -> dict[str, DefinitionFile]:
+        return {item.model: item for item in self.definitions}
+
+    def source_path(self, module: str) -> str | None:
+        """Path of a parent module: relative to the tree, absolute when it is installed."""
+        parts = module.split(".")
+        if self.kind != "project":
+            return str(PurePosixPath(self.package_dir, *parts[1:])) + ".py"
+        package = self.config.output.replace("/", ".")
+        if module.startswith(f"{package}."):
+            return "/".join(parts) + ".py"
+        folder = _installed_folder(parts[0])
+        return str(folder.joinpath(*parts[1:])) + ".py" if folder else None
+
+    def banner_path(self, definition: DefinitionFile) -> str:
+        """Path of a definition as the banner of its files names it."""
+        if self.kind == "project":
+            return definition.path
+        inside = PurePosixPath(definition.path).relative_to(self.package_dir or ".")
+        return f"src/transformers/{inside}"
+
+
+def open_tree(start: Path | None, output: Path | None) -> Tree:
+    """Recognise the tree at ``start``, or the one that encloses the working directory."""
+    if start is not None:
+        root = start.resolve()
+        if not root.is_dir():
+            raise fail("no-tree", f"{start} is no folder", "", 0, "give an existing folder")
+        found = _recognise(root)
+        if found is None:
+            raise fail(
+                "no-tree",
+                f"{start} is neither a project with [tool.codegen] nor a transformers tree",
+                "",
+                0,
+                "add a [tool.codegen] table to its pyproject.toml, or give another --root",
+            )
+    else:
+        found = next(filter(None, map(_recognise, (Path.cwd(), *Path.cwd().parents))), None)
+        if found is None:
+            raise fail(
+                "no-tree",
+                "no project with [tool.codegen] and no transformers tree encloses this folder",
+                "",
+                0,
+                "run in a project, or give --root DIR",
+            )
+    kind, root, package_dir, config = found
+    target = output.resolve() if output else root
+    if kind == "project":
+        return _open_project(root, target, config or Config())
+    return _open_transformers(kind, root, target, package_dir)
+
+
+_Recognised = tuple[str, Path, str, "Config | None"]
+
+
+def _recognise(folder: Path) -> _Recognised | None:
+    pyproject = folder / "pyproject.toml"
+    if pyproject.is_file():
+        config = read_config(pyproject)
+        if config is not None:
+            return "project", folder, "", config
+    if (folder / "src/transformers/models").is_dir():
+        return "checkout", folder, "src/transformers", None
+    if (folder / "transformers/models").is_dir():
+        return "package", folder, "transformers", None
+    if folder.name == "transformers" and (folder / "models").is_dir():
+        return "package", folder, "", None
+    return None
+
+
+def _open_transformers(kind: str, root: Path, output: Path, package_dir: str) -> Tree:
+    package = root / package_dir
+    version = _release(package)
+    definitions = []
+    for path in sorted(package.glob("models/*/modular_*.py")):
+        relative = path.relative_to(root).as_posix()
+        match = _MODEL.search(path.name)
+        if match:
+            target = PurePosixPath(relative).parent.as_posix()
+            definitions.append(DefinitionFile(match.group(1), relative, target))
+    pyproject = root / "pyproject.toml"
+    own_settings = pyproject if kind == "checkout" and pyproject.is_file() else None
+    return Tree(
+        root,
+        kind,
+        output,
+        TransformersConvention(dialect_of(version)),
+        transformers_settings(own_settings, version),
+        _unique(definitions),
+        package_dir=package_dir,
+        version=".".join(map(str, version)),
+    )
+
+
+def _release(package: Path) -> tuple[int, int, int]:
+    """Release of a transformers package, from its source; a very new one if it cannot be told."""
+    init = package / "__init__.py"
+    match = _VERSION.search(init.read_text(encoding="utf-8")) if init.is_file() else None
+    if match is None:
+        return (999, 0, 0)
+    major, minor, patch = match.groups()
+    return (int(major), int(minor), int(patch or 0))
+
+
+def _open_project(root: Path, output: Path, config: Config) -> Tree:
+    folder = root / config.definitions
+    if not folder.is_dir():
+        raise fail(
+            "config",
+            f"the folder of definitions does not exist: {config.definitions}",
+            str(root / "pyproject.toml"),
+            0,
+            "create it, or set `definitions` in [tool.codegen]",
+        )
+    definitions = []
+    for path in sorted(folder.rglob("modular_*.py")):
+        match = _MODEL.search(path.name)
+        place = path.parent.relative_to(folder)
+        # Editors and notebooks keep copies in hidden folders.
+        hidden = any(part.startswith(".") for part in place.parts)
+        if match and not hidden and _selected(match.group(1), config):
+            relative = path.relative_to(root).as_posix()
+            inside = place.as_posix()
+            target = str(PurePosixPath(config.output) / inside)
+            definitions.append(DefinitionFile(match.group(1), relative, target))
+    package = config.output.replace("/", ".")
+    settings = FormatSettings(config.formatter, config.line_length, root=str(root))
+    convention = ProjectConvention(package, config.expand, config.keep_imports)
+    return Tree(root, "project", output, convention, settings, _unique(definitions), config)
+
+
+def _selected(model: str, config: Config) -> bool:
+    included = any(fnmatchcase(model, pattern) for pattern in config.include)
+    return included and not any(fnmatchcase(model, pattern) for pattern in config.exclude)
+
+
+def _unique(definitions: list[DefinitionFile]) -> tuple[DefinitionFile, ...]:
+    """Check that every definition has a model name of its own, which can be part of a module's."""
+    problems = []
+    names: dict[str, DefinitionFile] = {}
+    for item in definitions:
+        if not f"_{item.model}".isidentifier() or not item.model:
+            problems.append(
+                Diagnostic(
+                    "model-name",
+                    f"{item.model!r} cannot be a model name",
+                    Location(item.path),
+                    "call the file modular_<model>.py, with letters, digits and underscores",
+                )
+            )
+        other = names.setdefault(item.model, item)
+        if other is not item:
+            problems.append(
+                Diagnostic(
+                    "duplicate-model",
+                    f"two definitions of one model: {other.path} and {item.path}",
+                    Location(item.path),
+                    "rename one of them: models are known by the names of their definitions",
+                )
+            )
+    if problems:
+        raise CodegenError(*problems)
+    return tuple(definitions)
+
+
+def select_models(tree: Tree, names: list[str]) -> tuple[str, ...]:
+    """The models that a command line names, all of them by default; paths are understood, too."""
+    from difflib import get_close_matches
+
+    known = [item.model for item in tree.definitions]
+    if not names:
+        return tuple(known)
+    chosen, problems = [], []
+    for name in names:
+        match = _MODEL.search(name)
+        model = match.group(1) if match else name
+        if model in known:
+            chosen.append(model)
+            continue
+        close = get_close_matches(model, known, 3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see `python -m codegen list`"
+        problems.append(Diagnostic("unknown-model", f"no definition of {name!r}", None, hint))
+    if problems:
+        raise CodegenError(*problems)
+    return tuple(dict.fromkeys(chosen))
+
+
+def _installed_folder(package: str) -> Path | None:
+    """Folder of an installed package, found without importing it."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    locations = spec.submodule_search_locations if spec else None
+    return Path(next(iter(locations))) if locations else None
