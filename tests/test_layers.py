@@ -13,14 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
 LAYERS = (
     ("errors", "trees.names", "text", "store.signals", "console.progress"),
-    ("expansion.model", "trees.dialect", "trees.config", "trees.sources"),
+    ("expansion.model", "trees.dialect", "trees.config", "trees.sources", "output.helper_bundle"),
     ("trees.conventions", "expansion.parse", "trees.nametable", "output.formatting", "run.outcome"),
     ("expansion", "trees.tree", "rewrite"),
     ("output.render", "run.plan", "verify", "store.identity"),
     ("run.job", "store.cache", "store.workspace", "console"),
     ("run.workers", "run.ahead"),
     ("run.engine", "run.rewriting"),
-    ("run.sync", "run.orphans"),
+    ("run.sync", "run.orphans", "run.helper_files"),
     ("cli", "__main__", "run.verification"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

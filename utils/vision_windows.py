@@ -71,7 +71,7 @@ def get_window_index(
     side = window_size // m // patch_size
     dtype = boundary_dtype(grid_thw)
     if facts is not None and facts.common is not None:
-        order, ends = _equal_frames(facts, m, side, grid_thw.device)
+        order, ends = _uniform_frames(facts, m, side, grid_thw.device)
     else:
         units = torch.stack((grid_thw[:, 0], grid_thw[:, 1] // m, grid_thw[:, 2] // m), dim=1).to(
             torch.int64
@@ -103,7 +103,7 @@ def _fill_up(ends: torch.Tensor, num_windows: int) -> torch.Tensor:
     return torch.cat((ends, ends[-1:].expand(missing)))
 
 
-def _equal_frames(
+def _uniform_frames(
     facts: GridFacts, m: int, side: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Order the units of frames of one size: at most four rectangles of equal windows."""

@@ -54,6 +54,11 @@ def render_draft(draft: DraftFile, banner: str) -> str:
     )
 
 
+def render_helpers(source: str) -> str:
+    """The helper module of a model's folder, before formatting."""
+    return f"{_environment().get_template('helpers_banner.py.j2').render()}\n{source}"
+
+
 def carries_banner(text: str, definition_path: str | None = None) -> bool:
     """Whether a file was generated (from ``definition_path`` if given), by its first lines."""
     head = text[:2000]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
+from codegen.output.helper_bundle import helper_folder
 from codegen.rewrite.capture.capture import capture
+from codegen.rewrite.helpers import HELPER_MODULES
 from codegen.rewrite.place.extract import extract
 from codegen.rewrite.place.lift import lift
 from codegen.rewrite.place.processors import extend_processors
@@ -24,8 +25,6 @@ Pass = Callable[[RewriteState], None]
 
 PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("capture", capture))
 """Name and function of every pass, in the order they must run: each looks for what the last one left."""
-
-UTILS = Path(__file__).resolve().parents[2] / "utils"
 
 
 def rewrite_library(library: Library, settings: Settings | None = None) -> RewriteResult:
@@ -69,18 +68,44 @@ def without_captured(records: Iterable[Record]) -> list[Record]:
 
 
 def helper_files(settings: Settings, needed: Iterable[str]) -> tuple[HelperFile, ...]:
-    """Copies of the helper modules and of what they import, for a tree without this repository."""
-    wanted = sorted(needed)
-    found: dict[str, str] = {}
+    """The helper modules that the named helpers need, as a package for a tree without this repository.
+
+    The package gives every helper itself, and loads its modules when they are first asked for: a
+    processor must not load torch.
+    """
+    wanted = sorted({HELPER_MODULES[name] for name in needed})
+    texts: dict[str, str] = {}
     while wanted:
         name = wanted.pop()
-        path = UTILS / f"{name}.py"
-        if name in found or not path.is_file():
+        if name in texts:
             continue
-        text = path.read_text(encoding="utf-8")
+        text = (helper_folder() / f"{name}.py").read_text(encoding="utf-8")
         wanted += re.findall(r"^\s*from utils\.(\w+) import", text, re.MULTILINE)
-        found[name] = re.sub(
+        texts[name] = re.sub(
             r"^(\s*)from utils\.(\w+) import", r"\1from .\2 import", text, flags=re.MULTILINE
         )
+    if texts:
+        given = {helper: module for helper, module in HELPER_MODULES.items() if module in texts}
+        texts["__init__"] = _PACKAGE.format(
+            entries="".join(f'    "{name}": "{given[name]}",\n' for name in sorted(given))
+        )
     folder = f"{settings.helper_folder}/" if settings.helper_folder else ""
-    return tuple(HelperFile(f"{folder}{name}.py", text) for name, text in sorted(found.items()))
+    return tuple(HelperFile(f"{folder}{name}.py", text) for name, text in sorted(texts.items()))
+
+
+_PACKAGE = '''\
+"""Runtime helpers of rewritten encoders. Written by codegen with the files that use them."""
+
+from importlib import import_module
+from typing import Any
+
+_MODULES = {{
+{entries}}}
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {{__name__!r}} has no attribute {{name!r}}")
+    return getattr(import_module(f"{{__name__}}.{{_MODULES[name]}}"), name)
+'''

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from codegen.rewrite.emit.edits import Edit, apply_edits
-from codegen.rewrite.helpers import HELPER_MODULES, VISION
+from codegen.rewrite.helpers import HELPER_MODULES, JOINT_MODULE, VISION
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 
 _WORDS = ("grid_thw", "cu_seqlens", "feature_lens", "merge_sizes")
 _TABLE = re.compile(r"torch\.outer\(\w+, self\.inv_freq\)")
-SHARED = re.compile(r"from ([\w.]*vision_utils) import[^\n]*\bget_vision_")
+SHARED = re.compile(r"from ([\w.]*(?:vision_utils|encoder_helpers)) import[^\n]*\bget_vision_")
 
 
 def has_structure(text: str) -> bool:
@@ -51,7 +51,7 @@ class RewriteState:
             match = SHARED.search(source.text) if source is not None else None
             if source is None or match is None:
                 continue
-            ours = match[1].endswith(VISION)
+            ours = match[1].endswith((VISION, JOINT_MODULE))
             found = found or not ours
             self.note(
                 Record(
@@ -136,15 +136,21 @@ class RewriteState:
         self._needs.clear()
 
     def needed_helpers(self) -> set[str]:
-        """Helper modules that the texts import, changed now or by an earlier run."""
+        """Names of the helpers that the texts import, changed now or by an earlier run."""
         changed = self.index.changed()
         read = (
             self.index.library.read(m) for m in self.index.library.modules() if m not in changed
         )
         texts = [*changed.values(), *(source.text for source in read if source is not None)]
-        package = self.settings.helper_package
-        lines = {m: f"from {helper_path(package, m)} import" for m in HELPER_MODULES.values()}
-        return {m for m, line in lines.items() if any(line in text for text in texts)}
+        spelled = {helper_path(self.settings.helper_package, m) for m in HELPER_MODULES.values()}
+        near = [text for text in texts if any(f"from {path} import" in text for path in spelled)]
+        return {
+            alias.name
+            for text in near
+            for node in ast.parse(text).body
+            if isinstance(node, ast.ImportFrom) and _spelling(node) in spelled
+            for alias in node.names
+        }
 
 
 def tidy(old: str, new: str) -> str:
@@ -155,17 +161,18 @@ def tidy(old: str, new: str) -> str:
 
 def helper_path(package: str, module: str) -> str:
     """A helper module as an import names it."""
+    if package.split(".")[-1] == JOINT_MODULE:
+        return package
     return f"{package}{module}" if package.endswith(".") else f"{package}.{module}"
 
 
 def import_edits(info: ModuleInfo, names: set[str], package: str) -> list[Edit]:
     """Edits that import helpers: extend an import of the helper module or add one."""
     edits = []
-    by_module: dict[str, list[str]] = {}
+    by_spelling: dict[str, list[str]] = {}
     for name in sorted(names - set(info.imports)):
-        by_module.setdefault(HELPER_MODULES[name], []).append(name)
-    for module, wanted in sorted(by_module.items()):
-        spelling = helper_path(package, module)
+        by_spelling.setdefault(helper_path(package, HELPER_MODULES[name]), []).append(name)
+    for spelling, wanted in sorted(by_spelling.items()):
         existing = _existing(info, spelling)
         if existing is not None:
             wanted = sorted({*wanted, *(alias.name for alias in existing.names)})

@@ -41,7 +41,7 @@ class Settings:
     """What decides the output besides the sources.
 
     ``helper_package`` is the dotted package the helpers are imported from, as written in the
-    rewritten files (``"..."`` means three levels up). ``helper_folder`` is where their copies go in
+    rewritten files (``"..."`` means three levels up); one called ``encoder_helpers`` gives all of them itself. ``helper_folder`` is where their copies go in
     the tree; None when they are already importable. ``passes`` limits the run to some passes.
     """
 

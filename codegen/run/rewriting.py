@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from codegen.run.plan import Plan
@@ -61,11 +61,16 @@ def run_rewriting(
     """Run the passes. ``texts`` are the definitions by model; ``plain`` gives the generated files
     of a project as they are without passes."""
     from codegen.rewrite import Settings, rewrite_library
+    from codegen.rewrite.helpers import JOINT_MODULE
 
     library = TreeLibrary(tree, texts, plain)
     project = tree.kind == "project"
-    helpers = tree.config.helpers if project else "..."
-    settings = Settings(helpers, None if project else tree.package_dir)
+    if project:
+        # Beside each model's files, so that its folder stands alone; or a package of the project's.
+        settings = Settings(tree.config.helpers or f".{JOINT_MODULE}", None)
+    else:
+        folder = PurePosixPath(tree.package_dir, JOINT_MODULE).as_posix()
+        settings = Settings(f"...{JOINT_MODULE}", folder)
     result = rewrite_library(library, settings)
     # A project's definitions stay as they are written; a library's sources are part of the output.
     files = {} if project else dict(result.edits)

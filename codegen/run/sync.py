@@ -13,6 +13,7 @@ from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.output.formatting import FormatSettings
 from codegen.output.render import carries_banner
 from codegen.run.engine import Engine, Expanded, Progress, ReplacedSources, default_jobs, entry_of
+from codegen.run.helper_files import add_helper_files
 from codegen.run.orphans import add_orphans
 from codegen.run.outcome import FileOutcome, ModelOutcome, Run, State
 from codegen.run.plan import Plan, make_plan
@@ -92,6 +93,9 @@ def _examine(
         _outcome(tree, model, expanded, cache, texts) for model in plan.order if model in wanted
     ]
     outcomes = _with_rewritten(tree, outcomes, rewriting)
+    if tree.kind == "project":
+        beside = options.rewrite and not tree.config.helpers
+        outcomes = add_helper_files(tree, cache, outcomes, beside)
     outcomes = add_orphans(tree, cache, outcomes, not names)
     outcomes = _without_collisions(outcomes)
     changed = [item.model for item in outcomes if not item.in_sync and not item.problems]

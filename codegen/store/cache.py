@@ -22,7 +22,7 @@ from codegen.store.identity import tool_identity
 from codegen.trees.sources import digest_text
 from codegen.trees.tree import Tree
 
-_FORMAT = 2
+_FORMAT = 3
 _FILE = "cache.jsonl"
 #: Two writes may carry the same time if they are closer than this (nanoseconds).
 _CLOCK_TICK = 50_000_000
@@ -72,6 +72,8 @@ class Cache:
     records: dict[str, CacheEntry] = field(default_factory=dict)
     stats: dict[str, FileStat] = field(default_factory=dict)
     rewrite: RewriteEntry | None = None
+    #: Helper modules beside models: digest of what was to be formatted, and of the result.
+    helpers: dict[str, tuple[str, str]] = field(default_factory=dict)
     _young: set[str] = field(default_factory=set)
 
     def digest(self, path: Path) -> str:
@@ -123,6 +125,7 @@ class Cache:
             "records": {model: asdict(record) for model, record in self.records.items()},
             "stats": self._lasting_stats(),
             "rewrite": asdict(self.rewrite) if self.rewrite else None,
+            "helpers": self.helpers,
         }
         body = json.dumps(data)
         try:
@@ -172,10 +175,13 @@ def load_cache(tree: Tree, rewrite: bool, enabled: bool) -> Cache:
             return empty
         records = {str(model): _entry(item) for model, item in data["records"].items()}
         rewritten = RewriteEntry(**data["rewrite"]) if data["rewrite"] else None
+        helpers = {
+            str(path): (str(was), str(gave)) for path, (was, gave) in data["helpers"].items()
+        }
         stats = {str(path): FileStat(*stat) for path, stat in data["stats"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return empty
-    return Cache(empty.folder, empty.identity, records, stats, rewritten)
+    return Cache(empty.folder, empty.identity, records, stats, rewritten, helpers)
 
 
 def _checksum(body: str) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from codegen import __version__
+from codegen.output.helper_bundle import helper_folder
 from codegen.output.render import template_folder
 from codegen.trees.tree import Tree
 
@@ -19,7 +20,7 @@ def tool_identity(tree: Tree, rewrite: bool) -> str:
     package = Path(__file__).parents[1]
     files = {*package.rglob("*.py"), *template_folder().glob("*.j2")}
     if rewrite:
-        files.update((package.parent / "utils").glob("*.py"))
+        files.update(helper_folder().glob("*.py"))
     else:
         files.difference_update((package / "rewrite").rglob("*.py"))
     for path in sorted(files.difference((package / "verify").rglob("*.py"))):

@@ -30,7 +30,9 @@ class Config:
     ``definitions`` and ``output`` are folders relative to the project; ``include`` and
     ``exclude`` select definitions by model name. ``expand`` and ``keep_imports`` are patterns of
     installed modules that are expanded or stay imports. ``names`` overrides the spelling of a
-    model name inside class names. ``rewrite`` switches the rewrite passes on.
+    model name inside class names. ``rewrite`` switches the rewrite passes on;
+    ``helpers`` is the package that rewritten code imports the runtime helpers from (by default they
+    are written beside the model's files).
     """
 
     definitions: str = "definitions"
@@ -43,7 +45,7 @@ class Config:
     keep_imports: tuple[str, ...] = DEFAULT_KEEP
     names: Mapping[str, str] = field(default_factory=dict)
     rewrite: bool = False
-    helpers: str = "utils"
+    helpers: str = ""
 
 
 def read_config(pyproject: Path) -> Config | None:

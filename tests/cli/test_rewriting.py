@@ -29,7 +29,7 @@ class AlphaModel(nn.Module):
             rows = layer(rows, cu_seqlens=bounds)
         return rows
 '''
-_HELPER = "src/transformers/modeling_vision_utils.py"
+_HELPER = "src/transformers/encoder_helpers/modeling_vision_utils.py"
 _SOURCE = "src/transformers/models/alpha/modeling_alpha.py"
 
 
