@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import PurePath
 
 from codegen.rewrite.emit.edits import Edit, apply_edits
 from codegen.rewrite.helpers import HELPER_MODULES, JOINT_MODULE, VISION
@@ -46,13 +47,16 @@ class RewriteState:
     def _shared_elsewhere(self, library: Library) -> bool:
         """Tell whether the tree already has such helpers of its own, and report the files that use them."""
         found = False
-        for module in self._names:
+        for module in list(self._names):
             source = library.read(module)
             match = SHARED.search(source.text) if source is not None else None
             if source is None or match is None:
                 continue
             ours = match[1].endswith((VISION, JOINT_MODULE))
-            found = found or not ours
+            if PurePath(source.path).is_absolute():  # an installed parent is as it is
+                self._names.remove(module)
+            else:
+                found = found or not ours
             self.note(
                 Record(
                     model_of(module),
@@ -61,7 +65,7 @@ class RewriteState:
                     "left",
                     f"{source.path}:1",
                     reason="the tensors already come from shared functions"
-                    + ("" if ours else " of this tree"),
+                    + ("" if ours else " of this library"),
                 )
             )
         return found

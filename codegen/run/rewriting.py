@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from codegen.run.plan import Plan
 from codegen.store.cache import Cache, RewriteEntry
 from codegen.trees.sources import digest_text, read_text
 from codegen.trees.tree import Tree
+
+if TYPE_CHECKING:
+    from codegen.rewrite import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ def run_rewriting(
     files = {} if project else dict(result.edits)
     files |= {item.path: item.text for item in result.added}
     digests = {path: digest_text(text) for path, text in result.edits.items()}
-    report = tuple(asdict(record) for record in result.report)
+    report = tuple(asdict(library.placed(record)) for record in result.report)
     reads = {path: cache.digest(tree.root / path) for path in library.read_paths}
     written = {path: digest_text(text) for path, text in files.items()}
     cache.rewrite = RewriteEntry(reads, digests, written, report)
@@ -94,11 +98,14 @@ class TreeLibrary:
         self._plain = cache(plain)
         self.read_paths: set[str] = {item.path for item in tree.definitions}
         self._paths: dict[str, str] = {}
+        self._installed: dict[str, str] = {}
         self._texts = {tree.definition(model).path: text for model, text in texts.items()}
         for item in tree.definitions:
             self._paths[f"{self._package(item.target)}.modular_{item.model}"] = item.path
         self._generated = {(item.target, item.model) for item in tree.definitions}
-        if tree.kind != "project":
+        if tree.kind == "project":
+            self._add_installed()
+        else:
             self._add_handwritten()
 
     def _package(self, folder: str) -> str:
@@ -116,6 +123,25 @@ class TreeLibrary:
                 module = f"{self._package(folder)}.{path.stem}"
                 self._paths[module] = relative.as_posix()
 
+    def _add_installed(self) -> None:
+        """Installed parents: the definitions get them rewritten, the installed files stay."""
+        for text in list(self._texts.values()):
+            try:
+                nodes = ast.parse(text).body
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue  # the expansion tells what is wrong
+            for node in nodes:
+                spelled = (
+                    "." * node.level + (node.module or "")
+                    if isinstance(node, ast.ImportFrom)
+                    else ""
+                )
+                module = self.tree.convention.parent_module(spelled) if spelled else None
+                place = self.tree.source_path(module) if module else None
+                if module and place and PurePath(place).is_absolute():
+                    self._paths[module] = place
+                    self._installed[place] = module
+
     def modules(self) -> Mapping[str, str]:
         """Candidate modules and their paths."""
         return self._paths
@@ -125,7 +151,7 @@ class TreeLibrary:
         from codegen.rewrite import Source
 
         path = self._paths.get(module) or self.tree.source_path(module)
-        if path is None:
+        if path is None or self._is_installed_definition(path):
             return None
         text = self._texts.get(path)
         if text is None and self._is_project_output(path):
@@ -134,6 +160,20 @@ class TreeLibrary:
             text = read_text(self.tree.root / path, path)
             self.read_paths.add(path)
         return Source(path, module, text) if text is not None else None
+
+    def placed(self, record: Record) -> Record:
+        """A record whose place in an installed parent is told by the module, not by where it lies."""
+        path, _, line = record.location.rpartition(":")
+        module = self._installed.get(path)
+        if module is None:
+            return record
+        return replace(record, location=f"{module.replace('.', '/')}.py:{line}")
+
+    def _is_installed_definition(self, path: str) -> bool:
+        """What a project inherits from is the installed generated file, not its definition."""
+        place = PurePath(path)
+        installed = self.tree.kind == "project" and place.is_absolute()
+        return installed and place.name.startswith("modular_")
 
     def _is_project_output(self, path: str) -> bool:
         return self.tree.kind == "project" and path.startswith(f"{self.tree.config.output}/")

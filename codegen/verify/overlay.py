@@ -12,7 +12,7 @@ from types import ModuleType
 
 
 class OverlayFinder(importlib.abc.MetaPathFinder):
-    """Finds ``package.a.b`` in ``folder/a/b.py`` before the installed package is asked."""
+    """Finds ``package.a.b`` in ``folder/a/b.py`` or ``folder/a/b/__init__.py`` before the installed package is asked."""
 
     def __init__(self, package: str, folder: Path) -> None:
         self.package = package
@@ -25,6 +25,12 @@ class OverlayFinder(importlib.abc.MetaPathFinder):
         if not fullname.startswith(self.package + "."):
             return None
         relative = fullname[len(self.package) + 1 :].replace(".", "/")
+        package = self.folder / relative / "__init__.py"
+        if package.is_file():
+            places = [str(package.parent)]
+            return importlib.util.spec_from_file_location(
+                fullname, package, submodule_search_locations=places
+            )
         candidate = self.folder / f"{relative}.py"
         if not candidate.is_file():
             return None

@@ -153,6 +153,35 @@ def test_a_package_of_the_project_is_imported_as_named(rewritten: Sandbox) -> No
     assert not list((rewritten.root / "generated").rglob("encoder_helpers.py"))
 
 
+def test_an_installed_parent_is_rewritten_on_its_way_into_the_model(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is installed stays as it is; what the definition gets of it went through the passes."""
+    site = sandbox.root.parent / "site"
+    parent = site / "quarry/models/alpha/modeling_alpha.py"
+    parent.parent.mkdir(parents=True)
+    for folder in (parent.parent, parent.parents[1], parent.parents[2]):
+        (folder / "__init__.py").write_text("", encoding="utf-8")
+    parent.write_text(_ALPHA, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(site))
+    settings = f'{_REWRITE}expand = ["quarry.models.*"]\n'
+    (sandbox.root / "pyproject.toml").write_text(settings, encoding="utf-8")
+    sandbox.definition("beta").parent.mkdir(parents=True)
+    text = _BETA.replace("..alpha.", "quarry.models.alpha.")
+    sandbox.definition("beta").write_text(text, encoding="utf-8")
+    result = sandbox.run("sync", "--format", "json")
+    assert result.code == 0
+    places = {record["location"].split(":")[0] for record in result.json["rewrites"]}
+    assert places == {"quarry/models/alpha/modeling_alpha.py"}
+    assert parent.read_text(encoding="utf-8") == _ALPHA
+    _run(sandbox.root, "beta", "BetaEncoder")
+    # The next run knows, and one after an edit of the definition does the same again.
+    assert sandbox.run("check").code == 0
+    sandbox.definition("beta").write_text(f"{text}\n\nlimit = 3\n", encoding="utf-8")
+    assert sandbox.run("sync").code == 0
+    _run(sandbox.root, "beta", "BetaEncoder")
+
+
 def test_every_helper_can_be_bundled() -> None:
     for name in HELPER_MODULES:
         compile(bundle_helpers([name]), name, "exec")

@@ -28,7 +28,10 @@ def test_overlay_wins_and_package_stays(tmp_path: Path) -> None:
     (overlay / "round" / "circle.py").write_text(
         "from .helper import WORD\nNAME = f'{WORD} circle'\n"
     )
-    (overlay / "round" / "helper.py").write_text("WORD = 'new'\n")
+    (overlay / "round" / "helper.py").write_text("from ..tools import WORD\n")
+    (overlay / "tools").mkdir()
+    (overlay / "tools" / "__init__.py").write_text("from .words import WORD\n")
+    (overlay / "tools" / "words.py").write_text("WORD = 'new'\n")
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(package), str(overlay)],
         capture_output=True,
