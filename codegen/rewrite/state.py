@@ -65,7 +65,7 @@ class RewriteState:
                     "left",
                     f"{source.path}:1",
                     reason="the tensors already come from shared functions"
-                    + ("" if ours else " of this library"),
+                    + ("" if ours else " of this tree"),
                 )
             )
         return found
