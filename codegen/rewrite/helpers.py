@@ -102,9 +102,6 @@ LIFTED = {
     )
 }
 
-LAW_STRIDES = {"halved_lengths": 2, "chunked_eighth_lengths": 8}
-"""Length laws with the stride of the convolutions they describe: n columns leave ⌈n / stride⌉."""
-
 HELPER_MODULES = {
     **{name: helper.module for name, helper in LIFTED.items()},
     "chunked_eighth_lengths": AUDIO,

@@ -7,12 +7,14 @@ pass edits. A class that exists only in the generated file (pulled in by expansi
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from codegen.rewrite.aliases import resolve_aliases, spelled, torch_aliases
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.values import Library, Source
+from codegen.rewrite.vocabulary import DEFAULT, Vocabulary
 from codegen.text.lines import LineMap
 
 Function = ast.FunctionDef
@@ -20,10 +22,30 @@ Function = ast.FunctionDef
 
 @dataclass(frozen=True, eq=False)
 class ModuleInfo:
-    """One parsed file: imports by local name, top-level classes and functions."""
+    """One parsed file: imports by local name, top-level classes and functions.
+
+    The tree says ``torch``, ``nn`` and ``F`` whatever the file calls them, ``aliases`` how it does.
+    """
 
     source: Source
     tree: ast.Module
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, source: Source) -> ModuleInfo:
+        """Parse a file.
+
+        Raises:
+            SyntaxError: it is not Python.
+        """
+        tree = ast.parse(source.text)
+        aliases = torch_aliases(tree)
+        resolve_aliases(tree, aliases)
+        return cls(source, tree, aliases)
+
+    def spelled(self, dotted: str) -> str:
+        """How the file can write a name of torch with what it imports; empty where it cannot."""
+        return spelled(self.aliases, dotted)
 
     @cached_property
     def text(self) -> LineMap:
@@ -95,6 +117,7 @@ class Index:
 
     library: Library
     relevant: Callable[[str], bool]
+    vocabulary: Vocabulary = DEFAULT
     _modules: dict[str, ModuleInfo | None] = field(default_factory=dict)
     _classes: dict[tuple[str, str], ClassInfo | None] = field(default_factory=dict)
     _overlay: dict[str, str] = field(default_factory=dict)
@@ -110,7 +133,7 @@ class Index:
             if source is not None and wanted:
                 text = self._overlay.get(module, source.text)
                 try:
-                    info = ModuleInfo(Source(source.path, module, text), ast.parse(text))
+                    info = ModuleInfo.parse(Source(source.path, module, text))
                 except SyntaxError:
                     info = None
             self._modules[module] = info

@@ -14,16 +14,7 @@ from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 
-_WORDS = ("grid_thw", "cu_seqlens", "feature_lens", "merge_sizes")
-_TABLE = re.compile(r"torch\.outer\(\w+, self\.inv_freq\)")
 SHARED = re.compile(r"from ([\w.]*(?:vision_utils|encoder_helpers)) import[^\n]*\bget_vision_")
-
-
-def has_structure(text: str) -> bool:
-    """Cheap test whether a file may hold something to rewrite."""
-    if any(word in text for word in _WORDS):
-        return True
-    return "torch.outer(" in text and _TABLE.search(text) is not None
 
 
 class RewriteState:
@@ -31,7 +22,7 @@ class RewriteState:
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self.settings = settings
-        self.index = Index(library, has_structure)
+        self.index = Index(library, settings.vocabulary.may_matter, settings.vocabulary)
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
         self._origins: dict[tuple[str, str, str], int] = {}
@@ -39,10 +30,9 @@ class RewriteState:
         self._edits: dict[str, list[Edit]] = {}
         self._needs: dict[str, set[str]] = {}
 
-    @staticmethod
-    def _is_candidate(library: Library, module: str) -> bool:
+    def _is_candidate(self, library: Library, module: str) -> bool:
         source = library.read(module)
-        return source is not None and has_structure(source.text)
+        return source is not None and self.settings.vocabulary.may_matter(source.text)
 
     def _shared_elsewhere(self, library: Library) -> bool:
         """Tell whether the tree already has such helpers of its own, and report the files that use them."""

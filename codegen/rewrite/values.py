@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from codegen.rewrite.vocabulary import DEFAULT, Vocabulary
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -42,12 +44,14 @@ class Settings:
 
     ``helper_package`` is the dotted package the helpers are imported from, as written in the
     rewritten files (``"..."`` means three levels up); one called ``encoder_helpers`` gives all of them itself. ``helper_folder`` is where their copies go in
-    the tree; None when they are already importable. ``passes`` limits the run to some passes.
+    the tree; None when they are already importable. ``passes`` limits the run to some passes,
+    ``vocabulary`` holds the names that tell where to look.
     """
 
     helper_package: str = "..."
     helper_folder: str | None = ""
     passes: tuple[str, ...] = ("extract", "lift", "capture")
+    vocabulary: Vocabulary = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

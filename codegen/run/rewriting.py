@@ -48,12 +48,13 @@ def recall_rewriting(tree: Tree, cache: Cache) -> Rewriting | None:
 
 
 def untouched_models(
-    plan: Plan, texts: Mapping[str, str], models: Iterable[str]
+    tree: Tree, plan: Plan, texts: Mapping[str, str], models: Iterable[str]
 ) -> tuple[str, ...]:
     """The models, and all they build on, that no pass will look at, in order."""
-    from codegen.rewrite.state import has_structure
+    from codegen.rewrite.vocabulary import extended
 
-    touched = {model for model, text in texts.items() if has_structure(text)}
+    vocabulary = extended(tree.config.vocabulary)
+    touched = {model for model, text in texts.items() if vocabulary.may_matter(text)}
     touched |= plan.dependents(touched)
     wanted = plan.closure(models) - touched
     return tuple(model for model in plan.order if model in wanted)
@@ -66,15 +67,17 @@ def run_rewriting(
     of a project as they are without passes."""
     from codegen.rewrite import Settings, rewrite_library
     from codegen.rewrite.helpers import JOINT_MODULE
+    from codegen.rewrite.vocabulary import extended
 
     library = TreeLibrary(tree, texts, plain)
     project = tree.kind == "project"
     if project:
         # Beside each model's files, so that its folder stands alone; or a package of the project's.
-        settings = Settings(tree.config.helpers or f".{JOINT_MODULE}", None)
+        package, target = tree.config.helpers or f".{JOINT_MODULE}", None
     else:
-        folder = PurePosixPath(tree.package_dir, JOINT_MODULE).as_posix()
-        settings = Settings(f"...{JOINT_MODULE}", folder)
+        target = PurePosixPath(tree.package_dir, JOINT_MODULE).as_posix()
+        package = f"...{JOINT_MODULE}"
+    settings = Settings(package, target, vocabulary=extended(tree.config.vocabulary))
     result = rewrite_library(library, settings)
     # A project's definitions stay as they are written; a library's sources are part of the output.
     files = {} if project else dict(result.edits)

@@ -81,7 +81,7 @@ def _examine(
         known = recall_rewriting(tree, cache)
         if known is None and tree.kind != "project":
             # The passes leave most models alone; the other cores need not wait for them.
-            engine.start_ahead(untouched_models(plan, texts, models))
+            engine.start_ahead(untouched_models(tree, plan, texts, models))
         rewriting = known or _abandon_on_failure(engine, again)
         # What was recalled has no texts; they are made when something has to be expanded.
         sources = ReplacedSources(

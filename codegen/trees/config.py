@@ -18,6 +18,11 @@ else:
 
 FORMATTERS = ("black", "ruff", "none")
 _MAX_LINE = 320
+#: What names in ``[tool.codegen.vocabulary]`` stand for: fields of :class:`codegen.rewrite.vocabulary.Vocabulary`.
+ROLES = (
+    *("grids", "lengths", "merge-sizes", "frequencies"),
+    *("merge-fields", "patch-fields", "window-fields", "table-fields"),
+)
 #: Installed modules whose classes are expanded unless the configuration says otherwise.
 DEFAULT_EXPAND = ("transformers.models.*",)
 DEFAULT_KEEP = ("transformers.models.auto.*",)
@@ -32,7 +37,7 @@ class Config:
     installed modules that are expanded or stay imports. ``names`` overrides the spelling of a
     model name inside class names. ``rewrite`` switches the rewrite passes on;
     ``helpers`` is the package that rewritten code imports the runtime helpers from (by default they
-    are written beside the model's files).
+    are written beside the model's files), ``vocabulary`` adds names that the passes look for, by role.
     """
 
     definitions: str = "definitions"
@@ -46,6 +51,7 @@ class Config:
     names: Mapping[str, str] = field(default_factory=dict)
     rewrite: bool = False
     helpers: str = ""
+    vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_config(pyproject: Path) -> Config | None:
@@ -107,6 +113,8 @@ def _checked(key: str, value: Any, path: str) -> Any:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
         expected = "a list of strings"
+    elif key == "vocabulary":
+        return _checked_vocabulary(value, path)
     elif isinstance(default, Mapping):
         if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
             return value
@@ -116,3 +124,19 @@ def _checked(key: str, value: Any, path: str) -> Any:
     else:
         expected = {bool: "true or false", int: "a number", str: "a string"}[type(default)]
     raise fail("config", f"{key} in [tool.codegen] must be {expected}", path)
+
+
+def _checked_vocabulary(value: Any, path: str) -> Mapping[str, tuple[str, ...]]:
+    """Names for the rewrite passes: lists of strings, by the roles that the passes know."""
+    if not isinstance(value, dict):
+        raise fail("config", "vocabulary in [tool.codegen] must be a table of lists", path)
+    for role, names in value.items():
+        if role not in ROLES:
+            close = get_close_matches(role, ROLES, 1)
+            hint = f"did you mean {close[0]}?" if close else f"known roles: {', '.join(ROLES)}"
+            message = f"unknown role {role!r} in [tool.codegen.vocabulary]"
+            raise fail("config", message, path, 0, hint)
+        if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+            message = f"{role} in [tool.codegen.vocabulary] must be a list of names"
+            raise fail("config", message, path)
+    return {role: tuple(names) for role, names in value.items()}

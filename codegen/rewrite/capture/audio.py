@@ -108,7 +108,7 @@ def fixed_split_edits(index: Index, cls: ClassInfo, function: Function) -> Found
 
 def pool_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
     """Average pooling by 2 per audio: pairs by index while tracing or without lengths per audio."""
-    lens = [name for name in parameters(function) if name.endswith("_lens")]
+    lens = index.vocabulary.lengths_of(parameters(function))
     calls = {
         n.func.id
         for n in walk(function)
@@ -125,7 +125,7 @@ def pool_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None
         rows, result = _split_rows(split), _joined(joined)
         if steps is None or not rows or not result or joined is None:
             continue
-        return _pool_branch(cls, function, [split, joined], rows, result, steps, lens[0])
+        return _pool_branch(cls, function, [split, joined], rows, result, steps, lens)
     return None
 
 

@@ -36,7 +36,7 @@ CONVERSIONS = frozenset(("to", "type", "type_as", "float", "half", "bfloat16", "
 
 def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
     """Return the joined blocks at the top of a method that joins them image by image."""
-    if not _worth(function):
+    if not _worth(index, function):
         return None
     if study_passing(index, cls, function, 1) is None:
         return None
@@ -87,9 +87,9 @@ def study_passing(
     return (studied, calls) if all(_is_row_wise(index, cls, name) for name in names) else None
 
 
-def _worth(function: Function) -> bool:
+def _worth(index: Index, function: Function) -> bool:
     """Cheap test: rows and a grid, a loop, rows split by sizes, and no conversion that probes lose."""
-    if not grid_parameters(function)[0] or len(parameters(function)) != 3:
+    if not grid_parameters(index, function)[0] or len(parameters(function)) != 3:
         return False
     nodes = list(walk(function))
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.helpers import CHUNKS, LAW_STRIDES, VALID_INDICES
+from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.vocabulary import LAW_STRIDES
 from codegen.text.lines import LineMap
 
 Found = tuple[list[Edit], tuple[str, ...], str]

@@ -22,7 +22,7 @@ Found = tuple[list[Edit], tuple[str, ...], str]
 
 def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
     """Return the mean of the central rows at the top of a method that down-scales merge blocks."""
-    if not _worth(function, ("split", "chunk")) or "is_tracing" in ast.dump(function):
+    if not _worth(index, function, ("split", "chunk")) or "is_tracing" in ast.dump(function):
         return None
     glance = study(index, cls, cls, function, 1)
     if glance is None or match_unshuffle(glance) is None:
@@ -53,7 +53,7 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
 
 def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
     """Wrap the loop that interpolates a table per image into the branch that is not traced."""
-    if not _worth(function, ("append",)) or "is_tracing" in ast.dump(function):
+    if not _worth(index, function, ("append",)) or "is_tracing" in ast.dump(function):
         return None
     # The table is often built by a class of another family of models.
     index.open_ancestors(cls)
@@ -99,9 +99,9 @@ def _wrapped(cls: ClassInfo, body: list[ast.stmt], lines: list[str]) -> list[Edi
     return [Edit(start, end, new + old)]
 
 
-def _worth(function: Function, words: tuple[str, ...]) -> bool:
+def _worth(index: Index, function: Function, words: tuple[str, ...]) -> bool:
     """Cheap test: the method has a grid, a loop and one of the given attribute names."""
-    if not grid_parameters(function)[0]:
+    if not grid_parameters(index, function)[0]:
         return False
     nodes = list(walk(function))
     return any(isinstance(n, ast.For) for n in nodes) and any(

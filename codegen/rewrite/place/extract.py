@@ -113,7 +113,7 @@ class Planner:
         return self._plans[id(function)]
 
     def _make(self, cls: ClassInfo, function: Function) -> MethodPlan | None:
-        if not worth_a_look(cls.module, function):
+        if not worth_a_look(self.index, cls.module, function):
             return None
         glance = study(self.index, cls, cls, function, 1)
         if glance is None or not self._matches(cls, glance):

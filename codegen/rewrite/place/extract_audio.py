@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from codegen.rewrite.emit.edits import Edit, block
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
-from codegen.rewrite.library import ClassInfo, Function, parameters
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import iter_statements
 from codegen.rewrite.recognise.audio import (
@@ -49,7 +49,7 @@ def extract_audio(state: RewriteState) -> set[ast.stmt]:
     for info in state.candidates():
         for cls in state.classes(info):
             function = cls.methods.get("forward")
-            if function is None or not _worth(function):
+            if function is None or not _worth(state.index, function):
                 continue
             studied = study_lengths(state.index, cls, function)
             if studied is not None:
@@ -57,10 +57,11 @@ def extract_audio(state: RewriteState) -> set[ast.stmt]:
     return gone
 
 
-def _worth(function: Function) -> bool:
+def _worth(index: Index, function: Function) -> bool:
     attributes = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
     return (
-        any(n.endswith("_lens") for n in parameters(function)) and {"split", "tolist"} <= attributes
+        bool(index.vocabulary.lengths_of(parameters(function)))
+        and {"split", "tolist"} <= attributes
     )
 
 

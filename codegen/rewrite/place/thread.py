@@ -22,9 +22,8 @@ from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.generation import Generation
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vocabulary import FEATURES_METHODS
 from codegen.text.lines import LineMap
-
-_FEATURES = re.compile(r"get_(image|video|audio)_features")
 
 
 def thread_keywords(state: RewriteState) -> None:
@@ -44,10 +43,10 @@ def thread_keywords(state: RewriteState) -> None:
 def _thread(state: RewriteState, cls: ClassInfo, function: Function) -> bool:
     """Edit one method; True if it hands keywords to encoders or features methods."""
     info, text = cls.module, cls.module.text
-    match = _FEATURES.fullmatch(function.name)
-    if match is not None and is_packed(function):
-        edits = features_edits(text, function, match[1])
-        helper, reason = "encoder_inputs", f"keywords with the prefix {match[1]}_ reach the encoder"
+    modality = FEATURES_METHODS.get(function.name, "")
+    if modality and is_packed(function):
+        edits = features_edits(text, function, modality)
+        helper, reason = "encoder_inputs", f"keywords with the prefix {modality}_ reach the encoder"
     elif function.name == "forward" and "_features(" in info.segment(function):
         edits = forward_edits(state, cls, function)
         helper, reason = "split_precomputed", "prefixed keywords reach the features methods"
@@ -119,7 +118,7 @@ def features_calls(state: RewriteState, cls: ClassInfo, function: Function) -> l
     """Calls of own features methods that take packed inputs."""
     found = []
     for call in walk(function):
-        if isinstance(call, ast.Call) and _FEATURES.fullmatch(self_attribute(call.func)):
+        if isinstance(call, ast.Call) and self_attribute(call.func) in FEATURES_METHODS:
             owners = state.index.mro(cls)
             methods = [owner.methods.get(self_attribute(call.func)) for owner in owners]
             if any(method is not None and is_packed(method) for method in methods):

@@ -9,8 +9,9 @@ import numpy as np
 
 from codegen.rewrite.library import ClassInfo, parameters
 from codegen.rewrite.probe.machine import Machine
-from codegen.rewrite.probe.trace import Bound, Config, Embedding, config_scalar
+from codegen.rewrite.probe.trace import Bound, Config, Embedding
 from codegen.rewrite.probe.values import LATE, InvFreq, Module, Unsupported
+from codegen.rewrite.vocabulary import field_value
 
 
 class Attributes(Machine):
@@ -20,9 +21,10 @@ class Attributes(Machine):
         text = f"{base.text}.{name}"
         if name.endswith("_config"):
             return Config(text)
-        value = config_scalar(name, self.variant)
-        if isinstance(value, int):
-            self.trace.scalars[text] = value
+        value = field_value(self.index.vocabulary, name, self.variant)
+        if value is None:
+            return LATE
+        self.trace.scalars[text] = value
         return value
 
     def _module_attribute(self, base: Module, name: str) -> Any:
@@ -30,7 +32,7 @@ class Attributes(Machine):
         text = f"{base.text}.{name}"
         if name == "config":
             return Config(text)
-        if name == "inv_freq":
+        if self.index.vocabulary.is_frequencies(name):
             return InvFreq()
         if base.cls is None:
             return Bound(base, name)

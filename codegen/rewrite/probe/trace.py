@@ -12,12 +12,11 @@ import numpy as np
 
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.probe.values import LATE
 
 
 @dataclass(frozen=True)
 class Config:
-    """A configuration object; its scalars come from :func:`config_scalar`."""
+    """A configuration object; its scalars come from the vocabulary."""
 
     text: str = "config"
 
@@ -74,28 +73,6 @@ class Trace:
     reasons: dict[int, str] = field(default_factory=dict)
     embeddings: dict[str, Embedding] = field(default_factory=dict)
     result: Any = None
-
-
-def config_scalar(name: str, variant: int) -> Any:
-    """A plausible small value of a configuration field; ``variant`` chooses among two sets."""
-    merge, patch, side = ((2, 4, 6), (3, 2, 5))[variant]
-    if "merge" in name:
-        return 2 if "temporal" in name else merge
-    if name.endswith("patch_size"):
-        return 2 if "temporal" in name else patch
-    if name == "n_window_infer":
-        return (12, 360)[variant]
-    if name == "n_window":
-        return (3, 60)[variant]
-    if "window" in name:
-        return merge * patch * (4, 3)[variant]
-    if "num_position" in name:
-        return side * side
-    if name == "image_size":
-        return side * patch
-    return {"hidden_size": 16, "embed_dim": 16, "num_heads": 2, "num_attention_heads": 2}.get(
-        name, LATE
-    )
 
 
 @lru_cache(maxsize=8192)

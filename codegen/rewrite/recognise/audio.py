@@ -86,7 +86,7 @@ def find(study: Study, test: Test, law: str = "", *, late: bool = False) -> Foun
 
 def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStudy | None:
     """Run a method on length probes; None unless it computes chunk lengths from a window scalar."""
-    lens = next(name for name in parameters(function) if name.endswith("_lens"))
+    lens = index.vocabulary.lengths_of(parameters(function))
     traces: list[Trace] = []
     hidden = []
     for variant, lengths in enumerate(LENGTHS):

@@ -28,7 +28,7 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
     if "for " not in segment or _HOST_CODE.search(cls.name):
         return
     early: list[ast.stmt] = []
-    if worth_a_look(info, function):
+    if worth_a_look(state.index, info, function):
         glance = study(state.index, cls, cls, function, 1)
         numbered = iter_statements(function)
         early = [n for i, n in numbered if glance is not None and understood(glance, i)]

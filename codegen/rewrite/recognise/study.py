@@ -51,17 +51,15 @@ class Study:
     hidden: tuple[dict[str, np.ndarray], ...]
 
 
-def grid_parameters(function: Function) -> tuple[str, str]:
+def grid_parameters(index: Index, function: Function) -> tuple[str, str]:
     """Names of the parameters that hold the grid and merge sizes per entry (empty where absent)."""
     names = parameters(function)[1:]
-    grid = next((n for n in names if n.endswith(("grid_thw", "grids_thw")) or n == "grid"), "")
-    merges = next((n for n in names if n.endswith("merge_sizes")), "")
-    return grid, merges
+    return index.vocabulary.grid_of(names), index.vocabulary.merges_of(names)
 
 
-def worth_a_look(info: ModuleInfo, function: Function) -> bool:
+def worth_a_look(index: Index, info: ModuleInfo, function: Function) -> bool:
     """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
-    if not grid_parameters(function)[0]:
+    if not grid_parameters(index, function)[0]:
         return "self.inv_freq)" in info.segment(function) and len(parameters(function)) == 3
     names = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
     return bool(
@@ -83,7 +81,7 @@ def study(
     One probe is enough to see that nothing is recognised, which is so for most methods. A list
     ``passed`` lets rows pass through modules of unknown classes; it receives their calls per probe.
     """
-    grid, merges = grid_parameters(function)
+    grid, merges = grid_parameters(index, function)
     if not grid:
         return _study_sides(index, cls, owner, function)
     traces, hidden = [], []

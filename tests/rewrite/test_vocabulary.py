@@ -1,0 +1,101 @@
+"""Names: aliases of torch, what a project adds, and the cheap test that comes first."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import fields
+
+import pytest
+
+from codegen.rewrite import Settings, rewrite_library
+from codegen.rewrite.aliases import resolve_aliases, spelled, torch_aliases
+from codegen.rewrite.vocabulary import DEFAULT, Vocabulary, extended, field_value
+from codegen.trees.config import ROLES
+from tests.rewrite.test_rules import GOLDEN, MARKER, DictLibrary
+
+ALIASES = {
+    "import torch as th\nx = th.arange(2)": "x = torch.arange(2)",
+    "import torch.nn.functional as nnf\nx = nnf.pad(y)": "x = F.pad(y)",
+    "import torch.nn as layers\nx = layers.Linear(2, 3)": "x = nn.Linear(2, 3)",
+    "from torch.nn import functional as ops\nx = ops.gelu(y)": "x = F.gelu(y)",
+    "from torch import cat as join, arange\nx = join([arange(2)])": "x = torch.cat([torch.arange(2)])",
+    "from torch.nn.functional import pad\nx = pad(y)": "x = F.pad(y)",
+    "if True:\n    import torch as th\nx = th.cat(y)": "x = torch.cat(y)",
+    "def f():\n    import torch as th\n    return th.cat(y)\nx = 0": "x = 0",
+    # Names that mean something of a function's own stay what they are there.
+    "import torch as th\nx = lambda th: th.cat": "x = lambda th: th.cat",
+    "from numpy import arange\nx = arange(2)": "x = arange(2)",
+}
+
+
+@pytest.mark.parametrize("source", ALIASES)
+def test_aliases_are_resolved(source: str) -> None:
+    tree = ast.parse(source)
+    resolve_aliases(tree, torch_aliases(tree))
+    assert ast.unparse(tree.body[-1]) == ALIASES[source]
+
+
+def test_a_shadowed_alias_is_kept_in_its_function_only() -> None:
+    tree = ast.parse(
+        "import torch as th\ndef f(th):\n    return th.cat\ndef g():\n    return th.cat"
+    )
+    resolve_aliases(tree, torch_aliases(tree))
+    assert ast.unparse(tree.body[1]).endswith("return th.cat")
+    assert ast.unparse(tree.body[2]).endswith("return torch.cat")
+
+
+@pytest.mark.parametrize(
+    ("imports", "name", "written"),
+    [
+        ("import torch", "torch.Tensor", "torch.Tensor"),
+        ("import torch as th", "torch.nn.functional.pad", "th.nn.functional.pad"),
+        ("from torch import nn", "torch.nn.functional.pad", "nn.functional.pad"),
+        ("from torch import Tensor, nn", "torch.Tensor", "Tensor"),
+        ("from torch import arange as count", "torch.arange", "count"),
+        ("from torch import nn", "torch.Tensor", ""),
+        ("import numpy", "torch.Tensor", ""),
+    ],
+)
+def test_spelling_of_what_is_written_anew(imports: str, name: str, written: str) -> None:
+    assert spelled(torch_aliases(ast.parse(imports)), name) == written
+
+
+def test_roles_of_the_configuration_are_fields_of_the_vocabulary() -> None:
+    assert {role.replace("-", "_") for role in ROLES} == {f.name for f in fields(Vocabulary)}
+
+
+def test_names_of_a_project_are_added() -> None:
+    vocabulary = extended({"grids": ("layout",), "merge-fields": ("downsample",)})
+    assert vocabulary.grid_of(["hidden", "image_layout"]) == "image_layout"
+    assert vocabulary.grid_of(["hidden", "image_grid_thw"]) == "image_grid_thw"
+    assert DEFAULT.grid_of(["hidden", "image_layout"]) == ""
+    assert vocabulary.may_matter("layout") and not DEFAULT.may_matter("layout")
+    assert field_value(vocabulary, "downsample", 1) == 3
+    assert field_value(DEFAULT, "downsample", 1) is None
+
+
+FILTERED = {
+    "def f(self, grid_thw)": True,
+    "from torch import outer\nouter(x, self.inv_freq)": True,
+    "th.outer(x, self.inv_freq.to(x))": True,
+    "outer(x, self.inverse)": False,
+    "x.split(torch.diff(c).tolist()) zip(": True,
+    "x.split((c[1:] - c[:-1]).tolist()) zip(": True,
+    "x.split(sizes.tolist()) zip(": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize("text", FILTERED)
+def test_the_cheap_test_looks_at_words(text: str) -> None:
+    assert DEFAULT.may_matter(text) == FILTERED[text]
+
+
+def test_a_grid_of_another_name_is_found_with_the_vocabulary_of_the_project() -> None:
+    before = (GOLDEN / "extract/position_ids_by_loop.txt").read_text().partition(MARKER)[0]
+    text = before.replace("grid_thw", "layout").replace("merge_size", "downsample")
+    library = DictLibrary({"models/tiny/modeling_tiny.py": text})
+    assert rewrite_library(library).edits == {}
+    vocabulary = extended({"grids": ["layout"], "merge-fields": ["downsample"]})
+    (changed,) = rewrite_library(library, Settings(vocabulary=vocabulary)).edits.values()
+    assert "get_rotary_pos_ids(layout, self.unit)" in changed
