@@ -17,6 +17,8 @@ else:
     import tomli as tomllib
 
 FORMATTERS = ("black", "ruff", "none")
+#: How assignments behind ``super().__init__`` are read: as a replacement, or as Python does.
+SUPER_CALLS = ("convention", "python")
 _MAX_LINE = 320
 #: What names in ``[tool.codegen.vocabulary]`` stand for: fields of :class:`codegen.rewrite.vocabulary.Vocabulary`.
 ROLES = (
@@ -35,7 +37,8 @@ class Config:
     ``definitions`` and ``output`` are folders relative to the project; ``include`` and
     ``exclude`` select definitions by model name. ``expand`` and ``keep_imports`` are patterns of
     installed modules that are expanded or stay imports. ``names`` overrides the spelling of a
-    model name inside class names. ``rewrite`` switches the rewrite passes on;
+    model name inside class names. ``rewrite`` switches the rewrite passes on,
+    ``super_calls`` is ``python`` where no assignment may take the place of a parent's;
     ``helpers`` is the package that rewritten code imports the runtime helpers from (by default they
     are written beside the model's files), ``vocabulary`` adds names that the passes look for, by role.
     """
@@ -52,6 +55,7 @@ class Config:
     rewrite: bool = False
     helpers: str = ""
     vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    super_calls: str = "convention"
 
 
 def read_config(pyproject: Path) -> Config | None:
@@ -89,6 +93,14 @@ def read_config(pyproject: Path) -> Config | None:
             str(pyproject),
             0,
             f"use one of {', '.join(FORMATTERS)}",
+        )
+    if config.super_calls not in SUPER_CALLS:
+        raise fail(
+            "config",
+            f"unknown value {config.super_calls!r} of super-calls in [tool.codegen]",
+            str(pyproject),
+            0,
+            f"use one of {', '.join(SUPER_CALLS)}",
         )
     return config
 

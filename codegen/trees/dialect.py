@@ -82,6 +82,10 @@ class Dialect:
     torchvision file, as a ``dependency`` like classes of its own, or ``imported``.
     ``specialised_base_replaces``: an added base whose name ends with the parent's base takes its
     place (``OmniModalProcessorMixin`` for ``ProcessorMixin``; together they have no valid MRO).
+    ``python_meaning``: a generated class behaves as its definition does under plain inheritance; so
+    in projects. A library has its committed bytes as the reference, quirks included.
+    ``replaces_assignments``: with the meaning of Python, an assignment behind ``super().__init__``
+    takes the place of the parent's where that is sound (``super-calls`` of a project).
     """
 
     suffix_types: Mapping[str, str] = field(default_factory=lambda: _SUFFIX_TYPES)
@@ -101,6 +105,8 @@ class Dialect:
     keeps_getattr: bool = True
     pil_kwargs: str = "copied"
     specialised_base_replaces: bool = True
+    python_meaning: bool = False
+    replaces_assignments: bool = True
 
     def file_type(self, class_name: str, model_cased: str) -> str:
         """The generated file that a class belongs to: the longest suffix that fits decides."""

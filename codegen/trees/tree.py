@@ -13,7 +13,7 @@ from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.output.formatting import FormatSettings, transformers_settings
 from codegen.trees.config import Config, read_config
 from codegen.trees.conventions import Convention, ProjectConvention, TransformersConvention
-from codegen.trees.dialect import dialect_of
+from codegen.trees.dialect import Dialect, dialect_of
 
 _MODEL = re.compile(r"modular_(.*)\.py$")
 _VERSION = re.compile(r"^__version__\s*=\s*[\"'](\d+)\.(\d+)\.?(\d*)", re.MULTILINE)
@@ -185,7 +185,10 @@ def _open_project(root: Path, output: Path, config: Config) -> Tree:
             definitions.append(DefinitionFile(match.group(1), relative, target))
     package = config.output.replace("/", ".")
     settings = FormatSettings(config.formatter, config.line_length, root=str(root))
-    convention = ProjectConvention(package, config.expand, config.keep_imports)
+    dialect = Dialect(
+        python_meaning=True, replaces_assignments=config.super_calls == "convention"
+    )
+    convention = ProjectConvention(package, config.expand, config.keep_imports, dialect)
     return Tree(root, "project", output, convention, settings, _unique(definitions), config)
 
 

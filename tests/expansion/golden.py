@@ -12,10 +12,12 @@ A case begins with ``# key: value`` lines and free comments, then has sections::
     === output modeling_beta.py
     ...
 
-Keys: ``dialect`` (release of the tree, required), ``names`` (entries of the table of model names),
+Keys: ``dialect`` (release of the tree), or ``project`` (a repository with ``[tool.codegen]``; the
+value is put into the table, ``yes`` adds nothing), ``names`` (entries of the table of model names),
 ``exact`` (``yes`` compares outputs with the blank lines in front, ``banner`` with the banner too).
 ``modeling_orion.py`` stands for ``models/orion/modeling_orion.py``; a name with a slash is a path
-below the package. ``output`` sections hold every generated file; ``warnings`` what each warning
+below the package. In a project the definitions are below ``definitions/``, everything else without
+a slash stands by hand below ``generated/``. ``output`` sections hold every generated file; ``warnings`` what each warning
 must contain, one per line (without the section warnings are not compared); ``error`` the code and
 place of every problem (``missing-class modular_beta.py:4``). A section ends with exactly one line
 break, whatever blank lines separate it from the next one.
@@ -34,7 +36,7 @@ from codegen.trees.tree import Tree, open_tree
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "expansion"
 _SECTION = re.compile(r"^=== (.+)\n", re.MULTILINE)
-_KEY = re.compile(r"^# (dialect|names|exact): (.*)$", re.MULTILINE)
+_KEY = re.compile(r"^# (dialect|project|names|exact): (.*)$", re.MULTILINE)
 _RESULTS = ("output ", "warnings", "error")
 _BANNER_LINES = 6
 
@@ -73,14 +75,16 @@ def load_case(path: Path) -> Case:
         assert name not in sections, f"{path}: section {name!r} stands twice"
         sections[name] = text.rstrip("\n") + "\n" if text.strip("\n") else ""
     settings = dict(_KEY.findall(head))
-    assert "dialect" in settings, f"{path}: no '# dialect:' line"
+    assert {"dialect", "project"} & settings.keys(), f"{path}: no '# dialect:' or '# project:' line"
     expected = {name: text for name, text in sections.items() if name.startswith(_RESULTS)}
     inputs = {name: text for name, text in sections.items() if name not in expected}
     return Case(path, head, settings, inputs, expected)
 
 
 def build_tree(case: Case, root: Path) -> Tree:
-    """Write the inputs of a case as a small transformers package below ``root``."""
+    """Write the inputs of a case as a small package or project below ``root``."""
+    if "project" in case.settings:
+        return _build_project(case, root)
     package = root / "transformers"
     (package / "models" / "auto").mkdir(parents=True)
     version = case.settings["dialect"]
@@ -92,6 +96,19 @@ def build_tree(case: Case, root: Path) -> Tree:
     mapping.write_text(f"from collections import OrderedDict\n\n{table}", encoding="utf-8")
     for name, text in case.inputs.items():
         place = package / _place(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text, encoding="utf-8")
+    return open_tree(root, None)
+
+
+def _build_project(case: Case, root: Path) -> Tree:
+    table = case.settings["project"]
+    settings = "" if table == "yes" else f"{table}\n"
+    (root / "pyproject.toml").write_text(f"[tool.codegen]\n{settings}", encoding="utf-8")
+    for name, text in case.inputs.items():
+        inside = _place(name).relative_to("models") if "/" not in name else None
+        folder = "definitions" if name.startswith("modular_") else "generated"
+        place = root / (PurePosixPath(folder, inside) if inside else name)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
     return open_tree(root, None)
@@ -141,5 +158,6 @@ def _shown(case: Case, text: str) -> str:
     exact = case.settings.get("exact", "")
     if exact == "banner":
         return text
-    body = "".join(text.splitlines(keepends=True)[_BANNER_LINES:])
+    lines = 2 if "project" in case.settings else _BANNER_LINES
+    body = "".join(text.splitlines(keepends=True)[lines:])
     return body if exact else body.lstrip("\n")
