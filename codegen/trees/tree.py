@@ -185,9 +185,7 @@ def _open_project(root: Path, output: Path, config: Config) -> Tree:
             definitions.append(DefinitionFile(match.group(1), relative, target))
     package = config.output.replace("/", ".")
     settings = FormatSettings(config.formatter, config.line_length, root=str(root))
-    dialect = Dialect(
-        python_meaning=True, replaces_assignments=config.super_calls == "convention"
-    )
+    dialect = Dialect(python_meaning=True, replaces_assignments=config.super_calls == "convention")
     convention = ProjectConvention(package, config.expand, config.keep_imports, dialect)
     return Tree(root, "project", output, convention, settings, _unique(definitions), config)
 

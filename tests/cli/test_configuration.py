@@ -27,6 +27,7 @@ BAD = {
     "empty_name": f'{PROJECT}[tool.codegen.vocabulary]\ngrids = [""]\n',
     "string_for_a_vocabulary": f'{PROJECT}vocabulary = "layout"\n',
     "unknown_formatter": PROJECT.replace('"none"', '"yapf"'),
+    "unknown_super_calls": f'{PROJECT}super-calls = "mine"\n',
     "broken_toml": PROJECT.replace('output = "generated"', "output ="),
     "tool_is_no_table": "tool = 1\n",
     "codegen_is_no_table": "[tool]\ncodegen = true\n",

@@ -19,13 +19,19 @@ value is put into the table, ``yes`` adds nothing), ``names`` (entries of the ta
 below the package. In a project the definitions are below ``definitions/``, everything else without
 a slash stands by hand below ``generated/``. ``output`` sections hold every generated file; ``warnings`` what each warning
 must contain, one per line (without the section warnings are not compared); ``error`` the code and
-place of every problem (``missing-class modular_beta.py:4``). A section ends with exactly one line
+place of every problem (``missing-class modular_beta.py:4``). In a project, the expressions of a
+``probe`` section are evaluated on the generated modules and on the definitions, which plain Python
+runs, and have to be equal; ``m`` is the module, and what stands behind ``# not`` is what Python alone
+says where the convention decides otherwise. A section ends with exactly one line
 break, whatever blank lines separate it from the next one.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -37,6 +43,8 @@ from codegen.trees.tree import Tree, open_tree
 GOLDEN = Path(__file__).parent.parent / "golden" / "expansion"
 _SECTION = re.compile(r"^=== (.+)\n", re.MULTILINE)
 _KEY = re.compile(r"^# (dialect|project|names|exact): (.*)$", re.MULTILINE)
+#: Expressions that the generated module and the definition itself answer alike, one per line.
+_PROBE = "probe"
 _RESULTS = ("output ", "warnings", "error")
 _BANNER_LINES = 6
 
@@ -94,18 +102,72 @@ def build_tree(case: Case, root: Path) -> Tree:
     table = f"CONFIG_MAPPING_NAMES = OrderedDict([\n{listed}])\n"
     mapping = package / "models" / "auto" / "configuration_auto.py"
     mapping.write_text(f"from collections import OrderedDict\n\n{table}", encoding="utf-8")
-    for name, text in case.inputs.items():
+    for name, text in _sources(case).items():
         place = package / _place(name)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
     return open_tree(root, None)
 
 
+def _sources(case: Case) -> dict[str, str]:
+    return {name: text for name, text in case.inputs.items() if name != _PROBE}
+
+
+def probe_case(case: Case, root: Path) -> list[tuple[str, str, str]]:
+    """Every probe of a project with what its generated module and plain Python answer."""
+    kinds = {"written": case.expected, "plainly": {}}
+    for folder, outputs in kinds.items():
+        texts = dict(_sources(case))
+        texts |= {name.removeprefix("output "): text for name, text in outputs.items()}
+        for name, text in texts.items():
+            if name == "warnings":
+                continue
+            place = root / folder / _place(name).relative_to("models")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+            if name.startswith("modular_") and not outputs:
+                alias = (
+                    f"import sys\nfrom . import {place.stem} as own\nsys.modules[__name__] = own\n"
+                )
+                for kind in FILE_TYPES:
+                    place.with_name(f"{place.name.replace('modular', kind)}").write_text(alias)
+    probes = [line for line in case.inputs.get(_PROBE, "").splitlines() if line]
+    model = next(name for name in case.inputs if name.startswith("modular_"))[8:-3]
+    got, want = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", _PROBING, f"{folder}.{model}.{kind}_{model}"],
+                input=json.dumps(probes),
+                cwd=root,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for folder, kind in (("written", "modeling"), ("plainly", "modular"))
+    )
+    return [(line, got[index], want[index]) for index, line in enumerate(probes)]
+
+
+_PROBING = """
+import importlib, inspect, json, sys, typing
+sys.path.insert(0, "")
+m = importlib.import_module(sys.argv[1])
+answers = []
+for probe in json.load(sys.stdin):
+    try:
+        answers.append(repr(eval(probe.partition("# not")[0])))
+    except Exception as error:
+        answers.append(f"{type(error).__name__}: {error}")
+print(json.dumps(answers).replace("written.", "").replace("plainly.", ""))
+"""
+
+
 def _build_project(case: Case, root: Path) -> Tree:
     table = case.settings["project"]
     settings = "" if table == "yes" else f"{table}\n"
     (root / "pyproject.toml").write_text(f"[tool.codegen]\n{settings}", encoding="utf-8")
-    for name, text in case.inputs.items():
+    for name, text in _sources(case).items():
         inside = _place(name).relative_to("models") if "/" not in name else None
         folder = "definitions" if name.startswith("modular_") else "generated"
         place = root / (PurePosixPath(folder, inside) if inside else name)
