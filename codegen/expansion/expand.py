@@ -176,7 +176,7 @@ class _Expander:
         }
         for scope in self.scopes.values():
             if scope.file_type == kind:
-                found |= scope.neighbours
+                found |= scope.neighbours.keys()
         return found
 
     def _create_import(self, name: str, kind: str) -> None:

@@ -21,6 +21,8 @@ from codegen.trees.names import common_suffix
 _ATTRIBUTE_DELETION = re.compile(r"^\s*[\w.]+\s*=\s*AttributeError\s*\(")
 #: The decorator that stands for "none".
 MARKER = "no_inherit_decorator"
+#: The decorator that may join the parent's instead of replacing them.
+_DEPRECATION = "deprecate_kwarg"
 _FOREIGN = "change the parent's file, or write the class without that parent"
 
 
@@ -77,6 +79,40 @@ def choose_decorators(
             raise _marker_beside_others(place.path, place.line)
         return "", after
     return (child.decorators, after) if child.decorators else inherited
+
+
+def _method_decorators(
+    own: Function, inherited: Function, dialect: Dialect, place: Place
+) -> tuple[str, str]:
+    """The same for an overriding method, whose deprecations may join what it inherits."""
+    names = own.decorator_names
+    joins = dialect.deprecations_join and names and all(map(_is_deprecation, names))
+    if not (joins and inherited.decorators):
+        return choose_decorators(own, inherited, dialect.decorator_marker, place)
+    # @can_return_tuple          the parent's; its own deprecations are replaced
+    # @deprecate_kwarg("cache")  the method's
+    others = [
+        text
+        for name, text in zip(inherited.decorator_names, _decorators_apart(inherited))
+        if not _is_deprecation(name)
+    ]
+    return "".join(others) + own.decorators, inherited.after_decorators
+
+
+def _is_deprecation(decorator: str) -> bool:
+    """Whether the source of a decorator is ``deprecate_kwarg(...)``, however it is imported."""
+    return decorator.partition("(")[0].rpartition(".")[2] == _DEPRECATION
+
+
+def _decorators_apart(method: Function) -> list[str]:
+    """The source of each decorator, with the comments in front of it."""
+    text = f"if True:\n{method.decorators}{method.indent}def method(): pass\n"
+    block = ast.parse(text).body[0]
+    assert isinstance(block, ast.If) and isinstance(block.body[0], ast.FunctionDef)
+    # Behind the end of the one before, which is where its own comments begin.
+    ends = [1, *(item.end_lineno or item.lineno for item in block.body[0].decorator_list)]
+    lines = split_lines(text)
+    return ["".join(lines[start:end]) for start, end in zip(ends, ends[1:])]
 
 
 def without_marker(text: str, path: str, offset: int) -> str:
@@ -203,7 +239,7 @@ def _merge_methods(
         if key not in own:
             result.append(f"{method.lead}{method.source}\n")
         elif not is_deletion(own[key]):
-            result.append(merger.text(_override(own[key], method, marker, place), own[key].name))
+            result.append(merger.text(_override(own[key], method, dialect, place), own[key].name))
     for key, method in own.items():
         if key not in inherited:
             decorators, after = choose_decorators(method, None, marker, place)
@@ -213,9 +249,9 @@ def _merge_methods(
     return [merger.nested(text, names) for text in result]
 
 
-def _override(own: Function, inherited: Function, marker: bool, place: Place) -> Function:
+def _override(own: Function, inherited: Function, dialect: Dialect, place: Place) -> Function:
     """Combine an overriding method with the signature parts it inherits (body still its own)."""
-    decorators, after = choose_decorators(own, inherited, marker, place)
+    decorators, after = _method_decorators(own, inherited, dialect, place)
     parameters = own.parameters
     if parameters.catch_all and parameters.catch_all.name == "super_kwargs":
         merged = {item.name: item for item in inherited.parameters.positional}

@@ -48,7 +48,7 @@ class Symbol:
 class ParsedModule:
     """A source file with its tables; independent of who uses it.
 
-    ``neighbours`` are names imported from another generated file of the same model.
+    ``neighbours`` are names imported from another generated file of the same model, with its kind.
     ``frozen`` are the ranges that renaming must not touch, ``copied_comments`` the comments that a
     copy drops. ``riders`` are the statements that travel with a variable.
     """
@@ -60,7 +60,7 @@ class ParsedModule:
     riders: tuple[Symbol, ...]
     imports: tuple[PoolEntry, ...]
     relative_imports: tuple[ImportStatement, ...]
-    neighbours: frozenset[str]
+    neighbours: Mapping[str, str]
     frozen: tuple[Region, ...]
     copied_comments: tuple[Region, ...]
     _uses: dict[Symbol, frozenset[str]] = field(default_factory=dict, compare=False, repr=False)

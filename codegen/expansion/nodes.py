@@ -79,7 +79,7 @@ class Scope:
 
     nodes: dict[str, Node]
     positions: dict[str, int]
-    neighbours: frozenset[str] = frozenset()
+    neighbours: dict[str, str] = field(default_factory=dict)
     file_type: str | None = None
     extra_names: frozenset[str] = frozenset()
     riders: dict[str, list[str]] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from codegen.text.imports import (
 from codegen.text.lexer import Lexed, Region, lex, merged_regions
 from codegen.text.lines import LineMap
 from codegen.text.statements import Statement, first_line, split_block
-from codegen.trees.names import FILE_TYPES
+from codegen.trees.names import FILE_TYPES, module_file_type
 
 _ABSOLUTE_IMPORT = re.compile(
     r"^[ \t]*from[ \t]+(?!\.)[\w.]+[ \t]+import(?:[ \t]*\([^)]*\)|(?:[^\n\\]|\\\n)*)", re.MULTILINE
@@ -79,7 +79,7 @@ def parse_module(
         tuple(collector.riders),
         tuple(collector.imports),
         relative,
-        frozenset(_neighbours(relative)),
+        dict(_neighbours(relative)),
         merged_regions(
             lexed.fstring_literals,
             (match.span() for match in _ABSOLUTE_IMPORT.finditer(lexed.code)),
@@ -256,12 +256,13 @@ def _relative_imports(
                 )
 
 
-def _neighbours(relative: Sequence[ImportStatement]) -> Iterator[str]:
-    """Names imported from another file of the same model."""
+def _neighbours(relative: Sequence[ImportStatement]) -> Iterator[tuple[str, str]]:
+    """Names imported from another file of the same model, and the kind of that file."""
     for statement in relative:
         module = statement.module or ""
         if module.startswith(".") and module[1:].startswith(FILE_TYPES):
-            yield from (name.bound for name in statement.names)
+            kind = module_file_type(module)
+            yield from ((name.bound, kind or "") for name in statement.names)
 
 
 def _protected_regions(text: str, lexed: Lexed, protected: frozenset[str]) -> Iterator[Region]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from codegen.expansion.model import Definition, ParsedModule
 from codegen.expansion.nodes import Node, Scope, render_slice
 from codegen.expansion.rename import Spelling
+from codegen.trees.names import module_file_type
 
 #: In a clash between a parent's and the definition's variable the latter wins for these names.
 _DEFINITION_WINS = ("_CHECKPOINT", "_EXPECTED", "_FOR_DOC", "_HIDDEN_STATES_START_POSITION")
@@ -29,7 +30,7 @@ def parent_scope(
     """A parent's renamed names, overlaid with those of the definition."""
     nodes, riders = _nodes(parent, spelling, definition.model)
     positions = {name: node.symbol.position for name, node in nodes.items()}
-    neighbours = frozenset(map(spelling.name, parent.neighbours))
+    neighbours = {spelling.name(name): kind for name, kind in parent.neighbours.items()}
     for name, node in own.nodes.items():
         if node.symbol.owner:
             nodes.setdefault(name, node)
@@ -87,10 +88,15 @@ def redirect_imported(
 def _redirect(name: str, node: Node, home: Scope, parents: Mapping[str, Scope]) -> None:
     """Let ``name`` and all it reaches denote the nodes of its home in every other parent."""
     closure = home.closure(name)
+    kind = module_file_type(node.module.source.module)
     for scope in parents.values():
         if scope is home:
             continue
         scope.nodes[name] = node
+        # from .image_processing_beta import N: a file that need not exist, or not define N, where
+        # the definition takes N from the video processor. From there it is copied, like any other.
+        if scope.neighbours.get(name, kind) != kind:
+            del scope.neighbours[name]
         if closure:
             scope.redirected[name] = closure
             scope.nodes.update({used: home.nodes[used] for used in closure if used in home.nodes})

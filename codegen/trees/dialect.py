@@ -82,6 +82,8 @@ class Dialect:
     torchvision file, as a ``dependency`` like classes of its own, or ``imported``.
     ``specialised_base_replaces``: an added base whose name ends with the parent's base takes its
     place (``OmniModalProcessorMixin`` for ``ProcessorMixin``; together they have no valid MRO).
+    ``deprecations_join``: an overriding method whose decorators are all ``deprecate_kwarg`` keeps
+    the parent's other decorators in front of them; any other decorator replaces the parent's.
     ``python_meaning``: a generated class behaves as its definition does under plain inheritance; so
     in projects. A library has its committed bytes as the reference, quirks included.
     ``replaces_assignments``: with the meaning of Python, an assignment behind ``super().__init__``
@@ -105,6 +107,7 @@ class Dialect:
     keeps_getattr: bool = True
     pil_kwargs: str = "copied"
     specialised_base_replaces: bool = True
+    deprecations_join: bool = True
     python_meaning: bool = False
     replaces_assignments: bool = True
 
@@ -176,4 +179,5 @@ def dialect_of(version: tuple[int, ...]) -> Dialect:
         keeps_getattr=version >= (5, 23),
         pil_kwargs=pil_kwargs,
         specialised_base_replaces=version >= (5, 23),
+        deprecations_join=version >= (5, 24),
     )
