@@ -30,6 +30,7 @@ examples:
   python -m codegen verify qwen2_vl           rewritten encoder against the original
   python -m codegen list                      models, parents, files, state
   python -m codegen sync --root ~/transformers --output /tmp/out
+  python -m codegen init --model pebble_vl    begin in a repository of one's own
 """
 
 
@@ -67,7 +68,32 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "check":
             command.add_argument("--diff", action="store_true", help="print unified diffs")
     _add_verify(commands)
+    _add_init(commands)
     return parser
+
+
+def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "init",
+        help="write a [tool.codegen] table and a first definition",
+        description="Write a [tool.codegen] table (into pyproject.toml) and a first definition.",
+        epilog="example: python -m codegen init --model pebble_vl",
+    )
+    command.add_argument(
+        "--root", type=Path, default=Path(), metavar="DIR", help="the repository (default: here)"
+    )
+    command.add_argument(
+        "--model", default="pebble", metavar="NAME", help="of the first definition (pebble)"
+    )
+    schema = commands.add_parser(
+        "schema",
+        help="print the JSON schema of the table or of the reports",
+        description="Print the JSON schema of the [tool.codegen] table, or of --format json.",
+        epilog="example: python -m codegen schema report",
+    )
+    schema.add_argument("subject", choices=("table", "report"))
+    for each in (command, schema):
+        each.set_defaults(format="text")
 
 
 def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -186,6 +212,8 @@ def _run(arguments: argparse.Namespace) -> int:
     gc.disable()
     if arguments.command == "verify":
         return _verify(arguments)
+    if arguments.command in ("init", "schema"):
+        return _init(arguments) if arguments.command == "init" else _schema(arguments)
     from codegen.console.progress import show_progress
     from codegen.console.text import Reporter
     from codegen.run.sync import Options, check, sync
@@ -225,3 +253,22 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         print(format_table(results, absent))
     return EXIT_OK if results and all(result.ok for result in results) else EXIT_DIFFERS
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from codegen.run.init import init_project
+
+    for path in init_project(arguments.root, arguments.model):
+        print(f"written {path}")
+    root = "" if arguments.root == Path() else f" --root {arguments.root}"
+    print(f"next: python -m codegen sync{root}")
+    return EXIT_OK
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    import json
+
+    from codegen.trees.schema import SCHEMAS
+
+    print(json.dumps(SCHEMAS[arguments.subject](), indent=2))
+    return EXIT_OK

@@ -14,13 +14,20 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("errors", "trees.names", "text", "store.signals", "console.progress"),
     ("expansion.model", "trees.dialect", "trees.config", "trees.sources", "output.helper_bundle"),
-    ("trees.conventions", "expansion.parse", "trees.nametable", "output.formatting", "run.outcome"),
+    (
+        "trees.conventions",
+        "expansion.parse",
+        "trees.nametable",
+        "trees.schema",
+        "output.formatting",
+        "run.outcome",
+    ),
     ("expansion", "trees.tree", "rewrite"),
     ("output.render", "run.plan", "verify", "store.identity"),
     ("run.job", "store.cache", "store.workspace", "console"),
     ("run.workers", "run.ahead"),
     ("run.engine", "run.rewriting"),
-    ("run.sync", "run.orphans", "run.helper_files"),
+    ("run.sync", "run.orphans", "run.helper_files", "run.init"),
     ("cli", "__main__", "run.verification"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -39,6 +39,11 @@ def _environment() -> Environment:
     )
 
 
+def render(template: str, **values: object) -> str:
+    """A template with its values filled in."""
+    return _environment().get_template(template).render(**values)
+
+
 def render_banner(template: str, model: str, path: str) -> str:
     """The lines that mark a generated file; ``path`` is that of its definition."""
     file = path.rsplit("/", 1)[-1]

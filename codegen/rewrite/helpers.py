@@ -22,8 +22,6 @@ class Helper:
     checks: tuple[str, ...] = ()
 
 
-#: A package or module of this name gives all helpers itself; other packages hold one module per subject.
-JOINT_MODULE = "encoder_helpers"
 VISION = "modeling_vision_utils"
 AUDIO = "modeling_audio_utils"
 

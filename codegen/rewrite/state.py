@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from codegen.rewrite.emit.edits import Edit, apply_edits
-from codegen.rewrite.helpers import HELPER_MODULES, JOINT_MODULE, VISION
+from codegen.rewrite.helpers import HELPER_MODULES, VISION
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
+from codegen.trees.names import HELPERS
 
 SHARED = re.compile(r"from ([\w.]*(?:vision_utils|encoder_helpers)) import[^\n]*\bget_vision_")
 
@@ -42,7 +43,7 @@ class RewriteState:
             match = SHARED.search(source.text) if source is not None else None
             if source is None or match is None:
                 continue
-            ours = match[1].endswith((VISION, JOINT_MODULE))
+            ours = match[1].endswith((VISION, HELPERS))
             if PurePath(source.path).is_absolute():  # an installed parent is as it is
                 self._names.remove(module)
             else:
@@ -155,7 +156,7 @@ def tidy(old: str, new: str) -> str:
 
 def helper_path(package: str, module: str) -> str:
     """A helper module as an import names it."""
-    if package.split(".")[-1] == JOINT_MODULE:
+    if package.split(".")[-1] == HELPERS:
         return package
     return f"{package}{module}" if package.endswith(".") else f"{package}.{module}"
 

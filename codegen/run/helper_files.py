@@ -11,13 +11,13 @@ from codegen.errors import CodegenError
 from codegen.output.formatting import format_texts
 from codegen.output.helper_bundle import bundle_helpers
 from codegen.output.render import carries_banner, render_helpers
-from codegen.rewrite.helpers import JOINT_MODULE
 from codegen.run.outcome import FileOutcome, ModelOutcome, State
 from codegen.store.cache import Cache
+from codegen.trees.names import HELPERS
 from codegen.trees.sources import digest_text, read_generated
 from codegen.trees.tree import Tree
 
-_FILE = f"{JOINT_MODULE}.py"
+_FILE = f"{HELPERS}.py"
 
 
 def add_helper_files(
@@ -86,8 +86,8 @@ def _texts(tree: Tree, folder: str, outcomes: Sequence[ModelOutcome]) -> Iterato
 
 def _imported(text: str) -> Iterator[str]:
     """Names that a generated file imports from the helper module beside it."""
-    if f"from .{JOINT_MODULE} import" not in text:
+    if f"from .{HELPERS} import" not in text:
         return
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module == JOINT_MODULE:
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module == HELPERS:
             yield from (alias.name for alias in node.names)

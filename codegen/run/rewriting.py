@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.run.plan import Plan
 from codegen.store.cache import Cache, RewriteEntry
+from codegen.trees.names import HELPERS
 from codegen.trees.sources import digest_text, read_text
 from codegen.trees.tree import Tree
 
@@ -66,17 +67,16 @@ def run_rewriting(
     """Run the passes. ``texts`` are the definitions by model; ``plain`` gives the generated files
     of a project as they are without passes."""
     from codegen.rewrite import Settings, rewrite_library
-    from codegen.rewrite.helpers import JOINT_MODULE
     from codegen.rewrite.vocabulary import extended
 
     library = TreeLibrary(tree, texts, plain)
     project = tree.kind == "project"
     if project:
         # Beside each model's files, so that its folder stands alone; or a package of the project's.
-        package, target = tree.config.helpers or f".{JOINT_MODULE}", None
+        package, target = tree.config.helpers or f".{HELPERS}", None
     else:
-        target = PurePosixPath(tree.package_dir, JOINT_MODULE).as_posix()
-        package = f"...{JOINT_MODULE}"
+        target = PurePosixPath(tree.package_dir, HELPERS).as_posix()
+        package = f"...{HELPERS}"
     settings = Settings(package, target, vocabulary=extended(tree.config.vocabulary))
     result = rewrite_library(library, settings)
     # A project's definitions stay as they are written; a library's sources are part of the output.

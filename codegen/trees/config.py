@@ -19,7 +19,7 @@ else:
 FORMATTERS = ("black", "ruff", "none")
 #: How assignments behind ``super().__init__`` are read: as a replacement, or as Python does.
 SUPER_CALLS = ("convention", "python")
-_MAX_LINE = 320
+LONGEST_LINE = 320
 #: What names in ``[tool.codegen.vocabulary]`` stand for: fields of :class:`codegen.rewrite.vocabulary.Vocabulary`.
 ROLES = (
     *("grids", "lengths", "merge-sizes", "frequencies"),
@@ -30,32 +30,43 @@ DEFAULT_EXPAND = ("transformers.models.*",)
 DEFAULT_KEEP = ("transformers.models.auto.*",)
 
 
+def _setting(help: str, default: Any) -> Any:
+    """A setting with its default and what is said of it in the schema and by ``init``."""
+    metadata = {"help": help}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything in the configuration that can change the output.
+    """Everything in the configuration that can change the output."""
 
-    ``definitions`` and ``output`` are folders relative to the project; ``include`` and
-    ``exclude`` select definitions by model name. ``expand`` and ``keep_imports`` are patterns of
-    installed modules that are expanded or stay imports. ``names`` overrides the spelling of a
-    model name inside class names. ``rewrite`` switches the rewrite passes on,
-    ``super_calls`` is ``python`` where no assignment may take the place of a parent's;
-    ``helpers`` is the package that rewritten code imports the runtime helpers from (by default they
-    are written beside the model's files), ``vocabulary`` adds names that the passes look for, by role.
-    """
-
-    definitions: str = "definitions"
-    output: str = "generated"
-    formatter: str = "black"
-    line_length: int = 100
-    include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
-    expand: tuple[str, ...] = DEFAULT_EXPAND
-    keep_imports: tuple[str, ...] = DEFAULT_KEEP
-    names: Mapping[str, str] = field(default_factory=dict)
-    rewrite: bool = False
-    helpers: str = ""
-    vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    super_calls: str = "convention"
+    definitions: str = _setting("folder of the modular_<model>.py files", "definitions")
+    output: str = _setting("folder, and package, of the generated files", "generated")
+    formatter: str = _setting("formatter of the generated files", "black")
+    line_length: int = _setting("longest line that the formatter writes", 100)
+    include: tuple[str, ...] = _setting("patterns of the models to generate", ("*",))
+    exclude: tuple[str, ...] = _setting("patterns of models to leave out", ())
+    expand: tuple[str, ...] = _setting(
+        "patterns of installed modules that are folded into what inherits from them", DEFAULT_EXPAND
+    )
+    keep_imports: tuple[str, ...] = _setting("exceptions to expand", DEFAULT_KEEP)
+    names: Mapping[str, str] = _setting(
+        "how a model's name is spelled in class names, where it cannot be told", {}
+    )
+    rewrite: bool = _setting("run the rewrite passes", False)
+    helpers: str = _setting(
+        "package of the runtime helpers (default: written beside each model's files)", ""
+    )
+    vocabulary: Mapping[str, tuple[str, ...]] = _setting(
+        "further names that the passes look for, by role", {}
+    )
+    super_calls: str = _setting(
+        "whether an assignment behind super().__init__ takes the place of the parent's "
+        "(convention), or stands beside it (python)",
+        "convention",
+    )
 
 
 def read_config(pyproject: Path) -> Config | None:
@@ -82,9 +93,11 @@ def read_config(pyproject: Path) -> Config | None:
             raise fail("config", f"unknown key {key!r} in [tool.codegen]", str(pyproject), 0, hint)
         values[known[key].name] = _checked(key, value, str(pyproject))
     config = _placed(Config(**values), str(pyproject))
-    if not 1 <= config.line_length <= _MAX_LINE:
+    if not 1 <= config.line_length <= LONGEST_LINE:
         raise fail(
-            "config", f"line-length in [tool.codegen] must be from 1 to {_MAX_LINE}", str(pyproject)
+            "config",
+            f"line-length in [tool.codegen] must be from 1 to {LONGEST_LINE}",
+            str(pyproject),
         )
     if config.formatter not in FORMATTERS:
         raise fail(

@@ -14,10 +14,8 @@ from typing import Protocol
 
 from codegen.text.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
 from codegen.trees.dialect import Dialect
-from codegen.trees.names import FILE_TYPES
+from codegen.trees.names import FILE_TYPES, HELPERS
 
-#: The module of runtime helpers that each folder of a project has of its own.
-HELPERS = ".encoder_helpers"
 #: Whether a neighbour file of the generated one (``configuration_beta``) defines a name.
 Provides = Callable[[str, str], bool]
 
@@ -203,7 +201,7 @@ class ProjectConvention:
         provides: Provides,
     ) -> list[ImportStatement]:
         spelled = renamed.module or ""
-        if not spelled.startswith(".") or spelled == HELPERS:
+        if not spelled.startswith(".") or spelled == f".{HELPERS}":
             return [renamed]
         if spelled.count(".") == 1 and spelled[1:].startswith(FILE_TYPES):
             return self._adapt_neighbour(renamed, original, module, provides)

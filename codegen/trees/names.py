@@ -18,6 +18,10 @@ FILE_TYPES = (
     "feature_extraction",
 )
 
+#: Runtime helpers of rewritten code: one module beside a project's models, one package in a library.
+#: A package or module of this name gives all helpers itself; other packages hold one module per subject.
+HELPERS = "encoder_helpers"
+
 _HUMP = re.compile(r"[A-Z][^A-Z]*")
 
 
