@@ -1,0 +1,1 @@
+"""Compare definitions, as Python understands them, with what is generated from them."""

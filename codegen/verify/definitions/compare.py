@@ -1,0 +1,175 @@
+"""Compare what a definition means with what was generated from it.
+
+Both sides are the data of :mod:`codegen.verify.definitions.values`. A difference that an entry of
+the README's closed list explains is listed with the number of the entry; every other one counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from codegen.verify.definitions.facts import Facts
+
+NAMES, MARKERS, REPLACED = 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference: where, what the two sides have, and which entry of the list explains it.
+
+    ``listed`` is 0 where nothing does: then the generated code does not mean what its definition does.
+    """
+
+    place: str
+    plain: str
+    generated: str
+    listed: int = 0
+
+    def __str__(self) -> str:
+        entry = f" [{self.listed}]" if self.listed else ""
+        return f"{self.place}: {self.plain} as defined, {self.generated} as generated{entry}"
+
+
+@dataclass(frozen=True)
+class Words:
+    """Which words of a parent's model became which of the definition's."""
+
+    renames: Mapping[str, frozenset[str]]
+    models: Mapping[str, str]
+
+    def may_become(self, plain: str, generated: str) -> bool:
+        """Whether two strings differ only in names of the model (entry 1 of the list)."""
+        old, new = re.findall(r"\w+|\W+", plain), re.findall(r"\w+|\W+", generated)
+        if len(old) != len(new):
+            return False
+        registered = re.fullmatch(r"[\w./-]+", plain) is not None
+        return all(
+            left == right
+            or right in self.renames.get(left, ())
+            or (registered and self._model_word(left, right))
+            for left, right in zip(old, new)
+        )
+
+    def _model_word(self, left: str, right: str) -> bool:
+        for old, new in self.models.items():
+            parts = re.split(rf"(?<![a-zA-Z0-9]){re.escape(old)}(?![a-zA-Z0-9])", left)
+            if len(parts) > 1 and new.join(parts) == right:
+                return True
+        return False
+
+
+def compare(
+    plain: Mapping[str, Any], generated: Mapping[str, Any], words: Words, facts: Facts
+) -> list[Finding]:
+    """All differences between the two descriptions of one model."""
+    comparison = _Comparison(words, facts)
+    found: list[Finding] = []
+    for name, item in plain["names"].items():
+        other = generated["names"].get(name)
+        if other is None:
+            if name not in facts.dropped:
+                found.append(Finding(name, "defined", "missing"))
+        elif item[0] == "class" and other[0] == "class":
+            found += comparison.classes(name, item[1], other[1])
+        else:
+            found += comparison.values(name, item, other)
+    found += comparison.values("__all__", plain["exports"], generated["exports"])
+    for name, result in plain.get("runs", {}).items():
+        if facts.runs_deleted(name):
+            continue
+        found += comparison.runs(name, result, generated.get("runs", {}).get(name))
+    return found
+
+
+class _Comparison:
+    def __init__(self, words: Words, facts: Facts) -> None:
+        self.words, self.facts = words, facts
+
+    def classes(self, name: str, plain: Any, generated: Any) -> Iterator[Finding]:
+        """Differences of a class: bases, members, annotations, docstrings."""
+        for key in ("mro", "metaclass", "abstract", "doc"):
+            yield from self.values(f"{name}.{key}", plain[key], generated[key])
+        yield from self._members(name, plain, generated)
+        gone = self.facts.deleted(name)
+        notes = [pair for pair in plain["annotations"] if pair[0] not in gone]
+        yield from self.values(f"{name}.__annotations__", notes, generated["annotations"])
+
+    def _members(self, name: str, plain: Any, generated: Any) -> Iterator[Finding]:
+        gone = self.facts.deleted(name)
+        for member, item in plain["members"].items():
+            place, other = f"{name}.{member}", generated["members"].get(member)
+            if member in gone:
+                shown = "removed" if other is None else "still there"
+                yield Finding(place, "a deletion marker", shown, 0 if other else MARKERS)
+            elif other is None:
+                yield Finding(place, "a member", "missing")
+            elif item[0] == other[0] == "nested":
+                yield from self.classes(place, item[1], other[1])
+            else:
+                listed = self.facts.entry(name, member)
+                yield from self.values(place, item, other, listed)
+                docs = plain["docs"].get(member), generated["docs"].get(member)
+                yield from self.values(f"{place}.__doc__", *docs)
+        for member in generated["members"]:
+            if member not in plain["members"] and not self.facts.kept(member):
+                yield Finding(f"{name}.{member}", "no member", "added")
+
+    def runs(self, place: str, plain: Any, generated: Any) -> Iterator[Finding]:
+        """Differences of what something gave when it was run."""
+        if generated is None:
+            yield Finding(place, "ran", "did not run")
+            return
+        yield from self.values(place, plain, generated, self.facts.entry_of_run(place))
+
+    def values(self, place: str, plain: Any, generated: Any, listed: int = 0) -> Iterator[Finding]:
+        """Differences of two described values, with the innermost place that differs."""
+        difference = self._first(plain, generated)
+        if difference is None:
+            return
+        left, right, names = difference
+        yield Finding(place, _short(left), _short(right), NAMES if names else listed)
+
+    def _first(self, plain: Any, generated: Any) -> tuple[Any, Any, bool] | None:
+        """The first two parts that differ, and whether all that differ are names of the model."""
+        if plain == generated:
+            return None
+        if isinstance(plain, str) and isinstance(generated, str):
+            return plain, generated, self.words.may_become(plain, generated)
+        if isinstance(plain, list) and isinstance(generated, list):
+            return self._first_of_lists(plain, generated)
+        if isinstance(plain, dict) and isinstance(generated, dict):
+            return self._first_of_lists(sorted(plain.items()), sorted(generated.items()))
+        return plain, generated, False
+
+    def _first_of_lists(
+        self, plain: Collection[Any], generated: Collection[Any]
+    ) -> tuple[Any, Any, bool] | None:
+        left, right = list(map(_listed, plain)), list(map(_listed, generated))
+        if len(left) == len(right) == 2 and _is_name_pair(left) and _is_name_pair(right):
+            # A class may be the parent's own, where its import stays, or the one in its role.
+            return None if {*left} & {*right} else (left, right, False)
+        if len(left) != len(right):
+            return left, right, False
+        kept = None
+        for one, other in zip(left, right):
+            found = self._first(one, other)
+            if found is not None and not found[2]:
+                return found
+            kept = kept or found
+        return kept
+
+
+def _listed(item: Any) -> Any:
+    return list(item) if isinstance(item, tuple) else item
+
+
+def _is_name_pair(pair: list[Any]) -> bool:
+    return all(isinstance(item, str) for item in pair) and "." in pair[0]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 160 else text[:157] + "..."

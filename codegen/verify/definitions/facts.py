@@ -1,0 +1,153 @@
+"""What the sources of a definition and its parents say about the closed list of the README.
+
+Read from syntax alone: which members are deletion markers, which methods take decorators or
+parameters of the parent's, which assignments of a constructor take the place of the parent's.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from codegen.verify.definitions.load import defined_names
+
+_NOTE = re.compile(r"^(?:note|warning): [^:\n]*:(\d+): ")
+#: A parent's method that is kept beside the child's: its name begins so.
+_KEPT = re.compile(r"_{1,2}\w+")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A class of a definition and the class that is folded into it."""
+
+    child: ast.ClassDef
+    parent: ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Facts:
+    """See the module's docstring. ``dropped`` are names of the module that a note speaks of."""
+
+    markers: Mapping[str, frozenset[str]]
+    treated: Mapping[str, frozenset[str]]
+    replaced: frozenset[str]
+    dropped: frozenset[str]
+
+    def deleted(self, name: str) -> frozenset[str]:
+        """Members of a class that the definition marks as deleted."""
+        return self.markers.get(name, frozenset())
+
+    def entry(self, name: str, member: str) -> int:
+        """The entry of the list that explains a difference of a member, 0 for none."""
+        return 2 if member in self.treated.get(name, ()) else 0
+
+    def entry_of_run(self, place: str) -> int:
+        """The same for what a class or method gave when it was run."""
+        name = re.split(r"[.(]", place, maxsplit=1)[0]
+        return 3 if name in self.replaced else 0
+
+    def runs_deleted(self, place: str) -> bool:
+        """Whether what was run is a member that the definition marks as deleted."""
+        match = re.match(r"(\w+)\(.*?\)\.(\w+)", place)
+        return match is not None and match.group(2) in self.deleted(match.group(1))
+
+    def kept(self, member: str) -> bool:
+        """Whether a member that only the generated class has is a parent's method kept beside."""
+        return _KEPT.fullmatch(member) is not None
+
+
+def read_facts(
+    text: str, folds: Mapping[str, tuple[str, str]], parents: Mapping[str, str], said: Sequence[str]
+) -> Facts:
+    """The facts of one definition.
+
+    ``folds`` gives for each class the module and the name of its parent class, ``parents`` the
+    sources of these modules, ``said`` the warnings and notes of the expansion.
+    """
+    own = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)}
+    trees = {name: ast.parse(source) for name, source in parents.items()}
+    markers: dict[str, frozenset[str]] = {}
+    treated: dict[str, frozenset[str]] = {}
+    replaced = set()
+    for name, (module, base) in folds.items():
+        classes = [node for node in trees[module].body if isinstance(node, ast.ClassDef)]
+        found = [node for node in classes if node.name == base]
+        if name not in own or not found:
+            continue
+        fold = Fold(own[name], found[-1])
+        markers[name] = frozenset(_markers(fold))
+        treated[name] = frozenset(_treated(fold))
+        if _replaces_what_is_read(fold):
+            replaced.add(name)
+    lines = {int(match.group(1)) for match in map(_NOTE.match, said) if match}
+    dropped = {
+        name
+        for name, node in defined_names(text).items()
+        if any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
+    }
+    return Facts(markers, treated, frozenset(replaced), frozenset(dropped))
+
+
+def _methods(node: ast.ClassDef) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {item.name: item for item in node.body if isinstance(item, kinds)}
+
+
+def _markers(fold: Fold) -> Iterator[str]:
+    inherited = _methods(fold.parent)
+    for item in fold.child.body:
+        if isinstance(item, ast.Assign) and ast.unparse(item.value).startswith("AttributeError("):
+            yield ast.unparse(item.targets[0])
+    for name, method in _methods(fold.child).items():
+        first = method.body[0]
+        if name not in inherited or method.decorator_list or not isinstance(first, ast.Raise):
+            continue
+        if "Error(" in ast.unparse(first):
+            yield name
+
+
+def _treated(fold: Fold) -> Iterator[str]:
+    """Methods that inherit decorators, or parameters through ``**super_kwargs``."""
+    inherited = _methods(fold.parent)
+    for name, method in _methods(fold.child).items():
+        decorators = list(map(ast.unparse, method.decorator_list))
+        if "no_inherit_decorator" in decorators:
+            yield name
+        if name not in inherited:
+            continue
+        if not decorators and inherited[name].decorator_list:
+            yield name
+        if method.args.kwarg and method.args.kwarg.arg == "super_kwargs":
+            yield name
+
+
+def _replaces_what_is_read(fold: Fold) -> bool:
+    """Whether a replaced assignment of the constructor is read by the parent's body behind it."""
+    own, inherited = (_methods(node).get("__init__") for node in (fold.child, fold.parent))
+    if own is None or inherited is None:
+        return False
+    call = next((i for i, item in enumerate(own.body) if _calls_parent(item)), None)
+    if call is None:
+        return False
+    targets = {target for item in own.body[call + 1 :] for target in _assigned(item)}
+    for index, item in enumerate(inherited.body):
+        for target in targets & set(_assigned(item)):
+            if any(target in _read(later) for later in inherited.body[index + 1 :]):
+                return True
+    return False
+
+
+def _calls_parent(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and ast.unparse(node.value).startswith("super().__init__(")
+
+
+def _assigned(node: ast.stmt) -> list[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [item.attr for item in targets if isinstance(item, ast.Attribute)]
+
+
+def _read(node: ast.stmt) -> set[str]:
+    inner = ast.walk(node)
+    return {i.attr for i in inner if isinstance(i, ast.Attribute) and isinstance(i.ctx, ast.Load)}

@@ -1,0 +1,256 @@
+"""Import a definition, or what was generated from it, out of sources in memory.
+
+A finder in front of all others answers for the modules of a project: for a parent it gives what was
+generated, before the rewrite passes. A definition may use names that only its expansion has; they
+are put in its way before it runs.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import symtable
+import sys
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, TypeGuard
+
+
+@dataclass(frozen=True)
+class Source:
+    """A module that exists in memory only; ``path`` is the file that it stands for."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Sides:
+    """One model, both ways.
+
+    ``sources`` holds the modules of the project by dotted name, ``definition`` and ``generated`` are
+    names among them. ``renames`` gives for every parent module, installed ones too, what each of its
+    names is called by the model. ``folders`` are where further modules of a package are looked for.
+    """
+
+    sources: Mapping[str, Source]
+    definition: str
+    generated: Sequence[str]
+    renames: Mapping[str, Mapping[str, str]]
+    folders: Mapping[str, Sequence[str]]
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    def __init__(self, sides: Sides) -> None:
+        self.sides = sides
+        parents = {name.rsplit(".", count)[0] for name in sides.sources for count in (1, 2, 3)}
+        self.packages = {name for name in parents if name and name not in sides.sources}
+
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec of a module of the project, or of a package that contains one."""
+        source = self.sides.sources.get(fullname)
+        if source is not None:
+            spec = importlib.util.spec_from_loader(fullname, self, origin=source.path)
+            assert spec is not None
+            spec.has_location = True
+            return spec
+        if fullname not in self.packages:
+            return None
+        spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
+        spec.submodule_search_locations = list(self.sides.folders.get(fullname, ()))
+        return spec
+
+    def get_source(self, fullname: str) -> str:
+        """Source of a module, for tracebacks and for code that reads itself."""
+        return self.sides.sources[fullname].text
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run a module; a definition finds in it what its expansion gives."""
+        source = self.sides.sources[module.__name__]
+        if module.__name__ == self.sides.definition:
+            module.__dict__.update(self._given_names(source.text))
+        exec(compile(source.text, source.path, "exec", dont_inherit=True), module.__dict__)
+
+    def _given_names(self, text: str) -> dict[str, Any]:
+        """Names that the definition uses and neither defines nor imports."""
+        found: dict[str, Any] = {}
+        for name in undefined_names(text):
+            for parent, renames in self.sides.renames.items():
+                roles = {new: old for old, new in renames.items()}
+                if name in roles:
+                    value = getattr(importlib.import_module(parent), roles[name], None)
+                    if value is not None:
+                        found[name] = value
+            for module in self.sides.generated if name not in found else ():
+                if module != self.sides.definition:
+                    value = vars(importlib.import_module(module)).get(name)
+                    if value is not None:
+                        found[name] = value
+        return found
+
+
+@contextmanager
+def project(sides: Sides) -> Iterator[None]:
+    """While this holds, the modules of a project can be imported; afterwards they are forgotten."""
+    finder = _Finder(sides)
+    tops = {name.partition(".")[0] for name in sides.sources}
+    hidden = _forget(tops)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        _forget(tops)
+        sys.modules.update(hidden)
+
+
+def _forget(tops: set[str]) -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name.partition(".")[0] in tops]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def load_definition(sides: Sides) -> ModuleType:
+    """Import a definition; its parents' code then uses its classes in their roles."""
+    module = importlib.import_module(sides.definition)
+    _give_roles(module, sides)
+    return module
+
+
+def load_generated(sides: Sides) -> list[ModuleType]:
+    """Import every module that was generated from the definition."""
+    return [importlib.import_module(name) for name in sides.generated]
+
+
+def undefined_names(text: str) -> list[str]:
+    """Global names that a module uses without ever binding them."""
+    table = symtable.symtable(text, "<definition>", "exec")
+    bound = {
+        item.get_name() for item in table.get_symbols() if item.is_assigned() or item.is_imported()
+    }
+    used: set[str] = set()
+    pending = [table]
+    while pending:
+        scope = pending.pop()
+        pending += scope.get_children()
+        for item in scope.get_symbols():
+            if item.is_referenced() and (item.is_global() or scope is table):
+                used.add(item.get_name())
+            if item.is_global() and item.is_assigned():
+                bound.add(item.get_name())
+    return sorted(used - bound - vars(builtins).keys() - {"__class__", "__file__", "__name__"})
+
+
+def _give_roles(module: ModuleType, sides: Sides) -> None:
+    """What a parent's file says about its classes, it now says of the definition's."""
+    parents = [sys.modules[name] for name in sides.renames if name in sys.modules]
+    roles = {
+        theirs: ours
+        for parent in parents
+        for old, new in sides.renames[parent.__name__].items()
+        for theirs, ours in [(vars(parent).get(old), vars(module).get(new))]
+        if _defined_in(theirs, parent) and _defined_in(ours, module)
+    }
+    for parent in parents:
+        for name, value in list(vars(parent).items()):
+            if _defined_in(value, parent):
+                _give_to_class(value, roles)
+            elif isinstance(value, types.FunctionType) and value.__module__ == parent.__name__:
+                _give_to_function(value, roles)
+            if not name.startswith("__"):
+                setattr(parent, name, _replaced(value, roles))
+
+
+def _defined_in(value: Any, module: ModuleType) -> TypeGuard[type]:
+    return isinstance(value, type) and value.__module__ == module.__name__
+
+
+def _give_to_class(cls: type, roles: Mapping[type, type]) -> None:
+    for name, value in list(vars(cls).items()):
+        inner = getattr(value, "__func__", value)
+        if isinstance(inner, types.FunctionType):
+            _give_to_function(inner, roles)
+        elif not name.startswith("__"):
+            new = _replaced(value, roles)
+            if new is not value:
+                setattr(cls, name, new)
+    bases = tuple(roles.get(base, base) for base in cls.__bases__)
+    if bases != cls.__bases__ and not any(issubclass(base, cls) for base in bases):
+        try:
+            cls.__bases__ = bases
+        except TypeError:  # layouts that do not agree: the role is then not seen here
+            return
+
+
+def _give_to_function(function: types.FunctionType, roles: Mapping[type, type]) -> None:
+    if function.__defaults__:
+        function.__defaults__ = _replaced(function.__defaults__, roles)
+    if function.__kwdefaults__:
+        function.__kwdefaults__ = _replaced(function.__kwdefaults__, roles)
+
+
+def _replaced(value: Any, roles: Mapping[type, type]) -> Any:
+    """A value with classes in their roles; the very value where none is in it."""
+    if isinstance(value, type):
+        return roles.get(value, value)
+    if type(value) in (list, tuple, set, frozenset):
+        items = [_replaced(item, roles) for item in value]
+        same = all(new is old for new, old in zip(items, value))
+        return value if same else type(value)(items)
+    if type(value) is dict:
+        pairs = {_replaced(k, roles): _replaced(v, roles) for k, v in value.items()}
+        same = all(
+            new is old for pair in zip(pairs.items(), value.items()) for new, old in zip(*pair)
+        )
+        return value if same else pairs
+    return value
+
+
+def defined_names(text: str) -> dict[str, ast.stmt]:
+    """What the statements of a module bind, imports left out, with the statement that does."""
+    found: dict[str, ast.stmt] = {}
+
+    def visit(body: Sequence[ast.stmt], top: ast.stmt | None) -> None:
+        for node in body:
+            home = top or node
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                found[node.name] = home
+                continue
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                continue
+            for inner in _blocks(node):
+                visit(inner, home)
+            for name in _targets(node):
+                found[name] = home
+
+    visit(ast.parse(text).body, None)
+    return found
+
+
+def _blocks(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:
+    for key in ("body", "orelse", "finalbody"):
+        yield getattr(node, key, [])
+    for handler in getattr(node, "handlers", []):
+        yield handler.body
+
+
+def _targets(node: ast.stmt) -> Iterator[str]:
+    """Names that a simple statement, or the head of a compound one, binds."""
+    if isinstance(node, ast.AnnAssign) and node.value is None:
+        return
+    heads: list[ast.AST] = []
+    for key in ("targets", "target", "items", "value", "test"):
+        part = getattr(node, key, None)
+        heads += part if isinstance(part, list) else [part] if isinstance(part, ast.AST) else []
+    for head in heads:
+        for inner in ast.walk(head):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                yield inner.id

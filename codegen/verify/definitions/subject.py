@@ -1,0 +1,64 @@
+"""Compare the definitions of a project with what is generated from them.
+
+A definition is Python: with its parents in reach it can be imported, and inheritance says what it
+means. This module says, for one definition, where its two sides are and what its words become;
+:mod:`codegen.verify.definitions.worker` imports one side in a process of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from codegen.verify.definitions.compare import Words
+from codegen.verify.definitions.facts import Facts, read_facts
+from codegen.verify.definitions.load import Sides, Source, defined_names
+from codegen.verify.definitions.names import model_words, parent_pairs, roles_of
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One definition: its two sides, what its words become, and what its sources say."""
+
+    model: str
+    sides: Sides
+    words: Words
+    facts: Facts
+
+
+def make_subject(
+    model: str,
+    definition: Source,
+    package: str,
+    sources: Mapping[str, Source],
+    generated: Sequence[str],
+    parents: Mapping[str, tuple[str, str, str]],
+    folders: Mapping[str, Sequence[str]],
+    said: Sequence[str],
+) -> Subject:
+    """Put a subject together.
+
+    ``package`` is the dotted folder that the generated files of the model go to, ``sources`` are the
+    modules of the project as generated, ``parents`` give for each spelling of a parent in an import
+    its module, its model, and its source, ``said`` what the expansion noted.
+    """
+    name = f"{package}.modular_{model}"
+    modules = {spelled: item[0] for spelled, item in parents.items()}
+    texts = {item[0]: item[2] for item in parents.values()}
+    models = {item[0]: item[1] for item in parents.values()}
+    pairs = parent_pairs(ast.parse(definition.text), modules)
+    renames = {
+        module: roles_of(module, pairs, defined_names(text)) for module, text in texts.items()
+    }
+    spelled: dict[str, set[str]] = {}
+    for names in renames.values():
+        for old, new in names.items():
+            spelled.setdefault(old, set()).add(new)
+    for child, (_, base) in pairs.items():
+        spelled.setdefault(base, set()).add(child)
+    words = Words(
+        {old: frozenset(new) for old, new in spelled.items()}, model_words(pairs, models, model)
+    )
+    sides = Sides({**sources, name: definition}, name, tuple(generated), renames, folders)
+    return Subject(model, sides, words, read_facts(definition.text, pairs, texts, said))

@@ -1,0 +1,264 @@
+"""Values, functions and classes as plain data that two processes can compare.
+
+Every value becomes nested lists that JSON can hold. A class of the model's own is given with two
+names: the one it has, and the one of the role it plays (a parent's ``StoneNorm`` is the
+``PebbleNorm`` of a definition that folds ``StoneBlock``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import inspect
+import re
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_DEPTH = 6
+#: What every class has and nobody wrote.
+_IMPLICIT = frozenset(
+    {
+        *("__module__", "__dict__", "__weakref__", "__doc__", "__qualname__", "__annotations__"),
+        *("__orig_bases__", "__parameters__", "__type_params__", "__match_args__", "__replace__"),
+        *("__abstractmethods__", "_abc_impl", "__firstlineno__", "__static_attributes__"),
+        *("__dataclass_fields__", "__dataclass_params__", "__annotate__", "__annotate_func__"),
+        *("__annotations_cache__", "__conditional_annotations__"),
+    }
+)
+
+
+class Describer:
+    """Turns what one side holds into data.
+
+    ``renames`` gives, for the modules that are the model's own on this side, the role of each name;
+    ``files`` are those of the modules that are the definition or generated from it.
+    """
+
+    def __init__(
+        self, renames: Mapping[str, Mapping[str, str]], files: frozenset[str] = frozenset()
+    ) -> None:
+        self.renames, self.files = renames, files
+
+    def own(self, cls: type) -> bool:
+        """Whether a class belongs to the model: to its definition, its files, or a folded parent."""
+        return cls.__module__ in self.renames
+
+    def class_name(self, cls: type) -> list[str]:
+        """Name and role of a class; one and the same where it is not the model's own."""
+        if not self.own(cls):
+            return [f"{cls.__module__}.{cls.__qualname__}"] * 2
+        head, dot, rest = cls.__qualname__.partition(".")
+        role = self.renames[cls.__module__].get(head, head)
+        return [f".{cls.__qualname__}", f".{role}{dot}{rest}"]
+
+    def order(self, cls: type) -> list[list[str]]:
+        """The resolution order, without the parent classes that are folded into one of its classes."""
+        folded = {
+            base
+            for item in cls.__mro__
+            if item.__module__ in self.files
+            for base in item.__bases__
+            if self.own(base) and base.__module__ not in self.files
+        }
+        names = [self.class_name(item) for item in cls.__mro__ if item not in folded]
+        return list({pair[1]: pair for pair in names}.values())
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        """A value: its kind and what it consists of."""
+        if value is None or isinstance(value, (bool, int)) and not isinstance(value, enum.Enum):
+            return value
+        if isinstance(value, enum.Enum):
+            return ["enum", self.class_name(type(value)), value.name]
+        if isinstance(value, str):
+            return ["text", str(value)]
+        if isinstance(value, (float, complex, bytes)):
+            return ["number", repr(value)]
+        if isinstance(value, type) and not isinstance(value, types.GenericAlias):
+            return ["class", self.class_name(value)]
+        if depth > _DEPTH:
+            return ["deep"]
+        if isinstance(value, (list, tuple)):
+            return [type(value).__name__, [self.value(item, depth + 1) for item in value]]
+        if isinstance(value, Mapping) and not hasattr(value, "to_dict"):
+            pairs = [[self.value(k, depth + 1), self.value(v, depth + 1)] for k, v in value.items()]
+            return ["mapping", pairs]
+        if isinstance(value, (set, frozenset)):
+            items = [self.value(item, depth + 1) for item in value]
+            return ["set", sorted(items, key=repr)]
+        return self._object(value, depth)
+
+    def _object(self, value: Any, depth: int) -> Any:
+        if type(value).__module__.partition(".")[0] == "torch" or _is_network(value):
+            described = self._torch(value)
+            if described is not None:
+                return described
+        if isinstance(value, types.ModuleType):
+            return ["module", value.__name__]
+        if isinstance(value, (staticmethod, classmethod, property, functools.cached_property)):
+            return self.member(value)
+        if inspect.isroutine(value) or inspect.isfunction(value):
+            home = getattr(value, "__module__", "") or ""
+            name = getattr(value, "__qualname__", repr(value))
+            head, dot, rest = name.partition(".")
+            role = self.renames[home].get(head, head) if home in self.renames else head
+            return ["routine", f"{'' if home in self.renames else home}:{role}{dot}{rest}"]
+        if isinstance(value, BaseException):
+            return ["raised", self.class_name(type(value)), self.value(str(value))]
+        if dataclasses.is_dataclass(value) or self.own(type(value)):
+            return [
+                "object",
+                self.class_name(type(value)),
+                self.value(_state(value), depth + 1),
+            ]
+        return ["other", self.class_name(type(value)), self._shown(value)]
+
+    def _torch(self, value: Any) -> Any:
+        """A tensor by shape, type and content; a network by its parts and the shapes of its weights."""
+        import torch
+
+        if isinstance(value, torch.Tensor):
+            shown: list[Any] = []
+            if not value.is_meta and value.numel():
+                content = value.detach().flatten().double().nan_to_num()
+                shown = [float(content.sum()), content[:8].tolist()]
+            return ["tensor", list(value.shape), str(value.dtype), repr(shown)]
+        if isinstance(value, torch.nn.Module):
+            parts = [
+                [name, self.class_name(type(part)), self._settings(part)]
+                for name, part in value.named_modules()
+            ]
+            weights = [[name, list(part.shape)] for name, part in value.state_dict().items()]
+            return ["network", parts, weights]
+        return None
+
+    def _settings(self, network: Any) -> Any:
+        """What a part of a network holds beside weights and parts: numbers, texts, switches."""
+        if not self.own(type(network)):
+            return []
+        simple = (bool, int, float, str, tuple, list, type(None))
+        return [
+            [name, self.value(value)]
+            for name, value in vars(network).items()
+            if isinstance(value, simple) and not name.startswith(("_", "training"))
+        ]
+
+    def _shown(self, value: Any) -> Any:
+        try:
+            text = _ADDRESS.sub("", repr(value))
+        except Exception as error:  # a class of the model may fail to show itself
+            text = f"{type(error).__name__} in repr"
+        return self.value(text[:2000])
+
+    def routine(self, function: Any) -> Any:
+        """What a caller sees of a function: its kind, its parameters, what it returns."""
+        kind = next((name for name, test in _KINDS if test(function)), "function")
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            return [kind, "no signature"]
+        scope = getattr(inspect.unwrap(function), "__globals__", {})
+        parameters = [
+            [
+                item.name,
+                item.kind.name,
+                None if item.default is item.empty else ["default", self.value(item.default)],
+                self.annotation(item.annotation, scope),
+            ]
+            for item in signature.parameters.values()
+        ]
+        return [kind, parameters, self.annotation(signature.return_annotation, scope)]
+
+    def annotation(self, note: Any, scope: Mapping[str, Any]) -> Any:
+        """An annotation by what it means; as its text where that cannot be told."""
+        if note is inspect.Signature.empty:
+            return None
+        if isinstance(note, str):
+            try:
+                note = eval(note, dict(scope))
+            except Exception:  # names for type checkers only
+                return ["note", note.replace(" ", "")]
+        if isinstance(note, type) and not hasattr(note, "__args__"):
+            return ["class", self.class_name(note)]
+        arguments = getattr(note, "__args__", None)
+        if arguments is not None:
+            origin = getattr(note, "__origin__", type(note))
+            inner = [
+                self.annotation(i, scope)
+                if not isinstance(i, (list, tuple))
+                else [self.annotation(j, scope) for j in i]
+                for i in arguments
+            ]
+            extra = [self.value(item) for item in getattr(note, "__metadata__", ())]
+            return ["generic", self._shown(origin), inner, extra]
+        if hasattr(note, "__forward_arg__"):
+            return self.annotation(note.__forward_arg__, scope)
+        return self._shown(note) if not isinstance(note, (int, str)) else self.value(note)
+
+    def member(self, value: Any) -> Any:
+        """An entry of a class: a routine with its kind of binding, a property, a class, a value."""
+        if isinstance(value, (staticmethod, classmethod)):
+            return [type(value).__name__, self.routine(value.__func__)]
+        if isinstance(value, property):
+            parts = (value.fget, value.fset, value.fdel)
+            return ["property", [part and self.routine(part) for part in parts]]
+        if isinstance(value, functools.cached_property):
+            return ["cached_property", self.routine(value.func)]
+        if inspect.isfunction(value):
+            return ["method", self.routine(value)]
+        if isinstance(value, type) and self.own(value) and "." in value.__qualname__:
+            return ["nested", self.describe_class(value)]
+        return ["value", self.value(value)]
+
+    def describe_class(self, cls: type) -> dict[str, Any]:
+        """Members, bases, annotations and docstring of a class, what it inherits included."""
+        own = [item for item in cls.__mro__ if self.own(item)]
+        names = dict.fromkeys(name for item in reversed(own) for name in vars(item))
+        members = {
+            name: self.member(inspect.getattr_static(cls, name))
+            for name in names
+            if name not in _IMPLICIT
+        }
+        docs = {
+            name: inspect.getdoc(getattr(cls, name, None))
+            for name, item in members.items()
+            if item[0] in ("method", "staticmethod", "classmethod", "property")
+        }
+        notes: dict[str, Any] = {}
+        for item in reversed(own):
+            scope = {**vars(inspect.getmodule(item) or types), **vars(item)}
+            written = inspect.get_annotations(item)
+            notes |= {name: self.annotation(note, scope) for name, note in written.items()}
+        return {
+            "mro": self.order(cls),
+            "metaclass": self.class_name(type(cls)),
+            "abstract": sorted(getattr(cls, "__abstractmethods__", ())),
+            "members": members,
+            "order": [name for name in names if name not in _IMPLICIT],
+            "docs": {name: doc for name, doc in docs.items() if doc},
+            "doc": inspect.getdoc(cls) if any(vars(item).get("__doc__") for item in own) else None,
+            "annotations": list(notes.items()),
+        }
+
+
+_KINDS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+    ("async generator", inspect.isasyncgenfunction),
+    ("coroutine", inspect.iscoroutinefunction),
+    ("generator", inspect.isgeneratorfunction),
+)
+
+
+def _state(value: Any) -> dict[str, Any]:
+    state = dict(getattr(value, "__dict__", {}))
+    for cls in type(value).__mro__:
+        slots = vars(cls).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, name):
+                state[name] = getattr(value, name)
+    return state
+
+
+def _is_network(value: Any) -> bool:
+    return hasattr(value, "named_modules") and hasattr(value, "state_dict")
