@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -68,3 +70,22 @@ def test_generated_modules_run(expanded: Path) -> None:
         outputs.append(attention(states, (angles.cos(), angles.sin())))
     # The gain starts at one, so both definitions agree before training.
     assert torch.equal(outputs[0], outputs[1])
+
+
+def test_a_generated_folder_is_published_with_its_code(tmp_path: Path) -> None:
+    """Saved with its code, it loads by its ``auto_map`` where nothing of this repository is known."""
+    pytest.importorskip("transformers")
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "HF_MODULES_CACHE": str(tmp_path / "modules"),
+        "PYTHONPATH": "",
+    }
+    folder = tmp_path / "marble_vl"
+    command = [sys.executable, "-m", "examples.publish_model", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "MarbleVLVisionModel, depth 2: same outputs" in done.stdout
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert set(settings["auto_map"]) == {"AutoConfig", "AutoModel"}
+    assert (folder / "encoder_helpers.py").is_file()
