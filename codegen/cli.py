@@ -109,10 +109,16 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "models", nargs="*", metavar="MODEL", help="cases or models (default: all)"
     )
     command.add_argument(
-        "--root", type=Path, metavar="DIR", help="the tree (default: the installed transformers)"
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="the tree (default: the installed transformers), or a project, with --cases",
     )
     command.add_argument(
-        "--cases", type=Path, metavar="FILE", help="configurations of further models (JSON)"
+        "--cases",
+        type=Path,
+        metavar="FILE",
+        help="configurations of further models, such as those of a project (JSON)",
     )
     command.add_argument(
         "--attention", nargs="+", choices=("eager", "sdpa"), default=["eager", "sdpa"]

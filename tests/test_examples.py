@@ -89,3 +89,21 @@ def test_a_generated_folder_is_published_with_its_code(tmp_path: Path) -> None:
     settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert set(settings["auto_map"]) == {"AutoConfig", "AutoModel"}
     assert (folder / "encoder_helpers.py").is_file()
+
+
+def test_an_encoder_of_a_project_is_verified(tmp_path: Path) -> None:
+    """With and without the passes, in processes of their own, as the given file describes it."""
+    pytest.importorskip("torch")
+    command = [sys.executable, "-m", "codegen", "verify", "--root", str(EXAMPLE), "--checks", "ab"]
+    command += ["--attention", "sdpa", "--format", "json"]
+    environment = {**os.environ, "CODEGEN_CACHE_DIR": str(tmp_path)}
+    cases = ["--cases", str(EXAMPLE / "cases.json")]
+    done = subprocess.run(
+        command + cases, cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = [(item["case"], item["check"], item["ok"]) for item in json.loads(done.stdout)]
+    assert results == [("marble_vl", "a", True), ("marble_vl", "b", True)]
+    refused = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "give it with --cases" in refused.stdout

@@ -10,9 +10,9 @@ from pathlib import Path
 from codegen.errors import CodegenError, fail
 from codegen.run.sync import Options, sync
 from codegen.store.cache import cache_folder
-from codegen.trees.tree import open_tree
+from codegen.trees.tree import Tree, open_tree
 from codegen.verify import CheckResult, VerifyOptions, absent_models, verify
-from codegen.verify.cases import CaseError
+from codegen.verify.cases import CaseError, own_cases
 
 
 def verify_tree(
@@ -27,13 +27,7 @@ def verify_tree(
     root = arguments.root or _installed_transformers()
     original = open_tree(root, None)
     if original.kind == "project":
-        raise fail(
-            "verify",
-            f"{root} is a project; verify compares with the models of a transformers tree",
-            "",
-            0,
-            "give --root with a transformers package or checkout",
-        )
+        return _verify_project(original, arguments, progress), ()
     overlay = cache_folder(original) / "rewritten"
     tree = open_tree(root, overlay)
     run = sync(tree, [], Options(arguments.jobs, force=True, rewrite=True))
@@ -51,6 +45,48 @@ def verify_tree(
     )
     try:
         return verify(options), () if arguments.models else absent_models(options)
+    except (CaseError, RuntimeError) as error:
+        raise fail("verify", str(error)) from None
+
+
+def _verify_project(
+    tree: Tree, arguments: argparse.Namespace, progress: Callable[[int, int], None]
+) -> tuple[CheckResult, ...]:
+    """Encoders of a project: its files as they are without the passes, and with them."""
+    if not arguments.cases:
+        raise fail(
+            "verify",
+            "which encoders of the project to build, and with what, is not known",
+            str(tree.root),
+            0,
+            "describe them in a file and give it with --cases (the README shows one)",
+        )
+    try:
+        names = tuple(arguments.models) or own_cases(arguments.cases)
+    except CaseError as error:
+        raise fail("verify", str(error)) from None
+    folders = {}
+    for name in ("plain", "rewritten"):
+        folders[name] = cache_folder(tree) / "verify" / name
+        side = open_tree(tree.root, folders[name])
+        run = sync(side, [], Options(arguments.jobs, force=True, rewrite=name == "rewritten"))
+        if run.problems:
+            raise CodegenError(*run.problems)
+    output = tree.config.output
+    options = VerifyOptions(
+        tree.root / output,
+        folders["rewritten"] / output,
+        names,
+        tuple(arguments.attention),
+        arguments.checks.replace("m", ""),  # whole models are known of transformers only
+        arguments.cases,
+        arguments.backend,
+        progress=progress,
+        plain=folders["plain"] / output,
+        package=output.replace("/", "."),
+    )
+    try:
+        return verify(options)
     except (CaseError, RuntimeError) as error:
         raise fail("verify", str(error)) from None
 

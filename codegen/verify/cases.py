@@ -63,6 +63,18 @@ def load_cases(path: Path | None = None) -> dict[str, Case]:
     return {name: _case(name, entries, data["defaults"]) for name in entries}
 
 
+def own_cases(path: Path) -> tuple[str, ...]:
+    """Names of the cases that a file describes.
+
+    Raises:
+        CaseError: the file cannot be read, or describes none.
+    """
+    names = tuple(_read(path).get("models", {}))
+    if not names:
+        raise CaseError(f"{path}: there is no case under the key 'models'")
+    return names
+
+
 def load_whole_names() -> tuple[str, ...]:
     """Names of the whole models that can be checked."""
     data = json.loads(DATA.with_name("wholes.json").read_text(encoding="utf-8"))

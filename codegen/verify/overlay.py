@@ -12,7 +12,11 @@ from types import ModuleType
 
 
 class OverlayFinder(importlib.abc.MetaPathFinder):
-    """Finds ``package.a.b`` in ``folder/a/b.py`` or ``folder/a/b/__init__.py`` before the installed package is asked."""
+    """Finds ``package.a.b`` in ``folder/a/b.py`` or ``folder/a/b/__init__.py`` before the installed package is asked.
+
+    A package that exists only as a folder without ``__init__`` is found there too, with the places
+    where it also lies in the installed package behind.
+    """
 
     def __init__(self, package: str, folder: Path) -> None:
         self.package = package
@@ -22,23 +26,28 @@ class OverlayFinder(importlib.abc.MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Spec of an overlaid module, None for all others."""
-        if not fullname.startswith(self.package + "."):
+        if not f"{fullname}.".startswith(f"{self.package}."):
             return None
-        relative = fullname[len(self.package) + 1 :].replace(".", "/")
-        package = self.folder / relative / "__init__.py"
-        if package.is_file():
-            places = [str(package.parent)]
-            return importlib.util.spec_from_file_location(
-                fullname, package, submodule_search_locations=places
-            )
-        candidate = self.folder / f"{relative}.py"
-        if not candidate.is_file():
+        inside = self.folder.joinpath(*fullname[len(self.package) + 1 :].split("."))
+        if fullname != self.package:
+            if (package := inside / "__init__.py").is_file():
+                return importlib.util.spec_from_file_location(
+                    fullname, package, submodule_search_locations=[str(inside)]
+                )
+            if (module := inside.with_name(f"{inside.name}.py")).is_file():
+                return importlib.util.spec_from_file_location(fullname, module)
+        last = fullname.rpartition(".")[2]
+        behind = [Path(place, last) for place in (sys.path if path is None else path)]
+        if not inside.is_dir() or any((place / "__init__.py").is_file() for place in behind):
             return None
-        return importlib.util.spec_from_file_location(fullname, candidate)
+        spec = ModuleSpec(fullname, None, is_package=True)
+        own = [str(place) for place in behind if place.is_dir()]
+        spec.submodule_search_locations = [str(inside), *own]
+        return spec
 
 
-def install(root: Path, package: str, folder: Path | None) -> None:
-    """Import ``package`` from ``root``'s parent folder, with the files of ``folder`` on top."""
-    sys.path.insert(0, str(root.parent))
+def install(search: Path, package: str, folder: Path | None) -> None:
+    """Import ``package`` from the folder ``search``, with the files of ``folder`` on top."""
+    sys.path.insert(0, str(search))
     if folder is not None:
         sys.meta_path.insert(0, OverlayFinder(package, folder))

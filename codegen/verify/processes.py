@@ -25,7 +25,8 @@ class VerifyOptions:
 
     ``root`` is the original package folder (it contains ``models``), ``overlay`` a folder with the
     rewritten files laid out like it. ``names`` are cases or models; empty means all that the tree has.
-    ``progress`` is called with the number of checks done and of all.
+    ``progress`` is called with the number of checks done and of all. Where the original is not as it
+    is in ``root`` either, ``plain`` is a folder with its files, and ``package`` its dotted name.
     """
 
     root: Path
@@ -37,6 +38,8 @@ class VerifyOptions:
     backend: str = "inductor"
     python: str = sys.executable
     progress: Progress = lambda done, total: None
+    plain: Path | None = None
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,12 @@ def verify(options: VerifyOptions) -> tuple[CheckResult, ...]:
         RuntimeError: a process failed as a whole; the message ends with its output.
     """
     names = select(options)
+    root = options.root.resolve()
+    package = options.package or root.name
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         job = {
-            "root": str(options.root.resolve()),
-            "package": options.root.resolve().name,
+            "search": str(root.parents[package.count(".")]),
+            "package": package,
             "names": names,
             "attention": list(options.attention),
             "checks": options.checks,
@@ -73,7 +78,8 @@ def verify(options: VerifyOptions) -> tuple[CheckResult, ...]:
         }
         results = Path(folder) / "results.jsonl"
         total = _expected(options, names)
-        _process(options, {**job, "role": "original"}, folder, lambda: None)
+        plain = str(options.plain.resolve()) if options.plain else ""
+        _process(options, {**job, "role": "original", "overlay": plain}, folder, lambda: None)
         _process(
             options,
             {**job, "role": "rewritten", "overlay": str(options.overlay.resolve())},

@@ -31,7 +31,7 @@ def main(job_path: str) -> None:
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     torch.set_num_threads(1)
     overlay = Path(job["overlay"]) if job.get("overlay") else None
-    install(Path(job["root"]), job["package"], overlay)
+    install(Path(job["search"]), job["package"], overlay)
     cases = load_cases(Path(job["cases"]) if job.get("cases") else None)
     run = record if job["role"] == "original" else check
     for name in job["names"]:

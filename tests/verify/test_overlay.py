@@ -10,7 +10,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from codegen.verify.overlay import install
-install(Path(sys.argv[1]), "shapes", Path(sys.argv[2]))
+install(Path(sys.argv[1]).parent, "shapes", Path(sys.argv[2]))
 import shapes.round.circle, shapes.square
 print(shapes.round.circle.NAME, shapes.square.NAME)
 """
