@@ -12,15 +12,15 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from codegen import __version__
 from codegen.errors import CodegenError, Diagnostic
+from codegen.store.system import Interrupted, ending_on_signals
 
 EXIT_OK, EXIT_DIFFERS, EXIT_ERROR = 0, 1, 2
-#: As shells report a process that ended by a signal: 128 and its number.
-EXIT_INTERRUPTED, EXIT_BROKEN_PIPE, EXIT_TERMINATED = 130, 141, 143
+#: As shells report a process that ended by a signal: this and the signal's number.
+EXIT_SIGNAL = 128
+EXIT_BROKEN_PIPE = EXIT_SIGNAL + 13
 
 _EPILOG = """\
 examples:
@@ -167,29 +167,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack what sources contain
             stream.reconfigure(errors="backslashreplace")
     options = build_parser().parse_args(arguments)
-    before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        with warnings.catch_warnings():
+        with ending_on_signals(_say_interrupted), warnings.catch_warnings():
             # Python's remarks about the sources that we parse are for their authors.
             warnings.simplefilter("ignore")
             return _guarded(options)
     except KeyboardInterrupt as interrupt:
-        print("interrupted; models that were not complete are unchanged", file=sys.stderr)
-        return EXIT_TERMINATED if isinstance(interrupt, _Terminated) else EXIT_INTERRUPTED
+        _say_interrupted()
+        number = interrupt.number if isinstance(interrupt, Interrupted) else signal.SIGINT
+        return EXIT_SIGNAL + number
     except BrokenPipeError:
         # Whoever read our output has gone; what is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
-class _Terminated(KeyboardInterrupt):
-    """The process was asked to end."""
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _say_interrupted() -> None:
+    print("interrupted; models that were not complete are unchanged", file=sys.stderr, flush=True)
 
 
 def _guarded(options: argparse.Namespace) -> int:

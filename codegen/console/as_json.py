@@ -14,6 +14,7 @@ def make_report(command: str, root: str, run: Run, diffs: bool) -> dict[str, obj
         "root": root,
         "seconds": round(run.seconds, 3),
         "models": [_model(item, run, diffs) for item in run.outcomes],
+        "notes": list(run.notes),
         "problems": [_problem(problem) for problem in run.problems],
         "dependents": list(run.dependents),
         "rewrites": [dict(record) for record in run.report],

@@ -60,6 +60,8 @@ class Reporter:
             diffs = command == "check" and self.arguments.diff
             print(json.dumps(make_report(command, root, self.run, diffs), indent=2))
             return
+        for note in self.run.notes:
+            print(f"{paint('note', 'yellow', sys.stderr)}: {note}", file=sys.stderr)
         if self.arguments.command == "list":
             self._list()
         elif self.arguments.command == "check":

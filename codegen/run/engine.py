@@ -20,7 +20,7 @@ from codegen.run.job import Job, JobResult, Runner, format_job, run_job
 from codegen.run.plan import Plan
 from codegen.run.workers import Workers, worker_died
 from codegen.store.cache import Cache, CacheEntry
-from codegen.store.signals import signals_held_back
+from codegen.store.system import signals_held_back
 from codegen.trees.names import NameTable
 from codegen.trees.nametable import answer
 from codegen.trees.sources import digest_text, read_text

@@ -58,13 +58,18 @@ class ModelOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A whole run: models in order, the paths written, and the report of the rewrite passes."""
+    """A whole run: models in order, the paths written, and the report of the rewrite passes.
+
+    ``notes`` tell what happened around it: writes of a killed run that were completed, a cache that
+    could not be used.
+    """
 
     outcomes: tuple[ModelOutcome, ...]
     dependents: tuple[str, ...] = ()
     written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seconds: float = 0.0
     report: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[Diagnostic, ...]:

@@ -19,6 +19,7 @@ from codegen.run.outcome import FileOutcome, ModelOutcome, Run, State
 from codegen.run.plan import Plan, make_plan
 from codegen.run.rewriting import Rewriting, recall_rewriting, run_rewriting, untouched_models
 from codegen.store.cache import Cache, CacheEntry, load_cache
+from codegen.store.journal import interrupted_write, staging_tops
 from codegen.store.workspace import Workspace
 from codegen.trees.nametable import read_name_table
 from codegen.trees.sources import digest_text, read_generated, read_text
@@ -40,27 +41,32 @@ def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
     """Compare the generated files of the named models (all by default) with their definitions."""
     started = time.perf_counter()
     cache = load_cache(tree, options.rewrite, options.cache)
+    tops = staging_tops(tree.output, {item.target for item in tree.definitions})
+    if problem := interrupted_write(tree.output, tops, cache.folder / "lock"):
+        raise CodegenError(problem)
     run, _ = _examine(tree, names, options, cache)
-    return replace(run, seconds=time.perf_counter() - started)
+    return replace(run, seconds=time.perf_counter() - started, notes=cache.notes)
 
 
 def sync(tree: Tree, names: Sequence[str], options: Options) -> Run:
     """Write what is out of sync; models with problems are left as they are."""
     started = time.perf_counter()
     cache = load_cache(tree, options.rewrite, options.cache)
-    with Workspace(tree.output, cache.folder) as workspace:
+    with _workspace(tree, cache) as workspace:
         # Another run may have been writing until we held the lock: look again.
         cache = load_cache(tree, options.rewrite, options.cache)
         run, expanded = _examine(tree, names, options, cache)
         written: dict[str, tuple[str, ...]] = {}
-        outcomes = []
-        for outcome in run.outcomes:
-            outcome = _write(tree, outcome, workspace, cache, expanded, options, written)
-            outcomes.append(outcome)
+        outcomes = [_stage(outcome, workspace, options, written) for outcome in run.outcomes]
+        workspace.commit()
+        outcomes = [_placed(outcome, workspace, written) for outcome in outcomes]
+        for outcome in outcomes:
+            _remember(tree, outcome, cache, expanded, written)
         if options.cache:
             cache.save()
+    notes = (*workspace.recovered, *cache.notes)
     seconds = time.perf_counter() - started
-    return replace(run, outcomes=tuple(outcomes), written=written, seconds=seconds)
+    return replace(run, outcomes=tuple(outcomes), written=written, seconds=seconds, notes=notes)
 
 
 def _examine(
@@ -254,16 +260,13 @@ def _without_collisions(outcomes: Sequence[ModelOutcome]) -> list[ModelOutcome]:
     return result
 
 
-def _write(
-    tree: Tree,
+def _stage(
     outcome: ModelOutcome,
     workspace: Workspace,
-    cache: Cache,
-    expanded: Expanded,
     options: Options,
     written: dict[str, tuple[str, ...]],
 ) -> ModelOutcome:
-    """Write one model's changed files; a refusal or failure becomes its problem."""
+    """Prepare one model's changed files; a refusal or failure becomes its problem."""
     if outcome.problems or outcome.blocked_by:
         return outcome
     foreign = [file for file in outcome.files if file.state is State.FOREIGN]
@@ -286,16 +289,44 @@ def _write(
     removed = [file.path for file in outcome.files if file.state is State.ORPHAN]
     if texts or removed:
         try:
-            workspace.replace(texts, removed)
+            workspace.stage(outcome.model, texts, removed)
         except CodegenError as error:
             return replace(outcome, problems=error.diagnostics)
         written[outcome.model] = (*texts, *removed)
+    return outcome
+
+
+def _placed(
+    outcome: ModelOutcome, workspace: Workspace, written: dict[str, tuple[str, ...]]
+) -> ModelOutcome:
+    """The outcome once files were put in place, or could not be."""
+    problems = workspace.failed.get(outcome.model)
+    if problems is None or outcome.problems:
+        return outcome
+    written.pop(outcome.model, None)
+    return replace(outcome, problems=problems)
+
+
+def _remember(
+    tree: Tree,
+    outcome: ModelOutcome,
+    cache: Cache,
+    expanded: Expanded,
+    written: Mapping[str, Sequence[str]],
+) -> None:
+    """Enter into the cache what was settled for one model."""
+    if outcome.problems or outcome.blocked_by:
+        return
     result = expanded.results.get(outcome.model)
     if not outcome.definition:
         if all(item.model != outcome.model for item in tree.definitions):
             cache.records.pop(outcome.model, None)
     elif result is not None:
         cache.records[outcome.model] = entry_of(result, outcome.lines[0])
-    for path in texts:
+    for path in written.get(outcome.model, ()):
         cache.digest(tree.output / path)
-    return outcome
+
+
+def _workspace(tree: Tree, cache: Cache) -> Workspace:
+    targets = sorted({item.target for item in tree.definitions})
+    return Workspace(tree.output, cache.folder, targets)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from codegen.errors import CodegenError, fail
 from codegen.run.job import start_worker
-from codegen.store.signals import signals_held_back
+from codegen.store.system import signals_held_back
 from codegen.trees.tree import Tree
 
 if TYPE_CHECKING:

@@ -74,6 +74,7 @@ class Cache:
     rewrite: RewriteEntry | None = None
     #: Helper modules beside models: digest of what was to be formatted, and of the result.
     helpers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     _young: set[str] = field(default_factory=set)
 
     def digest(self, path: Path) -> str:

@@ -15,6 +15,11 @@ def digest_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def digest_bytes(data: bytes) -> str:
+    """Digest of the bytes of a file, where line breaks and marks count."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
 def read_text(path: Path, shown: str) -> str:
     """The text of a source file with ``\\n`` line breaks and without a byte order mark.
 

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -86,17 +85,17 @@ def test_cache_that_cannot_be_written_costs_nothing(project: Sandbox) -> None:
 
 
 class _Failing:
-    """Stands for ``os.replace``: fails at one call, counting from one."""
+    """Stands for ``put``, which moves one file: fails at one call, counting from one."""
 
     def __init__(self, at: int, error: BaseException) -> None:
         self.calls, self.at, self.error = 0, at, error
-        self.real = os.replace
+        self.real = codegen.store.workspace.put
 
-    def __call__(self, source: Any, target: Any) -> None:
+    def __call__(self, place: Path, source: Path | None) -> None:
         self.calls += 1
         if self.calls == self.at:
             raise self.error
-        self.real(source, target)
+        self.real(place, source)
 
 
 @pytest.mark.parametrize("at", [1, 2])
@@ -111,7 +110,7 @@ def test_disk_full_while_files_are_put_in_place(
         project.write({"alpha": changed})
     before = project.files()
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(codegen.store.workspace.os, "replace", _Failing(at, full))
+    monkeypatch.setattr(codegen.store.workspace, "put", _Failing(at, full))
     result = project.run("sync", "alpha", "--no-cache")
     monkeypatch.undo()
     os.chdir(project.root)
@@ -129,7 +128,7 @@ def test_interrupt_while_files_are_put_in_place(
     changed = ALPHA.replace("self.width", "self.depth").replace('"alpha"', '"other"')
     project.write({"alpha": changed})
     before = project.files()
-    monkeypatch.setattr(codegen.store.workspace.os, "replace", _Failing(2, KeyboardInterrupt()))
+    monkeypatch.setattr(codegen.store.workspace, "put", _Failing(2, KeyboardInterrupt()))
     result = project.run("sync", "alpha")
     project.expect("interrupted", result)
     assert result.code == 130
