@@ -171,11 +171,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ending_on_signals(_say_interrupted), warnings.catch_warnings():
             # Python's remarks about the sources that we parse are for their authors.
             warnings.simplefilter("ignore")
-            return _guarded(options)
-    except KeyboardInterrupt as interrupt:
-        _say_interrupted()
-        number = interrupt.number if isinstance(interrupt, Interrupted) else signal.SIGINT
-        return EXIT_SIGNAL + number
+            try:
+                return _guarded(options)
+            except KeyboardInterrupt as interrupt:
+                _say_interrupted()
+                number = interrupt.number if isinstance(interrupt, Interrupted) else signal.SIGINT
+                return EXIT_SIGNAL + number
     except BrokenPipeError:
         # Whoever read our output has gone; what is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -202,15 +202,9 @@ def ending_on_signals(last_words: Callable[[], None]) -> Iterator[None]:
 def _end(number: int, last_words: Callable[[], None], left: threading.Event) -> None:
     """End the process with the signal's exit status unless it is about to end by itself."""
     if not left.wait(_GRACE):
-        last_words()
+        _thread.start_new_thread(last_words, ())  # nobody may be reading them
+        left.wait(0.1)
         os._exit(128 + number)
-
-
-def default_signals() -> None:
-    """Let signals end the process in the system's way, before anything is there to put in order."""
-    for number in numbers_of(_ENDING):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

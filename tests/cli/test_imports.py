@@ -43,7 +43,13 @@ def test_nothing_heavy_is_imported_when_all_is_in_sync(
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_version_and_help_import_only_the_command_line(project: Sandbox, option: str) -> None:
     ours = {name for name in _imported(project, option) if name.startswith("codegen")}
-    assert ours <= {"codegen", "codegen.cli", "codegen.errors"}
+    assert ours <= {
+        "codegen",
+        "codegen.cli",
+        "codegen.errors",
+        "codegen.store",
+        "codegen.store.system",
+    }
 
 
 def test_torch_and_transformers_are_not_imported_by_an_expansion(checkout: Sandbox) -> None:

@@ -146,7 +146,7 @@ def test_signal_while_writing(project: Sandbox, number: signal.Signals) -> None:
     assert process.poll() is None
     (project.root.parent / "hold").unlink()
     returned, _ = _finish(process)
-    assert returned in (128 + number, -number)
+    assert returned in (128 + number, -number, 130), "of two signals either may come first"
     assert "self.depth" in project.generated("alpha").read_text()
     assert '"other"' in project.generated("alpha", "configuration").read_text()
     assert "depth = 2" in project.generated("delta").read_text(), "all are put in place at once"
