@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from codegen.rewrite import Settings, rewrite_library
-from tests.rewrite.test_rules import DEFAULT, GOLDEN, MARKER, DictLibrary
+from tests.rewrite.test_rules import DEFAULT, GOLDEN, DictLibrary, read_case
 
 torch = pytest.importorskip("torch")
 
@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 def projector() -> Any:
     """The module of the golden case after the rewrite."""
     case = GOLDEN / "capture/blocks_joined_per_image.txt"
-    source = case.read_text().partition(MARKER)[0]
+    source = read_case(case).files[DEFAULT]
     settings = Settings(passes=("capture",), helper_package="utils")
     (text,) = rewrite_library(DictLibrary({DEFAULT: source}), settings).edits.values()
     names: dict[str, Any] = {}

@@ -9,7 +9,7 @@ import pytest
 
 from codegen.rewrite import Record, Settings, rewrite_library
 from tests.rewrite.test_report import line_of
-from tests.rewrite.test_rules import GOLDEN, MARKER, DictLibrary, run, split_files
+from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case, run
 
 MODEL = """
 from torch import nn
@@ -47,7 +47,7 @@ def rewrite(**files: str) -> tuple[dict[str, str], list[Record]]:
 
 def test_added_tensors_are_reported() -> None:
     case = "lift/processor_option.txt"
-    files = split_files((GOLDEN / case).read_text().partition(MARKER)[0])
+    files = read_case(GOLDEN / case).files
     found = [record for record in run(files, "lift").report if record.cls == "TinyProcessor"]
     assert [(r.kind, r.method, r.helper) for r in found] == [
         ("lifted", "__call__", "add_extra_tensors")
@@ -90,7 +90,7 @@ def test_a_rewritten_processor_runs(keywords: dict[str, Any], added: list[str]) 
 
 def test_selected_rows_are_reported_as_left() -> None:
     case = "lift/processor_of_selected_rows_is_left.txt"
-    files = split_files((GOLDEN / case).read_text().partition(MARKER)[0])
+    files = read_case(GOLDEN / case).files
     found = [record for record in run(files, "lift").report if record.cls == "TinyProcessor"]
     assert [(r.kind, r.reason) for r in found] == [
         ("left", "the model encodes only some rows of the grid")

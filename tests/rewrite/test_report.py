@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from codegen.rewrite import Record, rewrite_library
-from tests.rewrite.test_rules import GOLDEN, MARKER, DictLibrary, split_files
+from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case
 
 
 def report_of(case: str) -> tuple[Record, ...]:
-    files = split_files((GOLDEN / case).read_text().partition(MARKER)[0])
+    files = read_case(GOLDEN / case).files
     return rewrite_library(DictLibrary(files)).report
 
 

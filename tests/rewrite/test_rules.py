@@ -1,8 +1,9 @@
 """Golden cases of the rules of the rewrite passes.
 
 A case is one file in ``golden/<pass>/``: what goes in, a line ``# output``, what must come out. Without
-that line nothing may change. ``# file: PATH`` lines separate several files of a case. Record anew with
-``pytest tests/rewrite --update-golden``.
+that line nothing may change. ``# file: PATH`` lines separate several files of a case. At the end
+``# run`` begins what :mod:`tests.rewrite.execution` executes on both sides; ``# run eagerly`` where the
+result cannot be captured in a graph. Record anew with ``pytest tests/rewrite --update-golden``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -50,27 +52,54 @@ def join_files(files: Mapping[str, str]) -> str:
     return "".join(f"# file: {path}\n{text}" for path, text in files.items())
 
 
+@dataclass(frozen=True)
+class Case:
+    """The sections of a case; ``captures`` are numbers of inputs on which a graph is captured."""
+
+    files: dict[str, str]
+    expected: str | None
+    run: str
+    captures: tuple[int, ...]
+    tail: str
+
+
+def read_case(path: Path) -> Case:
+    """Read a case from its file."""
+    text = path.read_text(encoding="utf-8")
+    match = re.search(r"^# run( eagerly)?\n", text, re.MULTILINE)
+    body, tail = (text, "") if match is None else (text[: match.start()], text[match.start() :])
+    before, marker, expected = body.partition(MARKER)
+    captures = (0, 1) if match is not None and match[1] is None else ()
+    section = tail.partition("\n")[2]
+    return Case(split_files(before), expected if marker else None, section, captures, tail)
+
+
+def passes_of(folder: str) -> tuple[str, ...]:
+    """The passes that the cases of a folder are about."""
+    return ("extract", "lift", "capture") if folder == "all" else (folder,)
+
+
 def run(files: Mapping[str, str], folder: str) -> RewriteResult:
-    passes = ("extract", "lift", "capture") if folder == "all" else (folder,)
-    return rewrite_library(DictLibrary(files), Settings(passes=passes))
+    return rewrite_library(DictLibrary(files), Settings(passes=passes_of(folder)))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_golden(case: Path, request: pytest.FixtureRequest) -> None:
-    before, marker, expected = case.read_text().partition(MARKER)
-    files = split_files(before)
-    actual = join_files({**files, **run(files, case.parent.name).edits})
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_golden(path: Path, request: pytest.FixtureRequest) -> None:
+    case = read_case(path)
+    before = join_files(case.files)
+    actual = join_files({**case.files, **run(case.files, path.parent.name).edits})
     for text in split_files(actual).values():
         ast.parse(text)
     if request.config.getoption("--update-golden"):
-        case.write_text(before if actual == before else before + MARKER + actual)
+        new = before if actual == before else before + MARKER + actual
+        path.write_text(new + case.tail, encoding="utf-8")
         return
     update = "record anew with: pytest tests/rewrite --update-golden"
-    assert actual == (expected if marker else before), update
+    assert actual == (before if case.expected is None else case.expected), update
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_second_run_changes_nothing(case: Path) -> None:
-    files = split_files(case.read_text().partition(MARKER)[0])
-    after = {**files, **run(files, case.parent.name).edits}
-    assert run(after, case.parent.name).edits == {}
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_second_run_changes_nothing(path: Path) -> None:
+    files = read_case(path).files
+    after = {**files, **run(files, path.parent.name).edits}
+    assert run(after, path.parent.name).edits == {}

@@ -11,7 +11,7 @@ from codegen.rewrite import Settings, rewrite_library
 from codegen.rewrite.aliases import resolve_aliases, spelled, torch_aliases
 from codegen.rewrite.vocabulary import DEFAULT, Vocabulary, extended, field_value
 from codegen.trees.config import ROLES
-from tests.rewrite.test_rules import GOLDEN, MARKER, DictLibrary
+from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case
 
 ALIASES = {
     "import torch as th\nx = th.arange(2)": "x = torch.arange(2)",
@@ -92,7 +92,9 @@ def test_the_cheap_test_looks_at_words(text: str) -> None:
 
 
 def test_a_grid_of_another_name_is_found_with_the_vocabulary_of_the_project() -> None:
-    before = (GOLDEN / "extract/position_ids_by_loop.txt").read_text().partition(MARKER)[0]
+    before = read_case(GOLDEN / "extract/position_ids_by_loop.txt").files[
+        "models/tiny/modeling_tiny.py"
+    ]
     text = before.replace("grid_thw", "layout").replace("merge_size", "downsample")
     library = DictLibrary({"models/tiny/modeling_tiny.py": text})
     assert rewrite_library(library).edits == {}

@@ -16,54 +16,51 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.emit.signature import (
-    bind_arguments,
-    docstring_edits,
-    keyword_edit,
-    signature_edits,
-    substitute,
-)
-from codegen.rewrite.helpers import LIFTED, Helper
+from codegen.rewrite.emit.signature import docstring_edits, keyword_edit, signature_edits
+from codegen.rewrite.heirs import Heirs
+from codegen.rewrite.helpers import LIFTED
 from codegen.rewrite.library import ClassInfo, Function, self_attribute
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.bindings import is_of_entry
+from codegen.rewrite.place.carry import (
+    CallSite,
+    Carried,
+    HelperCall,
+    Want,
+    carry,
+    is_direct,
+    wants_of,
+)
 from codegen.rewrite.place.hoist import hoist_positions
 from codegen.rewrite.place.rows import rows_expression
 from codegen.rewrite.place.sink import sink_computations
-from codegen.rewrite.place.thread import thread_keywords
+from codegen.rewrite.place.thread import Taken, takes_prefixed, thread_keywords
+from codegen.rewrite.reach import Reaching, may_leave_before, spot_of
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vocabulary import FEATURES_METHODS
 
-_SIZES = re.compile(r"grid|_lens|merge_sizes|image_size|num_patches")
-
-
-@dataclass(frozen=True)
-class HelperCall:
-    """``targets = helper(arguments)``, with arguments as texts; ``statement`` if it is in the source."""
-
-    helper: Helper
-    arguments: tuple[str, ...]
-    statement: ast.Assign | None = None
+_ROUNDS = 12
+"""Callers of callers of ... lifted methods that are looked at; more than any model has."""
 
 
 @dataclass
 class Lifting:
     """Everything that one method gets: helper calls to guard and calls to extend.
 
-    ``wrapped`` are the helpers that an inner encoder calls itself if it is not given their results,
-    ``rows`` the number of rows at each guard, once it was looked for.
+    ``rows`` are the numbers of rows at each guard, once they were looked for.
     """
 
     cls: ClassInfo
     function: Function
     calls: dict[str, HelperCall] = field(default_factory=dict)
-    before: dict[str, ast.stmt] = field(default_factory=dict)
-    extended: dict[int, tuple[ast.Call, list[str]]] = field(default_factory=dict)
+    carried: dict[str, Carried] = field(default_factory=dict)
+    refused: dict[str, tuple[str, list[Want]]] = field(default_factory=dict)
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    wrapped: set[str] = field(default_factory=set)
     rows: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -80,6 +77,21 @@ class Lifting:
         """Names of the optional parameters."""
         return [name for call in self.calls.values() for name in call.helper.outputs]
 
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What callers can see of it."""
+        return tuple(call.fact for call in self.calls.values())
+
+    @property
+    def extended(self) -> dict[int, tuple[ast.Call, list[str]]]:
+        """Calls that get results, with their names."""
+        found: dict[int, tuple[ast.Call, list[str]]] = {}
+        for carried in self.carried.values():
+            for want in carried.wants:
+                call = want.site.call
+                found.setdefault(id(call), (call, []))[1].extend(carried.call.helper.outputs)
+        return found
+
 
 def lift(state: RewriteState) -> None:
     """Lift every helper call of the state."""
@@ -89,7 +101,7 @@ def lift(state: RewriteState) -> None:
     lifter.collect(fixed)
     lifter.thread()
     lifter.write()
-    thread_keywords(state)
+    thread_keywords(state, Taken(lifter.names, lifter.prefixed))
     state.settle()
 
 
@@ -99,11 +111,33 @@ class Lifter:
     def __init__(self, state: RewriteState) -> None:
         self.state = state
         self.index = state.index
+        self.methods = [
+            (cls, function)
+            for info in state.candidates()
+            for cls in state.classes(info)
+            for function in cls.methods.values()
+        ]
+        self.heirs = Heirs(state.index, {id(c.node): c for c, _ in self.methods}.values())
+        self.direct: dict[int, Lifting] = {}
         self.liftings: dict[int, Lifting] = {}
+        self._reaching: dict[int, Reaching] = {}
+        self.prefixed: set[int] = set()
+        self._noted: set[tuple[object, ...]] = set()
+
+    @property
+    def names(self) -> Mapping[int, list[str]]:
+        """Names of the optional parameters that methods get, by identity of the method."""
+        return {key: lifting.names for key, lifting in self.liftings.items()}
+
+    def reaching(self, function: Function) -> Reaching:
+        """The flow analysis of a method, made once."""
+        if id(function) not in self._reaching:
+            self._reaching[id(function)] = Reaching(function)
+        return self._reaching[id(function)]
 
     def collect(self, fixed: Collection[tuple[str, str]]) -> None:
         """Find the helper calls that extraction left, but for modules whose parameters are fixed."""
-        for cls, function in self._methods():
+        for cls, function in self.methods:
             if function.name == "forward" and (cls.module.source.module, cls.name) in fixed:
                 continue
             if not any(name in cls.module.segment(function) for name in LIFTED):
@@ -111,39 +145,107 @@ class Lifter:
             for statement in function.body:
                 call = helper_call(statement)
                 if call is not None:
-                    self._lifting(cls, function).calls[call.helper.name] = call
+                    self._collect(cls, function, call)
 
-    def _methods(self) -> Iterator[tuple[ClassInfo, Function]]:
-        for info in self.state.candidates():
-            for cls in self.state.classes(info):
-                for function in cls.methods.values():
-                    yield cls, function
-
-    def _lifting(self, cls: ClassInfo, function: Function) -> Lifting:
-        return self.liftings.setdefault(id(function), Lifting(cls, function))
+    def _collect(self, cls: ClassInfo, function: Function, call: HelperCall) -> None:
+        assert call.statement is not None
+        reaching = self.reaching(function)
+        if not is_direct(reaching, call.statement, call.helper.outputs):
+            reason = "computed for several inputs under one name: no parameter can stand for it"
+            self._note_left(cls, function, call.statement, call, reason)
+            return
+        portable = is_of_entry(reaching, function, call.statement, call.arguments)
+        eager = not may_leave_before(function, call.statement)
+        known = HelperCall(call.helper, call.arguments, call.statement, portable, eager)
+        lifting = self.direct.setdefault(id(function), Lifting(cls, function))
+        lifting.calls[call.helper.name] = known
 
     def thread(self) -> None:
         """Carry parameters to the callers until nothing changes."""
+        self.liftings = dict(self.direct)
         self._drop_unsafe()
-        sites = self._call_sites()
-        changed = True
-        while changed:
-            changed = False
-            for cls, function, statement, call, target, this in sites:
-                lifting = self.liftings.get(id(target))
-                if lifting is not None and self._carry(
-                    cls, function, statement, call, lifting, this
-                ):
-                    changed = True
+        sites: dict[int, list[CallSite]] = defaultdict(list)
+        for site in self._call_sites():
+            sites[id(site.function)].append(site)
+        for _ in range(_ROUNDS):
+            before = {key: lifting.facts for key, lifting in self.liftings.items()}
+            self.liftings = dict(self._derive(sites))
+            if before == {key: lifting.facts for key, lifting in self.liftings.items()}:
+                break
+        for lifting in self.liftings.values():
+            for reason, wants in lifting.refused.values():
+                calls = [want.site.call for want in wants]
+                if takes_prefixed(lifting.function, calls):
+                    self.prefixed.update(id(call) for call in calls)
+                    continue
+                reason = f"{ast.unparse(calls[0].func)} {reason}: it computes its own"
+                self._note_left(lifting.cls, lifting.function, calls[0], wants[0].call, reason)
+
+    def _derive(self, sites: Mapping[int, list[CallSite]]) -> Iterator[tuple[int, Lifting]]:
+        """Liftings of all methods, from what those that they call take now."""
+        for cls, function in self.methods:
+            key = id(function)
+            own = self.direct.get(key) if key in self.liftings or key in sites else None
+            lifting = Lifting(cls, function, dict(own.calls) if own is not None else {})
+            wants: dict[str, list[Want]] = defaultdict(list)
+            for site in sites.get(key, ()):
+                target = self.liftings.get(id(site.target))
+                if target is not None:
+                    for want in wants_of(
+                        site, self.reaching(function), list(target.calls.values())
+                    ):
+                        if self._heirs_agree(want):
+                            wants[want.call.helper.name].append(want)
+            for name, group in wants.items():
+                self._enter(lifting, name, group)
+            if lifting.calls or lifting.refused:
+                yield key, lifting
+
+    def _enter(self, lifting: Lifting, name: str, wants: list[Want]) -> None:
+        own = lifting.calls.get(name)
+        found = carry(lifting.function, self.reaching(lifting.function), wants, own)
+        if isinstance(found, str):
+            lifting.refused[name] = found, wants
+            return
+        lifting.carried[name] = found
+        if own is None:
+            lifting.calls[name] = found.call
+            inner = self.liftings[id(wants[0].site.target)]
+            lifting.paths[name] = (*inner.path(name), lifting.place)
+
+    def _heirs_agree(self, want: Want) -> bool:
+        """Tell whether every class that inherits the caller calls something that takes the same results."""
+        site = want.site
+        for heir in self.heirs.of(site.cls, site.function.name):
+            if site.this == "self":
+                method = self.index.method(heir, self_attribute(site.call.func))
+            else:
+                attribute = self_attribute(site.call.func)
+                held = self.heirs.submodule(heir, site.cls, attribute)
+                method = self.index.method(held, "forward") if held is not None else None
+            if method is not None and self._takes(method[1], want.call):
+                continue
+            reason = (
+                f"inherits {site.cls.name}.{site.function.name}, and its {ast.unparse(site.call.func)} "
+                f"does not take {', '.join(want.call.helper.outputs)}: not handed on there"
+            )
+            self._note_left(heir, site.function, heir.node, want.call, reason)
+            return False
+        return True
+
+    def _takes(self, function: Function, call: HelperCall) -> bool:
+        lifting = self.liftings.get(id(function))
+        other = lifting.calls.get(call.helper.name) if lifting is not None else None
+        return other is not None and other.arguments == call.arguments
 
     def _drop_unsafe(self) -> None:
         """A method that a subclass overrides without lifting keeps its signature."""
-        for cls, function in list(self._methods()):
+        for cls, function in self.methods:
             if function.name == "forward" or id(function) in self.liftings:
                 continue
             for ancestor in self.index.mro(cls)[1:]:
                 overridden = ancestor.methods.get(function.name)
-                if overridden is not None and id(overridden) in self.liftings:
+                if overridden is not None and self.direct.pop(id(overridden), None) is not None:
                     del self.liftings[id(overridden)]
                     info = cls.module
                     self.state.note(
@@ -157,21 +259,23 @@ class Lifter:
                         )
                     )
 
-    def _call_sites(self) -> list[tuple[ClassInfo, Function, ast.stmt, ast.Call, Function, str]]:
+    def _call_sites(self) -> Iterator[CallSite]:
         """Calls of own methods and of submodules without ``**kwargs``, with their target."""
-        sites = []
-        for cls, function in self._methods():
-            if _SIZES.search(cls.module.segment(function)) is None:
-                continue
-            for statement in function.body:
-                for call in walk(statement):
-                    if isinstance(call, ast.Call) and (name := self_attribute(call.func)):
-                        target = self._target(cls, name, call)
-                        if target is not None:
-                            sites.append((cls, function, statement, call, *target))
-        return sites
+        for cls, function in self.methods:
+            for call in walk(function):
+                if not isinstance(call, ast.Call) or not (name := self_attribute(call.func)):
+                    continue
+                spot = spot_of(function, call)
+                target = self._target(cls, function, name, call)
+                if target is not None and spot is not None and target[0] is not function:
+                    yield CallSite(cls, function, call, spot, *target)
 
-    def _target(self, cls: ClassInfo, name: str, call: ast.Call) -> tuple[Function, str] | None:
+    def _target(
+        self, cls: ClassInfo, function: Function, name: str, call: ast.Call
+    ) -> tuple[Function, str] | None:
+        if name in FEATURES_METHODS and function.name not in FEATURES_METHODS:
+            # These take prefixed keywords, which thread_keywords hands to them.
+            return None
         method = self.index.method(cls, name)
         if method is not None:
             return method[1], "self"
@@ -180,40 +284,6 @@ class Lifter:
         submodule = self.index.submodule(cls, name)
         forward = self.index.method(submodule, "forward") if submodule is not None else None
         return (forward[1], f"self.{name}") if forward is not None else None
-
-    def _carry(
-        self,
-        cls: ClassInfo,
-        function: Function,
-        statement: ast.stmt,
-        call: ast.Call,
-        lifting: Lifting,
-        this: str,
-    ) -> bool:
-        """Compute what a called method wants in the caller and pass it; True if that is new."""
-        bound = bind_arguments(call, lifting.function, cls.module.text)
-        own = self._lifting(cls, function)
-        changed = False
-        for name, wanted in lifting.calls.items():
-            done = own.extended.setdefault(id(call), (call, []))[1]
-            if set(wanted.helper.outputs) <= set(done):
-                continue
-            arguments = [substitute(text, bound, this) for text in wanted.arguments]
-            if any(text is None for text in arguments):
-                continue
-            done += wanted.helper.outputs
-            changed = True
-            if name not in own.calls:
-                own.calls[name] = HelperCall(
-                    wanted.helper, tuple(t for t in arguments if t is not None)
-                )
-                own.before[name] = statement
-                if this != "self":
-                    own.wrapped.add(name)
-                own.paths[name] = (*lifting.path(name), own.place)
-        if not own.calls:
-            del self.liftings[id(function)]
-        return changed
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -231,7 +301,7 @@ class Lifter:
             self.state.edit(info, edits)
             for lifting in liftings:
                 for name, call in lifting.calls.items():
-                    if self._is_handed_on(lifting, name):
+                    if call.statement is None and not self._guards(lifting, name):
                         continue
                     self.state.need(info, name)
                     for line in check_lines(call, self._rows(lifting, name)):
@@ -242,18 +312,17 @@ class Lifter:
         text, function = lifting.cls.module.text, lifting.function
         edits = signature_edits(text, function, lifting.names)
         edits += docstring_edits(text, function, lifting.names)
-        inserted: dict[int, list[str]] = defaultdict(list)
+        inserted: dict[int, tuple[int, list[str]]] = {}
         for name, call in lifting.calls.items():
-            if self._is_handed_on(lifting, name):
-                continue
             lines = guard_lines(call, self._rows(lifting, name))
             if call.statement is not None:
                 start, end = text.statement_lines(call.statement)
                 edits.append(Edit(start, end, block(lines, " " * call.statement.col_offset)))
-            else:
-                inserted[text.statement_lines(lifting.before[name])[0]] += lines
-        for place, lines in inserted.items():
-            edits.append(Edit(place, place, block(lines, " " * function.body[0].col_offset)))
+            for statement in self._guards(lifting, name):
+                place = text.statement_lines(statement)[0]
+                inserted.setdefault(place, (statement.col_offset, []))[1].extend(lines)
+        for place, (indent, lines) in inserted.items():
+            edits.append(Edit(place, place, block(lines, " " * indent)))
         for call_node, names in lifting.extended.values():
             edits += keyword_edit(text, call_node, names)
         self._note(lifting)
@@ -275,14 +344,38 @@ class Lifter:
                 )
             )
 
-    def _is_handed_on(self, lifting: Lifting, name: str) -> bool:
-        """Tell whether the inner encoder knows the number of rows and the method does not."""
-        return name in lifting.wrapped and not self._rows(lifting, name)
+    def _note_left(
+        self, cls: ClassInfo, function: Function, node: ast.AST, call: HelperCall, reason: str
+    ) -> None:
+        info = cls.module
+        key = (info.source.module, cls.name, function.name, call.helper.name, reason)
+        if key not in self._noted:
+            self._noted.add(key)
+            place, model = info.place(node), model_of(info.source.module)
+            record = Record(
+                model, cls.name, function.name, "left", place, call.helper.name, reason=reason
+            )
+            self.state.note(record)
+
+    def _guards(self, lifting: Lifting, name: str) -> list[ast.stmt]:
+        """Statements in front of which a caller computes results; none where it hands on what it was given.
+
+        An inner encoder that knows the number of rows computes them itself where its caller does not.
+        """
+        carried = lifting.carried.get(name)
+        if carried is None:
+            return []
+        wrapped = all(want.site.this != "self" for want in carried.wants)
+        if wrapped and not self._rows(lifting, name):
+            return []
+        return [spot.statement for spot in carried.guards]
 
     def _rows(self, lifting: Lifting, name: str) -> str:
         """The number of rows, where the helper call ``name`` is guarded."""
         if name not in lifting.rows:
-            before = lifting.calls[name].statement or lifting.before[name]
+            before: ast.stmt | None = lifting.calls[name].statement
+            if before is None and name in lifting.carried:
+                before = lifting.carried[name].wants[0].site.spot.path[0][1]
             found = rows_expression(self.index, lifting.cls, lifting.function, before)
             lifting.rows[name] = found
         return lifting.rows[name]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from codegen.rewrite.heirs import renamed
 from codegen.rewrite.library import ClassInfo, Function, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
@@ -196,12 +197,3 @@ def _is_plain(call: ast.Call, node: ast.Attribute) -> bool:
     """Tell whether a call passes every argument by itself."""
     starred = any(isinstance(argument, ast.Starred) for argument in call.args)
     return call.func is node and not starred and all(k.arg is not None for k in call.keywords)
-
-
-def renamed(name: str, parent: str, child: str) -> str:
-    """A name after expansion replaced the parent's model name by the child's."""
-    common = 0
-    while common < min(len(parent), len(child)) and parent[-1 - common] == child[-1 - common]:
-        common += 1
-    old, new = parent[: len(parent) - common], child[: len(child) - common]
-    return new + name.removeprefix(old) if old and name.startswith(old) else name

@@ -8,12 +8,18 @@ the language model never sees them; generation lets them pass.
         ->  self.visual(pixel_values, grid_thw=grid, **encoder_inputs(kwargs, "image"))
     self.get_image_features(pixel_values, image_grid_thw)
         ->  self.get_image_features(pixel_values, image_grid_thw, **precomputed)
+
+A method without ``**kwargs`` that takes the results by name gets those of its modality, with the prefix
+removed; so does an encoder that one method calls for several grids. What takes neither keeps what it is
+called with, and the report says so.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import Edit, block
 from codegen.rewrite.emit.signature import body_start
@@ -26,29 +32,41 @@ from codegen.rewrite.vocabulary import FEATURES_METHODS
 from codegen.text.lines import LineMap
 
 
-def thread_keywords(state: RewriteState) -> None:
-    """Edit features methods and the methods that call them, then the classes that generate."""
+@dataclass(frozen=True)
+class Taken:
+    """``named`` are the optional parameters that methods were given, by identity of the method; ``prefixed``
+    the calls of encoders for several grids, by identity, which get those of their modality."""
+
+    named: Mapping[int, Sequence[str]]
+    prefixed: Collection[int]
+
+
+def thread_keywords(state: RewriteState, taken: Taken) -> None:
+    """Edit features methods and the methods that call them, then the classes that generate.
+
+    ``taken`` are the optional parameters that methods have been given.
+    """
     if state.shared:
         return
     threaded: set[int] = set()
     for info in state.candidates():
         for cls in state.classes(info):
             for function in cls.methods.values():
-                done = _thread(state, cls, function)
+                done = _thread(state, cls, function, taken)
                 if function.name == "forward" and (done or is_threaded(info.segment(function))):
                     threaded.add(id(function))
     Generation(state, threaded).extend()
 
 
-def _thread(state: RewriteState, cls: ClassInfo, function: Function) -> bool:
+def _thread(state: RewriteState, cls: ClassInfo, function: Function, taken: Taken) -> bool:
     """Edit one method; True if it hands keywords to encoders or features methods."""
     info, text = cls.module, cls.module.text
     modality = FEATURES_METHODS.get(function.name, "")
     if modality and is_packed(function):
         edits = features_edits(text, function, modality)
         helper, reason = "encoder_inputs", f"keywords with the prefix {modality}_ reach the encoder"
-    elif function.name == "forward" and "_features(" in info.segment(function):
-        edits = forward_edits(state, cls, function)
+    elif function.name == "forward" and not modality:
+        edits = forward_edits(state, cls, function, taken)
         helper, reason = "split_precomputed", "prefixed keywords reach the features methods"
     elif function.name == "generate" and ".generate(" in info.segment(function):
         edits = generate_edits(state, cls, function)
@@ -57,6 +75,8 @@ def _thread(state: RewriteState, cls: ClassInfo, function: Function) -> bool:
         return False
     if not edits:
         return False
+    if any("encoder_inputs(" in edit.new for edit in edits):
+        state.need(info, "encoder_inputs")
     state.edit(info, edits)
     state.need(info, helper)
     state.note(
@@ -104,26 +124,85 @@ def _star(call: ast.Call) -> ast.Name | None:
     return None
 
 
-def forward_edits(state: RewriteState, cls: ClassInfo, function: Function) -> list[Edit]:
-    """Split the keywords of a ``forward`` and give them to the features methods it calls."""
-    calls = [
-        call
-        for call in features_calls(state, cls, function)
-        if all(keyword.arg is not None for keyword in call.keywords)
-    ]
-    return split_edits(cls.module.text, function, calls)
+def forward_edits(
+    state: RewriteState, cls: ClassInfo, function: Function, taken: Taken
+) -> list[Edit]:
+    """Split the keywords of a ``forward`` and give them to the features methods and encoders it calls."""
+    gifts: list[tuple[ast.Call, str]] = []
+    refused: list[tuple[ast.Call, str]] = []
+    for call, target, modality in takers(state, cls, function):
+        if any(keyword.arg is None for keyword in call.keywords):
+            continue
+        if target.args.kwarg is not None and target.name in FEATURES_METHODS:
+            gifts.append((call, "precomputed"))
+        elif taken.named.get(id(target)) and (
+            target.name in FEATURES_METHODS or id(call) in taken.prefixed
+        ):
+            gifts.append((call, f'encoder_inputs(precomputed, "{modality}")'))
+        elif target.name in FEATURES_METHODS:
+            refused.append((call, f"self.{target.name} takes no further keywords"))
+    if function.args.kwarg is None:
+        refused += [(call, "the method takes no further keywords") for call, _ in gifts]
+    for call, reason in refused:
+        _note_refused(state, cls, function, call, reason)
+    return split_edits(cls.module.text, function, gifts)
+
+
+def takers(
+    state: RewriteState, cls: ClassInfo, function: Function
+) -> Iterator[tuple[ast.Call, Function, str]]:
+    """Calls of own features methods that take packed inputs, and of encoders with a grid of one modality."""
+    for call in walk(function):
+        name = self_attribute(call.func) if isinstance(call, ast.Call) else ""
+        if not name or not isinstance(call, ast.Call):
+            continue
+        method = state.index.method(cls, name)
+        if method is not None:
+            if name in FEATURES_METHODS and is_packed(method[1]):
+                yield call, method[1], FEATURES_METHODS[name]
+            continue
+        modality = modality_of(call)
+        held = state.index.submodule(cls, name) if modality else None
+        forward = state.index.method(held, "forward") if held is not None else None
+        if forward is not None:
+            yield call, forward[1], modality
+
+
+def takes_prefixed(function: Function, calls: Sequence[ast.Call]) -> bool:
+    """Tell whether a method can hand each of some calls the prefixed keywords of its modality."""
+    return (
+        function.name == "forward"
+        and function.args.kwarg is not None
+        and all(modality_of(call) for call in calls)
+    )
+
+
+def modality_of(call: ast.Call) -> str:
+    """The modality that the name of a grid among the arguments of a call begins with."""
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    names = [value.id for value in values if isinstance(value, ast.Name)]
+    found = {
+        modality
+        for modality in FEATURES_METHODS.values()
+        for name in names
+        if name.startswith(f"{modality}_") and "grid" in name
+    }
+    return found.pop() if len(found) == 1 else ""
 
 
 def features_calls(state: RewriteState, cls: ClassInfo, function: Function) -> list[ast.Call]:
     """Calls of own features methods that take packed inputs."""
-    found = []
-    for call in walk(function):
-        if isinstance(call, ast.Call) and self_attribute(call.func) in FEATURES_METHODS:
-            owners = state.index.mro(cls)
-            methods = [owner.methods.get(self_attribute(call.func)) for owner in owners]
-            if any(method is not None and is_packed(method) for method in methods):
-                found.append(call)
-    return found
+    found = takers(state, cls, function)
+    return [call for call, target, _ in found if target.name in FEATURES_METHODS]
+
+
+def _note_refused(
+    state: RewriteState, cls: ClassInfo, function: Function, call: ast.Call, reason: str
+) -> None:
+    info = cls.module
+    what = f"precomputed inputs with a prefix do not reach {ast.unparse(call.func)}: {reason}"
+    place, model = info.place(call), model_of(info.source.module)
+    state.note(Record(model, cls.name, function.name, "left", place, reason=what))
 
 
 def generate_edits(state: RewriteState, cls: ClassInfo, function: Function) -> list[Edit]:
@@ -139,20 +218,20 @@ def generate_edits(state: RewriteState, cls: ClassInfo, function: Function) -> l
             calls.append(call)
     if "split_precomputed" in ast.dump(function):
         return []
-    return split_edits(cls.module.text, function, calls)
+    return split_edits(cls.module.text, function, [(call, "precomputed") for call in calls])
 
 
-def split_edits(text: LineMap, function: Function, calls: list[ast.Call]) -> list[Edit]:
-    """Split the keywords of a function at its top and hand the prefixed ones to some calls."""
-    if function.args.kwarg is None or not calls:
+def split_edits(text: LineMap, function: Function, gifts: list[tuple[ast.Call, str]]) -> list[Edit]:
+    """Split the keywords of a function at its top and hand some calls what is given with each."""
+    if function.args.kwarg is None or not gifts:
         return []
     place, indent = body_start(text, function)
     name = function.args.kwarg.arg
     edits = [
         Edit(place, place, block([f"precomputed, {name} = split_precomputed({name})"], indent))
     ]
-    for call in calls:
+    for call, given in gifts:
         items: list[ast.expr] = [*call.args, *[k.value for k in call.keywords]]
         end = max(text.span(item)[1] for item in items)
-        edits.append(Edit(end, end, ", **precomputed"))
+        edits.append(Edit(end, end, f", **{given}"))
     return edits

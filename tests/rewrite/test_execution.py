@@ -1,0 +1,38 @@
+"""Every golden case, executed before and after: eagerly, and after also while a graph is captured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.rewrite.execution import assert_same, load, packages, result_of
+from tests.rewrite.test_rules import CASES, read_case, run
+
+__all__ = ["packages"]
+
+TOLERANCE = 2e-5
+"""Of values that are added in another order; integers agree exactly within it."""
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_before_and_after_agree(path: Path, packages: Path) -> None:
+    case = read_case(path)
+    edits = run(case.files, path.parent.name).edits
+    if not case.run:
+        pytest.skip("the case has no section # run")
+    # Graph capture remembers modules by name: each case has its own.
+    name = f"{path.parent.name}_{path.stem}"
+    before = load(case.files, packages, f"before_{name}", case.run)
+    after = load({**case.files, **edits}, packages, f"after_{name}", case.run)
+    for number, arguments in enumerate(before.inputs):
+        expected = result_of(before.run, arguments)
+        actual = result_of(after.run, after.inputs[number])
+        assert_same(expected, actual, TOLERANCE)
+    if case.captures:
+        torch._dynamo.reset()
+        captured = torch.compile(after.run, fullgraph=True, backend="eager")
+        for number in case.captures:
+            expected = result_of(before.run, before.inputs[number])
+            assert_same(expected, captured(*after.inputs[number]), TOLERANCE)
