@@ -73,6 +73,23 @@ class ModuleInfo:
                     found[alias.asname or alias.name] = (module, alias.name)
         return found
 
+    @cached_property
+    def constants(self) -> dict[str, float]:
+        """Top-level names that are bound once, to a number."""
+        bound: list[str] = []
+        numbers: dict[str, float] = {}
+        for statement in self.tree.body:
+            if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+                continue
+            names = [n.id for n in walk(statement) if isinstance(n, ast.Name)]
+            bound += names
+            value = getattr(statement, "value", None)
+            if isinstance(value, ast.Constant) and isinstance(value.value, (int, float)) and names:
+                numbers[names[0]] = value.value
+        if numbers and "global " in self.source.text:
+            bound += 2 * [n for node in walk(self.tree) for n in getattr(node, "names", [])]
+        return {name: value for name, value in numbers.items() if bound.count(name) == 1}
+
     def segment(self, node: ast.stmt) -> str:
         """Source lines of a statement, for cheap tests before its tree is looked at."""
         return "".join(self.text.lines[node.lineno - 1 : node.end_lineno])

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from codegen.rewrite.library import ClassInfo, parameters
+from codegen.rewrite.probe.budget import OverBudget, numbers
 from codegen.rewrite.probe.machine import Machine
 from codegen.rewrite.probe.trace import Bound, Config, Embedding
-from codegen.rewrite.probe.values import LATE, InvFreq, Module, Unsupported
+from codegen.rewrite.probe.values import LATE, InvFreq, Module
 from codegen.rewrite.vocabulary import field_value
 
 
@@ -25,11 +26,14 @@ class Attributes(Machine):
         if value is None:
             return LATE
         self.trace.scalars[text] = value
+        self._number(value)
         return value
 
     def _module_attribute(self, base: Module, name: str) -> Any:
         """Evaluate ``self.<name>`` from the ``__init__`` that assigns it."""
         text = f"{base.text}.{name}"
+        if text in self._written:
+            return self._written[text]
         if name == "config":
             return Config(text)
         if self.index.vocabulary.is_frequencies(name):
@@ -48,6 +52,7 @@ class Attributes(Machine):
                 self.trace.scalars[f"{text}[{place}]"] = number
         if isinstance(value, int) and not isinstance(value, bool):
             self.trace.scalars[text] = value
+            self._number(value)
         return value
 
     def _init_value(self, base: Module, owner: ClassInfo, node: ast.expr, text: str) -> Any:
@@ -60,7 +65,9 @@ class Attributes(Machine):
         self._depth += 1
         try:
             return LATE if self._depth > 12 else self._eval(node, env)
-        except (Unsupported, TypeError, ValueError, ZeroDivisionError):
+        except OverBudget:
+            raise
+        except Exception:  # what fails here is not what the method needs
             return LATE
         finally:
             self._depth -= 1
@@ -89,6 +96,7 @@ class Attributes(Machine):
         count = self._quiet(node.args[0], env)
         if not isinstance(count, int):
             return LATE
+        numbers(3 * max(count, 0))
         rows = np.random.default_rng(3).normal(size=(count, 3))
         table = Embedding(text, rows)
         self.trace.embeddings[text] = table
@@ -109,7 +117,9 @@ class Attributes(Machine):
         saved = self.trace.scalars.copy()
         try:
             return self._eval(node, env)
-        except (Unsupported, TypeError, ValueError, ZeroDivisionError):
+        except OverBudget:
+            raise
+        except Exception:  # what fails here is not what the method needs
             return None
         finally:
             self.trace.scalars = saved

@@ -5,76 +5,106 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.functions import torch_int
-from codegen.rewrite.probe.operators import iterate
-from codegen.rewrite.probe.values import LATE, Arr, array, is_late, scalar
-
-SEQUENCES = ("range", "enumerate", "zip", "reversed", "list", "tuple")
+from codegen.rewrite.probe.operators import binary_add, iterate
+from codegen.rewrite.probe.values import LATE, Arr, Unsupported, array, is_late, scalar
 
 
-def call_sequence(name: str, args: list[Any]) -> Any:
-    """Call a builtin of :data:`SEQUENCES`."""
-    if name == "range":
-        return LATE if is_late(args) else range(*[scalar(a) for a in args])
-    lists = [iterate(a) for a in args[: 1 if name == "enumerate" else None]]
-    if any(items is None for items in lists):
+def _range(*bounds: Any) -> Any:
+    return LATE if is_late(list(bounds)) else range(*[scalar(bound) for bound in bounds])
+
+
+def _enumerate(values: Any, start: Any = 0) -> Any:
+    listed = iterate(values)
+    return LATE if listed is None or is_late(start) else list(enumerate(listed, scalar(start)))
+
+
+def _zip(*values: Any, strict: Any = False) -> Any:
+    lists = [iterate(value) for value in values]
+    known = [listed for listed in lists if listed is not None]
+    if len(known) < len(lists):
         return LATE
-    known = [items for items in lists if items is not None]
-    if name == "enumerate":
-        return list(enumerate(known[0]))
-    if name == "zip":
-        return list(zip(*known))
-    items = list(known[0]) if known else []
-    return items[::-1] if name == "reversed" else (tuple(items) if name == "tuple" else items)
+    if strict and len({len(listed) for listed in known}) > 1:
+        raise Unsupported("zip of different lengths")
+    return list(zip(*known))
 
 
-def _len(args: list[Any]) -> Any:
-    value = args[0]
-    return LATE if value is LATE else (len(value.data) if isinstance(value, Arr) else len(value))
+def _reversed(values: Any) -> Any:
+    listed = iterate(values)
+    return LATE if listed is None else listed[::-1]
 
 
-def _int(args: list[Any]) -> Any:
-    return LATE if is_late(args[0]) else torch_int(args[0])
+def _list(values: Any = ()) -> Any:
+    listed = iterate(values)
+    return LATE if listed is None else listed
 
 
-def _float(args: list[Any]) -> Any:
-    return LATE if is_late(args[0]) else float(array(args[0]))
+def _tuple(values: Any = ()) -> Any:
+    listed = iterate(values)
+    return LATE if listed is None else tuple(listed)
 
 
-def _max(args: list[Any]) -> Any:
-    return _reduce(max, args)
-
-
-def _min(args: list[Any]) -> Any:
-    return _reduce(min, args)
-
-
-def _sum(args: list[Any]) -> Any:
-    items = iterate(args[0])
-    if items is None or is_late(items):
+def _len(value: Any) -> Any:
+    if value is LATE:
         return LATE
-    return sum(array(i).item() if array(i).ndim == 0 else array(i) for i in items)
+    return len(value.data) if isinstance(value, Arr) else len(value)
 
 
-def _isinstance(args: list[Any]) -> Any:
-    name = getattr(args[1], "name", "")
+def _int(value: Any) -> Any:
+    return LATE if is_late(value) else torch_int(value)
+
+
+def _float(value: Any) -> Any:
+    return LATE if is_late(value) else float(array(value))
+
+
+def _abs(value: Any) -> Any:
+    if is_late(value):
+        return LATE
+    return Arr(abs(value.data)) if isinstance(value, Arr) else abs(array(value)).item()
+
+
+def _sum(values: Any, start: Any = 0) -> Any:
+    listed = iterate(values)
+    if listed is None or is_late(listed) or is_late(start):
+        return LATE
+    total = start
+    for item in listed:
+        total = binary_add(total, item)
+    return total
+
+
+def _isinstance(value: Any, kind: Any) -> Any:
+    name = getattr(kind, "name", "")
     kinds: dict[str, Any] = {"list": list, "tuple": tuple, "int": int, "Tensor": Arr}
-    return LATE if args[0] is LATE or name not in kinds else isinstance(args[0], kinds[name])
+    return LATE if value is LATE or name not in kinds else isinstance(value, kinds[name])
 
 
-def _reduce(function: Callable[[list[Any]], Any], args: list[Any]) -> Any:
-    items = args if len(args) > 1 else iterate(args[0])
-    if items is None or is_late(items):
-        return LATE
-    return function([array(i).item() for i in items])
+def _extreme(function: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    def call(*values: Any) -> Any:
+        listed = list(values) if len(values) > 1 else iterate(values[0])
+        if listed is None or is_late(listed):
+            return LATE
+        budget.items(len(listed))
+        return function([array(item).item() for item in listed])
+
+    return call
 
 
-BUILTINS: dict[str, Callable[[list[Any]], Any]] = {
+BUILTINS: dict[str, Callable[..., Any]] = {
+    "range": _range,
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "reversed": _reversed,
+    "list": _list,
+    "tuple": _tuple,
     "len": _len,
     "int": _int,
     "float": _float,
-    "max": _max,
-    "min": _min,
+    "abs": _abs,
+    "max": _extreme(max),
+    "min": _extreme(min),
     "sum": _sum,
     "isinstance": _isinstance,
 }

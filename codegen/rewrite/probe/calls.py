@@ -5,18 +5,22 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.attributes import Attributes
-from codegen.rewrite.probe.builtin_calls import BUILTINS, SEQUENCES, call_sequence
-from codegen.rewrite.probe.functions import call_torch, torch_int
+from codegen.rewrite.probe.builtin_calls import BUILTINS
+from codegen.rewrite.probe.functions import TRACING, call_torch, torch_int
+from codegen.rewrite.probe.machine import UNKNOWN
 from codegen.rewrite.probe.operators import iterate
-from codegen.rewrite.probe.trace import Bound, Embedding
+from codegen.rewrite.probe.tensor_methods import ask_index, call_method
+from codegen.rewrite.probe.trace import Bound, Embedding, mutates
 from codegen.rewrite.probe.values import (
     LATE,
     Arr,
     Freq,
     Module,
     Unsupported,
-    call_method,
+    array,
+    broadcast,
     is_late,
     scalar,
 )
@@ -29,7 +33,10 @@ class Calls(Attributes):
 
     def _expr_Call(self, node: ast.Call, env: dict[str, Any]) -> Any:
         function = self._eval(node.func, env)
-        args, kwargs = self._arguments(node, env)
+        given = self._arguments(node, env)
+        if given is None:
+            return LATE
+        args, kwargs = given
         if isinstance(function, (Module, Embedding)):
             value = self._call_module(function, args, kwargs)
             if isinstance(value, Freq) and value.table:
@@ -40,28 +47,35 @@ class Calls(Attributes):
         if function.target is None:
             return self._call_name(function.name, args, kwargs, node)
         if isinstance(function.target, Bound):
-            return self._call_dotted(function, args, kwargs)
+            return self._call_dotted(function, args, kwargs, node)
         return self._call_attribute(function.target, function.name, args, kwargs, node)
 
-    def _arguments(self, node: ast.Call, env: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def _arguments(
+        self, node: ast.Call, env: dict[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]] | None:
+        """Values of the arguments; None where their number is not known."""
         args: list[Any] = []
         for arg in node.args:
             if isinstance(arg, ast.Starred):
                 items = iterate(self._eval(arg.value, env))
-                args += [LATE] if items is None else items
+                if items is None:
+                    return None
+                args += items
             else:
                 args.append(self._eval(arg, env))
-        return args, {k.arg: self._eval(k.value, env) for k in node.keywords if k.arg is not None}
+        kwargs = {k.arg or UNKNOWN: self._eval(k.value, env) for k in node.keywords}
+        return args, kwargs
 
     def _call_name(self, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
-        if name in BUILTINS:
-            return BUILTINS[name](args)
-        if name in SEQUENCES:
-            return call_sequence(name, args)
+        if name in TRACING or name == "is_torchdynamo_compiling":
+            return self._asks_tracing()
         if self._module is not None and name in self._module.functions:
             return self._invoke(self._module.functions[name], None, args, kwargs, self._module)
-        if name in ("torch_int", "is_torchdynamo_compiling"):
-            return torch_int(args[0]) if name == "torch_int" else False
+        if name in BUILTINS:
+            self._note_extreme(node, name, args)
+            return BUILTINS[name](*args, **kwargs)
+        if name == "torch_int":
+            return torch_int(*args)
         imported = self._module.imports.get(name) if self._module is not None else None
         if imported is not None and imported[0].rpartition(".")[2].startswith(
             ("modeling_", "modular_")
@@ -71,11 +85,44 @@ class Calls(Attributes):
                 return self._invoke(info.functions[imported[1]], None, args, kwargs, info)
         return LATE
 
-    def _call_dotted(self, function: Bound, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _asks_tracing(self) -> bool:
+        self.trace.asked_tracing = True
+        return self.tracing
+
+    def _note_extreme(self, node: ast.Call, name: str, args: list[Any]) -> None:
+        """``min(a, b)`` is shown to be what it is where either of the two was less."""
+        if name in ("min", "max") and len(args) == 2 and not is_late(args):
+            left, right = (array(arg) for arg in args)
+            self._note(node, bool((left < right).all()))
+
+    def _note_bounds(
+        self, node: ast.Call, name: str, target: Arr, args: list[Any], kwargs: dict[str, Any]
+    ) -> None:
+        """A bound is shown to be what it is where numbers are on either side of it."""
+        if name.rstrip("_") not in ("clamp", "clip", "minimum", "maximum") or target.late:
+            return
+        bounds = [*args, *kwargs.values()]
+        if is_late(bounds):
+            return
+        for place, bound in enumerate(bounds):
+            if bound is not None:
+                limit = array(bound)
+                broadcast(target.data, limit)
+                below = target.data < limit
+                where: ast.AST = [*node.args, *node.keywords][place - len(bounds)]
+                self._note(where, *{bool(v) for v in (below.any(), (target.data <= limit).all())})
+
+    def _call_dotted(
+        self, function: Bound, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+    ) -> Any:
         root = function.target
         while isinstance(root, Bound) and root.target is not None:
             root = root.target
         if isinstance(root, Bound) and root.name in _TORCH_ROOTS:
+            if function.name in TRACING:
+                return self._asks_tracing()
+            if args and isinstance(args[0], Arr):
+                self._note_bounds(node, function.name, args[0], args[1:], kwargs)
             return call_torch(function.name, args, kwargs)
         return LATE
 
@@ -83,22 +130,32 @@ class Calls(Attributes):
         self, target: Any, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
     ) -> Any:
         if isinstance(target, Arr):
+            self._note_bounds(node, name, target, args, kwargs)
             return call_method(target, name, args, kwargs)
-        if isinstance(target, list) and name in ("append", "extend"):
-            items = iterate(args[0]) if name == "extend" else [args[0]]
-            if items is None:
-                raise Unsupported("late values in an early list")
-            target.extend(items)
-            return None
+        if isinstance(target, list):
+            return self._list_method(target, name, args)
         if isinstance(target, Freq):
             return self._freq_method(target, name, args)
         if isinstance(target, Module) and target.cls is not None:
             return self._call_bound(target, name, args, kwargs)
         if target is LATE:
             return self._late_method(name, args, node)
-        if isinstance(target, (list, dict, str, tuple)):
-            return LATE
         return LATE
+
+    def _list_method(self, target: list[Any], name: str, args: list[Any]) -> Any:
+        if name == "append" and len(args) == 1:
+            budget.items(1)
+            target.append(args[0])
+        elif name == "extend" and len(args) == 1:
+            target.extend(self._early_items(args[0]))
+        elif name == "insert" and len(args) == 2 and isinstance(args[0], int):
+            budget.items(1)
+            target.insert(*args)
+        elif mutates(name):
+            raise Unsupported(f"list method {name}")
+        else:
+            return LATE
+        return None
 
     def _late_method(self, name: str, args: list[Any], node: ast.Call) -> Any:
         """``hidden.split([...])`` with known sizes: hidden rows take part with probe content."""
@@ -119,6 +176,7 @@ class Calls(Attributes):
         if not isinstance(root, ast.Name) or (transposed and axis):
             return LATE
         rows = self.rows_of(root.id)
+        budget.numbers(rows.size)
         return call_method(
             Arr((rows.T if axis else rows).copy(), True), "split", args[:1], {"dim": axis}
         )
@@ -136,6 +194,7 @@ class Calls(Attributes):
     ) -> Any:
         if isinstance(target, Embedding):
             if args and isinstance(args[0], Arr) and not args[0].late:
+                ask_index(target.rows, args[0].data)
                 return Arr(target.rows[args[0].data], True)
             return LATE
         if target.cls is None:
@@ -146,6 +205,7 @@ class Calls(Attributes):
         """The rows that a module of an unknown class is given, if the run is to show their order only."""
         if self.passed is None or len(args) != 1 or not isinstance(args[0], Arr):
             return LATE
+        budget.numbers(args[0].data.size)
         self.passed.append((target.text, args[0].data.shape[-1]))
         return Arr(args[0].data.copy(), True)
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.budget import items, numbers
 from codegen.rewrite.probe.calls import Calls
 from codegen.rewrite.probe.functions import DTYPES
 from codegen.rewrite.probe.operators import binary, compare, iterate, truth
+from codegen.rewrite.probe.tensor_methods import ask_index
 from codegen.rewrite.probe.trace import Bound, Config, Embedding
 from codegen.rewrite.probe.values import (
     LATE,
@@ -19,6 +22,8 @@ from codegen.rewrite.probe.values import (
     Module,
     Unsupported,
     array,
+    broadcast,
+    dtype_of,
     is_late,
     scalar,
 )
@@ -28,13 +33,14 @@ class Expressions(Calls):
     """Evaluates expressions; a handler per kind of node."""
 
     def _eval(self, node: ast.expr, env: dict[str, Any]) -> Any:
-        self._step()
+        self.meter.step()
         handler = getattr(self, f"_expr_{type(node).__name__}", None)
         if handler is None:
             raise Unsupported(f"expression {type(node).__name__}")
         return handler(node, env)
 
     def _expr_Constant(self, node: ast.Constant, env: dict[str, Any]) -> Any:
+        self._number(node.value)
         return node.value
 
     def _expr_JoinedStr(self, node: ast.JoinedStr, env: dict[str, Any]) -> Any:
@@ -45,6 +51,10 @@ class Expressions(Calls):
             return env[node.id]
         if node.id == "config":
             return Config()
+        constant = None if self._module is None else self._module.constants.get(node.id)
+        if constant is not None:
+            self._number(constant)
+            return constant
         return Bound(None, node.id)
 
     def _expr_List(self, node: ast.List, env: dict[str, Any]) -> Any:
@@ -55,16 +65,17 @@ class Expressions(Calls):
 
     def _items(self, nodes: list[ast.expr], env: dict[str, Any]) -> list[Any]:
         """Values of the elements of a display, ``*others`` unfolded."""
-        items: list[Any] = []
+        found: list[Any] = []
+        items(len(nodes))
         for node in nodes:
             if isinstance(node, ast.Starred):
                 others = iterate(self._eval(node.value, env))
                 if others is None:
                     raise Unsupported("starred expression")
-                items += others
+                found += others
             else:
-                items.append(self._eval(node, env))
-        return items
+                found.append(self._eval(node, env))
+        return found
 
     def _expr_Dict(self, node: ast.Dict, env: dict[str, Any]) -> Any:
         return LATE
@@ -73,6 +84,7 @@ class Expressions(Calls):
         test = self._eval(node.test, env)
         if is_late(test) or test is OPAQUE:
             return LATE
+        self._note(node.test, truth(test))
         return self._eval(node.body if truth(test) else node.orelse, env)
 
     def _expr_BoolOp(self, node: ast.BoolOp, env: dict[str, Any]) -> Any:
@@ -81,6 +93,7 @@ class Expressions(Calls):
             value = self._eval(item, env)
             if is_late(value) or value is OPAQUE:
                 return LATE
+            self._note(item, truth(value))
             if truth(value) != isinstance(node.op, ast.And):
                 return value
         return value
@@ -91,11 +104,25 @@ class Expressions(Calls):
             return value
         if isinstance(node.op, ast.Not):
             return not truth(value)
+        if isinstance(node.op, ast.UAdd):
+            return value
+        numbers(array(value).size)
         data = -array(value) if isinstance(node.op, ast.USub) else ~array(value)
-        return Arr(data, is_late(value)) if isinstance(value, Arr) else data.item()
+        return Arr(np.asarray(data), is_late(value)) if isinstance(value, Arr) else data.item()
 
     def _expr_BinOp(self, node: ast.BinOp, env: dict[str, Any]) -> Any:
-        return binary(type(node.op), self._eval(node.left, env), self._eval(node.right, env))
+        left, right = self._eval(node.left, env), self._eval(node.right, env)
+        self._note_operator(node, node.op, left, right)
+        return binary(type(node.op), left, right)
+
+    def _note_operator(self, node: ast.AST, op: ast.operator, left: Any, right: Any) -> None:
+        """A remainder or quotient shows what it is only for numbers above the divisor."""
+        if not isinstance(op, (ast.Mod, ast.FloorDiv)):
+            return
+        if all(isinstance(v, (int, float, Arr)) and not is_late(v) for v in (left, right)):
+            low, high = array(left), array(right)
+            broadcast(low, high)
+            self._note(node, bool(np.any(np.abs(low) >= np.abs(high))))
 
     def _expr_Compare(self, node: ast.Compare, env: dict[str, Any]) -> Any:
         left = self._eval(node.left, env)
@@ -103,10 +130,17 @@ class Expressions(Calls):
         for op, comparator in zip(node.ops, node.comparators):
             right = self._eval(comparator, env)
             result = compare(op, left, right)
+            self._note_comparison(node, op, result)
             if is_late(result) or result is OPAQUE or (not isinstance(result, Arr) and not result):
                 return result
             left = right
         return result
+
+    def _note_comparison(self, node: ast.Compare, op: ast.cmpop, result: Any) -> None:
+        if isinstance(result, Arr) and not result.late:
+            self._note(node, *{bool(v) for v in (result.data.any(), result.data.all())})
+        elif isinstance(result, bool) and not isinstance(op, (ast.Is, ast.IsNot)):
+            self._note(node, result)
 
     def _expr_ListComp(self, node: ast.ListComp, env: dict[str, Any]) -> Any:
         return self._comprehension(node.elt, node.generators, env)
@@ -119,22 +153,30 @@ class Expressions(Calls):
     ) -> Any:
         found: list[Any] = []
 
-        def walk(depth: int, scope: dict[str, Any]) -> bool:
+        def run(depth: int, scope: dict[str, Any]) -> bool:
             if depth == len(loops):
                 found.append(self._eval(element, scope))
                 return True
-            items = iterate(self._eval(loops[depth].iter, scope))
-            if items is None:
+            listed = iterate(self._eval(loops[depth].iter, scope))
+            if listed is None:
                 return False
-            for item in items:
+            for item in listed:
                 inner = dict(scope)
                 self._bind(loops[depth].target, item, inner)
-                wanted = all(truth(self._eval(test, inner)) for test in loops[depth].ifs)
-                if wanted and not walk(depth + 1, inner):
+                wanted = all(self._holds(test, inner) for test in loops[depth].ifs)
+                if wanted and not run(depth + 1, inner):
                     return False
             return True
 
-        return found if walk(0, env) else LATE
+        return found if run(0, env) else LATE
+
+    def _holds(self, test: ast.expr, env: dict[str, Any]) -> bool:
+        """A condition of a comprehension."""
+        value = self._eval(test, env)
+        if is_late(value) or value is OPAQUE:
+            raise Unsupported("late condition")
+        self._note(test, truth(value))
+        return truth(value)
 
     def _expr_Attribute(self, node: ast.Attribute, env: dict[str, Any]) -> Any:
         base = self._eval(node.value, env)
@@ -144,12 +186,13 @@ class Expressions(Calls):
                 DTYPES.get(name, Bound(base, name)) if base.name == "torch" else Bound(base, name)
             )
         if name in ("device", "dtype") and not isinstance(base, Config):
-            return OPAQUE
+            return OPAQUE if name == "device" else dtype_of(base)
         if isinstance(base, Module):
             return self._module_attribute(base, name)
         if isinstance(base, Config):
             return self._config_attribute(base, name)
         if isinstance(base, Embedding):
+            numbers(base.rows.size)
             return Arr(base.rows.copy(), True) if name == "weight" else LATE
         if isinstance(base, Arr):
             if name == "shape":
@@ -176,14 +219,37 @@ class Expressions(Calls):
         key = self._key(node.slice, env)
         if isinstance(base, Freq):
             if base.table and isinstance(key, np.ndarray):
+                ask_index(base.positions, key)
                 self.trace.lookups.append((node, base.origin))
                 return Freq(base.positions[key])
             return LATE
+        if isinstance(base, (Arr, list, tuple)):
+            self._note_cut(node, key, base, env)
         if isinstance(base, Arr):
-            return Arr(np.asarray(base.data[key]), base.late)
-        if isinstance(base, (list, tuple, dict, range)):
+            ask_index(base.data, key)
+            # With an ellipsis a single number is a view, too.
+            whole = key if isinstance(key, tuple) else (key,)
+            plain = any(part is Ellipsis for part in whole) or not _is_basic(whole)
+            return Arr(np.asarray(base.data[key if plain else (*whole, ...)]), base.late)
+        if isinstance(base, (list, tuple, range)):
+            if isinstance(key, slice) and not isinstance(base, range):
+                items(len(base))
             return base[key]
         return LATE
+
+    def _note_cut(self, node: ast.Subscript, key: Any, base: Any, env: dict[str, Any]) -> None:
+        """``x[:65]`` shows what it is only for something longer."""
+        lengths = base.data.shape if isinstance(base, Arr) else (len(base),)
+        nodes = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        parts = key if isinstance(key, tuple) else (key,)
+        if any(part is Ellipsis or part is None for part in parts):
+            return
+        for bound, part, length in zip(nodes, parts, lengths):
+            if not isinstance(bound, ast.Slice) or bound.upper is None or part.stop < 0:
+                continue
+            read = {n.id for n in walk(bound.upper) if isinstance(n, ast.Name)} - {"self"}
+            if not read & set(env):
+                self._note(node, part.stop < length)
 
     def _late_rows(self, node: ast.Subscript, env: dict[str, Any]) -> Any:
         """``hidden[start:end]`` with known bounds: hidden rows take part with probe content."""
@@ -194,7 +260,9 @@ class Expressions(Calls):
         if is_late(low) or is_late(high):
             return None
         assert isinstance(node.value, ast.Name)
-        return Arr(self.rows_of(node.value.id)[scalar(low) : scalar(high)].copy(), True)
+        rows = self.rows_of(node.value.id)[scalar(low) : scalar(high)]
+        numbers(rows.size)
+        return Arr(rows.copy(), True)
 
     def _key(self, node: ast.expr, env: dict[str, Any]) -> Any:
         if isinstance(node, ast.Tuple):
@@ -205,9 +273,18 @@ class Expressions(Calls):
         value = self._eval(node, env)
         if isinstance(value, Arr):
             return value.data if value.data.ndim else int(value.data)
-        if value is LATE:
-            raise Unsupported("late index")
+        if isinstance(value, list):
+            return array(value)
+        if value is LATE or isinstance(value, (tuple, str)):
+            raise Unsupported("index of that kind")
         return value
 
     def _expr_Starred(self, node: ast.Starred, env: dict[str, Any]) -> Any:
         raise Unsupported("starred expression")
+
+
+def _is_basic(key: tuple[Any, ...]) -> bool:
+    """Tell whether a key selects by numbers and slices only, which gives a view."""
+    return all(isinstance(part, (int, slice, type(None))) for part in key) and not any(
+        isinstance(part, bool) for part in key
+    )

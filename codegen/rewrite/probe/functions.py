@@ -1,13 +1,19 @@
-"""The torch functions that index arithmetic uses, on probe values."""
+"""The torch functions that index arithmetic uses, on probe values.
+
+As in :mod:`codegen.rewrite.probe.tensor_methods` the parameters are those of torch that matter, and
+what can give more numbers than it gets asks first.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from codegen.rewrite.probe import budget
+from codegen.rewrite.probe.tensor_methods import call_method, div, without_harmless
 from codegen.rewrite.probe.values import (
     LATE,
     OPAQUE,
@@ -17,114 +23,147 @@ from codegen.rewrite.probe.values import (
     InvFreq,
     Unsupported,
     array,
-    call_method,
+    broadcast,
     cast,
-    consecutive,
     is_late,
     scalar,
     sizes,
+    volume,
 )
 
 DTYPES = {
-    **dict.fromkeys(("int8", "int16", "int32", "int64", "int", "long", "uint8"), Dtype("int")),
-    **dict.fromkeys(
-        ("float", "float32", "float64", "double", "float16", "bfloat16"), Dtype("float")
-    ),
+    **dict.fromkeys(("int32", "int64", "int", "long"), Dtype("int")),
+    **dict.fromkeys(("float", "float32", "float64", "double"), Dtype("float")),
+    **dict.fromkeys(("uint8", "int8", "int16", "short"), Dtype("int", narrow=True)),
+    **dict.fromkeys(("float16", "half", "bfloat16"), Dtype("float", narrow=True)),
     "bool": Dtype("bool"),
 }
 
 
-def _typed(data: np.ndarray, kwargs: dict[str, Any]) -> Arr:
-    dtype = kwargs.get("dtype")
-    if dtype is OPAQUE:
-        return Arr(data.astype(np.float64))
+_GARBAGE = -99_999_937.0
+"""What nobody may rely on: the content of ``torch.empty``."""
+
+
+def _typed(data: np.ndarray, dtype: Any) -> Arr:
+    if isinstance(dtype, Dtype) and not dtype.kind and not dtype.narrow:
+        # Made to hold hidden rows; how exactly it holds other numbers is not known.
+        return Arr(data.astype(np.float64), True)
     return Arr(cast(data, dtype) if isinstance(dtype, Dtype) else data)
 
 
-def _arange(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    bounds = [scalar(arg) for arg in args]
-    if "end" in kwargs:
-        bounds = [scalar(kwargs.get("start", 0)), scalar(kwargs["end"])]
-    return _typed(np.arange(*bounds, dtype=np.int64), kwargs)
+def _arange(*bounds: Any, start: Any = 0, end: Any = None, step: Any = 1, dtype: Any = None) -> Arr:
+    given = [scalar(bound) for bound in bounds]
+    if end is not None:
+        given = [*(given or [scalar(start)]), scalar(end)]
+    if len(given) < 3:
+        given = [*([0] if len(given) == 1 else []), *given, scalar(step)]
+    first, last, stride = given
+    if stride == 0:
+        raise Unsupported("a range without steps")
+    budget.numbers(max(-((first - last) // stride), 0))
+    return _typed(np.arange(first, last, stride, dtype=np.int64), dtype)
 
 
-def _linspace(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    start, end = float(array(args[0])), float(array(args[1]))
-    steps = scalar(args[2] if len(args) > 2 else kwargs["steps"])
-    return Arr(np.linspace(start, end, steps))
+def _linspace(start: Any, end: Any, steps: Any, dtype: Any = None) -> Arr:
+    count = budget.numbers(scalar(steps))
+    return _typed(np.linspace(float(array(start)), float(array(end)), count), dtype)
 
 
-def _full(fill: Any) -> Callable[[Sequence[Any], dict[str, Any]], Arr]:
-    def make(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-        value = fill
-        if value is None:
-            shape = kwargs.get("size", args[0] if args else None)
-            value = kwargs["fill_value"] if "fill_value" in kwargs else args[-1]
-            return _typed(np.full(sizes([shape]), array(value)), kwargs)
+def _full(size: Any, fill_value: Any, dtype: Any = None) -> Arr:
+    shape = sizes([size])
+    volume(shape)
+    return _typed(np.full(shape, array(fill_value)), dtype)
+
+
+def _filled(fill: float) -> Callable[..., Arr]:
+    def make(*shape: Any, size: Any = None, dtype: Any = None) -> Arr:
         # Without a dtype these are floats, unlike the fill value of torch.full.
-        return _typed(np.full(sizes(args or [kwargs["size"]]), float(value)), kwargs)
+        return _full(sizes(shape if size is None else [size]), fill, dtype)
 
     return make
 
 
-def _tensor(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    return _typed(np.array(array(args[0])), kwargs)
+def _tensor(data: Any, dtype: Any = None) -> Arr:
+    made = array(data)
+    budget.numbers(made.size)
+    return _typed(np.array(made), dtype)
 
 
-def _joined(stack: bool) -> Callable[[Sequence[Any], dict[str, Any]], Any]:
-    def join(args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        items = args[0]
-        if items is LATE or any(item is LATE or isinstance(item, Freq) for item in items):
+def _as_tensor(data: Any, dtype: Any = None) -> Arr:
+    return _typed(data.data, dtype) if isinstance(data, Arr) else _tensor(data, dtype)
+
+
+def _joined(stack: bool) -> Callable[..., Any]:
+    def join(tensors: Any, dim: Any = 0) -> Any:
+        if tensors is LATE or any(item is LATE or isinstance(item, Freq) for item in tensors):
             return LATE
-        axis = scalar(args[1] if len(args) > 1 else kwargs.get("dim", 0))
-        pieces = [array(item) for item in items]
+        axis = scalar(dim)
+        pieces = [array(item) for item in tensors]
         if not pieces:
             raise Unsupported("joining no tensors")
+        budget.numbers(sum(piece.size for piece in pieces))
         data = np.stack(pieces, axis=axis) if stack else np.concatenate(pieces, axis=axis)
-        return Arr(data, is_late(list(items)))
+        return Arr(data, is_late(list(tensors)))
 
     return join
 
 
-def _outer(args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    if isinstance(args[1], InvFreq) and isinstance(args[0], Arr) and not args[0].late:
-        positions = args[0].data
+def _outer(left: Any, right: Any) -> Any:
+    if isinstance(right, InvFreq) and isinstance(left, Arr) and not left.late:
+        positions = left.data
         whole = positions.ndim == 1 and bool((positions == np.arange(len(positions))).all())
         return Freq(positions, table=whole)
-    if any(is_late(arg) for arg in args):
+    if is_late([left, right]):
         return LATE
-    return Arr(np.outer(array(args[0]), array(args[1])))
+    volume([array(left).size, array(right).size])
+    return Arr(np.outer(array(left), array(right)))
 
 
-def _pad(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    data, widths = (
-        array(args[0]),
-        [scalar(w) for w in (args[1] if len(args) > 1 else kwargs["pad"])],
-    )
-    value = kwargs.get("value", args[3] if len(args) > 3 else 0) or 0
-    pairs = [(0, 0)] * data.ndim
+def _pad(data: Any, pad: Any, mode: Any = "constant", value: Any = None) -> Arr:
+    if mode != "constant":
+        raise Unsupported("padding that is not constant")
+    old, widths = array(data), sizes([pad])
+    pairs = [(0, 0)] * old.ndim
     for i in range(0, len(widths), 2):
-        pairs[data.ndim - 1 - i // 2] = (widths[i], widths[i + 1])
-    return Arr(np.pad(data, pairs, constant_values=scalar(value)), is_late(args[0]))
+        pairs[old.ndim - 1 - i // 2] = (widths[i], widths[i + 1])
+    volume([size + low + high for size, (low, high) in zip(old.shape, pairs)])
+    # Less than nothing cuts off.
+    kept = tuple(
+        slice(max(-low, 0), size - max(-high, 0)) for size, (low, high) in zip(old.shape, pairs)
+    )
+    wider = [(max(low, 0), max(high, 0)) for low, high in pairs]
+    return Arr(np.pad(old[kept], wider, constant_values=scalar(value or 0)), is_late(data))
 
 
-def _repeat_interleave(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    repeats = array(args[1] if len(args) > 1 else kwargs["repeats"])
-    axis = args[2] if len(args) > 2 else kwargs.get("dim")
-    data = np.repeat(array(args[0]), repeats, axis=None if axis is None else scalar(axis))
-    return Arr(data, is_late(args[0]))
+def _repeat_interleave(data: Any, *args: Any, **kwargs: Any) -> Any:
+    if "repeats" not in kwargs and not args:
+        raise Unsupported("repetitions without values")
+    return call_method(_array(data), "repeat_interleave", args, kwargs)
 
 
-def _interpolate(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    if kwargs.get("mode") != "bilinear" or kwargs.get("align_corners") or kwargs.get("antialias"):
+def _array(value: Any) -> Arr:
+    return value if isinstance(value, Arr) else Arr(array(value), is_late(value))
+
+
+def _interpolate(
+    data: Any,
+    size: Any = None,
+    mode: Any = "nearest",
+    align_corners: Any = None,
+    antialias: Any = False,
+) -> Arr:
+    if mode != "bilinear" or align_corners or antialias:
         raise Unsupported("only half-pixel bilinear interpolation is known")
-    data = array(args[0])
-    height, width = (scalar(s) for s in kwargs["size"])
-    rows = [_half_pixel(data.shape[2], height), _half_pixel(data.shape[3], width)]
-    (y0, y1, dy), (x0, x1, dx) = rows
-    top = data[:, :, y0][..., x0] * (1 - dx) + data[:, :, y0][..., x1] * dx
-    low = data[:, :, y1][..., x0] * (1 - dx) + data[:, :, y1][..., x1] * dx
-    return Arr(top * (1 - dy)[:, None] + low * dy[:, None], is_late(args[0]))
+    table = array(data)
+    height, width = sizes([size])
+    volume([*table.shape[:2], height, width, 4])
+    (y0, y1, dy), (x0, x1, dx) = (
+        _half_pixel(table.shape[2], height),
+        _half_pixel(table.shape[3], width),
+    )
+    top = table[:, :, y0][..., x0] * (1 - dx) + table[:, :, y0][..., x1] * dx
+    low = table[:, :, y1][..., x0] * (1 - dx) + table[:, :, y1][..., x1] * dx
+    return Arr(top * (1 - dy)[:, None] + low * dy[:, None], is_late(data))
 
 
 def _half_pixel(side: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -133,56 +172,81 @@ def _half_pixel(side: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return low, np.minimum(low + 1, side - 1), source - low
 
 
-def _pad_sequence(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    if not kwargs.get("batch_first") or not isinstance(args[0], (list, tuple)):
+def _pad_sequence(sequences: Any, batch_first: Any = False, padding_value: Any = 0) -> Arr:
+    if not batch_first or padding_value != 0 or not isinstance(sequences, (list, tuple)):
         raise Unsupported("pad_sequence of another layout")
-    pieces = [array(item) for item in args[0]]
+    pieces = [array(item) for item in sequences]
     longest = max(len(piece) for piece in pieces)
+    volume([len(pieces), longest, *pieces[0].shape[1:]])
     padded = [np.pad(p, [(0, longest - len(p)), *[(0, 0)] * (p.ndim - 1)]) for p in pieces]
-    return Arr(np.stack(padded), is_late(list(args[0])))
+    return Arr(np.stack(padded), is_late(list(sequences)))
 
 
-def _where(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    return Arr(np.where(array(args[0]), array(args[1]), array(args[2])), is_late(list(args)))
+def _where(condition: Any, left: Any, right: Any) -> Arr:
+    parts = [array(part) for part in (condition, left, right)]
+    broadcast(*parts)
+    return Arr(np.where(*parts), is_late([condition, left, right]))
 
 
-def _div(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    rounding: dict[Any, Callable[[np.ndarray], np.ndarray]] = {"floor": np.floor, "trunc": np.trunc}
-    result = array(args[0]) / array(args[1])
-    mode = kwargs.get("rounding_mode")
-    if mode is not None:
-        whole = array(args[0]).dtype.kind == "i" and array(args[1]).dtype.kind == "i"
-        result = rounding[mode](result).astype(np.int64 if whole else result.dtype)
-    return Arr(np.asarray(result), is_late(list(args)))
+def _div(left: Any, right: Any, rounding_mode: Any = None) -> Arr:
+    return Arr(div(array(left), right, rounding_mode), is_late([left, right]))
 
 
-def _searchsorted(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    ends, wanted = array(args[0]), array(args[1])
-    if kwargs.get("right") or kwargs.get("side") == "right":
-        return Arr(np.searchsorted(ends, wanted, side="right"))
-    return Arr(np.searchsorted(ends, wanted, side="left"))
+def _floor_divide(left: Any, right: Any) -> Arr:
+    return Arr(div(array(left), right, "floor"), is_late([left, right]))
 
 
-def _meshgrid(args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Arr, ...]:
-    items = args[0] if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
-    arrays = np.meshgrid(*[array(i) for i in items], indexing=kwargs.get("indexing", "ij"))
-    return tuple(Arr(a) for a in arrays)
+def _searchsorted(
+    ends: Any, wanted: Any, right: Any = False, side: Any = None, out_int32: Any = False
+) -> Arr:
+    from_right = bool(right) or side == "right"
+    found = np.searchsorted(array(ends), array(wanted), side="right" if from_right else "left")
+    return Arr(np.asarray(found))
 
 
-def _cartesian_prod(args: Sequence[Any], kwargs: dict[str, Any]) -> Arr:
-    axes = np.meshgrid(*[array(axis) for axis in args], indexing="ij")
-    return Arr(np.stack([axis.reshape(-1) for axis in axes], axis=-1), is_late(list(args)))
+def _axes(tensors: Sequence[Any]) -> list[np.ndarray]:
+    """The one-dimensional tensors that span a grid, asked for with what they give."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tensors[0]
+    axes = [array(axis) for axis in tensors]
+    volume([len(axes), *(axis.size for axis in axes)])
+    return axes
 
 
-_FUNCTIONS: dict[str, Callable[[Sequence[Any], dict[str, Any]], Any]] = {
+def _meshgrid(*tensors: Any, indexing: Any = "ij") -> tuple[Arr, ...]:
+    grids = np.meshgrid(*_axes(tensors), indexing=indexing)
+    return tuple(Arr(grid) for grid in grids)
+
+
+def _cartesian_prod(*tensors: Any) -> Arr:
+    grids = np.meshgrid(*_axes(tensors), indexing="ij")
+    return Arr(np.stack([grid.reshape(-1) for grid in grids], axis=-1), is_late(list(tensors)))
+
+
+def _bincount(data: Any, minlength: Any = 0) -> Arr:
+    values, least = array(data), scalar(minlength)
+    budget.numbers(max(int(values.max()) + 1 if values.size else 0, least))
+    return Arr(np.bincount(values, minlength=least))
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Arr)
+
+
+def _opaque(*args: Any, **kwargs: Any) -> Any:
+    return OPAQUE
+
+
+JOINS = ("cat", "concat", "stack")
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "arange": _arange,
     "linspace": _linspace,
-    "full": _full(None),
-    "empty": _full(0),
-    "zeros": _full(0),
-    "ones": _full(1),
+    "full": _full,
+    "empty": _filled(_GARBAGE),
+    "zeros": _filled(0),
+    "ones": _filled(1),
     "tensor": _tensor,
-    "as_tensor": _tensor,
+    "as_tensor": _as_tensor,
     "LongTensor": _tensor,
     "cat": _joined(stack=False),
     "concat": _joined(stack=False),
@@ -191,35 +255,32 @@ _FUNCTIONS: dict[str, Callable[[Sequence[Any], dict[str, Any]], Any]] = {
     "pad": _pad,
     "pad_sequence": _pad_sequence,
     "repeat_interleave": _repeat_interleave,
-    "unique_consecutive": lambda a, k: Arr(consecutive(array(a[0]))),
     "interpolate": _interpolate,
     "where": _where,
     "searchsorted": _searchsorted,
     "meshgrid": _meshgrid,
     "cartesian_prod": _cartesian_prod,
-    "bincount": lambda a, k: Arr(np.bincount(array(a[0]))),
-    "device": lambda a, k: OPAQUE,
-    "is_tracing": lambda a, k: False,
-    "is_compiling": lambda a, k: False,
-    "is_tensor": lambda a, k: isinstance(a[0], Arr),
-    "floor_divide": lambda a, k: Arr(array(a[0]) // array(a[1])),
+    "bincount": _bincount,
+    "device": _opaque,
+    "is_tensor": _is_tensor,
+    "floor_divide": _floor_divide,
     "div": _div,
 }
+TRACING = frozenset(("is_tracing", "is_compiling", "is_scripting", "is_exporting"))
+"""Functions that tell whether a graph is being captured."""
 
 
-def call_torch(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def call_torch(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Call ``torch.<name>`` (or a function of ``torch.nn.functional``) on probe values."""
-    if any(a is LATE or isinstance(a, Freq) for a in args) and name not in (
-        "cat",
-        "concat",
-        "stack",
-    ):
+    given = without_harmless(kwargs)
+    late = any(value is LATE or isinstance(value, Freq) for value in [*args, *given.values()])
+    if late and name not in JOINS:
         return LATE
-    known = _FUNCTIONS.get(name)
+    known = FUNCTIONS.get(name)
     if known is not None:
-        return known(args, kwargs)
+        return known(*args, **given)
     if args and isinstance(args[0], Arr):
-        return call_method(args[0], name, args[1:], kwargs)
+        return call_method(args[0], name, args[1:], given)
     raise Unsupported(f"torch.{name}")
 
 
@@ -228,4 +289,5 @@ def torch_int(value: Any) -> int:
     number = array(value)
     if number.size != 1:
         raise Unsupported("int() of several numbers")
-    return math.trunc(float(number.reshape(())))
+    whole = number.reshape(()).item()
+    return int(whole) if isinstance(whole, int) else math.trunc(whole)

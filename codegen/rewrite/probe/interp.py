@@ -10,12 +10,27 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.budget import OverBudget, items, metered, numbers
 from codegen.rewrite.probe.expressions import Expressions
 from codegen.rewrite.probe.operators import binary, iterate, truth
-from codegen.rewrite.probe.trace import Break, Continue, Flow, Return, Trace, assigned_names
-from codegen.rewrite.probe.values import LATE, OPAQUE, Arr, Module, Unsupported, array, is_late
+from codegen.rewrite.probe.tensor_methods import ask_index, write
+from codegen.rewrite.probe.trace import (
+    Break,
+    Continue,
+    Flow,
+    Refused,
+    Return,
+    Trace,
+    assigned_names,
+)
+from codegen.rewrite.probe.values import LATE, OPAQUE, Arr, Module, Unsupported, is_late
+
+_DEEPEST = 8
+"""Lists in lists further down are not looked at."""
 
 
 class Interpreter(Expressions):
@@ -25,14 +40,23 @@ class Interpreter(Expressions):
         self, cls: ClassInfo, function: Function, owner: ClassInfo, given: dict[str, Any]
     ) -> Trace:
         """Interpret ``function`` of an instance of ``cls`` and record each top-level statement."""
-        env = self._frame(function, Module(cls, "self"), [], given)
         self._module = owner.module
-        try:
-            for number, statement in enumerate(function.body):
-                self._top_statement(number, statement, env)
-        except Return as returned:
-            self.trace.result = returned.value
-        return self.trace
+        trace = self.trace
+        with metered(self.meter):
+            try:
+                env = self._frame(function, Module(cls, "self"), [], given)
+                for number, statement in enumerate(function.body):
+                    self._top = number
+                    self._top_statement(number, statement, env)
+            except Return as returned:
+                trace.result = self._kept(returned.value)
+            except Flow:
+                trace.refused = "a break or continue outside of a loop"
+            except Refused as problem:
+                trace.refused, trace.stopped = str(problem), self._top
+            except OverBudget as problem:
+                trace.cost, trace.stopped = str(problem), self._top
+        return trace
 
     def _top_statement(self, number: int, statement: ast.stmt, env: dict[str, Any]) -> None:
         try:
@@ -40,27 +64,46 @@ class Interpreter(Expressions):
         except Unsupported as problem:
             self.trace.reasons[number] = str(problem)
         names = assigned_names(statement)
-        self.trace.snapshots[number] = {name: _frozen(env[name]) for name in names if name in env}
+        self.trace.snapshots[number] = {n: self._kept(env[n]) for n in names if n in env}
+
+    @staticmethod
+    def _kept(value: Any) -> Any:
+        """A copy that later in-place changes do not reach."""
+        try:
+            return _frozen(value)
+        except RecursionError:
+            return LATE
 
     def _safely(self, statement: ast.stmt, env: dict[str, Any]) -> None:
         """Run a statement; if that fails its names become late and the failure is reported."""
         try:
             self._statement(statement, env)
-        except (Return, Flow):
+        except (Return, Flow, Refused, OverBudget):
             raise
         except Unsupported:
-            env.update(dict.fromkeys(assigned_names(statement), LATE))
+            self._forget(statement, env)
             raise
         except Exception as problem:  # any numpy error means: not this idiom
-            env.update(dict.fromkeys(assigned_names(statement), LATE))
+            self._forget(statement, env)
             raise Unsupported(f"{type(problem).__name__}: {problem}") from problem
+
+    @staticmethod
+    def _forget(statement: ast.stmt, env: dict[str, Any]) -> None:
+        """Make late what a statement was to assign, and what shares memory with it."""
+        names = assigned_names(statement)
+        old = [env[name] for name in names if isinstance(env.get(name), (Arr, list))]
+        for name, value in list(env.items()):
+            if any(_shared(value, other) for other in old):
+                env[name] = LATE
+        env.update(dict.fromkeys(names, LATE))
 
     def _block(self, body: Iterable[ast.stmt], env: dict[str, Any]) -> None:
         for statement in body:
             self._statement(statement, env)
 
     def _statement(self, node: ast.stmt, env: dict[str, Any]) -> None:
-        self._step()
+        self.meter.step()
+        self.trace.ran.setdefault(self._top, set()).add(node)
         handler = getattr(self, f"_stmt_{type(node).__name__}", None)
         if handler is None:
             raise Unsupported(f"statement {type(node).__name__}")
@@ -70,10 +113,19 @@ class Interpreter(Expressions):
         pass
 
     def _stmt_Raise(self, node: ast.Raise, env: dict[str, Any]) -> None:
-        raise Unsupported("raise is reached on the probe")
+        raise Refused(f"raise in line {node.lineno}")
 
     def _stmt_Assert(self, node: ast.Assert, env: dict[str, Any]) -> None:
-        pass
+        """What an assertion refuses, the method does not compute."""
+        try:
+            value = self._eval(node.test, env)
+            holds = is_late(value) or value is OPAQUE or truth(value)
+        except (Refused, OverBudget):
+            raise
+        except Exception:  # what cannot be told changes no value
+            return
+        if not holds:
+            raise Refused(f"assert in line {node.lineno}")
 
     def _stmt_Break(self, node: ast.Break, env: dict[str, Any]) -> None:
         raise Break
@@ -98,16 +150,30 @@ class Interpreter(Expressions):
 
     def _stmt_AugAssign(self, node: ast.AugAssign, env: dict[str, Any]) -> None:
         current = self._eval(_loaded(node.target), env)
-        value = binary(type(node.op), current, self._eval(node.value, env))
+        added = self._eval(node.value, env)
+        if isinstance(current, list) and isinstance(node.op, ast.Add):
+            current.extend(self._early_items(added))
+            return
+        self._note_operator(node, node.op, current, added)
+        value = binary(type(node.op), current, added)
+        if isinstance(current, Arr) and isinstance(node.target, (ast.Name, ast.Attribute)):
+            # In place, so that what shares the memory changes, too.
+            if not isinstance(value, Arr) or value.data.shape != current.data.shape:
+                raise Unsupported("a tensor changed in place by what is not known")
+            if value.data.dtype != current.data.dtype:
+                raise Unsupported("a tensor changed in place to another dtype")
+            write(current, ..., value)
+            return
         self._bind(node.target, value, env)
 
     def _stmt_If(self, node: ast.If, env: dict[str, Any]) -> None:
         test = self._eval(node.test, env)
         if is_late(test) or test is OPAQUE:
-            env.update(dict.fromkeys(assigned_names(node), LATE))
+            self._forget(node, env)
             if any(isinstance(child, ast.Return) for child in walk(node)):
                 raise Return(LATE)
             return
+        self._note(node.test, truth(test))
         self._block(node.body if truth(test) else node.orelse, env)
 
     def _stmt_With(self, node: ast.With, env: dict[str, Any]) -> None:
@@ -116,16 +182,17 @@ class Interpreter(Expressions):
     def _stmt_For(self, node: ast.For, env: dict[str, Any]) -> None:
         items = iterate(self._eval(node.iter, env))
         if items is None:
-            env.update(dict.fromkeys(assigned_names(node), LATE))
+            self._forget(node, env)
             return
         for item in items:
             self._bind(node.target, item, env)
             try:
                 self._block(node.body, env)
             except Break:
-                break
+                return
             except Continue:
                 continue
+        self._block(node.orelse, env)
 
     def _bind(self, target: ast.expr, value: Any, env: dict[str, Any]) -> None:
         if isinstance(target, ast.Name):
@@ -140,8 +207,20 @@ class Interpreter(Expressions):
                 self._bind(element, item, env)
         elif isinstance(target, ast.Subscript):
             self._store(self._eval(_loaded(target.value), env), target, value, env)
-        elif not isinstance(target, ast.Attribute):
+        elif isinstance(target, ast.Attribute):
+            base = self._eval(_loaded(target.value), env)
+            if isinstance(base, Module):
+                self._written[f"{base.text}.{target.attr}"] = value
+        else:
             raise Unsupported(f"assignment to {type(target).__name__}")
+
+    @staticmethod
+    def _early_items(value: Any) -> list[Any]:
+        """What an early list is extended by."""
+        items = iterate(value)
+        if items is None:
+            raise Unsupported("late values in an early list")
+        return items
 
     def _store(self, base: Any, target: ast.Subscript, value: Any, env: dict[str, Any]) -> None:
         if base is LATE:
@@ -150,9 +229,9 @@ class Interpreter(Expressions):
         if isinstance(base, Arr):
             if value is LATE:
                 raise Unsupported("late value written into an early tensor")
-            base.data[key] = array(value)
-            base.late = base.late or is_late(value)
-        elif isinstance(base, (list, dict)):
+            ask_index(base.data, key)
+            write(base, key, value)
+        elif isinstance(base, list) and isinstance(key, int):
             base[key] = value
         else:
             raise Unsupported("item assignment")
@@ -168,6 +247,7 @@ class Interpreter(Expressions):
         if self._depth > 6:
             return LATE
         saved, self._module = self._module, module
+        self.trace.entered.setdefault(self._top, set()).add(function)
         marks = len(self.trace.lookups)
         self._depth += 1
         env = self._frame(function, this, args, kwargs)
@@ -186,6 +266,13 @@ class Interpreter(Expressions):
         return None
 
 
+def _shared(value: Any, other: Any) -> bool:
+    """Tell whether a change in place of one value can be seen in the other."""
+    if isinstance(value, Arr) and isinstance(other, Arr):
+        return np.may_share_memory(value.data, other.data)
+    return value is other
+
+
 def _loaded(node: ast.expr) -> ast.expr:
     """The same place, read instead of written."""
     if isinstance(node, ast.Name):
@@ -193,10 +280,13 @@ def _loaded(node: ast.expr) -> ast.expr:
     return node
 
 
-def _frozen(value: Any) -> Any:
-    """A copy that later in-place changes do not reach."""
+def _frozen(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Arr):
+        numbers(value.data.size)
         return Arr(value.data.copy(), value.late)
-    if isinstance(value, list):
-        return [_frozen(item) for item in value]
+    if isinstance(value, (list, tuple)):
+        if depth > _DEEPEST:
+            return LATE
+        items(len(value))
+        return type(value)([_frozen(item, depth + 1) for item in value])
     return value

@@ -10,26 +10,39 @@ from typing import Any
 import numpy as np
 
 from codegen.rewrite.library import Function, Index, ModuleInfo, parameters
+from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.trace import Trace
-from codegen.rewrite.probe.values import LATE, Unsupported
+from codegen.rewrite.probe.values import LATE
 
-MAX_STEPS = 60_000
+UNKNOWN = "**"
+"""Stands among keywords for those that a mapping gives, of which nothing is known."""
 
 
 class Machine(ABC):
     """State of one run: the trace it leaves, the module it is in, probe rows of hidden tensors.
 
     Calls of modules of an unknown class give late values; or, where ``passed`` is a list, the rows they
-    are given, and are noted there with the width of the rows.
+    are given, and are noted there with the width of the rows. ``tracing`` is what the code is told when
+    it asks whether a graph is captured. Everything that a run makes is asked of ``meter`` first.
     """
 
-    def __init__(self, index: Index, variant: int, total_rows: int) -> None:
+    def __init__(
+        self,
+        index: Index,
+        variant: int,
+        total_rows: int,
+        meter: budget.Meter | None = None,
+        tracing: bool = False,
+    ) -> None:
         self.index = index
+        self.meter = meter or budget.Meter()
+        self.tracing = tracing
         self.variant = variant
         self.total_rows = total_rows
         self.trace = Trace()
-        self._steps = 0
         self._depth = 0
+        self._top = -1
+        self._written: dict[str, Any] = {}
         self._module: ModuleInfo | None = None
         self.hidden: dict[str, np.ndarray] = {}
         self.passed: list[tuple[str, int]] | None = None
@@ -37,6 +50,7 @@ class Machine(ABC):
     def rows_of(self, name: str) -> np.ndarray:
         """Probe content of hidden rows called ``name``: one distinct row per token."""
         if name not in self.hidden:
+            budget.numbers(3 * self.total_rows)
             generator = np.random.default_rng(len(self.hidden) + 7)
             self.hidden[name] = generator.normal(size=(self.total_rows, 3))
         return self.hidden[name]
@@ -47,6 +61,8 @@ class Machine(ABC):
         names = parameters(function)
         env: dict[str, Any] = dict.fromkeys(names, LATE)
         spec = function.args
+        if UNKNOWN in kwargs:
+            spec = ast.arguments([], [], None, [], [], None, [])
         for arg, default in zip(reversed([*spec.posonlyargs, *spec.args]), reversed(spec.defaults)):
             env[arg.arg] = self._constant(default)
         for arg, kw_default in zip(spec.kwonlyargs, spec.kw_defaults):
@@ -60,11 +76,14 @@ class Machine(ABC):
     def _constant(node: ast.expr | None) -> Any:
         return node.value if isinstance(node, ast.Constant) else LATE
 
-    def _step(self) -> None:
-        """Count one statement or expression."""
-        self._steps += 1
-        if self._steps > MAX_STEPS:
-            raise Unsupported("too many steps on the probe")
+    def _note(self, node: ast.AST, *outcomes: bool) -> None:
+        """Remember how a condition came out, or that a bound was met."""
+        self.trace.outcomes.setdefault((self._top, node), set()).update(outcomes)
+
+    def _number(self, value: Any) -> None:
+        """Remember a number that takes part in the computation."""
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            self.trace.numbers.setdefault(self._top, set()).add(value)
 
     @abstractmethod
     def _eval(self, node: ast.expr, env: dict[str, Any]) -> Any:
@@ -73,6 +92,11 @@ class Machine(ABC):
     @abstractmethod
     def _bind(self, target: ast.expr, value: Any, env: dict[str, Any]) -> None:
         """Assign a value to a target."""
+
+    @staticmethod
+    @abstractmethod
+    def _early_items(value: Any) -> list[Any]:
+        """What an early list is extended by."""
 
     @abstractmethod
     def _invoke(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.trace import Bound, Config
 from codegen.rewrite.probe.values import (
     LATE,
@@ -20,6 +21,7 @@ from codegen.rewrite.probe.values import (
     Module,
     Unsupported,
     array,
+    broadcast,
     is_late,
     scalar,
 )
@@ -43,6 +45,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+_NUMBERS = (bool, int, float)
 
 
 def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
@@ -51,14 +54,51 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
         return LATE
     if kind not in _BINARY:
         raise Unsupported(f"operator {kind.__name__}")
-    if kind is ast.Mult and isinstance(left, list):
-        return left * scalar(right)
+    if isinstance(left, _NUMBERS) and isinstance(right, _NUMBERS):
+        _ask_digits(kind, left, right)
+        return _BINARY[kind](left, right)
+    if isinstance(left, (list, tuple)):
+        return _sequence(kind, left, right)
     if isinstance(left, Arr) or isinstance(right, Arr):
-        result = _BINARY[kind](array(left), array(right))
-        return Arr(np.asarray(result), is_late(left) or is_late(right))
+        numbers = array(left), array(right)
+        broadcast(*numbers)
+        return Arr(np.asarray(_BINARY[kind](*numbers)), is_late(left) or is_late(right))
+    if isinstance(left, (str, bytes)) or isinstance(right, (str, bytes)):
+        # What is written has no influence on numbers, and can be long.
+        return LATE
     if OPAQUE in (left, right):
         return OPAQUE
-    return _BINARY[kind](left, right)
+    return _sequence(kind, left, right)
+
+
+def _ask_digits(kind: type[ast.operator], left: Any, right: Any) -> None:
+    """Ask for the integer that two numbers give."""
+    if isinstance(left, float) or isinstance(right, float):
+        return
+    if kind is ast.Pow and right > 0:
+        budget.bits(left.bit_length() * right)
+    elif kind is ast.Mult:
+        budget.bits(left.bit_length() + right.bit_length())
+    else:
+        budget.bits(max(left.bit_length(), right.bit_length()))
+
+
+def _sequence(kind: type[ast.operator], left: Any, right: Any) -> Any:
+    """Lists and tuples, repeated or joined."""
+    if kind is ast.Add and type(left) is type(right) and isinstance(left, (list, tuple)):
+        budget.items(len(left) + len(right))
+        return left + right
+    if kind is ast.Mult:
+        items, count = (left, right) if isinstance(left, (list, tuple)) else (right, left)
+        if isinstance(items, (list, tuple)):
+            budget.items(len(items) * max(scalar(count), 0))
+            return items * scalar(count)
+    raise Unsupported(f"operator {kind.__name__} of these values")
+
+
+def binary_add(left: Any, right: Any) -> Any:
+    """``left + right``."""
+    return binary(ast.Add, left, right)
 
 
 def compare(op: ast.cmpop, left: Any, right: Any) -> Any:
@@ -72,21 +112,54 @@ def compare(op: ast.cmpop, left: Any, right: Any) -> Any:
     ):
         return LATE
     if isinstance(op, (ast.In, ast.NotIn)):
-        return (left in right) == isinstance(op, ast.In)
+        return _contains(left, right) == isinstance(op, ast.In)
     if isinstance(left, Arr) or isinstance(right, Arr):
-        return Arr(
-            np.asarray(_COMPARE[type(op)](array(left), array(right))), is_late((left, right))
-        )
+        numbers = array(left), array(right)
+        broadcast(*numbers)
+        return Arr(np.asarray(_COMPARE[type(op)](*numbers)), is_late((left, right)))
+    if not all(v is None or isinstance(v, (*_NUMBERS, str, Dtype)) for v in (left, right)):
+        left, right = _comparable(left), _comparable(right)
     return _COMPARE[type(op)](left, right)
+
+
+def _comparable(value: Any) -> Any:
+    """A flat sequence of numbers, which takes its length to compare."""
+    if isinstance(value, (list, tuple)):
+        budget.items(len(value))
+        if all(isinstance(item, _NUMBERS) for item in value):
+            return value
+    raise Unsupported("comparison of these values")
+
+
+def _contains(item: Any, items: Any) -> bool:
+    """``item in items`` among numbers."""
+    number = item.data.item() if isinstance(item, Arr) and item.data.size == 1 else item
+    if not isinstance(number, (*_NUMBERS, str)):
+        raise Unsupported("membership of such a value")
+    if isinstance(items, range) and isinstance(number, int):
+        return number in items
+    listed = items if isinstance(items, (list, tuple)) else None
+    if listed is None:
+        raise Unsupported("membership in such a value")
+    budget.items(len(listed))
+    known = [array(entry).item() if isinstance(entry, Arr) else entry for entry in listed]
+    if not all(isinstance(entry, (*_NUMBERS, str)) for entry in known):
+        raise Unsupported("membership among such values")
+    return number in known
 
 
 def iterate(value: Any) -> list[Any] | None:
     """Items to loop over; None for a late iterable."""
     if isinstance(value, Arr):
-        return [Arr(np.asarray(item), value.late) for item in value.data]
-    if isinstance(value, dict):
+        budget.items(4 * len(value.data))
+        # Rows share the memory of their tensor, single numbers too.
+        return [Arr(value.data[i, ...], value.late) for i in range(len(value.data))]
+    if isinstance(value, (list, tuple)):
+        budget.items(len(value))
         return list(value)
-    if isinstance(value, (list, tuple, range)):
+    if isinstance(value, range):
+        # The length of a range can be longer than ``len`` is able to say.
+        budget.items(max(0, -((value.start - value.stop) // value.step)))
         return list(value)
     if value is LATE or isinstance(value, (Module, Freq, Bound)):
         return None

@@ -45,6 +45,10 @@ class Return(Exception):
         self.value = value
 
 
+class Refused(Exception):
+    """The code raises on the probe; the message says where."""
+
+
 class Flow(Exception):
     """``break`` or ``continue``."""
 
@@ -65,6 +69,11 @@ class Trace:
     attributes that were read as integers; ``lookups`` the subscripts of a rotary table with the text
     of the module that built it (empty for a table built in place);
     ``reasons`` why statement ``i`` was not understood; ``result`` the returned value.
+
+    Evidence is kept by the top-level statement in which something happened: ``outcomes`` how each
+    condition came out there, ``ran`` the statements below it, ``entered`` the functions it called,
+    ``numbers`` the constants it read. ``stopped`` is the statement at which the run ended because it
+    ``cost`` too much or the code ``refused`` the probe.
     """
 
     snapshots: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -73,29 +82,50 @@ class Trace:
     reasons: dict[int, str] = field(default_factory=dict)
     embeddings: dict[str, Embedding] = field(default_factory=dict)
     result: Any = None
+    outcomes: dict[tuple[int, ast.AST], set[bool]] = field(default_factory=dict)
+    ran: dict[int, set[ast.AST]] = field(default_factory=dict)
+    entered: dict[int, set[Function]] = field(default_factory=dict)
+    numbers: dict[int, set[float]] = field(default_factory=dict)
+    asked_tracing: bool = False
+    stopped: int = -1
+    cost: str = ""
+    refused: str = ""
 
 
 @lru_cache(maxsize=8192)
 def assigned_names(node: ast.AST) -> frozenset[str]:
-    """Names that a statement binds or mutates (``x = ``, ``x[...] =``, ``x.append``)."""
+    """Names that a statement binds or mutates (``x = ``, ``x[...] =``, ``x.append``, ``x.clamp_``)."""
     names: set[str] = set()
     for child in walk(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, (ast.Store, ast.Del)):
             names.add(child.id)
         elif isinstance(child, (ast.Subscript, ast.Attribute)) and isinstance(child.ctx, ast.Store):
-            root: ast.expr = child
-            while isinstance(root, (ast.Subscript, ast.Attribute)):
-                root = root.value
-            if isinstance(root, ast.Name):
-                names.add(root.id)
-        elif (
-            isinstance(child, ast.Call)
-            and isinstance(child.func, ast.Attribute)
-            and child.func.attr in ("append", "extend", "insert")
-            and isinstance(child.func.value, ast.Name)
-        ):
-            names.add(child.func.value.id)
-    return frozenset(names)
+            names.add(root_name(child))
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(child.name)
+        elif isinstance(child, ast.alias):
+            names.add((child.asname or child.name).partition(".")[0])
+        elif isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute):
+            names |= {root_name(child.func.value)} if mutates(child.func.attr) else set()
+    return frozenset(names - {""})
+
+
+_MUTATORS = frozenset(
+    ("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse")
+    + ("update", "setdefault", "add", "discard", "popitem")
+)
+
+
+def mutates(method: str) -> bool:
+    """Tell whether a method of that name changes what it is called on: of lists, and ``clamp_``."""
+    return method in _MUTATORS or (method.endswith("_") and not method.startswith("_"))
+
+
+def root_name(node: ast.expr) -> str:
+    """``x`` of ``x``, ``x[i].y`` and ``x.view(-1)[i]``, else an empty string."""
+    while isinstance(node, (ast.Subscript, ast.Attribute, ast.Call)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def iter_statements(function: Function) -> Iterator[tuple[int, ast.stmt]]:

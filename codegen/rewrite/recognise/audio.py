@@ -13,6 +13,7 @@ import numpy as np
 
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
 from codegen.rewrite.probe import reference
+from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.trace import Trace, iter_statements
 from codegen.rewrite.probe.values import Arr
@@ -89,11 +90,14 @@ def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStud
     lens = index.vocabulary.lengths_of(parameters(function))
     traces: list[Trace] = []
     hidden = []
+    meter = Meter()
     for variant, lengths in enumerate(LENGTHS):
-        interpreter = Interpreter(index, variant, int(lengths.sum()))
+        interpreter = Interpreter(index, variant, int(lengths.sum()), meter)
         traces.append(interpreter.run(cls, function, cls, {lens: Arr(lengths.copy())}))
         hidden.append(interpreter.hidden)
-    study = Study(cls, cls, function, lens, "", (), tuple(traces), tuple(hidden))
+        if traces[-1].cost:
+            return None
+    study = Study(cls, cls, function, lens, "", (), tuple(traces), tuple(hidden), meter)
     for text in sorted(traces[0].scalars, key=len):
         windows = [t.scalars.get(text, 0) for t in traces]
         if min(windows) < 1:

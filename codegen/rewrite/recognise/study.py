@@ -12,9 +12,14 @@ import numpy as np
 
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import Arr, is_late
+
+_STEPS_OF_A_TRIAL = 10
+MOST_TRIED = 2_000
+"""Combinations of arguments that are tried to explain a result; likelier ones come first."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,12 @@ class Probe:
     variant: int
     grid: np.ndarray
     merge_sizes: np.ndarray
+    tracing: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Number of patches."""
+        return int(self.grid.prod(1).sum())
 
 
 PROBES = (
@@ -49,6 +60,15 @@ class Study:
     probes: tuple[Probe, ...]
     traces: tuple[Trace, ...]
     hidden: tuple[dict[str, np.ndarray], ...]
+    meter: Meter
+
+    @property
+    def cost(self) -> tuple[ast.stmt, str] | None:
+        """The statement that would cost too much, and what it asked for."""
+        for trace in self.traces:
+            if trace.cost:
+                return self.function.body[max(trace.stopped, 0)], trace.cost
+        return None
 
 
 def grid_parameters(index: Index, function: Function) -> tuple[str, str]:
@@ -80,23 +100,34 @@ def study(
 
     One probe is enough to see that nothing is recognised, which is so for most methods. A list
     ``passed`` lets rows pass through modules of unknown classes; it receives their calls per probe.
+    All runs share one budget; a run that exceeds it is the last one.
     """
     grid, merges = grid_parameters(index, function)
     if not grid:
         return _study_sides(index, cls, owner, function)
-    traces, hidden = [], []
-    probes = PROBES[:limit]
-    for probe in probes:
-        given = {grid: Arr(probe.grid.copy())}
-        if merges:
-            given[merges] = Arr(probe.merge_sizes.copy())
-        interpreter = Interpreter(index, probe.variant, int(probe.grid.prod(1).sum()))
+    meter = Meter()
+    traces: list[Trace] = []
+    hidden = []
+    for probe in PROBES[:limit]:
+        interpreter = Interpreter(index, probe.variant, probe.rows, meter)
         if passed is not None:
             interpreter.passed = []
             passed.append(interpreter.passed)
+        given = given_to(probe, grid, merges)
         traces.append(interpreter.run(cls, function, owner, given))
         hidden.append(interpreter.hidden)
-    return Study(cls, owner, function, grid, merges, probes, tuple(traces), tuple(hidden))
+        if traces[-1].cost:
+            break
+    probes = PROBES[: len(traces)]
+    return Study(cls, owner, function, grid, merges, probes, tuple(traces), tuple(hidden), meter)
+
+
+def given_to(probe: Probe, grid: str, merges: str) -> dict[str, Any]:
+    """Arguments of a method on a probe; without a grid the two sides of an image."""
+    if not grid:
+        return dict(zip(merges.split(", "), probe.grid[0, 1:].tolist()))
+    given = {grid: Arr(probe.grid.copy())}
+    return {**given, merges: Arr(probe.merge_sizes.copy())} if merges else given
 
 
 def _study_sides(
@@ -106,15 +137,17 @@ def _study_sides(
     names = parameters(function)[1:]
     if len(names) != 2:
         return None
-    traces, hidden = [], []
+    meter, sides = Meter(), ", ".join(names)
+    traces: list[Trace] = []
+    hidden = []
     for probe in SIDE_PROBES:
-        interpreter = Interpreter(index, probe.variant, int(probe.grid.prod()))
-        sides = dict(zip(names, probe.grid[0, 1:].tolist()))
-        traces.append(interpreter.run(cls, function, owner, sides))
+        interpreter = Interpreter(index, probe.variant, probe.rows, meter)
+        traces.append(interpreter.run(cls, function, owner, given_to(probe, "", sides)))
         hidden.append(interpreter.hidden)
-    return Study(
-        cls, owner, function, "", ", ".join(names), SIDE_PROBES, tuple(traces), tuple(hidden)
-    )
+        if traces[-1].cost:
+            break
+    probes = SIDE_PROBES[: len(traces)]
+    return Study(cls, owner, function, "", sides, probes, tuple(traces), tuple(hidden), meter)
 
 
 def values_of(study: Study, statement: int, name: str) -> list[Any] | None:
@@ -165,9 +198,12 @@ def search(
 ) -> tuple[str, ...] | None:
     """Find argument texts for the roles such that ``test(probe number, values)`` holds everywhere."""
     choices = [list(_candidates(study, role)) for role in roles]
-    for combination in itertools.product(*choices):
+    for combination in itertools.islice(itertools.product(*choices), MOST_TRIED):
         if len({text for text, _ in combination}) < len(combination):
             continue
+        study.meter.steps -= _STEPS_OF_A_TRIAL
+        if study.meter.steps < 0:
+            return None
         if all(
             test(i, tuple(values[i] for _, values in combination)) for i in range(len(study.probes))
         ):
