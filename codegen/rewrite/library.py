@@ -125,7 +125,7 @@ class ClassInfo:
         return {n.name: n for n in self.node.body if isinstance(n, ast.FunctionDef)}
 
 
-@dataclass
+@dataclass(eq=False)
 class Index:
     """Lookup of modules and classes; parses every text once.
 
@@ -140,6 +140,7 @@ class Index:
     _overlay: dict[str, str] = field(default_factory=dict)
     _mro: dict[int, list[ClassInfo]] = field(default_factory=dict)
     _opened: set[str] = field(default_factory=set)
+    revision: int = 0
 
     def get(self, module: str) -> ModuleInfo | None:
         """The parsed module, None where the tree has none or it does not parse."""
@@ -151,13 +152,15 @@ class Index:
                 text = self._overlay.get(module, source.text)
                 try:
                     info = ModuleInfo.parse(Source(source.path, module, text))
-                except SyntaxError:
+                except (SyntaxError, ValueError, RecursionError, MemoryError):
+                    # Expansion says what is wrong with it: the last two are nested too deeply.
                     info = None
             self._modules[module] = info
         return self._modules[module]
 
     def replace(self, module: str, text: str) -> None:
         """Give a module a new text; everything derived from it is computed anew."""
+        self.revision += 1
         self._overlay[module] = text
         self._modules.pop(module, None)
         self._classes.clear()

@@ -46,7 +46,7 @@ def read_name_table(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
 def _statements(path: str, text: str) -> list[ast.stmt]:
     try:
         return ast.parse(text).body
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = (error.lineno or 0) if isinstance(error, SyntaxError) else 0
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         message = f"cannot parse the file: {reason}"
