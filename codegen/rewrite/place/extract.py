@@ -116,16 +116,29 @@ class Planner:
         if not worth_a_look(self.index, cls.module, function):
             return None
         glance = study(self.index, cls, cls, function, 1)
-        if glance is None or not self._matches(cls, glance):
+        if glance is None or (not glance.cost and not self._matches(cls, glance)):
             return None
         studied = study(self.index, cls, cls, function)
         assert studied is not None
+        if studied.cost is not None:
+            statement, cost = studied.cost
+            self._leave(cls, function, statement, f"not looked at: it would take {cost}")
+            return None
         matches = self._join(self._matches(cls, studied))
         lookups = self._lookups(studied, matches)
         if not matches:
             return None
         plan = self._finish(studied, matches, lookups)
         return plan
+
+    def _leave(
+        self, cls: ClassInfo, function: Function, node: ast.AST, reason: str, helper: str = ""
+    ) -> None:
+        """Report why a method, or what a helper might give in it, is left as it is."""
+        model, place = model_of(cls.module.source.module), cls.module.place(node)
+        self.state.note(
+            Record(model, cls.name, function.name, "left", place, helper, reason=reason)
+        )
 
     def _matches(self, cls: ClassInfo, studied: Study) -> list[Match]:
         found: dict[tuple[str, tuple[str, ...]], Match] = {}

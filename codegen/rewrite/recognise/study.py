@@ -6,6 +6,7 @@ import ast
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -102,13 +103,38 @@ def study(
     ``passed`` lets rows pass through modules of unknown classes; it receives their calls per probe.
     All runs share one budget; a run that exceeds it is the last one.
     """
+    if passed is None:
+        return _remembered(index, cls, owner, function, limit, index.revision)
+    return _study(index, cls, owner, function, limit, passed)
+
+
+@lru_cache(maxsize=8)
+def _remembered(
+    index: Index, cls: ClassInfo, owner: ClassInfo, function: Function, limit: int, revision: int
+) -> Study | None:
+    """Several rules look at one method, one after the other."""
+    return _study(index, cls, owner, function, limit, None)
+
+
+def _study(
+    index: Index,
+    cls: ClassInfo,
+    owner: ClassInfo,
+    function: Function,
+    limit: int,
+    passed: list[list[tuple[str, int]]] | None,
+) -> Study | None:
     grid, merges = grid_parameters(index, function)
+    probes = PROBES[:limit]
     if not grid:
-        return _study_sides(index, cls, owner, function)
+        names = parameters(function)[1:]
+        if len(names) != 2:
+            return None
+        merges, probes = ", ".join(names), SIDE_PROBES
     meter = Meter()
     traces: list[Trace] = []
     hidden = []
-    for probe in PROBES[:limit]:
+    for probe in probes:
         interpreter = Interpreter(index, probe.variant, probe.rows, meter)
         if passed is not None:
             interpreter.passed = []
@@ -118,7 +144,7 @@ def study(
         hidden.append(interpreter.hidden)
         if traces[-1].cost:
             break
-    probes = PROBES[: len(traces)]
+    probes = probes[: len(traces)]
     return Study(cls, owner, function, grid, merges, probes, tuple(traces), tuple(hidden), meter)
 
 
@@ -128,26 +154,6 @@ def given_to(probe: Probe, grid: str, merges: str) -> dict[str, Any]:
         return dict(zip(merges.split(", "), probe.grid[0, 1:].tolist()))
     given = {grid: Arr(probe.grid.copy())}
     return {**given, merges: Arr(probe.merge_sizes.copy())} if merges else given
-
-
-def _study_sides(
-    index: Index, cls: ClassInfo, owner: ClassInfo, function: Function
-) -> Study | None:
-    """Run a method that takes rows and columns of one image as two ints."""
-    names = parameters(function)[1:]
-    if len(names) != 2:
-        return None
-    meter, sides = Meter(), ", ".join(names)
-    traces: list[Trace] = []
-    hidden = []
-    for probe in SIDE_PROBES:
-        interpreter = Interpreter(index, probe.variant, probe.rows, meter)
-        traces.append(interpreter.run(cls, function, owner, given_to(probe, "", sides)))
-        hidden.append(interpreter.hidden)
-        if traces[-1].cost:
-            break
-    probes = SIDE_PROBES[: len(traces)]
-    return Study(cls, owner, function, "", sides, probes, tuple(traces), tuple(hidden), meter)
 
 
 def values_of(study: Study, statement: int, name: str) -> list[Any] | None:
