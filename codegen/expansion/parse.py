@@ -46,14 +46,6 @@ def parse_source(source: SourceFile) -> ast.Module:
         ) from None
     except ValueError as error:  # null bytes
         raise fail("syntax-error", f"cannot parse the file: {error}", source.path) from None
-    except (RecursionError, MemoryError):
-        # How deep is too deep depends on the version of Python; its parser gives up in these ways.
-        raise fail(
-            "nested-too-deeply",
-            "cannot parse the file: an expression or statement is nested too deeply",
-            source.path,
-            hint="split it: build the value in several statements",
-        ) from None
 
 
 def parse_module(
