@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
 LAYERS = (
-    ("errors", "trees.names", "text", "store.system", "console.progress"),
+    ("errors", "trees.names", "trees.reexports", "text", "store.system", "console.progress"),
     ("expansion.model", "trees.dialect", "trees.config", "trees.sources", "output.helper_bundle"),
     (
         "trees.conventions",
@@ -24,7 +24,7 @@ LAYERS = (
     ),
     ("expansion", "trees.tree", "rewrite"),
     ("output.render", "run.plan", "verify", "store.identity"),
-    ("run.job", "store.cache", "store.journal", "store.workspace", "console"),
+    ("run.missing", "run.job", "store.cache", "store.journal", "store.workspace", "console"),
     ("run.workers", "run.ahead"),
     ("run.engine", "run.rewriting"),
     ("run.sync", "run.orphans", "run.helper_files", "run.init"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.expansion.checks import check_imports
@@ -14,6 +14,7 @@ from codegen.text.imports import ImportGuard, PoolEntry
 from codegen.text.lines import LineMap
 from codegen.trees.conventions import Convention
 from codegen.trees.names import module_file_type
+from codegen.trees.reexports import Home
 
 _NESTED = re.compile(r"^[ \t]+(?:class[ \t]|from[ \t]+(?:\.|transformers))", re.MULTILINE)
 _MODEL_NAME = re.compile(r"modular_(.*)\.py$")
@@ -80,10 +81,11 @@ def import_pool(definition: Definition, convention: Convention) -> list[PoolEntr
 
 
 def _parent_imports(
-    source: SourceFile, nodes: Iterable[ast.AST], convention: Convention
+    source: SourceFile, nodes: Sequence[ast.AST], convention: Convention
 ) -> list[ParentImport]:
     found: list[ParentImport] = []
     problems: list[Diagnostic] = []
+    bases = _base_names(nodes)
     for node in nodes:
         if not isinstance(node, ast.ImportFrom):
             continue
@@ -95,6 +97,12 @@ def _parent_imports(
             continue
         module = convention.parent_module(spelled)
         if module is None:
+            for home in bases_from_elsewhere(node, bases, convention):
+                if isinstance(home, ParentImport):
+                    found.append(home)
+                else:
+                    place = Location(source.path, node.lineno)
+                    problems.append(Diagnostic("missing-name", home[0], place, home[1]))
             continue
         if module_file_type(module) is None:
             place = Location(source.path, node.lineno)
@@ -105,6 +113,44 @@ def _parent_imports(
     if problems:
         raise CodegenError(*problems)
     return sorted(found, key=lambda item: item.line)
+
+
+def imported_bases(tree: ast.Module, convention: Convention) -> list[ParentImport]:
+    """Base classes that a definition takes from packages, or from modules without a model's name."""
+    bases = _base_names(tree.body)
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return [
+        home
+        for node in imports
+        if convention.parent_module("." * node.level + (node.module or "")) is None
+        for home in bases_from_elsewhere(node, bases, convention)
+        if isinstance(home, ParentImport)
+    ]
+
+
+def bases_from_elsewhere(
+    node: ast.ImportFrom, bases: frozenset[str], convention: Convention
+) -> Iterator[ParentImport | tuple[str, str]]:
+    """The parents of an import that names no parent module; message and hint for what is missing."""
+    spelled = "." * node.level + (node.module or "")
+    for item in node.names:
+        bound = item.asname or item.name
+        home = convention.base_home(spelled, item.name) if bound in bases else None
+        if isinstance(home, Home):
+            alias = bound if bound != home.name else None
+            yield ParentImport(home.name, alias, home.module, node.lineno, home.via)
+        elif home is not None:
+            yield home
+
+
+def _base_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    return frozenset(
+        base.id
+        for node in nodes
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+        if isinstance(base, ast.Name)
+    )
 
 
 def _classes(nodes: Iterable[ast.AST]) -> list[BaseClass]:

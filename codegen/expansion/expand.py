@@ -24,7 +24,7 @@ from codegen.expansion.model import BaseClass, Definition, DraftFile, Item, Pars
 from codegen.expansion.module_getattr import restrict_getattr
 from codegen.expansion.nodes import Node, Scope
 from codegen.expansion.prefix import infer_prefixes, parent_base
-from codegen.expansion.rename import Spelling
+from codegen.expansion.rename import PairSpelling, Spelling, paired_names
 from codegen.expansion.scopes import own_scope, parent_scope, redirect_imported
 from codegen.text.classes import Class
 from codegen.text.imports import ImportedName, ImportStatement
@@ -100,6 +100,8 @@ class _Expander:
         protected = convention.dialect.protected_names
         self.spellings = {
             module: Spelling(models[module], prefixes[module].lower, table, protected)
+            if models[module]
+            else self._paired(module)
             for module in definition.parent_modules
         }
         self.own = own_scope(definition)
@@ -117,6 +119,16 @@ class _Expander:
         self.home = {parent.name: parent.module for parent in definition.parents}
         self.plans: dict[str, FilePlan] = {}
         self.created: list[tuple[str, ImportStatement]] = []
+
+    def _paired(self, module: str) -> Spelling:
+        taken = {item.name for item in self.definition.parents if item.module == module}
+        pairs = [
+            (statement.name, base)
+            for statement in self.definition.classes
+            for base in statement.bases
+            if base in taken
+        ]
+        return PairSpelling(paired_names(pairs, self.cased), self.definition.model)
 
     def file_type(self, class_name: str) -> str:
         """The kind of file a class of this model belongs to."""

@@ -80,12 +80,16 @@ class ParsedModule:
 
 @dataclass(frozen=True, slots=True)
 class ParentImport:
-    """A name that a definition imports from a parent module."""
+    """A name that a definition imports from a parent module.
+
+    ``via`` are the files of the packages that hand it on, if it is imported from one of these.
+    """
 
     name: str
     alias: str | None
     module: str
     line: int
+    via: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from codegen.text.lexer import Region
 from codegen.trees.names import FILE_TYPES, NameTable
@@ -79,3 +79,33 @@ def rename_import_module(module: str, spelling: Spelling, model_lower: str) -> s
         for kind in FILE_TYPES:
             path = path.replace(f"{kind}_{spelling.new_lower}", f"{kind}_{model_lower}")
     return dots + path
+
+
+class PairSpelling(Spelling):
+    """New names of a parent file whose name says no model: those of its classes that a definition
+    pairs with its own, as whole words. Everything else in the file keeps its name."""
+
+    def __init__(self, pairs: Mapping[str, str], model: str) -> None:
+        self.old_lower, self.new_lower, self.new_cased = "", model, ""
+        self._pairs = pairs
+        names = "|".join(map(re.escape, pairs)) or r"(?!)"
+        self._pattern = re.compile(rf"(?<![\w.])(?:{names})(?!\w)")
+
+    def name(self, token: str) -> str:
+        """See :class:`Spelling`."""
+        return self._pairs.get(token, token)
+
+    def _replacement(self, match: re.Match[str]) -> str:
+        return self._pairs[match.group()]
+
+
+def paired_names(pairs: Iterable[tuple[str, str]], cased: str) -> dict[str, str]:
+    """Which class of a definition plays the role of each parent class (pairs of child and parent).
+
+    Of several children the one that is called like the parent behind the model's name, else the first.
+    """
+    roles: dict[str, str] = {}
+    for child, parent in pairs:
+        if parent not in roles or child == cased + parent:
+            roles[parent] = child
+    return roles

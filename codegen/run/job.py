@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
@@ -20,6 +19,7 @@ from codegen.expansion.model import Definition, ParsedModule
 from codegen.expansion.parse import parse_module
 from codegen.output.formatting import FormatSettings, Formatted, format_texts
 from codegen.output.render import carries_banner, render_banner, render_draft
+from codegen.run.missing import missing_exports, missing_module_hint, missing_names
 from codegen.trees.names import FILE_TYPES, NameTable
 from codegen.trees.nametable import ProjectNames, RecordingTable, infer_cased
 from codegen.trees.sources import digest_text, make_source, read_text
@@ -76,7 +76,7 @@ class Runner:
         definition = parse_definition(source, tree.convention)
         inputs = {item.path: source.digest}
         parents = self._parents(definition, job, inputs)
-        missing = list(_missing_names(definition, parents))
+        missing = list(missing_names(definition, parents))
         if missing and tree.kind == "project":
             raise CodegenError(*missing)
         table = self._table(definition, parents)
@@ -86,6 +86,8 @@ class Runner:
         banner = render_banner(tree.convention.banner_template, item.model, banner_path)
         texts = {item.output(draft.name): render_draft(draft, banner) for draft in drafts}
         _refuse_own_output(definition, parents, texts)
+        if tree.kind == "project" and (gone := list(missing_exports(definition, texts.values()))):
+            raise CodegenError(*gone)
         # What stands by hand in the place of an output is going to be replaced, or stays refused.
         inputs = {path: digest for path, digest in inputs.items() if path not in texts}
         lookups = dict(table.lookups) if tree.kind != "project" else {}
@@ -112,13 +114,15 @@ class Runner:
                     f"parent module {module} does not exist",
                     definition.module.source.path,
                     line,
-                    _missing_hint(module, path),
+                    missing_module_hint(self.tree, module, path),
                 )
                 problems += missing.diagnostics
                 continue
             parsed = self._parse(path, module, self._text(path, job))
             inputs[path] = parsed.source.digest
             parents[module] = parsed
+        for path in (path for parent in definition.parents for path in parent.via):
+            inputs.setdefault(path, digest_text(self._text(path, job)))
         if problems:
             raise CodegenError(*problems)
         return parents
@@ -180,29 +184,6 @@ def _refuse_own_output(
                 parent.line,
                 "inherit from another model, or write the class here",
             )
-
-
-def _missing_names(
-    definition: Definition, parents: Mapping[str, ParsedModule]
-) -> Iterator[Diagnostic]:
-    """Imported names that a parent does not mention; the expansion looks for bases itself."""
-    bases = {base for statement in definition.classes for base in statement.bases}
-    for item in definition.parents:
-        parent = parents[item.module]
-        if item.name in bases or item.name in parent.symbols or "__getattr__" in parent.symbols:
-            continue
-        if not re.search(rf"\b{item.name}\b", parent.lexed.code):
-            close = get_close_matches(item.name, list(parent.symbols), 3)
-            hint = f"did you mean {' or '.join(close)}?" if close else "remove it from the import"
-            place = Location(definition.module.source.path, item.line)
-            message = f"{item.module} does not define {item.name}"
-            yield Diagnostic("missing-name", message, place, hint)
-
-
-def _missing_hint(module: str, path: str | None) -> str:
-    if path is None:
-        return f"install {module.partition('.')[0]}"
-    return f"expected at {path}: check the spelling, or sync the model that generates it"
 
 
 def _describe(error: Exception) -> str:

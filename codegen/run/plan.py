@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from codegen.errors import Diagnostic, Location
+from codegen.expansion.definition import imported_bases
 from codegen.trees.names import module_file_type
 from codegen.trees.tree import Tree
 
@@ -45,7 +47,17 @@ class Plan:
 
 
 def make_plan(tree: Tree, texts: Mapping[str, str]) -> Plan:
-    """Derive the plan from the import lines of all definitions (``texts`` by model)."""
+    """Derive the plan from the imports of all definitions (``texts`` by model).
+
+    A library is large, and its definitions name parents by their modules: import lines are found
+    without parsing, unless these give a cycle, which may be one of lines in a docstring. The
+    definitions of a project are read as Python reads them.
+    """
+    plan = _make_plan(tree, texts, tree.kind == "project")
+    return _make_plan(tree, texts, True) if plan.cycles and tree.kind != "project" else plan
+
+
+def _make_plan(tree: Tree, texts: Mapping[str, str], parsing: bool) -> Plan:
     dialect = tree.convention.dialect
     by_file = {
         (item.target, dialect.module_name(kind, item.model)): item.model
@@ -57,12 +69,7 @@ def make_plan(tree: Tree, texts: Mapping[str, str]) -> Plan:
     for model, text in texts.items():
         needed = set()
         paths = {tree.definition(model).path}
-        for spelled in _FROM.findall(text):
-            module = tree.convention.parent_module(spelled)
-            kind = module_file_type(module) if module else None
-            path = tree.source_path(module) if module and kind else None
-            if path is None or kind is None:
-                continue
+        for path in _parent_paths(tree, text, paths, parsing):
             paths.add(path)
             folder, _, name = path.rpartition("/")
             provider = by_file.get((folder, name.removesuffix(".py")))
@@ -71,6 +78,27 @@ def make_plan(tree: Tree, texts: Mapping[str, str]) -> Plan:
         providers[model] = frozenset(needed)
         sources[model] = frozenset(paths)
     return Plan(providers, sources, *_order(providers, tree))
+
+
+def _parent_paths(tree: Tree, text: str, paths: set[str], parsing: bool) -> Iterator[str]:
+    """Files of the parents that a definition names; those that hand a base on join ``paths``."""
+    spelled: Iterable[str] = ()
+    if not parsing:
+        spelled = _FROM.findall(text)
+    else:
+        try:
+            parsed = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return  # the expansion says what is wrong
+        nodes = [node for node in ast.walk(parsed) if isinstance(node, ast.ImportFrom)]
+        spelled = ["." * node.level + (node.module or "") for node in nodes]
+        for base in imported_bases(parsed, tree.convention):
+            paths.update(base.via)
+            yield from filter(None, [tree.source_path(base.module)])
+    for name in spelled:
+        module = tree.convention.parent_module(name)
+        if module and module_file_type(module):
+            yield from filter(None, [tree.source_path(module)])
 
 
 def _order(

@@ -9,12 +9,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Protocol
 
 from codegen.text.imports import ImportedName, ImportGuard, ImportStatement, PoolEntry
 from codegen.trees.dialect import Dialect
 from codegen.trees.names import FILE_TYPES, HELPERS
+from codegen.trees.reexports import (
+    Home,
+    classes_near,
+    find_home,
+    installed_file,
+    installed_folder,
+    made_late,
+    similar_module,
+    source_below,
+)
 
 #: Whether a neighbour file of the generated one (``configuration_beta``) defines a name.
 Provides = Callable[[str, str], bool]
@@ -44,8 +56,14 @@ class Convention(Protocol):
     def import_problem(self, spelled: str, names: Sequence[str]) -> tuple[str, str] | None:
         """Message and hint for an import that a definition may not contain."""
 
+    def base_home(self, spelled: str, name: str) -> Home | tuple[str, str] | None:
+        """The parent that defines a base class which is imported from elsewhere.
+
+        None if the base stays an import; message and hint if nothing defines it.
+        """
+
     def parent_model(self, module: str) -> str:
-        """Model name of a parent module."""
+        """Model name of a parent module; "" where its name says none."""
 
     def describe(self, module: str) -> str:
         """How a parent module is named in messages."""
@@ -107,6 +125,10 @@ class TransformersConvention:
             )
         return None
 
+    def base_home(self, spelled: str, name: str) -> Home | tuple[str, str] | None:
+        """See :class:`Convention`; in a library a base counts where it is imported from."""
+        return None
+
     def parent_model(self, module: str) -> str:
         """See :class:`Convention`."""
         return module.split(".")[-2]
@@ -130,7 +152,7 @@ class TransformersConvention:
 class ProjectConvention:
     """A repository of one's own.
 
-    ``package`` is the dotted name of the output folder; ``expand`` and ``keep`` are patterns of
+    ``package`` is the dotted name of the output folder, ``root`` the folder that contains it; ``expand`` and ``keep`` are patterns of
     installed modules that are expanded, and exceptions that stay imports.
     """
 
@@ -139,6 +161,7 @@ class ProjectConvention:
     keep: tuple[str, ...]
     dialect: Dialect = Dialect()
     banner_template: str = "banner.py.j2"
+    root: str = ""
 
     def parent_module(self, spelled: str) -> str | None:
         """See :class:`Convention`."""
@@ -148,9 +171,51 @@ class ProjectConvention:
             return None
         if module.startswith(f"{self.package}."):
             return module if spelled.startswith("..") or not spelled.startswith(".") else None
+        return module if self._is_expanded(module) else None
+
+    def base_home(self, spelled: str, name: str) -> Home | tuple[str, str] | None:
+        """See :class:`Convention`: through packages that hand the name on, into any module."""
+        module = self._absolute(spelled)
+        if self._is_own(spelled) and not spelled.startswith(".."):
+            return None
+        found = find_home(module, name, self._locate)
+        if found is not None:
+            own = found.module.startswith(f"{self.package}.")
+            return found if own or self._is_expanded(found.module) else None
+        if self._is_expanded(f"{module}.{name}") or self._hands_on_expanded(module):
+            return self._missing_base(module, name)
+        return None
+
+    def _hands_on_expanded(self, module: str) -> bool:
+        """Whether a package contains what is expanded: ``transformers`` does, by default."""
+        return any(pattern.startswith(f"{module}.") for pattern in self.expand)
+
+    def _missing_base(self, module: str, name: str) -> tuple[str, str] | None:
+        if any(fnmatchcase(module, pattern) for pattern in self.keep):
+            return None
+        if self._locate(module) is None:
+            if installed_folder(module.partition(".")[0]) is None:
+                return f"module {module} does not exist", f"install {module.partition('.')[0]}"
+            similar = similar_module(module, self._locate)
+            hint = f"did you mean {similar}?" if similar else "check the spelling"
+            return f"module {module} does not exist", hint
+        classes, text = classes_near(module, self._locate)
+        if re.search(rf"\b{re.escape(name)}\b", text) and made_late(module, self._locate):
+            return None  # made in a way that cannot be read; Python will say
+        close = get_close_matches(name, classes, 3)
+        if name in classes:
+            return f"{module} does not export {name}", "import it from the module that defines it"
+        hint = f"did you mean {' or '.join(close)}?" if close else "remove it from the import"
+        return f"{module} does not define {name}", hint
+
+    def _locate(self, module: str) -> Path | None:
+        if module.startswith(f"{self.package}.") and self.root:
+            return source_below(Path(self.root), module.split("."))
+        return installed_file(module)
+
+    def _is_expanded(self, module: str) -> bool:
         expanded = any(fnmatchcase(module, pattern) for pattern in self.expand)
-        kept = any(fnmatchcase(module, pattern) for pattern in self.keep)
-        return module if expanded and not kept else None
+        return expanded and not any(fnmatchcase(module, pattern) for pattern in self.keep)
 
     def stays_import(self, spelled: str) -> bool:
         """An installed parent stays importable for classes that are used but not inherited."""
@@ -172,8 +237,7 @@ class ProjectConvention:
     def parent_model(self, module: str) -> str:
         """See :class:`Convention`."""
         match = _PARENT_MODULE.match(module.rsplit(".", 1)[-1])
-        assert match
-        return match.group(1)
+        return match.group(1) if match else ""
 
     def describe(self, module: str) -> str:
         """See :class:`Convention`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,6 +13,7 @@ from codegen.output.formatting import FormatSettings, transformers_settings
 from codegen.trees.config import Config, read_config
 from codegen.trees.conventions import Convention, ProjectConvention, TransformersConvention
 from codegen.trees.dialect import Dialect, dialect_of
+from codegen.trees.reexports import installed_folder, source_below
 
 _MODEL = re.compile(r"modular_(.*)\.py$")
 _VERSION = re.compile(r"^__version__\s*=\s*[\"'](\d+)\.(\d+)\.?(\d*)", re.MULTILINE)
@@ -67,8 +67,12 @@ class Tree:
         package = self.config.output.replace("/", ".")
         if module.startswith(f"{package}."):
             return "/".join(parts) + ".py"
-        folder = _installed_folder(parts[0])
-        return str(folder.joinpath(*parts[1:])) + ".py" if folder else None
+        folder = installed_folder(parts[0])
+        if folder is None:
+            return None
+        return str(
+            source_below(folder, parts[1:]) or folder.joinpath(*parts[1:]).with_suffix(".py")
+        )
 
     def banner_path(self, definition: DefinitionFile) -> str:
         """Path of a definition as the banner of its files names it."""
@@ -186,7 +190,9 @@ def _open_project(root: Path, output: Path, config: Config) -> Tree:
     package = config.output.replace("/", ".")
     settings = FormatSettings(config.formatter, config.line_length, root=str(root))
     dialect = Dialect(python_meaning=True, replaces_assignments=config.super_calls == "convention")
-    convention = ProjectConvention(package, config.expand, config.keep_imports, dialect)
+    convention = ProjectConvention(
+        package, config.expand, config.keep_imports, dialect, root=str(root)
+    )
     return Tree(root, "project", output, convention, settings, _unique(definitions), config)
 
 
@@ -244,13 +250,3 @@ def select_models(tree: Tree, names: list[str]) -> tuple[str, ...]:
     if problems:
         raise CodegenError(*problems)
     return tuple(dict.fromkeys(chosen))
-
-
-def _installed_folder(package: str) -> Path | None:
-    """Folder of an installed package, found without importing it."""
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        return None
-    locations = spec.submodule_search_locations if spec else None
-    return Path(next(iter(locations))) if locations else None
