@@ -49,6 +49,13 @@ def test_the_inherited_definition_reaches_its_child(expanded: Path) -> None:
     assert "class BoulderRMSNorm(nn.Module):" in boulder
 
 
+def test_the_pass_of_the_project_ran(expanded: Path) -> None:
+    for model in ("pebble", "boulder"):
+        text = (expanded / model / f"modeling_{model}.py").read_text(encoding="utf-8")
+        assert "return nn.functional.rms_norm(" in text
+        assert "torch.rsqrt" not in text
+
+
 def test_generated_modules_run(expanded: Path) -> None:
     torch = pytest.importorskip("torch")
     from transformers import LlamaConfig

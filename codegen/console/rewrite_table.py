@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _COLOURS = {"extracted": "green", "lifted": "cyan", "captured": "green", "left": "yellow"}
+#: Kinds that are told only where there are such records.
+_RARE = {"rewritten": "green"}
+_ALL = {**_COLOURS, **_RARE}
 
 Paint = Callable[[str, str], str]
 Records = Sequence[Mapping[str, Any]]
@@ -38,12 +41,13 @@ def format_rewrites(report: Records, paint: Paint) -> Iterator[str]:
 
 
 def _counts(records: Records) -> str:
-    return ", ".join(f"{sum(r['kind'] == kind for r in records)} {kind}" for kind in _COLOURS)
+    counts = {kind: sum(r["kind"] == kind for r in records) for kind in _ALL}
+    return ", ".join(f"{n} {kind}" for kind, n in counts.items() if n or kind in _COLOURS)
 
 
 def _rows(records: Records) -> Iterator[_Row]:
     """One row per kind and method, in the order of the kinds."""
-    for kind in _COLOURS:
+    for kind in _ALL:
         rows: dict[str, _Row] = {}
         for record in records:
             if record["kind"] == kind:
@@ -69,7 +73,7 @@ def _table(rows: Sequence[_Row], paint: Paint) -> Iterator[str]:
     """Aligned rows, each with its notes below it."""
     wide = max(len(row.method) for row in rows)
     for row in rows:
-        kind = paint(f"{row.kind:9}", _COLOURS[row.kind])
+        kind = paint(f"{row.kind:9}", _ALL[row.kind])
         what = f"  {', '.join(row.what)}" if row.what else ""
         yield f"  {kind}  {row.method:{wide}}{what}  {paint(row.place, 'dim')}"
         yield from (f"             {paint(note, 'dim')}" for note in row.notes)

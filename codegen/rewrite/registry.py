@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
 
 from codegen.output.helper_bundle import helper_folder
 from codegen.rewrite.capture.capture import capture
+from codegen.rewrite.codemods import SOURCES, load_pass, run_on_texts
 from codegen.rewrite.helpers import HELPER_MODULES
 from codegen.rewrite.place.extract import extract
 from codegen.rewrite.place.lift import lift
@@ -18,6 +22,7 @@ from codegen.rewrite.values import (
     Record,
     RewriteResult,
     Settings,
+    Source,
     sort_records,
 )
 
@@ -25,6 +30,7 @@ Pass = Callable[[RewriteState], None]
 
 PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("capture", capture))
 """Name and function of every pass, in the order they must run: each looks for what the last one left."""
+OURS = tuple(name for name, _ in PASSES)
 
 
 def rewrite_library(library: Library, settings: Settings | None = None) -> RewriteResult:
@@ -35,22 +41,83 @@ def rewrite_library(library: Library, settings: Settings | None = None) -> Rewri
         settings: output decisions, see :class:`Settings`.
     """
     settings = settings or Settings()
-    state = RewriteState(library, settings)
+    current = OverlaidLibrary(library, {})
+    records: list[Record] = []
+    added: tuple[HelperFile, ...] = ()
+    for own, names in groupby(settings.passes, key=lambda name: name not in OURS):
+        if own:
+            for name in names:
+                current, noted = _run_codemod(name, current, settings)
+                records += noted
+            continue
+        state = RewriteState(current, settings)
+        run_ours(state, tuple(names))
+        records += without_captured(state.records)
+        current = current.over(state.index.changed())
+        if settings.helper_folder is not None:
+            added = helper_files(settings, state.needed_helpers())
+    return RewriteResult(current.edits(), added, sort_records(records))
+
+
+def run_ours(state: RewriteState, names: Sequence[str]) -> None:
+    """Run passes of this tool that follow each other."""
     for name, function in PASSES:
-        if name in settings.passes:
+        if name in names:
             function(state)
-    if "lift" in settings.passes:
+    if names and "lift" in state.settings.passes and names[-1] == _last_of_ours(state.settings):
         # Part of lift in its effect, but capture adds inputs, too.
         extend_processors(state)
-    edits = {}
-    for module, text in state.index.changed().items():
+
+
+def _last_of_ours(settings: Settings) -> str:
+    return [name for name in settings.passes if name in OURS][-1]
+
+
+def _run_codemod(
+    reference: str, library: OverlaidLibrary, settings: Settings
+) -> tuple[OverlaidLibrary, tuple[Record, ...]]:
+    """Run a project's own pass on every source that may be changed."""
+    own = load_pass(reference, Path(settings.root))
+    if own.runs_on != SOURCES:
+        return library, ()
+    texts = {}
+    for module in library.modules():
         source = library.read(module)
-        if source is not None and source.text != text:
-            edits[source.path] = text
-    added = (
-        helper_files(settings, state.needed_helpers()) if settings.helper_folder is not None else ()
-    )
-    return RewriteResult(edits, added, sort_records(without_captured(state.records)))
+        if source is not None:
+            texts[module] = (source.path, source.text)
+    changed, records = run_on_texts(own, texts)
+    return library.over(changed), records
+
+
+@dataclass(frozen=True)
+class OverlaidLibrary:
+    """A library as the passes that ran have left it: texts by module that replace what is there."""
+
+    base: Library
+    texts: Mapping[str, str]
+
+    def read(self, module: str) -> Source | None:
+        """See :class:`Library`."""
+        source = self.base.read(module)
+        text = self.texts.get(module)
+        return source if source is None or text is None else replace(source, text=text)
+
+    def modules(self) -> Mapping[str, str]:
+        """See :class:`Library`."""
+        return self.base.modules()
+
+    def over(self, texts: Mapping[str, str]) -> OverlaidLibrary:
+        """The library with further texts in place of those it has."""
+        return OverlaidLibrary(self.base, {**self.texts, **texts})
+
+    def edits(self) -> dict[str, str]:
+        """New texts by path, of what differs from the library underneath."""
+        sources = ((self.base.read(module), text) for module, text in self.texts.items())
+        return {
+            source.path: text
+            for source, text in sources
+            if source is not None and source.text != text
+        }
 
 
 def without_captured(records: Iterable[Record]) -> list[Record]:

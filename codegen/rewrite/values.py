@@ -43,8 +43,9 @@ class Settings:
     """What decides the output besides the sources.
 
     ``helper_package`` is the dotted package the helpers are imported from, as written in the
-    rewritten files (``"..."`` means three levels up); one called ``encoder_helpers`` gives all of them itself. ``helper_folder`` is where their copies go in
-    the tree; None when they are already importable. ``passes`` limits the run to some passes,
+    rewritten files (``"..."`` means three levels up); one called ``encoder_helpers`` gives all of them
+    itself. ``helper_folder`` is where their copies go in the tree; None when they are already importable. ``passes`` are the passes to run, those of
+    a project's own as references (see :mod:`codegen.rewrite.codemods`) to files below ``root``;
     ``vocabulary`` holds the names that tell where to look.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     helper_folder: str | None = ""
     passes: tuple[str, ...] = ("extract", "lift", "capture")
     vocabulary: Vocabulary = DEFAULT
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ class Expanded:
 class Engine:
     """One run over a tree; what it found out is the value of :meth:`run`.
 
-    ``failed`` are the models that cannot be expanded, with their problems.
+    ``failed`` are the models that cannot be expanded, with their problems; ``transform`` is applied to
+    every result before it is formatted.
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class Engine:
         jobs: int,
         failed: Mapping[str, tuple[Diagnostic, ...]] | None = None,
         progress: Progress = lambda done, total: None,
+        transform: Callable[[JobResult], JobResult] | None = None,
     ) -> None:
         self._tree, self._cache, self._plan, self._names = tree, cache, plan, names
         self._jobs, self._progress = jobs, progress
+        self._transform = transform or (lambda result: result)
         self._failed = dict(failed or {})
         self._sources = ReplacedSources()
         self._sources_loaded = True
@@ -238,6 +241,7 @@ class Engine:
                 if model not in done
             ]
         )
+        results = [result if result.problems else self._transform(result) for result in results]
         texts = {path: text for result in results for path, text in result.texts.items()}
         formatted = self._format(texts)
         for result in results:

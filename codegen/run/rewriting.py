@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from codegen.errors import CodegenError
+from codegen.run.job import JobResult
 from codegen.run.plan import Plan
 from codegen.store.cache import Cache, RewriteEntry
 from codegen.trees.names import HELPERS
@@ -77,7 +79,13 @@ def run_rewriting(
     else:
         target = PurePosixPath(tree.package_dir, HELPERS).as_posix()
         package = f"...{HELPERS}"
-    settings = Settings(package, target, vocabulary=extended(tree.config.vocabulary))
+    settings = Settings(
+        package,
+        target,
+        tree.config.passes,
+        extended(tree.config.vocabulary),
+        str(tree.root),
+    )
     result = rewrite_library(library, settings)
     # A project's definitions stay as they are written; a library's sources are part of the output.
     files = {} if project else dict(result.edits)
@@ -88,6 +96,34 @@ def run_rewriting(
     written = {path: digest_text(text) for path, text in files.items()}
     cache.rewrite = RewriteEntry(reads, digests, written, report)
     return Rewriting(dict(result.edits), files, digests, report)
+
+
+def generated_pass(tree: Tree) -> Callable[[JobResult], JobResult] | None:
+    """What a project's own passes do to the files of a model, if it has such that run on those."""
+    references = [name for name in tree.config.passes if ":" in name]
+    if not references:
+        return None
+    from codegen.rewrite.codemods import GENERATED, load_pass, run_pass
+
+    loaded = [load_pass(name, tree.root) for name in references]
+    own = [item for item in loaded if item.runs_on == GENERATED]
+
+    def transform(result: JobResult) -> JobResult:
+        texts, warnings = dict(result.texts), list(result.warnings)
+        try:
+            for item in own:
+                for path, text in texts.items():
+                    module = path.removesuffix(".py").replace("/", ".")
+                    texts[path], records = run_pass(item, text, path, module)
+                    left = (record for record in records if record.kind == "left")
+                    warnings += [
+                        f"warning: {path}: {record.helper}: {record.reason}" for record in left
+                    ]
+        except CodegenError as error:
+            return replace(result, problems=error.diagnostics)
+        return replace(result, texts=texts, warnings=tuple(warnings))
+
+    return transform if own else None
 
 
 class TreeLibrary:

@@ -17,7 +17,13 @@ from codegen.run.helper_files import add_helper_files
 from codegen.run.orphans import add_orphans
 from codegen.run.outcome import FileOutcome, ModelOutcome, Run, State
 from codegen.run.plan import Plan, make_plan
-from codegen.run.rewriting import Rewriting, recall_rewriting, run_rewriting, untouched_models
+from codegen.run.rewriting import (
+    Rewriting,
+    generated_pass,
+    recall_rewriting,
+    run_rewriting,
+    untouched_models,
+)
 from codegen.store.cache import Cache, CacheEntry, load_cache
 from codegen.store.journal import interrupted_write, staging_tops
 from codegen.store.workspace import Workspace
@@ -78,7 +84,8 @@ def _examine(
     jobs = options.jobs or default_jobs()
     failed = {**plan.cycles, **problems}
     table = _name_table(tree)
-    engine = Engine(tree, cache, plan, table, jobs, failed, options.progress)
+    transform = generated_pass(tree) if options.rewrite and tree.kind == "project" else None
+    engine = Engine(tree, cache, plan, table, jobs, failed, options.progress, transform)
     rewriting, sources = Rewriting(), None
     if options.rewrite:
         again = partial(

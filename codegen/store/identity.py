@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 from codegen import __version__
 from codegen.output.helper_bundle import helper_folder
@@ -23,6 +25,34 @@ def tool_identity(tree: Tree, rewrite: bool) -> str:
         files.update(helper_folder().glob("*.py"))
     else:
         files.difference_update((package / "rewrite").rglob("*.py"))
+    if rewrite and tree.kind == "project":
+        files.update(pass_files(tree.config.passes, tree.root))
     for path in sorted(files.difference((package / "verify").rglob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def pass_files(references: tuple[str, ...], root: Path) -> tuple[Path, ...]:
+    """The files that decide what own passes do, as far as can be told without loading them."""
+    files: set[Path] = set()
+    for reference in references:
+        place = reference.rpartition(":")[0]
+        if place.endswith(".py"):
+            files.update((root / place).parent.glob("*.py"))
+        elif place:
+            files.update(_module_files(place))
+    return tuple(sorted(files))
+
+
+def _module_files(name: str) -> list[Path]:
+    top, *rest = name.split(".")
+    try:
+        spec: Any = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return []
+    if spec is None:
+        return []
+    if not spec.submodule_search_locations:
+        return [Path(spec.origin)] if spec.origin else []
+    place = Path(next(iter(spec.submodule_search_locations)), *rest)
+    return [found for found in (place.with_suffix(".py"), place / "__init__.py") if found.is_file()]

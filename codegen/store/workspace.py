@@ -160,7 +160,9 @@ class Workspace:
                 moves.append(
                     Move(self._shown(place), self._shown(draft) if draft else "", backup, new, old)
                 )
-        return Change(staged.model, tuple(moves), tuple(map(self._shown, staged.made)))
+        # A folder above the output, made for it, is no part of what is undone.
+        inside = [folder for folder in staged.made if folder.is_relative_to(self.output)]
+        return Change(staged.model, tuple(moves), tuple(map(self._shown, inside)))
 
     def _move_all(self, ready: Sequence[tuple[_Staged, Change]]) -> None:
         first = next(iter(self._staging.values()), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,8 @@ FORMATTERS = ("black", "ruff", "none")
 #: How assignments behind ``super().__init__`` are read: as a replacement, or as Python does.
 SUPER_CALLS = ("convention", "python")
 LONGEST_LINE = 320
+#: The rewrite passes of this tool, in the order that they need.
+PASSES = ("extract", "lift", "capture")
 #: What names in ``[tool.codegen.vocabulary]`` stand for: fields of :class:`codegen.rewrite.vocabulary.Vocabulary`.
 ROLES = (
     *("grids", "lengths", "merge-sizes", "frequencies"),
@@ -61,6 +63,13 @@ class Config:
     )
     vocabulary: Mapping[str, tuple[str, ...]] = _setting(
         "further names that the passes look for, by role", {}
+    )
+    passes: tuple[str, ...] = _setting(
+        "the rewrite passes in their order: ours, and codemods as file.py:Class or module:Class",
+        PASSES,
+    )
+    keep: tuple[str, ...] = _setting(
+        "classes and methods (Class.method) that the passes leave as they are", ()
     )
     super_calls: str = _setting(
         "whether an assignment behind super().__init__ takes the place of the parent's "
@@ -107,6 +116,7 @@ def read_config(pyproject: Path) -> Config | None:
             0,
             f"use one of {', '.join(FORMATTERS)}",
         )
+    _check_passes(config.passes, str(pyproject))
     if config.super_calls not in SUPER_CALLS:
         raise fail(
             "config",
@@ -116,6 +126,29 @@ def read_config(pyproject: Path) -> Config | None:
             f"use one of {', '.join(SUPER_CALLS)}",
         )
     return config
+
+
+def _check_passes(passes: Sequence[str], pyproject: str) -> None:
+    """Every pass is one of ours, in their order, or a reference to a codemod of the project's."""
+    ours = [name for name in passes if name in PASSES]
+    if ours != [name for name in PASSES if name in ours]:
+        message = (
+            f"{', '.join(ours)} in passes of [tool.codegen] stand in another order than they need"
+        )
+        raise fail(
+            "config", message, pyproject, 0, f"their order is {', '.join(PASSES)}, each once"
+        )
+    for name in passes:
+        place, _, cls = name.rpartition(":")
+        inside = not PurePosixPath(place).is_absolute() and ".." not in PurePosixPath(place).parts
+        named = place.endswith(".py") or all(part.isidentifier() for part in place.split("."))
+        if name in PASSES or (place and inside and named and cls.isidentifier()):
+            continue
+        close = get_close_matches(name, PASSES, 1)
+        hint = (
+            f"did you mean {close[0]}?" if close else "write path/to/file.py:Class or module:Class"
+        )
+        raise fail("config", f"unknown pass {name!r} in [tool.codegen]", pyproject, 0, hint)
 
 
 def _placed(config: Config, pyproject: str) -> Config:

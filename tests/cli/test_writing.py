@@ -188,3 +188,9 @@ def test_real_read_only_disk(project: Sandbox, tiny_disk: Path) -> None:
     project.expect("read_only", result)
     assert result.code == 2
     assert project.outputs() == set()
+
+
+def test_an_output_folder_whose_parents_do_not_exist(project: Sandbox) -> None:
+    folder = project.root.parent / "one/two/three"
+    assert project.run("sync", "--output", str(folder)).code == 0
+    assert (folder / "generated/alpha/modeling_alpha.py").is_file()
