@@ -48,13 +48,18 @@ def layer_of(parts: Sequence[str]) -> str:
     return next((name for name in names if name in LEVEL), ".".join(parts))
 
 
+def is_for_types(node: ast.AST) -> bool:
+    """Whether it is an ``if TYPE_CHECKING`` block, which never runs."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
     """Imported modules with line, and whether the import runs when the module is loaded."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inside = {
         id(item)
         for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or is_for_types(node)
         for item in ast.walk(node)
     }
     for node in ast.walk(tree):
