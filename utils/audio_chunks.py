@@ -197,17 +197,18 @@ def _copy_chunks(features: torch.Tensor, chunk_lengths: torch.Tensor, longest: i
     """Compute the same with whole slices, read through overlapping views of the features."""
     frames = features.shape[1]
     start = chunk_lengths.cumsum(0) - chunk_lengths
-    result = features.new_empty(chunk_lengths.shape[0], features.shape[0], longest)
+    parts = []
     # Slices that would reach beyond the end are taken from a padded copy of the last frames.
     inner = int((start <= frames - longest).sum())
     if inner:
         slices = features.unfold(1, longest, 1).transpose(0, 1)
-        torch.index_select(slices, 0, start[:inner], out=result[:inner])
+        parts.append(slices.index_select(0, start[:inner]))
     if inner < chunk_lengths.shape[0]:
         kept = max(frames - longest, 0)
         ending = torch.nn.functional.pad(features[:, kept:], (0, longest))
         slices = ending.unfold(1, longest, 1).transpose(0, 1)
-        torch.index_select(slices, 0, start[inner:] - kept, out=result[inner:])
+        parts.append(slices.index_select(0, start[inner:] - kept))
+    result = parts[0] if len(parts) == 1 else torch.cat(parts)
     short = (chunk_lengths < longest).nonzero().squeeze(1)
     if 2 * short.shape[0] > chunk_lengths.shape[0]:
         return result.masked_fill_(torch.arange(longest) >= chunk_lengths[:, None, None], 0)

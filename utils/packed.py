@@ -11,9 +11,11 @@ when the caller has given the total: then a wrong grid is not noticed here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class GridFacts:
 def is_tracing() -> bool:
     """Tell whether a graph is being captured, so that values of tensors cannot be read."""
     return torch.compiler.is_compiling() or is_jit_tracing()
+
+
+def while_tracing(value: T) -> T | None:
+    """Return a size or fact that follows from shapes where a graph is captured, else None.
+
+    Eagerly the helpers read what they need from the sizes themselves, and nothing is refused that
+    does not agree with a shape: it may be broadcast to.
+    """
+    return value if is_tracing() else None
 
 
 def is_jit_tracing() -> bool:

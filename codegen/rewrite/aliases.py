@@ -48,7 +48,12 @@ def _imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
 def resolve_aliases(tree: ast.Module, aliases: Aliases) -> None:
     """Put the rules' spelling in place of other names for torch, its modules and functions."""
     wanted = {name: known_spelling(dotted) for name, dotted in aliases.items()}
-    wanted = {name: known for name, known in wanted.items() if known != name}
+    # Classes are known by their own names, however they are reached.
+    wanted = {
+        name: known
+        for name, known in wanted.items()
+        if known != name and not (name[:1].isupper() and known.endswith(f".{name}"))
+    }
     if wanted:
         _Resolver(wanted).visit(tree)
 

@@ -119,6 +119,7 @@ HELPER_MODULES = {
     "check_shape": "precomputed_inputs",
     "encoder_inputs": "precomputed_inputs",
     "is_tracing": "packed",
+    "while_tracing": "packed",
     "split_precomputed": "precomputed_inputs",
 }
 

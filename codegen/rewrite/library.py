@@ -14,7 +14,7 @@ from functools import cached_property
 from codegen.rewrite.aliases import resolve_aliases, spelled, torch_aliases
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.values import Library, Source
-from codegen.rewrite.vocabulary import DEFAULT, Vocabulary
+from codegen.rewrite.vocabulary import DEFAULT, PARENTS_PARAMETERS, Vocabulary
 from codegen.text.lines import LineMap
 
 Function = ast.FunctionDef
@@ -250,6 +250,14 @@ class Index:
                 return owner, owner.methods[name]
         return None
 
+    def signature(self, cls: ClassInfo, name: str) -> Function | None:
+        """The method whose parameters an instance of ``cls`` has: an override may leave them to its parent's."""
+        for owner in self.mro(cls):
+            function = owner.methods.get(name)
+            if function is not None and not takes_parents_parameters(function):
+                return function
+        return None
+
     def attribute(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function, ast.expr] | None:
         """The expression that an ``__init__`` along the MRO assigns to ``self.<name>``."""
         for owner in self.mro(cls):
@@ -288,6 +296,11 @@ def self_attribute(node: ast.AST) -> str:
     ):
         return node.attr
     return ""
+
+
+def takes_parents_parameters(function: Function) -> bool:
+    """Tell whether an override in a definition spells the parameters of its parent's as ``**super_kwargs``."""
+    return function.args.kwarg is not None and function.args.kwarg.arg == PARENTS_PARAMETERS
 
 
 def parameters(function: Function) -> list[str]:

@@ -66,11 +66,11 @@ class Vocabulary:
         """Cheap test whether a file may hold something to rewrite: plain words, no matter who imports what."""
         if any(word in text for word in self.words):
             return True
-        if "outer(" in text and any(f"self.{name}" in text for name in self.frequencies):
+        if "outer(" in text and any(f", self.{name}" in text for name in self.frequencies):
             return True
         # A split by differences of boundaries, whatever the boundaries are called.
         split = "split(" in text and "tolist()" in text and "zip(" in text
-        return split and ("[:-1]" in text or "diff(" in text)
+        return split and any(word in text for word in ("[1:] - ", "[1:]-", "diff("))
 
 
 DEFAULT = Vocabulary()
@@ -115,6 +115,9 @@ FEATURES_METHODS: Mapping[str, str] = {
     f"get_{modality}_features": modality for modality in ("image", "video", "audio")
 }
 """Methods of a model that encode one modality."""
+
+PARENTS_PARAMETERS = "super_kwargs"
+"""Name that an override in a definition gives to all parameters of the method it overrides."""
 
 LAW_STRIDES = {"halved_lengths": 2, "chunked_eighth_lengths": 8}
 """Length laws with the stride of the convolutions they describe: n columns leave ⌈n / stride⌉."""

@@ -32,7 +32,7 @@ from utils.modeling_vision_utils import (
     get_segment_mask,
     get_vision_cu_seqlens,
 )
-from utils.packed import is_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -454,7 +454,7 @@ class Glm4vMoeVisionModel(Glm4vMoePreTrainedModel):
         hidden_states = self.post_conv_layernorm(self.patch_embed(hidden_states))
         if rotary_pos_ids is None:
             rotary_pos_ids = get_rotary_pos_ids(
-                grid_thw, self.spatial_merge_size, num_tokens=hidden_states.shape[0]
+                grid_thw, self.spatial_merge_size, num_tokens=while_tracing(hidden_states.shape[0])
             )
         else:
             check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))

@@ -34,7 +34,7 @@ from utils.modeling_vision_utils import (
     get_segment_mask,
     get_vision_cu_seqlens,
 )
-from utils.packed import is_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -320,7 +320,9 @@ class PaddleOCRVisionEncoder(nn.Module):
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         if rotary_pos_ids is None:
-            rotary_pos_ids = get_rotary_pos_ids(grid_thw, 1, num_tokens=hidden_states.shape[0])
+            rotary_pos_ids = get_rotary_pos_ids(
+                grid_thw, 1, num_tokens=while_tracing(hidden_states.shape[0])
+            )
         else:
             check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
@@ -471,7 +473,7 @@ class PaddleOCRProjector(nn.Module):
     def forward(self, image_features: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Returns one row per block, shape `(num_blocks, text width)`."""
         block_order = get_block_permutation(
-            grid_thw, self.spatial_merge_size, num_tokens=image_features.shape[0]
+            grid_thw, self.spatial_merge_size, num_tokens=while_tracing(image_features.shape[0])
         )
         blocks = self.pre_norm(image_features)[block_order.to(image_features.device)]
         return self.linear_2(self.act(self.linear_1(blocks.view(-1, self.hidden_size))))

@@ -33,7 +33,7 @@ from utils.modeling_vision_utils import (
     get_vision_cu_seqlens,
     get_window_index,
 )
-from utils.packed import is_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -406,7 +406,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         hidden_states = self.patch_embed(hidden_states)
         if rotary_pos_ids is None:
             rotary_pos_ids = get_rotary_pos_ids(
-                grid_thw, self.spatial_merge_size, num_tokens=hidden_states.shape[0]
+                grid_thw, self.spatial_merge_size, num_tokens=while_tracing(hidden_states.shape[0])
             )
         else:
             check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
@@ -418,7 +418,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
                 self.spatial_merge_size,
                 self.window_size,
                 self.patch_size,
-                num_tokens=hidden_states.shape[0],
+                num_tokens=while_tracing(hidden_states.shape[0]),
             )
         else:
             check_shape(

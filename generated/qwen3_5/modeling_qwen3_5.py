@@ -33,7 +33,7 @@ from utils.modeling_vision_utils import (
     get_segment_mask,
     get_vision_cu_seqlens,
 )
-from utils.packed import is_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -359,9 +359,9 @@ class Qwen3_5VisionModel(Qwen3_5PreTrainedModel):
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
         cu_seqlens: torch.Tensor | None = None,
+        rotary_pos_ids: torch.Tensor | None = None,
         embed_indices: torch.Tensor | None = None,
         bilinear_weights: torch.Tensor | None = None,
-        rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images and videos.
@@ -373,12 +373,12 @@ class Qwen3_5VisionModel(Qwen3_5PreTrainedModel):
                 Frames, rows and columns of each image or video, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
+            rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
+                Row and column of every patch for the rotary embedding. Computed from the grid if not given.
             embed_indices (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
                 Entries of the position table around every patch. Computed from the grid if not given.
             bilinear_weights (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
                 Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.
-            rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
-                Row and column of every patch for the rotary embedding. Computed from the grid if not given.
 
         Returns:
             The patches after the last block, and as `pooler_output` the merged tokens.
@@ -389,7 +389,7 @@ class Qwen3_5VisionModel(Qwen3_5PreTrainedModel):
                 grid_thw,
                 self.num_grid_per_side,
                 self.spatial_merge_size,
-                num_tokens=hidden_states.shape[0],
+                num_tokens=while_tracing(hidden_states.shape[0]),
             )
         else:
             check_shape("embed_indices", embed_indices, (4, hidden_states.shape[0]))
@@ -399,7 +399,7 @@ class Qwen3_5VisionModel(Qwen3_5PreTrainedModel):
         )
         if rotary_pos_ids is None:
             rotary_pos_ids = get_rotary_pos_ids(
-                grid_thw, self.spatial_merge_size, num_tokens=hidden_states.shape[0]
+                grid_thw, self.spatial_merge_size, num_tokens=while_tracing(hidden_states.shape[0])
             )
         else:
             check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))

@@ -32,7 +32,7 @@ from utils.modeling_vision_utils import (
     get_unshuffle_indices,
     get_vision_cu_seqlens,
 )
-from utils.packed import is_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -424,7 +424,7 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         """
         if rotary_pos_ids is None:
             rotary_pos_ids = get_rotary_pos_ids(
-                grid_thw, merge_sizes, num_tokens=pixel_values.shape[0]
+                grid_thw, merge_sizes, num_tokens=while_tracing(pixel_values.shape[0])
             )
         else:
             check_shape("rotary_pos_ids", rotary_pos_ids, (pixel_values.shape[0], 2))

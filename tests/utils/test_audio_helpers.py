@@ -211,3 +211,14 @@ def test_pool_indices_average_like_a_pooling_layer(dtype: torch.dtype) -> None:
     expected = torch.cat([pool(part.t()[None])[0].t() for part in hidden.split(rows)])
     first = audio.get_pool_indices(lens)
     assert torch.equal((hidden[first] + hidden[first + 1]) / 2, expected)
+
+
+@pytest.mark.parametrize("lengths", [[5], [8], [21, 3, 8, 30], [7, 9, 13]])
+def test_chunks_pass_gradients_to_the_features(lengths: list[int]) -> None:
+    features = torch.randn(3, sum(lengths), requires_grad=True)
+    padded, chunk_lengths = audio.chunk_and_pad_features(features, torch.tensor(lengths), 4)
+    weight = torch.randn_like(padded)
+    (padded * weight).sum().backward()
+    # Each frame is in one chunk, at one place.
+    expected = [w[:, :n] for w, n in zip(weight, chunk_lengths.tolist())]
+    torch.testing.assert_close(features.grad, torch.cat(expected, dim=1))

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from codegen.rewrite.emit.edits import Edit, block
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.helpers import (
+    BLOCK_ORDER,
     IMAGE_POS_IDS,
     POS_EMBED,
     ROTARY_POS_IDS,
@@ -37,7 +38,7 @@ from codegen.rewrite.library import (
 )
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.extract_audio import extract_audio
-from codegen.rewrite.place.replacements import new_lines, replaced_effect, superseded
+from codegen.rewrite.place.replacements import new_lines, ordered_rows, replaced_effect, superseded
 from codegen.rewrite.place.rotary import RotaryTables, rotary_edits
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.grids import Match, match_statement
@@ -290,6 +291,8 @@ class Planner:
         edits += self._rename_edits(plan, info)
         for match in plan.matches:
             self.state.need(info, match.helper.name)
+            if match.helper is BLOCK_ORDER and ordered_rows(match, function):
+                self.state.need(info, "while_tracing")
         return edits
 
     def _lookup_edits(self, plan: MethodPlan, info: ModuleInfo, rotary: RotaryTables) -> list[Edit]:

@@ -265,8 +265,8 @@ class Lifter:
             for call in walk(function):
                 if not isinstance(call, ast.Call) or not (name := self_attribute(call.func)):
                     continue
-                spot = spot_of(function, call)
                 target = self._target(cls, function, name, call)
+                spot = spot_of(function, call) if target is not None else None
                 if target is not None and spot is not None and target[0] is not function:
                     yield CallSite(cls, function, call, spot, *target)
 
@@ -304,6 +304,8 @@ class Lifter:
                     if call.statement is None and not self._guards(lifting, name):
                         continue
                     self.state.need(info, name)
+                    if call.helper.total and self._rows(lifting, name):
+                        self.state.need(info, "while_tracing")
                     for line in check_lines(call, self._rows(lifting, name)):
                         for needed in re.findall(r"(\w+)\(", line):
                             self.state.need(info, needed)
@@ -400,7 +402,8 @@ def guard_lines(call: HelperCall, rows: str) -> list[str]:
     """Lines that compute a helper's results unless they were given, and check those that were."""
     outputs, total = call.helper.outputs, call.helper.total
     test = " or ".join(f"{name} is None" for name in outputs)
-    arguments = ", ".join((*call.arguments, *([f"{total}={rows}"] if total and rows else ())))
+    bound = [f"{total}=while_tracing({rows})"] if total and rows else []
+    arguments = ", ".join((*call.arguments, *bound))
     line = f"    {', '.join(outputs)} = {call.helper.name}({arguments})"
     lines = [f"if {test}:", line]
     if len(line) + 8 > 119:

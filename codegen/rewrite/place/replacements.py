@@ -34,7 +34,10 @@ def replaced_effect(match: Match) -> Effect:
 def helper_lines(match: Match, function: Function, renames: dict[str, str]) -> list[str]:
     """Source lines that replace a matched statement."""
     total = ordered_rows(match, function)
-    arguments = [*match.arguments, *([f"{match.helper.total}={total}"] if total else [])]
+    arguments = [
+        *match.arguments,
+        *([f"{match.helper.total}=while_tracing({total})"] if total else []),
+    ]
     call = f"{match.helper.name}({', '.join(arguments)})"
     if match.helper is POS_EMBED:
         table, (name,) = match.rows, match.names

@@ -156,10 +156,10 @@ def takers(
         name = self_attribute(call.func) if isinstance(call, ast.Call) else ""
         if not name or not isinstance(call, ast.Call):
             continue
-        method = state.index.method(cls, name)
+        method = state.index.signature(cls, name)
         if method is not None:
-            if name in FEATURES_METHODS and is_packed(method[1]):
-                yield call, method[1], FEATURES_METHODS[name]
+            if name in FEATURES_METHODS and is_packed(method):
+                yield call, method, FEATURES_METHODS[name]
             continue
         modality = modality_of(call)
         held = state.index.submodule(cls, name) if modality else None
