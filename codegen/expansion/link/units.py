@@ -1,0 +1,227 @@
+"""A module as a sequence of units: its module-level statements, with what each binds and needs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+from codegen.expansion.link.mentions import Mentions, scan
+from codegen.expansion.model import SourceFile
+from codegen.text.imports import (
+    ImportedName,
+    ImportGuard,
+    ImportStatement,
+    PoolEntry,
+    parse_guard,
+    parse_import,
+)
+from codegen.text.lexer import Lexed, lex
+from codegen.text.lines import LineMap
+from codegen.text.statements import Statement, first_line, split_block
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """One module-level statement (or several that share a line).
+
+    ``kind`` is ``class``, ``function``, ``variable``, ``block`` (``if``, ``try``, ``for``, ...),
+    ``effect`` (binds nothing), ``import``, ``exports`` or ``text`` (a docstring). ``entries`` are the
+    imports of an ``import`` unit. ``start`` includes the comments in front of the statement.
+    """
+
+    module: str
+    index: int
+    kind: str
+    nodes: tuple[ast.stmt, ...]
+    start: int
+    lead_end: int
+    end: int
+    line: int
+    mentions: Mentions
+    entries: tuple[PoolEntry, ...] = ()
+
+    @property
+    def binds(self) -> frozenset[str]:
+        """Names of the module that the unit binds."""
+        return self.mentions.of("binds")
+
+    @property
+    def name(self) -> str:
+        """The name of a class or function, or the only name that is bound."""
+        node = self.nodes[0]
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            return node.name
+        return min(self.binds, default="")
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleUnits:
+    """The units of one source file, in order."""
+
+    source: SourceFile
+    lexed: Lexed
+    lines: LineMap
+    units: tuple[Unit, ...]
+    header: str
+    lazy_annotations: bool
+
+    @cached_property
+    def binders(self) -> Mapping[str, tuple[Unit, ...]]:
+        """For each name that the module itself defines, the units that bind it, in order."""
+        found: dict[str, list[Unit]] = {}
+        for unit in self.units:
+            if unit.kind not in ("import", "exports"):
+                for name in unit.binds:
+                    found.setdefault(name, []).append(unit)
+        return {name: tuple(units) for name, units in found.items()}
+
+    @cached_property
+    def imported(self) -> Mapping[str, tuple[ImportStatement, ImportedName]]:
+        """For each name that an import binds, the last import of it."""
+        return {
+            name.bound.split(".")[0]: (statement, name)
+            for unit in self.units
+            for statement in statements_of(unit.entries)
+            for name in statement.names
+        }
+
+    @cached_property
+    def classes(self) -> frozenset[str]:
+        """Names of the classes that the module defines."""
+        return frozenset(
+            unit.name for unit in self.units if unit.kind == "class"
+        ) & self.binders.keys()
+
+    def kind_of(self, name: str) -> str:
+        """The kind of the last unit that binds a name."""
+        return self.binders[name][-1].kind
+
+    @cached_property
+    def riders(self) -> Mapping[Unit, frozenset[str]]:
+        """Units that change something the module defines, and the names of what they change."""
+        found = {}
+        for unit in self.units:
+            if unit.kind in ("effect", "block"):
+                changed = frozenset(
+                    name
+                    for name in unit.mentions.changed
+                    if name in self.binders and self.kind_of(name) != "function"
+                )
+                if changed:
+                    found[unit] = changed
+        return found
+
+
+def statements_of(entries: Iterable[PoolEntry]) -> Iterator[ImportStatement]:
+    """The import statements of some entries, those in guards included."""
+    for entry in entries:
+        if isinstance(entry, ImportGuard):
+            yield from entry.body
+        else:
+            yield entry
+
+
+@lru_cache(maxsize=128)
+def read_units(source: SourceFile) -> ModuleUnits:
+    """Split a parsed source (its syntax is right) into units."""
+    tree = ast.parse(source.text)
+    lexed, lines = lex(source.text), LineMap(source.text)
+    statements, footer = split_block(lines, tree.body, 1, len(lines.starts) - 1)
+    lazy = any(
+        isinstance(node, ast.ImportFrom) and node.module == "__future__" and "annotations" in
+        {alias.name for alias in node.names}
+        for node in tree.body
+    )
+    units = []
+    for index, statement in enumerate(statements):
+        lead = len(statement.lead) if index else 0
+        units.append(_unit(source, index, statement, lead, lines, lexed, lazy))
+    header = statements[0].lead if statements else footer
+    return ModuleUnits(source, lexed, lines, tuple(units), header, lazy)
+
+
+def _unit(
+    source: SourceFile,
+    index: int,
+    statement: Statement,
+    lead: int,
+    lines: LineMap,
+    lexed: Lexed,
+    lazy: bool,
+) -> Unit:
+    mentions = scan(statement.nodes, lines, lexed.code, lazy)
+    entries = tuple(_entries(source, statement, lead, lines))
+    kind = "import" if entries else _kind(statement.nodes, mentions)
+    if kind == "import" and not _only_imports(entries, mentions):
+        kind, entries = "block", ()
+    return Unit(
+        source.module,
+        index,
+        kind,
+        statement.nodes,
+        statement.start - lead,
+        statement.start,
+        statement.end,
+        first_line(statement.nodes[0]),
+        mentions,
+        entries,
+    )
+
+
+def _entries(
+    source: SourceFile, statement: Statement, lead: int, lines: LineMap
+) -> Iterator[PoolEntry]:
+    """The imports that a statement consists of; nothing if it is anything else."""
+    text = statement.lead if lead else ""
+    if all(isinstance(node, (ast.Import, ast.ImportFrom)) for node in statement.nodes):
+        if parsed := parse_import(lines, statement):
+            yield replace(parsed, lead=text)
+            return
+        for node in statement.nodes:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                yield _plain_import(node, text if node is statement.nodes[0] else "")
+    elif isinstance(statement.node, ast.If):
+        end = lines.line_at(max(statement.end - 1, statement.start))
+        guard = parse_guard(lines, statement.node, text, end)
+        if guard and not guard.mixed:
+            yield replace(guard, path=source.path)
+
+
+def _plain_import(node: ast.Import | ast.ImportFrom, lead: str) -> ImportStatement:
+    module = None
+    if isinstance(node, ast.ImportFrom):
+        module = "." * node.level + (node.module or "")
+    names = tuple(ImportedName(alias.name, alias.asname) for alias in node.names)
+    return ImportStatement(module, names, lead, line=node.lineno)
+
+
+def _only_imports(entries: tuple[PoolEntry, ...], mentions: Mentions) -> bool:
+    """Whether nothing but imports happens: a guard whose other branches act is a block."""
+    bound = {
+        name.bound.split(".")[0]
+        for statement in statements_of(entries)
+        for name in statement.names
+    }
+    return mentions.of("binds") <= bound and not mentions.acts
+
+
+def _kind(nodes: tuple[ast.stmt, ...], mentions: Mentions) -> str:
+    node = nodes[0]
+    if len(nodes) == 1:
+        if isinstance(node, ast.ClassDef):
+            return "class"
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return "function"
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return "text"
+        if isinstance(node, ast.Pass):
+            return "text"
+    bound = mentions.of("binds")
+    if bound == {"__all__"} or "__all__" in mentions.changed:
+        return "exports"
+    if not bound:
+        return "effect" if mentions.acts else "text"
+    simple = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+    return "variable" if all(isinstance(item, simple) for item in nodes) else "block"
