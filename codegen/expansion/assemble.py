@@ -21,11 +21,12 @@ def assemble_files(
     pool: Sequence[PoolEntry],
     exports: Mapping[str, Sequence[str]],
     convention: Convention,
+    always: Mapping[str, Sequence[ImportStatement]] | None = None,
 ) -> list[DraftFile]:
     """Return the drafts of all files, in the order of the file types.
 
     ``placed`` gives each file's definitions with their indexes, ``exports`` the quoted entries of
-    its ``__all__``.
+    its ``__all__``, ``always`` imports that stand in a file even if no name in it needs them.
     """
     path = definition.module.source.path
     both = {"image_processing", "image_processing_pil"} <= placed.keys()
@@ -41,6 +42,8 @@ def assemble_files(
             text = f"__all__ = [{listed}]"
             items.append(Item("__all__", "exports", definition.exports_lead, text, f"{path}:0"))
         imports = _imports(items, pool, path)
+        forced = (always or {}).get(kind, ())
+        imports = [*forced, *(entry for entry in imports if entry not in forced)]
         if kind in convention.dialect.guarded_types:
             imports = _guard_torch(imports)
         pieces = tuple(Piece(entry.lead, entry.text()) for entry in imports)

@@ -31,8 +31,9 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
     tree = parse_source(source)
     module = parse_module(source, frozenset(), tree, strong=("class", "function"))
     check_imports(module)
+    strict = not convention.dialect.python_meaning
     for entry in module.imports:
-        if isinstance(entry, ImportGuard) and entry.mixed:
+        if isinstance(entry, ImportGuard) and entry.mixed and strict:
             raise fail(
                 "mixed-guard",
                 f"`if {entry.condition}:` mixes imports with other statements",
@@ -45,7 +46,7 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
     nodes: list[ast.AST] = list(ast.walk(tree)) if nested else list(tree.body)
     classes = tuple(_classes(nodes))
     for item in classes:
-        if module.symbols[item.name].kind != "class":
+        if module.symbols[item.name].kind != "class" and strict:
             raise fail(
                 "redefined-class",
                 f"class {item.name} shares its name with a function of the definition",

@@ -18,6 +18,7 @@ from codegen.expansion.dependencies import (
     needs_with_parent,
     needs_without_parent,
 )
+from codegen.expansion.link.link import link
 from codegen.expansion.merge import MARKER, Place, merge_class, without_marker
 from codegen.expansion.merge_methods import is_expandable
 from codegen.expansion.model import BaseClass, Definition, DraftFile, Item, ParsedModule
@@ -70,6 +71,8 @@ def expand(
     """
     for parent in parents.values():
         check_parent(parent)
+    if convention.dialect.python_meaning:
+        return link(definition, parents, table, convention, handwritten or {})
     expander = _Expander(definition, parents, table, convention, handwritten or {})
     expander.place_classes()
     return expander.files(), expander.warnings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from codegen.errors import fail
@@ -46,21 +46,36 @@ def infer_prefixes(
     ``parent_models`` and ``parent_texts`` give the model name and the raw source of each parent
     module. A parent without votes gets the model name as it is.
     """
-    default = table.cased(definition.model)
     home = {parent.name: parent.module for parent in definition.parents}
-    votes: dict[str, Counter[str]] = {}
+    voters = []
     for statement in definition.classes:
         base = parent_base(definition, statement)
-        if base is None:
-            continue
-        module = home[base]
+        if base is not None:
+            voters.append((statement.name, base, home[base]))
+    return count_votes(
+        voters, definition.model, definition.parent_modules, table, parent_models, parent_texts
+    )
+
+
+def count_votes(
+    voters: Iterable[tuple[str, str, str]],
+    model: str,
+    parent_modules: Iterable[str],
+    table: NameTable,
+    parent_models: Mapping[str, str],
+    parent_texts: Mapping[str, str],
+) -> dict[str, Prefix]:
+    """The same from the classes that vote: each with its base and the module of that."""
+    default = table.cased(model)
+    votes: dict[str, Counter[str]] = {}
+    for name, base, module in voters:
         parent_cased = table.cased(parent_models[module])
-        candidate = _candidate(statement.name, base, default, parent_cased)
+        candidate = _candidate(name, base, default, parent_cased)
         votes.setdefault(module, Counter())[candidate] += 1
     prefixes = {}
-    for module in definition.parent_modules:
+    for module in parent_modules:
         if module not in votes:
-            prefixes[module] = Prefix(definition.model)
+            prefixes[module] = Prefix(model)
             continue
         parent_cased = table.cased(parent_models[module])
         chosen, warning = _choose(

@@ -76,6 +76,12 @@ class Convention(Protocol):
     def adapt_text(self, text: str, module: str) -> str:
         """The same for the imports inside a copied definition."""
 
+    def locate(self, spelled: str, module: str) -> str:
+        """How a generated file spells a module that ``module`` imports as ``spelled``."""
+
+    def module_of(self, model: str) -> str:
+        """Dotted name of a generated file of a model, from which relative imports are seen."""
+
 
 @dataclass(frozen=True)
 class TransformersConvention:
@@ -146,6 +152,14 @@ class TransformersConvention:
     def adapt_text(self, text: str, module: str) -> str:
         """See :class:`Convention`."""
         return text
+
+    def locate(self, spelled: str, module: str) -> str:
+        """See :class:`Convention`."""
+        return spelled
+
+    def module_of(self, model: str) -> str:
+        """See :class:`Convention`."""
+        return f"transformers.models.{model}.modeling_{model}"
 
 
 @dataclass(frozen=True)
@@ -308,6 +322,18 @@ class ProjectConvention:
             text,
             flags=re.MULTILINE,
         )
+
+    def locate(self, spelled: str, module: str) -> str:
+        """See :class:`Convention`."""
+        if not spelled.startswith(".") or spelled == f".{HELPERS}":
+            return spelled
+        target = resolve_relative(spelled, module)
+        inside = target.removeprefix(f"{self.package}.")
+        return f"..{inside}" if inside != target else target
+
+    def module_of(self, model: str) -> str:
+        """See :class:`Convention`."""
+        return f"{self.package}.{model}.modeling_{model}"
 
     def _is_own(self, spelled: str) -> bool:
         return self._absolute(spelled).startswith(f"{self.package}.")

@@ -178,6 +178,7 @@ class _Scanner(ast.NodeVisitor):
         with_types = _Scope("function", _type_parameters(node))
         self.scopes.append(with_types)
         for base in (*node.bases, *(keyword.value for keyword in node.keywords)):
+            self._call(base)  # it may look at its subclasses
             self.visit(base)
         scope = _Scope("class")
         scope.declared = {

@@ -1,0 +1,193 @@
+"""From a definition and its parents to the drafts of its files, with the meaning of Python."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.expansion.assemble import assemble_files
+from codegen.expansion.link.exports import read_exports
+from codegen.expansion.link.finish import Finisher
+from codegen.expansion.link.linker import Fold, Linker
+from codegen.expansion.link.mentions import Mention
+from codegen.expansion.link.naming import Naming
+from codegen.expansion.link.namespace import BUILTINS, Namespace, Target, build_namespace
+from codegen.expansion.link.order import Cycle, Placed, ordered
+from codegen.expansion.link.units import ModuleUnits, Unit, read_units
+from codegen.expansion.model import Definition, DraftFile, ParsedModule, ParentImport
+from codegen.expansion.prefix import count_votes
+from codegen.trees.conventions import Convention
+from codegen.trees.names import NameTable
+
+Imported = Mapping[str, ParentImport]
+
+
+def link(
+    definition: Definition,
+    parents: Mapping[str, ParsedModule],
+    table: NameTable,
+    convention: Convention,
+    handwritten: Mapping[str, frozenset[str]],
+) -> tuple[list[DraftFile], list[str]]:
+    """Return the generated files of a definition and the warnings about them.
+
+    Raises CodegenError for what cannot be expanded so that it means what it means in Python.
+    """
+    path = definition.module.source.path
+    own = read_units(definition.module.source)
+    units = {module: read_units(parsed.source) for module, parsed in parents.items()}
+    imported = _imported(definition, own, convention)
+    folds = _folds(own, units, imported, path, convention)
+    namings, warnings = _namings(definition, folds, parents, table, convention)
+    joined = {
+        name: Target("copy", item.module, item.name)
+        for name, item in imported.items()
+        if item.alias is None and _is_copied(units[item.module], item.name)
+    }
+    home = convention.module_of(definition.model)
+    space = build_namespace(own, units, namings, joined, frozenset(imported), home)
+    linker = Linker(space, folds, convention, table.cased(definition.model), path)
+    linker.place_classes()
+    linker.place_rest()
+    linker.carry_effects()
+    _check_names(space, path)
+    finisher = Finisher(linker, imported, definition, handwritten)
+    exports = read_exports(own, linker)
+    drafts = finisher.drafts({kind: _sorted(plan.items, path) for kind, plan in linker.plans.items()}, exports)
+    return drafts, [*warnings, *linker.warnings, *finisher.warnings]
+
+
+def _imported(definition: Definition, own: ModuleUnits, convention: Convention) -> Imported:
+    """What names of the definition come from parents: of several imports of a name the last."""
+    found: dict[str, ParentImport] = {}
+    for name, (statement, entry) in own.imported.items():
+        module = convention.parent_module(statement.module) if statement.module else None
+        if module is not None and name not in own.binders:
+            found[name] = ParentImport(entry.name, entry.alias, module, statement.line)
+    return found
+
+
+def _is_copied(units: ModuleUnits, name: str) -> bool:
+    return name in units.binders and name not in units.classes
+
+
+def _folds(
+    own: ModuleUnits,
+    units: Mapping[str, ModuleUnits],
+    imported: Imported,
+    path: str,
+    convention: Convention,
+) -> dict[Unit, Fold]:
+    """The classes that are folded, each with its parent class."""
+    folds = {}
+    for unit in own.units:
+        node = unit.nodes[0]
+        if not isinstance(node, ast.ClassDef) or unit.kind != "class":
+            continue
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in imported]
+        found = []
+        for base in bases:
+            item = imported[base]
+            parent = units[item.module]
+            if item.name in parent.classes:
+                found.append(Fold(item.module, item.name, base))
+            elif item.name not in parent.imported and "__getattr__" not in parent.binders:
+                raise _missing_class(node, item, parent, path, convention)
+        if len(found) > 1:
+            raise fail(
+                "several-parents",
+                f"class {node.name} inherits from several parents: "
+                f"{', '.join(fold.base for fold in found)}",
+                path,
+                node.lineno,
+                "inherit from one parent class and write the members of the other into the class",
+            )
+        if found:
+            folds[unit] = found[0]
+    return folds
+
+
+def _missing_class(
+    node: ast.ClassDef, item: ParentImport, parent: ModuleUnits, path: str, convention: Convention
+) -> CodegenError:
+    close = get_close_matches(item.name, list(parent.classes), 3)
+    where = convention.describe(item.module)
+    hint = f"{where} defines {len(parent.classes)} classes, none of a similar name"
+    return fail(
+        "missing-class",
+        f"{node.name} inherits from {item.name}, which {item.module} does not define",
+        path,
+        node.lineno,
+        f"did you mean {' or '.join(close)}?" if close else hint,
+    )
+
+
+def _namings(
+    definition: Definition,
+    folds: Mapping[Unit, Fold],
+    parents: Mapping[str, ParsedModule],
+    table: NameTable,
+    convention: Convention,
+) -> tuple[dict[str, Naming], list[str]]:
+    models = {module: convention.parent_model(module) for module in parents}
+    texts = {module: parsed.source.text for module, parsed in parents.items()}
+    voters = [(unit.name, fold.name, fold.module) for unit, fold in folds.items()]
+    prefixes = count_votes(voters, definition.model, parents, table, models, texts)
+    path = definition.module.source.path
+    warnings = [f"note: {path}: {item.warning}" for item in prefixes.values() if item.warning]
+    namings = {
+        module: Naming(models[module], prefixes[module].lower, table) for module in parents
+    }
+    return namings, warnings
+
+
+def _sorted(items: Sequence[Placed], path: str) -> list[Placed]:
+    try:
+        return ordered(items)
+    except Cycle as cycle:
+        own = next((item for item in cycle.items if not item.module), cycle.items[0])
+        place, _, line = own.origin.rpartition(":")
+        raise fail(
+            "import-cycle",
+            f"{cycle} need each other while the file is imported",
+            place,
+            int(line),
+            "let one of them use the other inside a function only",
+        ) from None
+
+
+def _check_names(space: Namespace, path: str) -> None:
+    """Refuse names that the definition needs at import and that nothing gives."""
+    problems = []
+    for unit, mention in _unknown(space):
+        if mention.when == "now":
+            own = space.definition
+            line = own.lines.line_at(mention.start)
+            known = [*own.binders, *own.imported, *space.names]
+            close = get_close_matches(mention.name, known, 1)
+            problems.append(
+                Diagnostic(
+                    "undefined-name",
+                    f"{mention.name} is not defined",
+                    Location(path, line),
+                    f"did you mean {close[0]}?" if close else "import it, or define it",
+                )
+            )
+    if problems:
+        raise CodegenError(*problems)
+
+
+def _unknown(space: Namespace) -> Iterator[tuple[Unit, Mention]]:
+    own = space.definition
+    for unit in own.units:
+        if unit.kind == "import":
+            continue
+        for mention in unit.mentions.names:
+            name = mention.name
+            if mention.when == "binds" or name in BUILTINS or name in own.binders:
+                continue
+            if space.resolve(name) is None and name not in own.imported:
+                yield unit, mention
