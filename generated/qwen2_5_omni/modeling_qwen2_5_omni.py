@@ -412,7 +412,7 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
 
     config: Qwen2_5OmniVisionConfig
     input_modalities = ("image", "video")
-    _no_split_modules = ["Qwen25_5_VLVisionBlock"]
+    _no_split_modules = ["Qwen2_5OmniVisionBlock"]
     _input_embed_layer = "patch_embed"
     _can_record_outputs = {
         "hidden_states": Qwen2_5OmniVisionBlock,

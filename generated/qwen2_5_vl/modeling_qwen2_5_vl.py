@@ -338,7 +338,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
 
     config: Qwen2_5_VLVisionConfig
     input_modalities = ("image", "video")
-    _no_split_modules = ["Qwen25_5_VLVisionBlock"]
+    _no_split_modules = ["Qwen2_5_VLVisionBlock"]
     _input_embed_layer = "patch_embed"
     _can_record_outputs = {
         "hidden_states": Qwen2_5_VLVisionBlock,

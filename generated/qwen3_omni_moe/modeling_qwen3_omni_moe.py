@@ -1317,6 +1317,14 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
         return expand(expand_size=expand_size, **model_kwargs)
 
 
+def count_audio_rows(frames: torch.Tensor) -> torch.Tensor:
+    """Rows that three convolutions of stride two leave of so many frames: 13 of every hundred."""
+    rows = frames % 100
+    for _ in range(3):
+        rows = (rows - 1) // 2 + 1
+    return rows + 13 * (frames // 100)
+
+
 __all__ = [
     "Qwen3OmniMoeAudioEncoder",
     "Qwen3OmniMoePreTrainedModel",

@@ -34,18 +34,14 @@ class Finisher:
         self.warnings: list[str] = []
         self.spelled: dict[tuple[str, int], str] = {}
 
-    def drafts(
-        self, files: Placements, exports: Mapping[str, Sequence[Export]]
-    ) -> list[DraftFile]:
+    def drafts(self, files: Placements, exports: Mapping[str, Sequence[Export]]) -> list[DraftFile]:
         """The finished files, from their definitions in order."""
         self._spell(files)
         placed = {kind: self._items(items) for kind, items in files.items()}
         pool = [*self._own_entries(), *self._created(), *self._parent_entries()]
         always = self._always(files, exports)
         listed = {kind: [entry.text for entry in entries] for kind, entries in exports.items()}
-        return assemble_files(
-            self.definition, placed, pool, listed, self.linker.convention, always
-        )
+        return assemble_files(self.definition, placed, pool, listed, self.linker.convention, always)
 
     def _items(self, items: Sequence[Placed]) -> dict[str, tuple[float, Item]]:
         found = {}
@@ -61,7 +57,9 @@ class Finisher:
 
     def _spell(self, files: Placements) -> None:
         """Decide what stands in the place of every mark."""
-        texts = [part for items in files.values() for item in items for part in (item.lead, item.text)]
+        texts = [
+            part for items in files.values() for item in items for part in (item.lead, item.text)
+        ]
         marks = dict.fromkeys(mark for text in texts for mark in marks_in(text))
         self._used = {
             name
@@ -70,7 +68,9 @@ class Finisher:
             for name in item.now | item.later | item.called
         }
         self._placed = {target for plan in self.linker.plans.values() for target in plan.placed}
-        taken = {name for name, target in self.space.names.items() if self._is_present(name, target)}
+        taken = {
+            name for name, target in self.space.names.items() if self._is_present(name, target)
+        }
         for kind, number in marks:
             if kind == "see":
                 target, plain = self.space.targets[number]
@@ -111,9 +111,9 @@ class Finisher:
         if plain in self.space.definition.classes or self._provider(plain):
             return plain
         for (kind, number), name in self.spelled.items():
-            if kind == "see" and self.space.targets[number] == (target, plain):
-                if target.kind == "copy":
-                    return name
+            used = kind == "see" and self.space.targets[number] == (target, plain)
+            if used and target.kind == "copy":
+                return name
         known = self.space.names.get(plain)
         if known is not None and known.kind == "import" and plain in self._used:
             return plain
@@ -207,11 +207,13 @@ class Finisher:
                 yield ImportStatement(f".{module}", (ImportedName(name),))
 
     def _parent_entries(self) -> Iterator[PoolEntry]:
-        for module, units in self.space.parents.items():
+        for units in self.space.parents.values():
             for unit in units.units:
                 for entry in unit.entries:
                     if isinstance(entry, ImportGuard):
-                        body = tuple(part for each in entry.body for part in self._parts(each, units))
+                        body = tuple(
+                            part for each in entry.body for part in self._parts(each, units)
+                        )
                         yield replace(entry, body=body)
                     else:
                         yield from self._parts(entry, units)
@@ -252,7 +254,9 @@ class Finisher:
         return mark
 
 
-def _restricted(statements: Sequence[ImportStatement], names: set[str]) -> Iterator[ImportStatement]:
+def _restricted(
+    statements: Sequence[ImportStatement], names: set[str]
+) -> Iterator[ImportStatement]:
     for statement in statements:
         kept = tuple(name for name in statement.names if name.bound in names)
         if kept:

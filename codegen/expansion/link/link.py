@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
-from codegen.expansion.assemble import assemble_files
 from codegen.expansion.link.exports import read_exports
 from codegen.expansion.link.finish import Finisher
 from codegen.expansion.link.linker import Fold, Linker
 from codegen.expansion.link.mentions import Mention
-from codegen.expansion.link.naming import Naming
 from codegen.expansion.link.namespace import BUILTINS, Namespace, Target, build_namespace
+from codegen.expansion.link.naming import Naming
 from codegen.expansion.link.order import Cycle, Placed, ordered
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
-from codegen.expansion.model import Definition, DraftFile, ParsedModule, ParentImport
+from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
 from codegen.expansion.prefix import count_votes
 from codegen.trees.conventions import Convention
 from codegen.trees.names import NameTable
@@ -56,7 +54,9 @@ def link(
     _check_names(space, path)
     finisher = Finisher(linker, imported, definition, handwritten)
     exports = read_exports(own, linker)
-    drafts = finisher.drafts({kind: _sorted(plan.items, path) for kind, plan in linker.plans.items()}, exports)
+    drafts = finisher.drafts(
+        {kind: _sorted(plan.items, path) for kind, plan in linker.plans.items()}, exports
+    )
     return drafts, [*warnings, *linker.warnings, *finisher.warnings]
 
 
@@ -87,7 +87,9 @@ def _folds(
         node = unit.nodes[0]
         if not isinstance(node, ast.ClassDef) or unit.kind != "class":
             continue
-        bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in imported]
+        bases = [
+            base.id for base in node.bases if isinstance(base, ast.Name) and base.id in imported
+        ]
         found = []
         for base in bases:
             item = imported[base]
@@ -138,9 +140,7 @@ def _namings(
     prefixes = count_votes(voters, definition.model, parents, table, models, texts)
     path = definition.module.source.path
     warnings = [f"note: {path}: {item.warning}" for item in prefixes.values() if item.warning]
-    namings = {
-        module: Naming(models[module], prefixes[module].lower, table) for module in parents
-    }
+    namings = {module: Naming(models[module], prefixes[module].lower, table) for module in parents}
     return namings, warnings
 
 
@@ -162,7 +162,7 @@ def _sorted(items: Sequence[Placed], path: str) -> list[Placed]:
 def _check_names(space: Namespace, path: str) -> None:
     """Refuse names that the definition needs at import and that nothing gives."""
     problems = []
-    for unit, mention in _unknown(space):
+    for mention in _unknown(space):
         if mention.when == "now":
             own = space.definition
             line = own.lines.line_at(mention.start)
@@ -180,7 +180,7 @@ def _check_names(space: Namespace, path: str) -> None:
         raise CodegenError(*problems)
 
 
-def _unknown(space: Namespace) -> Iterator[tuple[Unit, Mention]]:
+def _unknown(space: Namespace) -> Iterator[Mention]:
     own = space.definition
     for unit in own.units:
         if unit.kind == "import":
@@ -190,4 +190,4 @@ def _unknown(space: Namespace) -> Iterator[tuple[Unit, Mention]]:
             if mention.when == "binds" or name in BUILTINS or name in own.binders:
                 continue
             if space.resolve(name) is None and name not in own.imported:
-                yield unit, mention
+                yield mention

@@ -86,7 +86,9 @@ class Linker:
         """The file of what no class needs: that of the models, or the first there is."""
         if "modeling" in self.plans or not self.plans:
             return self.plan("modeling")
-        return next(self.plans[kind] for kind in self.convention.dialect.file_types if kind in self.plans)
+        return next(
+            self.plans[kind] for kind in self.convention.dialect.file_types if kind in self.plans
+        )
 
     def units_of(self, target: Target) -> list[Unit]:
         """The statements that make up something of a module: those that bind and that change it."""
@@ -168,7 +170,9 @@ class Linker:
             if target.kind in ("own", "copy"):
                 wanted[target] = None
                 for unit in self.units_of(target):
-                    queue += sorted(self.spelled(unit.module, unit.mentions.of("now", "later", "binds")))
+                    queue += sorted(
+                        self.spelled(unit.module, unit.mentions.of("now", "later", "binds"))
+                    )
         return wanted
 
     def _place(self, target: Target, plan: Plan) -> None:
@@ -249,7 +253,7 @@ class Linker:
             for unit in self.units_of(current):
                 for name in self.spelled(unit.module, unit.mentions.of("now", "later")):
                     used = self.space.resolve(name)
-                    if used in wanted and used not in found:
+                    if used is not None and used in wanted and used not in found:
                         found.add(used)
                         queue.append(used)
         return found
@@ -318,7 +322,9 @@ class Linker:
     def carry_effects(self) -> None:
         """Carry statements of parents that act on something outside, with what they need."""
         for module, units in self.space.parents.items():
-            plan = next((plan for plan in self.plans.values() if self._draws_on(plan, module)), None)
+            plan = next(
+                (plan for plan in self.plans.values() if self._draws_on(plan, module)), None
+            )
             if plan is None:
                 continue
             for unit in units.units:
@@ -354,7 +360,9 @@ class Linker:
             target = self.space.resolve(next(iter(self.spelled(unit.module, [name]))))
             if target is None or target in plan.placed or module.kind_of(name) == "function":
                 continue
-            if target.kind == "own" or (name not in module.classes and name not in unit.mentions.changed):
+            if target.kind == "own" or (
+                name not in module.classes and name not in unit.mentions.changed
+            ):
                 continue
             missing.append(name)
         return missing
@@ -367,7 +375,9 @@ def scan_text(text: str, lazy: bool) -> Mentions:
 
 def _imports(unit: Unit) -> bool:
     return any(
-        isinstance(node, (ast.Import, ast.ImportFrom)) for outer in unit.nodes for node in ast.walk(outer)
+        isinstance(node, (ast.Import, ast.ImportFrom))
+        for outer in unit.nodes
+        for node in ast.walk(outer)
     )
 
 

@@ -478,5 +478,3 @@ def _bound_by_text(node: ast.AST) -> str | None:
     if isinstance(node, ast.MatchMapping):
         return node.rest
     return None
-
-

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 
 from codegen.expansion.link.naming import Naming
 from codegen.expansion.link.units import ModuleUnits, Unit, statements_of
-from codegen.text.imports import ImportedName, ImportStatement
 from codegen.trees.conventions import resolve_relative
 from codegen.trees.names import FILE_TYPES
 
@@ -247,7 +246,10 @@ class _Comparison:
         if len(mine) != len(theirs):
             return False
         for left, right in zip(mine, theirs):
-            first, second = self._target(one.module, left.name), self._target(other.module, right.name)
+            first, second = (
+                self._target(one.module, left.name),
+                self._target(other.module, right.name),
+            )
             if first is None or second is None:
                 if first is not second or left.name != right.name:
                     return False

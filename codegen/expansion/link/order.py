@@ -103,9 +103,9 @@ class _Sorter:
         for name in item.binds | item.changes:
             if len(self.touching.get(name, ())) > 1:
                 for other in self.items:
-                    if other.module == item.module and other.index < item.index:
-                        if name in other.now:
-                            yield other
+                    earlier = other.module == item.module and other.index < item.index
+                    if earlier and name in other.now:
+                        yield other
 
     def _wishes(self, item: Placed) -> Iterator[Placed]:
         """What the functions and classes need that an item calls."""

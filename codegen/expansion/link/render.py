@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,7 +72,7 @@ class Renderer:
         """Classes of the parent model, and how they are named in strings."""
         module = self.units.source.module
         names: dict[str, str] = {}
-        for name, new in self.space.renamed[module].items():
+        for name in self.space.renamed[module]:
             plain = self.space.namings[module].name(name)
             if name in self.units.classes:
                 kind = "copy"
@@ -92,7 +92,10 @@ class Renderer:
 
     def _spoken(self, unit: Unit, names: Mapping[str, str]) -> Iterator[Edit]:
         """Edits of strings, docstrings and comments."""
-        spoken = {**self._spoken_names, **{k: v for k, v in names.items() if k in self._instead(names)}}
+        spoken = {
+            **self._spoken_names,
+            **{k: v for k, v in names.items() if k in self._instead(names)},
+        }
         docstrings = set(self._docstrings(unit))
         text = self.units.source.text
         for start, end in self._within(unit, self.units.lexed.strings):
@@ -154,7 +157,7 @@ class Renderer:
             for node in ast.walk(outer):
                 if not isinstance(node, (ast.List, ast.Tuple, ast.Set)):
                     continue
-                strings = [item for item in node.elts if _is_string(item)]
+                strings = _strings(node.elts)
                 if not any(item.value in spoken for item in strings):
                     continue
                 for item in strings:
@@ -165,17 +168,18 @@ class Renderer:
                         yield start, end, source.replace(value, naming.name(value), 1)
 
 
-def _is_string(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _strings(nodes: Sequence[ast.expr]) -> list[ast.Constant]:
+    return [
+        node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
 
 
 def _registered_values(node: ast.AST) -> list[ast.Constant]:
     """Strings in a node that are types of models."""
     found: list[ast.expr] = []
-    if isinstance(node, ast.Assign) and any(map(_is_model_type, node.targets)):
-        found = [node.value]
-    elif isinstance(node, ast.AnnAssign) and _is_model_type(node.target) and node.value:
-        found = [node.value]
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        found = [node.value] if node.value and any(map(_is_model_type, targets)) else []
     elif isinstance(node, ast.Compare) and any(map(_is_model_type, [node.left, *node.comparators])):
         for item in (node.left, *node.comparators):
             found += item.elts if isinstance(item, (ast.List, ast.Tuple, ast.Set)) else [item]
@@ -185,7 +189,7 @@ def _registered_values(node: ast.AST) -> list[ast.Constant]:
         and node.func.attr.startswith("register")
     ):
         found = list(node.args)
-    return [item for item in found if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+    return _strings(found)
 
 
 def _is_model_type(node: ast.expr) -> bool:

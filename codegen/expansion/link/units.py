@@ -90,9 +90,10 @@ class ModuleUnits:
     @cached_property
     def classes(self) -> frozenset[str]:
         """Names of the classes that the module defines."""
-        return frozenset(
-            unit.name for unit in self.units if unit.kind == "class"
-        ) & self.binders.keys()
+        return (
+            frozenset(unit.name for unit in self.units if unit.kind == "class")
+            & self.binders.keys()
+        )
 
     def kind_of(self, name: str) -> str:
         """The kind of the last unit that binds a name."""
@@ -130,8 +131,9 @@ def read_units(source: SourceFile) -> ModuleUnits:
     lexed, lines = lex(source.text), LineMap(source.text)
     statements, footer = split_block(lines, tree.body, 1, len(lines.starts) - 1)
     lazy = any(
-        isinstance(node, ast.ImportFrom) and node.module == "__future__" and "annotations" in
-        {alias.name for alias in node.names}
+        isinstance(node, ast.ImportFrom)
+        and node.module == "__future__"
+        and "annotations" in {alias.name for alias in node.names}
         for node in tree.body
     )
     units = []
@@ -200,9 +202,7 @@ def _plain_import(node: ast.Import | ast.ImportFrom, lead: str) -> ImportStateme
 def _only_imports(entries: tuple[PoolEntry, ...], mentions: Mentions) -> bool:
     """Whether nothing but imports happens: a guard whose other branches act is a block."""
     bound = {
-        name.bound.split(".")[0]
-        for statement in statements_of(entries)
-        for name in statement.names
+        name.bound.split(".")[0] for statement in statements_of(entries) for name in statement.names
     }
     return mentions.of("binds") <= bound and not mentions.acts
 
