@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.errors import fail
 from codegen.expansion.link.linker import Linker, Plan
 from codegen.expansion.link.units import ModuleUnits
 
@@ -23,30 +22,16 @@ class Export:
 def read_exports(own: ModuleUnits, linker: Linker) -> dict[str, list[Export]]:
     """The exports of each kind of file; what only the expansion gives is placed for them.
 
-    Raises CodegenError for entries that denote nothing, and for lists that are computed.
+    Raises CodegenError for lists that are computed.
     """
     exports: dict[str, list[Export]] = {}
-    problems = []
-    for node, path in _entries(own):
+    for node in _entries(own):
         name = str(node.value)
         target = linker.space.resolve(name)
-        if target is None and name not in own.imported:
-            close = get_close_matches(name, [*own.binders, *own.imported, *linker.space.names], 3)
-            problems.append(
-                Diagnostic(
-                    "missing-export",
-                    f"__all__ lists {name}, which is not defined",
-                    Location(path, node.lineno),
-                    f"did you mean {' or '.join(close)}?" if close else "remove the entry",
-                )
-            )
-            continue
         plan = _home(name, linker)
         if target is not None and target.kind == "copy":
             linker.need([name], plan, target.module)
         exports.setdefault(plan.kind, []).append(Export(name, own.lines.source(node)))
-    if problems:
-        raise CodegenError(*problems)
     return exports
 
 
@@ -59,7 +44,7 @@ def _home(name: str, linker: Linker) -> Plan:
     return linker.plans[kind] if kind in linker.plans else linker.default_plan()
 
 
-def _entries(own: ModuleUnits) -> Iterator[tuple[ast.Constant, str]]:
+def _entries(own: ModuleUnits) -> Iterator[ast.Constant]:
     path = own.source.path
     found: list[ast.expr] = []
     for unit in own.units:
@@ -85,7 +70,7 @@ def _entries(own: ModuleUnits) -> Iterator[tuple[ast.Constant, str]]:
                 item.lineno,
                 "write the name out",
             )
-        yield item, path
+        yield item
 
 
 def _listed(node: ast.stmt) -> list[ast.expr] | None:

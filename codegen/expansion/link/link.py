@@ -12,11 +12,12 @@ from codegen.expansion.link.finish import Finisher
 from codegen.expansion.link.linker import Fold, Linker
 from codegen.expansion.link.mentions import Mention
 from codegen.expansion.link.namespace import BUILTINS, Namespace, Target, build_namespace
-from codegen.expansion.link.naming import Naming
+from codegen.expansion.link.naming import Naming, PairNaming
 from codegen.expansion.link.order import Cycle, Placed, ordered
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
 from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
 from codegen.expansion.prefix import count_votes
+from codegen.expansion.rename import paired_names
 from codegen.trees.conventions import Convention
 from codegen.trees.names import NameTable
 
@@ -37,7 +38,7 @@ def link(
     path = definition.module.source.path
     own = read_units(definition.module.source)
     units = {module: read_units(parsed.source) for module, parsed in parents.items()}
-    imported = _imported(definition, own, convention)
+    imported = _imported(definition, own)
     folds = _folds(own, units, imported, path, convention)
     namings, warnings = _namings(definition, folds, parents, table, convention)
     joined = {
@@ -60,13 +61,15 @@ def link(
     return drafts, [*warnings, *linker.warnings, *finisher.warnings]
 
 
-def _imported(definition: Definition, own: ModuleUnits, convention: Convention) -> Imported:
+def _imported(definition: Definition, own: ModuleUnits) -> Imported:
     """What names of the definition come from parents: of several imports of a name the last."""
     found: dict[str, ParentImport] = {}
-    for name, (statement, entry) in own.imported.items():
-        module = convention.parent_module(statement.module) if statement.module else None
-        if module is not None and name not in own.binders:
-            found[name] = ParentImport(entry.name, entry.alias, module, statement.line)
+    for item in definition.parents:
+        name = item.alias or item.name
+        if name in own.imported and name not in own.binders:
+            statement, _ = own.imported[name]
+            if statement.line == item.line:
+                found[name] = item
     return found
 
 
@@ -136,11 +139,18 @@ def _namings(
 ) -> tuple[dict[str, Naming], list[str]]:
     models = {module: convention.parent_model(module) for module in parents}
     texts = {module: parsed.source.text for module, parsed in parents.items()}
-    voters = [(unit.name, fold.name, fold.module) for unit, fold in folds.items()]
-    prefixes = count_votes(voters, definition.model, parents, table, models, texts)
+    named = [module for module in parents if models[module]]
+    voters = [
+        (unit.name, fold.name, fold.module) for unit, fold in folds.items() if models[fold.module]
+    ]
+    prefixes = count_votes(voters, definition.model, named, table, models, texts)
     path = definition.module.source.path
     warnings = [f"note: {path}: {item.warning}" for item in prefixes.values() if item.warning]
-    namings = {module: Naming(models[module], prefixes[module].lower, table) for module in parents}
+    namings = {module: Naming(models[module], prefixes[module].lower, table) for module in named}
+    for module in parents.keys() - namings.keys():
+        pairs = [(unit.name, fold.name) for unit, fold in folds.items() if fold.module == module]
+        roles = paired_names(pairs, table.cased(definition.model))
+        namings[module] = PairNaming(module, definition.model, table, roles)
     return namings, warnings
 
 

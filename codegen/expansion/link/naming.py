@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 
 from codegen.trees.names import NameTable
@@ -56,3 +57,24 @@ class Naming:
     def _in_class_name(match: re.Match[str]) -> bool:
         """Whether ``CLIP`` in ``CLIP_Model`` is the cased spelling: lower-case letters follow."""
         return any(char.islower() for char in match.string[match.end() :])
+
+
+class PairNaming(Naming):
+    """Names of a parent module whose name says no model: only classes that the definition has its
+    own of are called otherwise."""
+
+    def __init__(self, module: str, new: str, table: NameTable, pairs: Mapping[str, str]) -> None:
+        super().__init__(module.rpartition(".")[2], new, table)
+        self._pairs = pairs
+
+    def name(self, name: str) -> str:
+        """See :class:`Naming`."""
+        return self._pairs.get(name, name)
+
+    def registered(self, value: str) -> str:
+        """See :class:`Naming`."""
+        return value
+
+    def is_spelled(self, name: str) -> bool:
+        """See :class:`Naming`."""
+        return False
