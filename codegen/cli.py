@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codegen import __version__
-from codegen.errors import CodegenError, Diagnostic
+from codegen.errors import CodegenError, Diagnostic, RunStopped
 from codegen.store.system import Interrupted, ending_on_signals
 
 EXIT_OK, EXIT_DIFFERS, EXIT_ERROR = 0, 1, 2
@@ -195,7 +195,7 @@ def _guarded(options: argparse.Namespace) -> int:
         code = _run(options)
         sys.stdout.flush()
         return code
-    except CodegenError as error:
+    except (CodegenError, RunStopped) as error:
         report_failure(error.diagnostics, options)
     except BrokenPipeError:
         raise

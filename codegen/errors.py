@@ -39,6 +39,14 @@ class CodegenError(Exception):
         self.diagnostics = diagnostics
 
 
+class RunStopped(BaseException):
+    """Ends a run from wherever it is: no part of it may take this for a failure of its own."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostics = (diagnostic,)
+
+
 def fail(code: str, message: str, path: str = "", line: int = 0, hint: str = "") -> CodegenError:
     """Build the usual one-diagnostic error; the caller raises it."""
     return CodegenError(Diagnostic(code, message, Location(path, line) if path else None, hint))

@@ -25,7 +25,7 @@ LAYERS = (
     ("expansion", "trees.tree", "rewrite"),
     ("output.render", "run.plan", "verify", "store.identity"),
     ("run.missing", "run.job", "store.cache", "store.journal", "store.workspace", "console"),
-    ("run.workers", "run.ahead"),
+    ("run.pool", "run.workers", "run.ahead"),
     ("run.engine", "run.rewriting"),
     ("run.sync", "run.orphans", "run.helper_files", "run.init"),
     ("cli", "__main__", "run.verification"),

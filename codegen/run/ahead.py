@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from codegen.run.job import Job, JobResult, run_job
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
-
+from codegen.run.pool import Pool, Task
 
 #: Neighbours in the order share parents, which a worker parses once.
 GROUP = 4
 
 
 class Ahead:
-    """Jobs by model, given to the workers a few at a time, so that what is submitted later is not behind all."""
+    """Jobs by model, done by workers that have nothing else to do, a few at a time."""
 
-    def __init__(self, pool: ProcessPoolExecutor, jobs: Mapping[str, Job], window: int) -> None:
+    def __init__(self, pool: Pool, jobs: Mapping[str, Job]) -> None:
         self._pool = pool
         self._lock = threading.Lock()
         self._jobs = dict(jobs)
-        self._started: dict[str, Future[dict[str, JobResult]]] = {}
-        for _ in range(window):
-            self._feed()
+        self._started: dict[str, tuple[Task, int]] = {}
+        pool.spare = self._next
+        pool.ring()
 
     def __contains__(self, model: object) -> bool:
         return model in self._jobs or model in self._started
@@ -43,24 +39,18 @@ class Ahead:
         with self._lock:
             if self._jobs.pop(model, None) is not None:
                 return None
-            future = self._started.pop(model)
-        return future.result()[model]
+            task, place = self._started.pop(model)
+        results: list[JobResult] = self._pool.wait_for(task)
+        return results[place]
 
-    def _feed(self) -> None:
-        """Begin the next jobs, and others when they are done."""
+    def _next(self) -> Task | None:
+        """The next jobs; called when a worker is idle."""
         with self._lock:
             group = [self._jobs[model] for model in list(self._jobs)[:GROUP]]
             if not group:
-                return
-            try:
-                future = self._pool.submit(_run_group, group)
-            except RuntimeError:  # the pool is being shut down, or a worker died
-                return
-            for job in group:
+                return None
+            task = Task(run_job, group)
+            for place, job in enumerate(group):
                 del self._jobs[job.definition.model]
-                self._started[job.definition.model] = future
-        future.add_done_callback(lambda _: self._feed())
-
-
-def _run_group(jobs: Sequence[Job]) -> dict[str, JobResult]:
-    return {job.definition.model: run_job(job) for job in jobs}
+                self._started[job.definition.model] = task, place
+        return task

@@ -8,23 +8,24 @@ tree that was in sync.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from codegen.errors import CodegenError, Diagnostic, fail
 from codegen.output.formatting import Formatted, format_texts
-from codegen.run.ahead import Ahead
 from codegen.run.job import Job, JobResult, Runner, format_job, run_job
 from codegen.run.plan import Plan
-from codegen.run.workers import Workers, worker_died
+from codegen.run.workers import Workers
 from codegen.store.cache import Cache, CacheEntry
-from codegen.store.system import signals_held_back
 from codegen.trees.names import NameTable
 from codegen.trees.nametable import answer
 from codegen.trees.sources import digest_text, read_text
 from codegen.trees.tree import Tree
+
+if TYPE_CHECKING:
+    from codegen.run.ahead import Ahead
 
 Progress = Callable[[int, int], None]
 _SMALL = 4
@@ -104,11 +105,8 @@ class Engine:
                 if rounds > len(order) + 1:
                     raise _unsettled(ready)
                 self._expand(self._most_urgent(ready, wanted))
-        except BaseException:
-            self.abandon()
-            raise
         finally:
-            self._workers.close()
+            self.close()
         return Expanded(self._results, self._failed, self._blocked, self._overlay)
 
     def start_ahead(self, models: Sequence[str]) -> None:
@@ -129,8 +127,9 @@ class Engine:
         early = self._plan.closure(self._plan.providers.keys() - set(ready))
         ready.sort(key=lambda model: model not in early)
         jobs = {model: Job(self._tree.definition(model)) for model in ready}
-        with signals_held_back():
-            self._ahead = Ahead(self._workers.pool(), jobs, self._jobs)
+        from codegen.run.ahead import Ahead
+
+        self._ahead = Ahead(self._workers.pool(), jobs)
 
     def _most_urgent(self, ready: list[str], wanted: set[str]) -> list[str]:
         """Of what can be expanded, that which has others waiting for it before what is under way."""
@@ -141,9 +140,9 @@ class Engine:
         behind = [model for model in ready if model not in under_way]
         return behind or [model for model in ready if model in needed] or ready
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """End the worker processes whatever they are doing."""
-        self._workers.abandon()
+        self._workers.close()
 
     def _replace_sources(self, sources: ReplacedSources) -> None:
         self._sources, self._sources_loaded = sources, False
@@ -263,15 +262,10 @@ class Engine:
 
     def _finished_ahead(self, models: Sequence[str]) -> Iterator[JobResult]:
         """Results of what was started ahead, as far as the inputs are what they would be now."""
-        from concurrent.futures.process import BrokenProcessPool
-
         for index, model in enumerate(models):
             if self._ahead is None or model not in self._ahead:
                 continue
-            try:
-                result = self._ahead.take(model)
-            except BrokenProcessPool:
-                raise worker_died() from None
+            result = self._ahead.take(model)
             self._progress(index + 1, len(models))
             if result and not result.problems and self._inputs_match(result.inputs):
                 yield result
@@ -322,14 +316,6 @@ def _unsettled(models: Sequence[str]) -> CodegenError:
         0,
         "run the command again when they are at rest",
     )
-
-
-def default_jobs() -> int:
-    """Number of cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def entry_of(result: JobResult, definition_lines: int) -> CacheEntry:

@@ -5,7 +5,7 @@ Runs in worker processes; everything that goes in and out can be pickled.
 
 from __future__ import annotations
 
-import os
+import gc
 import re
 import traceback
 from collections.abc import Mapping
@@ -202,31 +202,10 @@ _runner: Runner | None = None
 
 def start_worker(tree: Tree, names: Mapping[str, str]) -> None:
     """Prepare this process for :func:`run_job`."""
-    import gc
-    import signal
-    import threading
-
     global _runner
     # Expansion makes no reference cycles worth collecting; the collector costs a fifth of the time.
     gc.disable()
-    # Ctrl-C reaches all processes of a terminal, but the main process decides what becomes of us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _runner = Runner(tree, names)
-
-
-def _end_with_parent() -> None:
-    """End this process when the main process is gone, even if that was killed."""
-    from multiprocessing import parent_process
-    from multiprocessing.connection import wait
-
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def run_job(job: Job) -> JobResult:

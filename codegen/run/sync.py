@@ -12,7 +12,7 @@ from pathlib import Path
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.output.formatting import FormatSettings
 from codegen.output.render import carries_banner
-from codegen.run.engine import Engine, Expanded, Progress, ReplacedSources, default_jobs, entry_of
+from codegen.run.engine import Engine, Expanded, Progress, ReplacedSources, entry_of
 from codegen.run.helper_files import add_helper_files
 from codegen.run.orphans import add_orphans
 from codegen.run.outcome import FileOutcome, ModelOutcome, Run, State
@@ -26,6 +26,7 @@ from codegen.run.rewriting import (
 )
 from codegen.store.cache import Cache, CacheEntry, load_cache
 from codegen.store.journal import interrupted_write, staging_tops
+from codegen.store.system import usable_cores
 from codegen.store.workspace import Workspace
 from codegen.trees.nametable import read_name_table
 from codegen.trees.sources import digest_text, read_generated, read_text
@@ -81,7 +82,7 @@ def _examine(
     models = select_models(tree, list(names))
     texts, problems = _definition_texts(tree)
     plan = make_plan(tree, texts)
-    jobs = options.jobs or default_jobs()
+    jobs = options.jobs or usable_cores()
     failed = {**plan.cycles, **problems}
     table = _name_table(tree)
     transform = generated_pass(tree) if options.rewrite and tree.kind == "project" else None
@@ -120,7 +121,7 @@ def _abandon_on_failure(engine: Engine, action: Callable[[], Rewriting]) -> Rewr
     try:
         return action()
     except BaseException:
-        engine.abandon()
+        engine.close()
         raise
 
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from codegen.errors import CodegenError, fail
 from codegen.run.job import start_worker
-from codegen.store.system import signals_held_back
 from codegen.trees.tree import Tree
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing.process import BaseProcess
+    from codegen.run.pool import Pool
 
-#: More processes than this only cost memory (and Windows allows no more).
-_MOST_JOBS = 61
+#: More processes than this only cost memory (and Windows cannot wait for more).
+_MOST_JOBS = 30
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -30,62 +25,30 @@ class Workers:
     tree: Tree
     names: Mapping[str, str]
     jobs: int
-    _pool: ProcessPoolExecutor | None = None
-    _others: Sequence[BaseProcess] = ()
+    _pool: Pool | None = None
 
     def map(
         self, function: Callable[[_In], _Out], items: Sequence[_In], chunk: int
     ) -> Iterator[_Out]:
         """Run a function over items in the worker processes, results in order."""
-        from concurrent.futures.process import BrokenProcessPool
+        pool = self.pool()
+        pieces = [items[start : start + chunk] for start in range(0, len(items), chunk)]
+        tasks = [pool.submit(function, piece) for piece in pieces]
+        for task in tasks:
+            yield from pool.wait_for(task)
 
-        try:
-            # Processes that start must not be hit by a signal before they are prepared for it.
-            with signals_held_back():
-                results = self.pool().map(function, items, chunksize=chunk)
-            yield from results
-        except BrokenProcessPool:
-            raise worker_died() from None
-
-    def pool(self) -> ProcessPoolExecutor:
-        """The pool, with signals to be held back while it starts."""
-        from concurrent.futures import ProcessPoolExecutor
-
+    def pool(self) -> Pool:
+        """The processes; they are started now if they were not."""
         if self._pool is None:
-            methods = multiprocessing.get_all_start_methods()
-            context = multiprocessing.get_context("fork" if "fork" in methods else None)
-            self._others = multiprocessing.active_children()
-            self._pool = ProcessPoolExecutor(
-                min(self.jobs, _MOST_JOBS), context, start_worker, (self.tree, self.names)
-            )
+            # Imported late: a run with nothing to do starts none.
+            from codegen.run.pool import Pool
+
+            count = min(self.jobs, _MOST_JOBS)
+            self._pool = Pool(count, start_worker, (self.tree, self.names))
         return self._pool
 
-    def abandon(self) -> None:
-        """End the processes whatever they are doing."""
-        hook = threading.excepthook
-        # Until Python 3.12 the pool's own thread trips over cancelled work when its workers end.
-        threading.excepthook = lambda arguments: None
-        try:
-            for process in multiprocessing.active_children():
-                if self._pool is not None and process not in self._others:
-                    process.terminate()
-            self.close()
-        finally:
-            threading.excepthook = hook
-
     def close(self) -> None:
-        """End the processes when they have finished what they are doing."""
+        """End the processes whatever they are doing."""
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.close()
             self._pool = None
-
-
-def worker_died() -> CodegenError:
-    """What to say when a process was killed from outside."""
-    return fail(
-        "worker-died",
-        "a worker process was killed; nothing was written",
-        "",
-        0,
-        "run the command again, with fewer --jobs if memory is short",
-    )

@@ -1,0 +1,1 @@
+"""Faults: signals, deaths, links, special files, damage. Every model is complete or untouched."""
