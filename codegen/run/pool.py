@@ -61,6 +61,7 @@ class Pool:
         self._workers: list[_Worker] = []
         self._over = False
         self._broken = False
+        self._told = False
         self._stack = ExitStack()
         self._ear, self._bell = multiprocessing.Pipe(duplex=False)
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -116,14 +117,14 @@ class Pool:
     def ring(self) -> None:
         """Have idle workers look for something to do."""
         if self._broken:
-            raise _worker_died()
+            raise self._stopped()
         self._bell.send_bytes(b"")
 
     def wait_for(self, task: Task) -> Any:
         """The results of a task, in the order of its items; what its function raised is raised."""
         task.over.wait()
         if task.outcome is None:
-            raise _worker_died()
+            raise self._stopped()
         succeeded, value = pickle.loads(task.outcome)
         if not succeeded:
             raise value
@@ -145,8 +146,22 @@ class Pool:
 
     def _look(self) -> None:
         """Called in the main thread, wherever that is, when some child process has ended."""
-        if not self._over and wait([worker.process.sentinel for worker in self._workers], 0):
-            raise _worker_died()
+        if self._over or self._told:
+            return
+        if wait([worker.process.sentinel for worker in self._workers], 0):
+            raise self._stopped()
+
+    def _stopped(self) -> RunStopped:
+        """What to say when a process was killed from outside; once is enough for :meth:`_look`."""
+        self._told = True
+        return RunStopped(
+            Diagnostic(
+                "worker-died",
+                "a worker process was killed; nothing was written",
+                None,
+                "run the command again, with fewer --jobs if memory is short",
+            )
+        )
 
     def _listen(self) -> None:
         """Hand out work and take results until the end, or the death of a worker."""
@@ -232,18 +247,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         wait([parent.sentinel])
         os._exit(1)
-
-
-def _worker_died() -> RunStopped:
-    """What to say when a process was killed from outside."""
-    return RunStopped(
-        Diagnostic(
-            "worker-died",
-            "a worker process was killed; nothing was written",
-            None,
-            "run the command again, with fewer --jobs if memory is short",
-        )
-    )
 
 
 def _no_workers(error: OSError) -> Exception:
