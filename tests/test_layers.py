@@ -87,9 +87,11 @@ def test_imports_go_downwards(layer: str, path: Path) -> None:
     [pytest.param(*m, id=m[1].stem) for m in modules() if m[0] != "verify"],
 )
 def test_the_tool_does_not_load_what_it_generates(layer: str, path: Path) -> None:
+    # What writes with libcst is loaded when there is something to write.
+    forbidden = FORBIDDEN - {"libcst"} if path.parent.name == "emit" else FORBIDDEN
     for module, line, at_load in imports(path):
         if at_load:
-            assert module.split(".")[0] not in FORBIDDEN, f"{path}:{line} loads {module}"
+            assert module.split(".")[0] not in forbidden, f"{path}:{line} loads {module}"
 
 
 def test_runtime_helpers_import_only_torch() -> None:

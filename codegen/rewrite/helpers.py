@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from codegen.trees.names import HELPERS
+
 
 @dataclass(frozen=True, slots=True)
 class Helper:
@@ -165,3 +167,10 @@ DOCUMENTATION = {
         "First frame of every pooled pair. Computed from the feature lengths if not given.",
     ),
 }
+
+
+def helper_path(package: str, module: str) -> str:
+    """A helper module as an import names it."""
+    if package.split(".")[-1] == HELPERS:
+        return package
+    return f"{package}{module}" if package.endswith(".") else f"{package}.{module}"

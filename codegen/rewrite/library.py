@@ -158,11 +158,11 @@ class Index:
             self._modules[module] = info
         return self._modules[module]
 
-    def replace(self, module: str, text: str) -> None:
-        """Give a module a new text; everything derived from it is computed anew."""
+    def replace(self, info: ModuleInfo) -> None:
+        """Put another version of a module in its place; what is derived from it is computed anew."""
         self.revision += 1
-        self._overlay[module] = text
-        self._modules.pop(module, None)
+        self._overlay[info.source.module] = info.source.text
+        self._modules[info.source.module] = info
         self._classes.clear()
         self._mro.clear()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePath
 
-from codegen.rewrite.emit.edits import Edit, apply_edits
-from codegen.rewrite.helpers import HELPER_MODULES, VISION
+from codegen.rewrite.emit.edits import Change
+from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
@@ -28,8 +28,7 @@ class RewriteState:
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
         self._origins: dict[tuple[str, str, str], int] = {}
         self.shared = self._shared_elsewhere(library)
-        self._edits: dict[str, list[Edit]] = {}
-        self._needs: dict[str, set[str]] = {}
+        self._changes: list[Change] = []
 
     def _is_candidate(self, library: Library, module: str) -> bool:
         source = library.read(module)
@@ -91,13 +90,9 @@ class RewriteState:
             record = replace(record, location=f"{path}:{line}")
         self.records.append(record)
 
-    def edit(self, info: ModuleInfo, edits: Iterable[Edit]) -> None:
-        """Queue edits against the current text of a module."""
-        self._edits.setdefault(info.source.module, []).extend(edits)
-
-    def need(self, info: ModuleInfo, helper: str) -> None:
-        """Ask for the import of a helper in a module."""
-        self._needs.setdefault(info.source.module, set()).add(helper)
+    def propose(self, change: Change) -> None:
+        """Queue what a rule wants done to the current text; :meth:`settle` does it."""
+        self._changes.append(change)
 
     def forget(self, module: str, helper: str) -> None:
         """Take back the import of a helper that a module no longer calls."""
@@ -106,29 +101,23 @@ class RewriteState:
             return
         if any(isinstance(n, ast.Name) and n.id == helper for n in walk(info.tree)):
             return
-        for node in info.tree.body:
-            if isinstance(node, ast.ImportFrom) and any(a.name == helper for a in node.names):
-                names = [alias.name for alias in node.names if alias.name != helper]
-                if names:
-                    edit = Edit(*info.text.span(node), import_line(_spelling(node), names))
-                else:
-                    edit = Edit(*info.text.statement_lines(node), "")
-                self.edit(info, [edit])
+        from codegen.rewrite.emit.imports import without_import
+
+        text = without_import(info, helper)
+        self.index.replace(ModuleInfo(replace(info.source, text=text), ast.parse(text)))
 
     def settle(self) -> None:
-        """Apply what is queued; modules are parsed anew on their next use."""
-        for module in {**self._edits, **self._needs}:
-            info = self.index.get(module)
-            edits = self._edits.get(module, [])
-            if info is None or not (edits or module in self._needs):
-                continue
-            wanted = self._needs.get(module, set())
-            edits = edits + import_edits(info, wanted, self.settings.helper_package)
-            if edits:
-                text = tidy(info.source.text, apply_edits(info.source.text, edits))
-                self.index.replace(module, text)
-        self._edits.clear()
-        self._needs.clear()
+        """Carry out what is queued; modules are parsed anew on their next use."""
+        if not self._changes:
+            return
+        from codegen.rewrite.settle import settle
+
+        changes, self._changes = self._changes, []
+        settled = settle(changes, self.settings.helper_package)
+        for info in settled.modules:
+            self.index.replace(info)
+        for record in settled.records:
+            self.note(record)
 
     def needed_helpers(self) -> set[str]:
         """Names of the helpers that the texts import, changed now or by an earlier run."""
@@ -143,77 +132,7 @@ class RewriteState:
             alias.name
             for text in near
             for node in ast.parse(text).body
-            if isinstance(node, ast.ImportFrom) and _spelling(node) in spelled
+            if isinstance(node, ast.ImportFrom)
+            and "." * node.level + (node.module or "") in spelled
             for alias in node.names
         }
-
-
-def tidy(old: str, new: str) -> str:
-    """Remove doubled blank lines that deletions left inside bodies, if the old text had none."""
-    doubled = re.compile(r"\n\n\n+(?=[ ]{8,}\S)")
-    return new if doubled.search(old) else doubled.sub("\n\n", new)
-
-
-def helper_path(package: str, module: str) -> str:
-    """A helper module as an import names it."""
-    if package.split(".")[-1] == HELPERS:
-        return package
-    return f"{package}{module}" if package.endswith(".") else f"{package}.{module}"
-
-
-def import_edits(info: ModuleInfo, names: set[str], package: str) -> list[Edit]:
-    """Edits that import helpers: extend an import of the helper module or add one."""
-    edits = []
-    by_spelling: dict[str, list[str]] = {}
-    for name in sorted(names - set(info.imports)):
-        by_spelling.setdefault(helper_path(package, HELPER_MODULES[name]), []).append(name)
-    for spelling, wanted in sorted(by_spelling.items()):
-        existing = _existing(info, spelling)
-        if existing is not None:
-            wanted = sorted({*wanted, *(alias.name for alias in existing.names)})
-            edits.append(Edit(*info.text.span(existing), import_line(spelling, wanted)))
-        else:
-            place = _import_place(info, spelling)
-            blank = "" if any(_level(n) == _dots(spelling) for n in info.tree.body) else "\n"
-            edits.append(Edit(place, place, f"{blank}{import_line(spelling, wanted)}\n"))
-    return edits
-
-
-def import_line(module: str, names: list[str]) -> str:
-    """An import statement in the layout of a formatter with 119 columns."""
-    line = f"from {module} import {', '.join(names)}"
-    if len(line) <= 119:
-        return line
-    return f"from {module} import (\n" + "".join(f"    {name},\n" for name in names) + ")"
-
-
-def _spelling(node: ast.ImportFrom) -> str:
-    return "." * node.level + (node.module or "")
-
-
-def _dots(spelling: str) -> int:
-    return len(spelling) - len(spelling.lstrip("."))
-
-
-def _level(node: ast.stmt) -> int:
-    return node.level if isinstance(node, ast.ImportFrom) else -1
-
-
-def _existing(info: ModuleInfo, spelling: str) -> ast.ImportFrom | None:
-    for node in info.tree.body:
-        if isinstance(node, ast.ImportFrom) and _spelling(node) == spelling:
-            return node
-    return None
-
-
-def _import_place(info: ModuleInfo, spelling: str) -> int:
-    """Sorted place among imports of the same level, else behind the last import."""
-    imports = [n for n in info.tree.body if isinstance(n, (ast.ImportFrom, ast.Import))]
-    dots = _dots(spelling)
-    same = [n for n in imports if isinstance(n, ast.ImportFrom) and n.level == dots]
-    for node in same:
-        if _spelling(node) > spelling:
-            return info.text.start_of(node.lineno)
-    last = (same or imports)[-1]
-    assert last.end_lineno is not None
-    return info.text.start_of(last.end_lineno + 1)

@@ -379,6 +379,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
+        # One segment per frame; attention kernels ask for int32.
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
@@ -430,6 +431,7 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
 
     def join_frames(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
         """Puts the rows of the second frame of each pair beside those of the first."""
+        # The last frame of an odd number above one has no partner and is left out.
         first_units, second_units = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
         first_units = first_units.to(hidden_states.device)
         second_units = second_units.to(hidden_states.device)

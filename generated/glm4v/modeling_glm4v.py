@@ -455,6 +455,7 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
         position_embeddings = (emb.cos(), emb.sin())
         hidden_states = self.embeddings(hidden_states, grid_thw, positions)
 
+        # One segment per frame; attention kernels ask for int32.
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:

@@ -448,6 +448,7 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
             hidden_states, grid_thw, self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
         )
 
+        # One segment per frame; attention kernels ask for int32.
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:

@@ -486,6 +486,7 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
             check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
 
+        # Merged tokens window by window; windows at the right and lower edge may be cut.
         if window_index is None or cu_window_seqlens is None:
             window_index, cu_window_seqlens = get_window_index(
                 grid_thw,
@@ -511,6 +512,7 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
+        # One segment per frame; attention kernels ask for int32.
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
@@ -787,6 +789,7 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         positions = self.positional_embedding(padded_embed.shape[1])
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
+        # From here on the rows of each chunk that are not padding, as one packed sequence.
         hidden_states = padded_embed.flatten(0, 1)[valid_indices]
         if cu_seqlens is None:
             cu_seqlens = get_audio_cu_seqlens(chunk_lengths)
@@ -796,6 +799,7 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)
 
+        # The mean of each pair of rows; a single last row of a clip has no partner and is left out.
         if pool_indices is None:
             pool_indices = get_pool_indices(feature_lens)
         hidden_states = (hidden_states[pool_indices] + hidden_states[pool_indices + 1]) / 2

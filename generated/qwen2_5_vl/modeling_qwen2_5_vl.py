@@ -412,6 +412,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
             check_shape("rotary_pos_ids", rotary_pos_ids, (hidden_states.shape[0], 2))
         rotary_pos_emb = self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
 
+        # Merged tokens window by window; windows at the right and lower edge may be cut.
         if window_index is None or cu_window_seqlens is None:
             window_index, cu_window_seqlens = get_window_index(
                 grid_thw,
@@ -437,6 +438,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
+        # One segment per frame; attention kernels ask for int32.
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:

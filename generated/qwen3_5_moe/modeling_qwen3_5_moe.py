@@ -415,6 +415,7 @@ class Qwen3_5MoeVisionModel(Qwen3_5MoePreTrainedModel):
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
+        # One segment per frame; attention kernels ask for int32.
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
@@ -440,6 +441,7 @@ class Qwen3_5MoeVisionModel(Qwen3_5MoePreTrainedModel):
         bilinear_weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Learned position of each patch, shape `(num_patches, hidden_size)`, in the dtype of the table."""
+        # From row by row to block by block, once per frame.
         if embed_indices is None or bilinear_weights is None:
             embed_indices, bilinear_weights = get_pos_embed_indices(
                 grid_thw, self.num_grid_per_side, self.spatial_merge_size

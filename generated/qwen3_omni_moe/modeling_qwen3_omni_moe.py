@@ -471,6 +471,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         emb = torch.cat((rotary_pos_emb, rotary_pos_emb), dim=-1)
         position_embeddings = (emb.cos(), emb.sin())
 
+        # One segment per frame; attention kernels ask for int32.
         if cu_seqlens is None:
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
@@ -501,6 +502,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         bilinear_weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Learned position of each patch, shape `(num_patches, hidden_size)`, in the dtype of the table."""
+        # From row by row to block by block, once per frame.
         if embed_indices is None or bilinear_weights is None:
             embed_indices, bilinear_weights = get_pos_embed_indices(
                 grid_thw, self.num_grid_per_side, self.spatial_merge_size
@@ -786,8 +788,10 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
         positions = self.positional_embedding(padded_embed.shape[1])
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 
+        # From here on the rows of each chunk that are not padding, as one packed sequence.
         hidden_states = padded_embed.flatten(0, 1)[valid_indices]
 
+        # A window holds the rows of several whole chunks; the last one of a clip is shorter.
         if cu_seqlens is None:
             cu_seqlens = get_audio_cu_seqlens(
                 chunk_lengths, feature_lens, self.n_window_infer, self.n_window

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.cli.trees import PROJECT, Sandbox
@@ -55,6 +58,11 @@ def test_version_and_help_import_only_the_command_line(project: Sandbox, option:
 def test_torch_and_transformers_are_not_imported_by_an_expansion(checkout: Sandbox) -> None:
     imported = _imported(checkout, "sync")
     assert not imported & {"torch", "transformers", "numpy", "libcst", "black"}
+
+
+def test_passes_with_nothing_to_write_do_not_load_libcst() -> None:
+    code = "import sys, codegen.rewrite; sys.exit('libcst' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_formatter_is_not_started_when_nothing_is_to_be_formatted(checkout: Sandbox) -> None:

@@ -87,7 +87,9 @@ def run(files: Mapping[str, str], folder: str) -> RewriteResult:
 def test_golden(path: Path, request: pytest.FixtureRequest) -> None:
     case = read_case(path)
     before = join_files(case.files)
-    actual = join_files({**case.files, **run(case.files, path.parent.name).edits})
+    result = run(case.files, path.parent.name)
+    assert [record for record in result.report if record.kind == "failed"] == []
+    actual = join_files({**case.files, **result.edits})
     for text in split_files(actual).values():
         ast.parse(text)
     if request.config.getoption("--update-golden"):

@@ -15,10 +15,13 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.emit.edits import Edit, ElseIf
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.nodes import walk
 from codegen.text.lines import LineMap
+
+IMPLEMENTATION = "self.config._attn_implementation"
+TEST = f'is_tracing() and {IMPLEMENTATION} in (None, "eager", "sdpa")'
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,7 @@ def attention_edits(
         if isinstance(node, ast.If) and node.orelse and "is_tracing" not in ast.dump(node.test):
             split = find_split(node.orelse)
             if split is not None:
-                text = cls.module.text
-                place = _else_line(text, node)
-                lines = _branch(text, split)
-                edit = Edit(place, place, block(lines, " " * node.col_offset))
+                edit = ElseIf(node, TEST, _branch(cls.module.text, split))
                 needs = ("get_segment_ids", "get_segment_mask", "is_tracing")
                 return (
                     [edit],
@@ -148,28 +148,18 @@ def _is_torch(node: ast.expr, names: tuple[str, ...]) -> bool:
     )
 
 
-def _branch(text: LineMap, split: SplitAttention) -> list[str]:
+def _branch(text: LineMap, split: SplitAttention) -> tuple[str, ...]:
     query = split.states[0]
-    implementation = "self.config._attn_implementation"
     rest = [text.source(k) for k in split.call.keywords if k.arg not in (None, "attention_mask")]
     rest += [f"**{text.source(k.value)}" for k in split.call.keywords if k.arg is None]
-    return [
-        f'elif is_tracing() and {implementation} in (None, "eager", "sdpa"):',
-        "    # A graph has no lengths to split by: all segments in one call, separated by a mask",
-        f"    segment_ids = get_segment_ids({split.boundaries}.to({query}.device), {query}.shape[2])",
-        f'    mask_dtype = None if {implementation} == "sdpa" else {query}.dtype',
-        f"    {split.output}, {split.weights} = {text.source(split.call.func)}(",
-        "        self,",
-        *[f"        {kept}," for kept in split.states],
-        "        attention_mask=get_segment_mask(segment_ids, mask_dtype),",
-        *[f"        {item}," for item in rest],
-        "    )",
-    ]
-
-
-def _else_line(text: LineMap, node: ast.If) -> int:
-    """Offset of the line with the ``else:`` of an if statement."""
-    line = node.orelse[0].lineno
-    while line > node.lineno and text.lines[line - 1].strip() != "else:":
-        line -= 1
-    return text.start_of(line)
+    return (
+        "# A graph has no lengths to split by: all segments in one call, separated by a mask",
+        f"segment_ids = get_segment_ids({split.boundaries}.to({query}.device), {query}.shape[2])",
+        f'mask_dtype = None if {IMPLEMENTATION} == "sdpa" else {query}.dtype',
+        f"{split.output}, {split.weights} = {text.source(split.call.func)}(",
+        "    self,",
+        *[f"    {kept}," for kept in split.states],
+        "    attention_mask=get_segment_mask(segment_ids, mask_dtype),",
+        *[f"    {item}," for item in rest],
+        ")",
+    )

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.emit.signature import docstring_edits, signature_edits
+from codegen.rewrite.emit.edits import (
+    AddParameters,
+    Branch,
+    Describe,
+    Edit,
+    Insert,
+    Substitute,
+)
 from codegen.rewrite.helpers import POOL_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
-from codegen.text.lines import LineMap, split_lines
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
@@ -28,11 +33,9 @@ def mask_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None
         size = _mask_size(made, mask) if mask else None
         if not boundaries or size is None or not isinstance(function.body[-1], ast.Return):
             continue
-        text = cls.module.text
         ids = f"get_segment_ids({boundaries}.to({size[1]}.device), {size[0]})"
-        lines = ["if is_tracing():", f"    return get_segment_mask({ids}, {size[1]}.dtype)"]
-        place = text.statement_lines(made)[0]
-        edit = Edit(place, place, block(lines, " " * made.col_offset))
+        lines = ("if is_tracing():", f"    return get_segment_mask({ids}, {size[1]}.dtype)")
+        edit = Insert(made, lines)
         needs = ("get_segment_ids", "get_segment_mask", "is_tracing")
         return [edit], needs, "dense mask filled per segment: compared segment ids while tracing"
     return None
@@ -81,7 +84,7 @@ def _mask_size(made: ast.stmt, mask: str) -> tuple[str, str] | None:
 
 def fixed_split_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
     """``for part in x.split(self.size, dim=0)`` whose results are joined again: one part while tracing."""
-    edits = []
+    edits: list[Edit] = []
     for node in walk(function):
         if not isinstance(node, ast.For) or not isinstance(node.iter, ast.Call):
             continue
@@ -98,7 +101,7 @@ def fixed_split_edits(index: Index, cls: ClassInfo, function: Function) -> Found
             continue
         text = cls.module.text
         whole = text.source(call.func.value)
-        edits.append(Edit(*text.span(call), f"[{whole}] if is_tracing() else {text.source(call)}"))
+        edits.append(Substitute(call, f"[{whole}] if is_tracing() else {text.source(call)}"))
     return (
         (edits, ("is_tracing",), "work in parts of a fixed size: in one part while tracing")
         if edits
@@ -125,7 +128,8 @@ def pool_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None
         rows, result = _split_rows(split), _joined(joined)
         if steps is None or not rows or not result or joined is None:
             continue
-        return _pool_branch(cls, function, [split, joined], rows, result, steps, lens)
+        statements = (split, function.body[number - 1], node, joined)
+        return _pool_branch(statements, rows, result, steps, lens)
     return None
 
 
@@ -183,35 +187,23 @@ def _joined(node: ast.stmt | None) -> str:
 
 
 def _pool_branch(
-    cls: ClassInfo,
-    function: Function,
-    ends: list[ast.stmt],
-    rows: str,
-    result: str,
-    steps: list[str],
-    lens: str,
+    statements: tuple[ast.stmt, ...], rows: str, result: str, steps: list[str], lens: str
 ) -> Found:
-    text: LineMap = cls.module.text
-    start, end = text.statement_lines(ends[0])[0], text.statement_lines(ends[1])[1]
     indices = POOL_INDICES.outputs[0]
-    value = getattr(ends[0], "value", None)
+    value = getattr(statements[0], "value", None)
     assert isinstance(value, ast.Call)
     lengths = ast.unparse(value.args[0]).removesuffix(".tolist()")
-    lines = [
-        f"if is_tracing() or {lengths} is None:",
-        f"    if {indices} is None:",
-        f"        {indices} = {POOL_INDICES.name}({lens})",
-        f"    {result} = ({rows}[{indices}] + {rows}[{indices} + 1]) / 2",
-        *[f"    {result} = {step}({result})" for step in steps],
-        "else:",
-    ]
-    indent = " " * ends[0].col_offset
-    old = "".join(
-        f"    {line}" if line.strip() else line for line in split_lines(text.text[start:end])
+    lines = (
+        f"if {indices} is None:",
+        f"    {indices} = {POOL_INDICES.name}({lens})",
+        f"{result} = ({rows}[{indices}] + {rows}[{indices} + 1]) / 2",
+        *[f"{result} = {step}({result})" for step in steps],
     )
-    edits = [Edit(start, end, block(lines, indent) + old)]
-    edits += signature_edits(text, function, [indices])
-    edits += docstring_edits(text, function, [indices])
+    edits: list[Edit] = [
+        Branch(statements, f"is_tracing() or {lengths} is None", lines),
+        AddParameters((indices,)),
+        Describe((indices,)),
+    ]
     return (
         edits,
         (POOL_INDICES.name, "is_tracing"),

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.emit.edits import Edit, Insert
 from codegen.rewrite.helpers import BLOCK_ORDER
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
 from codegen.rewrite.nodes import walk
@@ -45,7 +45,6 @@ def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
     if found is None or match is None:
         return None
     rows, merge = match
-    text = cls.module.text
     first = next(node for _, node in iter_statements(function))
     order = f"{BLOCK_ORDER.name}({found[0].grid}, {merge}, num_tokens={rows}.shape[0])"
     before, after = _sides(found[1], found[0].hidden[0][rows].shape[1])
@@ -58,10 +57,9 @@ def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
         *[f"    {rows} = {name}({rows})" for name in after],
         f"    return {rows}",
     ]
-    place = text.statement_lines(first)[0]
     reason = "blocks joined per image: one gather while tracing, equal within 1e-6"
     return (
-        [Edit(place, place, block(lines, " " * first.col_offset))],
+        [Insert(first, tuple(lines))],
         (BLOCK_ORDER.name, "is_tracing"),
         reason,
     )

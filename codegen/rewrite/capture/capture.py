@@ -14,7 +14,7 @@ from codegen.rewrite.capture.blocks import block_edits
 from codegen.rewrite.capture.chunks import chunk_edits
 from codegen.rewrite.capture.repeats import lengths_edits, repeat_edits
 from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
-from codegen.rewrite.emit.edits import Edit
+from codegen.rewrite.emit.edits import Change, Edit, Site
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -53,18 +53,21 @@ def capture(state: RewriteState) -> None:
                     if found is None:
                         continue
                     edits, helpers, reason = found
-                    state.edit(info, edits)
-                    for helper in helpers:
-                        state.need(info, helper)
-                    state.note(
-                        Record(
-                            model_of(info.source.module),
-                            cls.name,
-                            function.name,
-                            "captured",
-                            info.place(function),
-                            ", ".join(helpers),
-                            reason=reason,
+                    record = Record(
+                        model_of(info.source.module),
+                        cls.name,
+                        function.name,
+                        "captured",
+                        info.place(function),
+                        ", ".join(helpers),
+                        reason=reason,
+                    )
+                    state.propose(
+                        Change(
+                            rule.__name__.removesuffix("_edits"),
+                            (Site(cls, function, tuple(edits)),),
+                            tuple((info, helper) for helper in helpers),
+                            (record,),
                         )
                     )
     state.settle()

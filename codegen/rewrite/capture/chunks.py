@@ -13,12 +13,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert
 from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.vocabulary import LAW_STRIDES
-from codegen.text.lines import LineMap
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
@@ -51,13 +50,15 @@ def chunk_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
     made = next((n for n in walk(function) if isinstance(n, ast.Assign) and n.value is cut), None)
     steps = _agreeing(_convolutions(index, cls, function), stride) if made is not None else []
     bounds = [f"num_chunks={features}.shape[1] // (2 * {window}) + {lens}.shape[0] {TRACING}"]
-    facts, edits, helpers = [], [], ["is_tracing"]
+    facts: list[str] = []
+    edits: list[Edit] = []
+    helpers = ["is_tracing"]
     reason = "chunk sizes bounded by shapes while tracing"
     if made is not None and steps:
         bounds.append(f"max_chunk_length=2 * {window} {TRACING}")
         facts.append(f"max_length=({PADDED}.shape[-1] + {stride - 1}) // {stride} {TRACING}")
-        clears = list(_clears(text, steps))
-        widened = _widened(text, function, made, f"2 * {window}", stride)
+        clears = list(_clears(steps))
+        widened = _widened(function, made, f"2 * {window}", stride)
         edits += [*clears, *widened]
         helpers += [CLEAR] * bool(clears) + [WIDEN] * bool(widened)
     else:
@@ -66,9 +67,9 @@ def chunk_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
         # The first chunk leaves one row if it is no longer than the stride, and else several.
         several = f"{lens}.shape[0] > 1 or {features}.shape[1] > {stride}"
         facts.append(f"more_than_one={several} {TRACING}")
-    edits.append(_append(text, cut, bounds))
+    edits.append(AddKeywords(cut, tuple(bounds)))
     if valid is not None and facts:
-        edits.append(_append(text, valid, facts))
+        edits.append(AddKeywords(valid, tuple(facts)))
     return edits, tuple(helpers), reason
 
 
@@ -94,39 +95,30 @@ def _agreeing(steps: list[Convolution], stride: int) -> list[Convolution]:
     return steps if math.prod(step.stride for step in steps) == stride else []
 
 
-def _append(text: LineMap, call: ast.Call, arguments: list[str]) -> Edit:
-    place = text.span(call.args[-1])[1]
-    return Edit(place, place, "".join(f", {argument}" for argument in arguments))
-
-
-def _clears(text: LineMap, steps: list[Convolution]) -> Iterator[Edit]:
+def _clears(steps: list[Convolution]) -> Iterator[Edit]:
     """Clear what each convolution leaves beyond the longest chunk, unless the next one cannot see it."""
     stride = 1
     for step in steps[:-1]:
         stride *= step.stride
         if step.masked:
             continue
-        lines = [
+        lines = (
             "if is_tracing():",
             f"    {step.target} = {CLEAR}({step.target}, {LENGTHS}, {stride})",
-        ]
-        place = text.statement_lines(step.statement)[1]
-        yield Edit(place, place, block(lines, " " * step.statement.col_offset))
+        )
+        yield Insert(step.statement, lines, behind=True)
 
 
-def _widened(
-    text: LineMap, function: Function, made: ast.Assign, width: str, stride: int
-) -> list[Edit]:
+def _widened(function: Function, made: ast.Assign, width: str, stride: int) -> list[Edit]:
     """Indices that are given count rows of the longest chunk; count those of the full width instead."""
     indices = VALID_INDICES.outputs[0]
     if indices not in parameters(function):
         return []
-    lines = [
+    lines = (
         f"if is_tracing() and {indices} is not None:",
         f"    {indices} = {WIDEN}({indices}, {LENGTHS}, {width}, {stride})",
-    ]
-    place = text.statement_lines(made)[1]
-    return [Edit(place, place, block(lines, " " * made.col_offset))]
+    )
+    return [Insert(made, lines, behind=True)]
 
 
 def _convolutions(index: Index, cls: ClassInfo, function: Function) -> list[Convolution]:

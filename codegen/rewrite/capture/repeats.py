@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.emit.edits import Edit
+from codegen.rewrite.emit.edits import Edit, Substitute
 from codegen.rewrite.library import (
     ClassInfo,
     Function,
@@ -35,7 +35,7 @@ def repeat_edits(
             boundaries = f"torch.nn.functional.pad({lengths}.cumsum(0), (1, 0)).to({values}.device)"
             assert isinstance(node, ast.Call)
             new = f"{values}[get_segment_ids({boundaries}, {rows}), {column}]"
-            edits.append(Edit(*cls.module.text.span(node), new))
+            edits.append(Substitute(node, new))
     return (
         (edits, ("get_segment_ids",), "per-image values repeated per token: gather by segment")
         if edits
@@ -83,7 +83,7 @@ def _repeat(node: ast.AST) -> tuple[str, str, str] | None:
 
 def _lengths_edits(index: Index, cls: ClassInfo, function: Function) -> list[Edit]:
     """Drop ``.tolist()`` of differences that only a tolerant submodule receives."""
-    edits = []
+    edits: list[Edit] = []
     for statement in function.body:
         if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)):
             continue
@@ -98,7 +98,7 @@ def _lengths_edits(index: Index, cls: ClassInfo, function: Function) -> list[Edi
             index, cls, function, target.id
         ):
             difference = cls.module.text.source(callee.value)
-            edits.append(Edit(*cls.module.text.span(statement.value), difference))
+            edits.append(Substitute(statement.value, difference))
     return edits
 
 

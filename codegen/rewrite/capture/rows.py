@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.emit.edits import Branch, Edit, Insert
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.rows import match_half_pixel, match_unshuffle
 from codegen.rewrite.recognise.study import grid_parameters, study, understood
-from codegen.text.lines import split_lines
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
@@ -32,7 +31,6 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
     if match is None or studied is None:
         return None
     hidden, merges = match
-    text = cls.module.text
     first = next(node for _, node in iter_statements(function))
     lines = [
         "if is_tracing():",
@@ -40,12 +38,11 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
         f"    centres = get_unshuffle_indices({studied.grid}, {merges}, num_units=num_units).to({hidden}.device)",
         f"    return {hidden}[centres].mean(0)",
     ]
-    place = text.statement_lines(first)[0]
     reason = (
         "per-image bilinear down-scale: mean of the central rows while tracing, equal within 1e-6"
     )
     return (
-        [Edit(place, place, block(lines, " " * first.col_offset))],
+        [Insert(first, tuple(lines))],
         ("get_unshuffle_indices", "is_tracing"),
         reason,
     )
@@ -71,10 +68,11 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
             first = number
             while first > 0 and understood(studied, first - 1):
                 first -= 1
-            body = function.body[first : number + 1]
+            body = tuple(function.body[first : number + 1])
             lines = half_pixel_lines(name, match[0], match[1], studied.grid)
             reason = "table interpolated per image: gather while tracing, equal within 1e-5"
-            return _wrapped(cls, body, lines), ("get_half_pixel_indices", "is_tracing"), reason
+            edits: list[Edit] = [Branch(body, "is_tracing()", tuple(lines))]
+            return edits, ("get_half_pixel_indices", "is_tracing"), reason
     return None
 
 
@@ -86,17 +84,6 @@ def half_pixel_lines(name: str, hidden: str, table: str, grid: str) -> list[str]
         f"table_rows = {table}(corners.to({table}.weight.device))",
         f"{name} = {hidden} + (table_rows * weights.to({table}.weight)[:, :, None]).sum(0)",
     ]
-
-
-def _wrapped(cls: ClassInfo, body: list[ast.stmt], lines: list[str]) -> list[Edit]:
-    text = cls.module.text
-    start, end = text.statement_lines(body[0])[0], text.statement_lines(body[-1])[1]
-    indent = " " * body[0].col_offset
-    old = "".join(
-        f"    {line}" if line.strip() else line for line in split_lines(text.text[start:end])
-    )
-    new = block(["if is_tracing():", *[f"    {line}" for line in lines], "else:"], indent)
-    return [Edit(start, end, new + old)]
 
 
 def _worth(index: Index, function: Function, words: tuple[str, ...]) -> bool:

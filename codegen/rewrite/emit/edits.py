@@ -1,44 +1,167 @@
-"""Edits of source text by offset: collected against one text, applied together, last to first."""
+"""Edits as values: what a rule wants done, said of the ``ast`` nodes of one method.
+
+A rule decides and describes; only :mod:`codegen.rewrite.emit.write` turns descriptions into text.
+Lines of code in an edit are written as at the left margin, four spaces for each level.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
 from dataclasses import dataclass
+
+from codegen.rewrite.library import ClassInfo, Function, ModuleInfo
+from codegen.rewrite.values import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """Replace ``text[start:end]`` by ``new``; an insertion has ``start == end``."""
+class Replace:
+    """Lines in the place of statements of one block; without lines the statements are removed."""
 
-    start: int
-    end: int
+    statements: tuple[ast.stmt, ...]
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Lines in front of a statement, or behind it. The statement may be a method of a class."""
+
+    anchor: ast.stmt
+    lines: tuple[str, ...]
+    behind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """``if test: lines  else: statements``, for neighbours in one block."""
+
+    statements: tuple[ast.stmt, ...]
+    test: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ElseIf:
+    """``elif test: lines`` in front of the ``else`` of an if statement."""
+
+    node: ast.If
+    test: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute:
+    """Another expression in the place of one."""
+
+    node: ast.expr
     new: str
 
 
-def apply_edits(text: str, edits: Iterable[Edit]) -> str:
-    """Apply edits that refer to ``text``; one that lies inside a larger one is dropped with it.
+@dataclass(frozen=True, slots=True)
+class Enclose:
+    """``function(node, arguments...)`` in the place of an expression, one argument a line."""
 
-    Raises:
-        ValueError: two edits overlap without one containing the other.
+    node: ast.expr
+    function: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddKeywords:
+    """Further arguments of a call (``name=value`` or ``**name``), in front of its ``**`` arguments."""
+
+    call: ast.Call
+    keywords: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropKeyword:
+    """A call without one of its keywords."""
+
+    call: ast.Call
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddParameters:
+    """Optional tensor parameters of the method; one that exists without default gets None."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """Entries for parameters in the docstring of the method, if it has such entries."""
+
+    names: tuple[str, ...]
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redefine:
+    """Another definition in the place of the method; its decorators and comments stay."""
+
+    lines: tuple[str, ...]
+
+
+Edit = (
+    Replace
+    | Insert
+    | Branch
+    | ElseIf
+    | Substitute
+    | Enclose
+    | AddKeywords
+    | DropKeyword
+    | AddParameters
+    | Describe
+    | Redefine
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A statement in the body of a class, usually a method, and what is done to it."""
+
+    cls: ClassInfo
+    node: ast.stmt
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one application of a rule does: all of it is written, or nothing.
+
+    ``helpers`` are the functions that the modules have to import, ``records`` what is reported once
+    the change is made.
     """
-    ordered = sorted(dict.fromkeys(edits), key=lambda edit: (edit.start, -edit.end))
-    out: list[str] = []
-    done = 0
-    previous: Edit | None = None
-    for edit in ordered:
-        if previous is not None and edit.start < previous.end:
-            if edit.end > previous.end:
-                raise ValueError(
-                    f"edits overlap at {edit.start}: {previous.new!r} and {edit.new!r}"
-                )
-            continue
-        out += [text[done : edit.start], edit.new]
-        done = edit.end
-        previous = edit
-    out.append(text[done:])
-    return "".join(out)
+
+    rule: str
+    sites: tuple[Site, ...]
+    helpers: tuple[tuple[ModuleInfo, str], ...] = ()
+    records: tuple[Record, ...] = ()
 
 
-def block(lines: Iterable[str], indent: str) -> str:
-    """Join lines of code at one indentation, with a final line break."""
-    return "".join(f"{indent}{line}\n" if line else "\n" for line in lines)
+def body_start(function: Function) -> ast.stmt:
+    """The first statement of a function behind its docstring; the docstring if it is alone."""
+    first = function.body[0]
+    is_docstring = (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )
+    return function.body[1] if is_docstring and len(function.body) > 1 else first
+
+
+def at_top(function: Function, lines: tuple[str, ...]) -> Insert:
+    """Lines at the top of a function, behind its docstring."""
+    first = body_start(function)
+    alone = first is function.body[0] and ast.get_docstring(function, clean=False) is not None
+    return Insert(first, lines, behind=alone)
+
+
+def behind_class(cls: ClassInfo, lines: tuple[str, ...]) -> Site:
+    """A further method at the end of a class."""
+    last = cls.node.body[-1]
+    # A class on one line is written anew as a whole.
+    node = cls.node if last.lineno == cls.node.lineno else last
+    return Site(cls, node, (Insert(last, ("", *lines), behind=True),))

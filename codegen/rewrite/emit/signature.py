@@ -1,214 +1,163 @@
-"""Edits of function signatures, calls and docstrings."""
+"""Parameters of a method, as nodes."""
 
 from __future__ import annotations
 
-import ast
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
-from codegen.rewrite.emit.edits import Edit
-from codegen.rewrite.helpers import DOCUMENTATION
-from codegen.rewrite.library import Function, parameters
-from codegen.text.lines import LineMap
+import libcst as cst
+
+from codegen.rewrite.emit.layout import breaks, newline
 
 MAX_LINE = 119
-_ENTRY = re.compile(r"\s*\w+ \(.+\):")
-OPTIONAL = "torch.Tensor | None = None"
+OPTIONAL = "torch.Tensor | None"
+
+_Item = cst.Param | cst.ParamStar | cst.ParamSlash
 
 
-def signature_edits(text: LineMap, function: Function, names: Sequence[str]) -> list[Edit]:
-    """Give a function optional tensor parameters; one that exists without default gets None.
+def with_parameters(
+    function: cst.FunctionDef, names: Sequence[str], margin: int
+) -> cst.FunctionDef:
+    """A function with optional tensor parameters; one that exists without default gets None.
 
     New parameters come last, in front of ``**kwargs``. Where a parameter without default follows, an
     existing one keeps its place and has to be given, None at least.
+
+    Args:
+        function: the definition.
+        names: of the parameters, in their order.
+        margin: columns in front of its ``def``.
     """
-    given, optional = _parameter_sources(text, function)
-    existing = {name for name, _ in given}
+    parameters = function.params
+    existing = {param.name.value for param in all_parameters(parameters)}
     missing = [name for name in names if name not in existing]
-    required = [name for name, _ in given if name in names and name not in optional]
-    if not missing and not required:
-        return []
-    parts = []
-    for name, source in given:
-        if name in required:
-            source = (
-                source if " | None" in source else f"{source} | None" if ":" in source else source
-            )
-            source = f"{source} = None" if _can_be_left_out(function, name, names) else source
-        parts.append(source)
-    cut = len(parts) - 1 if function.args.kwarg else len(parts)
-    parts[cut:cut] = [f"{name}: {OPTIONAL}" for name in missing]
-    start, end = _signature_span(text, function)
-    return [Edit(start, end, _layout(text, function, start, end, parts))]
-
-
-def _can_be_left_out(function: Function, name: str, optional: Sequence[str]) -> bool:
-    """Tell whether no positional parameter behind ``name`` has to be given."""
-    args = function.args
-    plain = [arg.arg for arg in (*args.posonlyargs, *args.args)]
-    if name not in plain:
-        return True
-    behind = plain[plain.index(name) + 1 : len(plain) - len(args.defaults)]
-    return set(behind) <= set(optional)
-
-
-def _parameter_sources(text: LineMap, function: Function) -> tuple[list[tuple[str, str]], set[str]]:
-    """Sources of all parameters in order, and the names that have a default."""
-    args = function.args
-    found: list[tuple[str, str]] = []
-    optional: set[str] = set()
-    plain = [*args.posonlyargs, *args.args]
-    defaults: list[ast.expr | None] = [None] * (len(plain) - len(args.defaults)) + list(
-        args.defaults
-    )
-    for number, (arg, default) in enumerate(zip(plain, defaults)):
-        found.append((arg.arg, _with_default(text, arg, default)))
-        if default is not None:
-            optional.add(arg.arg)
-        if args.posonlyargs and number == len(args.posonlyargs) - 1:
-            found.append(("/", "/"))
-    if args.vararg is not None:
-        found.append((args.vararg.arg, "*" + text.source(args.vararg)))
-    elif args.kwonlyargs:
-        found.append(("*", "*"))
-    for arg, kw_default in zip(args.kwonlyargs, args.kw_defaults):
-        found.append((arg.arg, _with_default(text, arg, kw_default)))
-        if kw_default is not None:
-            optional.add(arg.arg)
-    if args.kwarg is not None:
-        found.append((args.kwarg.arg, "**" + text.source(args.kwarg)))
-    return found, optional
-
-
-def _with_default(text: LineMap, arg: ast.arg, default: ast.expr | None) -> str:
-    source = text.source(arg)
-    if default is None:
-        return source
-    equals = " = " if arg.annotation is not None else "="
-    return f"{source}{equals}{text.source(default)}"
-
-
-def _signature_span(text: LineMap, function: Function) -> tuple[int, int]:
-    """Offsets of what lies between the parentheses of a signature."""
-    start = (
-        text.text.index("(", text.offset(function.lineno, function.col_offset) + len("def ")) + 1
-    )
-    args = function.args
-    last: list[ast.arg | ast.expr] = [
-        *args.posonlyargs,
-        *args.args,
-        *args.kwonlyargs,
-        *args.defaults,
+    parameters = _with_defaults(parameters, names)
+    new = [
+        cst.Param(
+            cst.Name(name),
+            annotation=cst.Annotation(cst.parse_expression(OPTIONAL)),
+            default=cst.Name("None"),
+        )
+        for name in missing
     ]
-    last += [d for d in args.kw_defaults if d is not None]
-    last += [a for a in (args.vararg, args.kwarg) if a is not None]
-    end = max((text.span(node)[1] for node in last), default=start)
-    return start, text.text.index(")", end)
+    if isinstance(parameters.star_arg, (cst.Param, cst.ParamStar)):
+        parameters = parameters.with_changes(kwonly_params=(*parameters.kwonly_params, *new))
+    else:
+        parameters = parameters.with_changes(params=(*parameters.params, *new))
+    if parameters.deep_equals(function.params):
+        return function
+    return _laid_out(function, parameters, margin)
 
 
-def _layout(text: LineMap, function: Function, start: int, end: int, parts: Sequence[str]) -> str:
-    line = text.text[text.start_of(function.lineno) : start]
-    after = text.text[end : text.text.index("\n", end)]
-    joined = ", ".join(parts)
-    if len(line) + len(joined) + len(after) <= MAX_LINE and "\n" not in text.text[start:end]:
-        return joined
-    indent = " " * (function.col_offset + 4)
-    return "\n" + "".join(f"{indent}{part},\n" for part in parts) + " " * function.col_offset
+def all_parameters(parameters: cst.Parameters) -> list[cst.Param]:
+    """Every parameter that has a name, in order."""
+    star = [parameters.star_arg] if isinstance(parameters.star_arg, cst.Param) else []
+    kwarg = [parameters.star_kwarg] if parameters.star_kwarg is not None else []
+    plain = [*parameters.posonly_params, *parameters.params]
+    return [*plain, *star, *parameters.kwonly_params, *kwarg]
 
 
-def bind_arguments(call: ast.Call, function: Function, text: LineMap) -> dict[str, str]:
-    """Parameter names of a method with the texts a call gives for them."""
-    names = parameters(function)[1:]
-    bound = {name: text.source(arg) for name, arg in zip(names, call.args)}
-    bound.update({k.arg: text.source(k.value) for k in call.keywords if k.arg})
-    return bound
+def _with_defaults(parameters: cst.Parameters, names: Collection[str]) -> cst.Parameters:
+    """Give parameters that are there without default the default None, wherever it is allowed."""
+    plain = [*parameters.posonly_params, *parameters.params]
+    required = [param.name.value for param in plain if param.default is None]
+
+    def optional(param: cst.Param, last: bool) -> cst.Param:
+        if param.name.value not in names or param.default is not None:
+            return param
+        annotation = param.annotation
+        if annotation is not None and " | None" not in _code(annotation.annotation):
+            union = cst.parse_expression(f"{_code(annotation.annotation)} | None")
+            param = param.with_changes(annotation=annotation.with_changes(annotation=union))
+        return param.with_changes(default=cst.Name("None")) if last else param
+
+    def changed(params: Sequence[cst.Param]) -> list[cst.Param]:
+        found = []
+        for param in params:
+            name = param.name.value
+            behind = required[required.index(name) + 1 :] if name in required else []
+            found.append(optional(param, set(behind) <= set(names)))
+        return found
+
+    return parameters.with_changes(
+        posonly_params=changed(parameters.posonly_params),
+        params=changed(parameters.params),
+        kwonly_params=[optional(param, True) for param in parameters.kwonly_params],
+    )
 
 
-def substitute(argument: str, bound: dict[str, str], this: str) -> str | None:
-    """A helper argument as the caller writes it; None if the caller does not give it."""
-    if argument.startswith("self."):
-        return this + argument[len("self") :]
-    if argument.isidentifier():
-        return bound.get(argument)
-    return argument
+def _code(node: cst.CSTNode) -> str:
+    return cst.Module([]).code_for_node(node)
 
 
-def keyword_edit(text: LineMap, call: ast.Call, names: Sequence[str]) -> list[Edit]:
-    """Pass ``name=name`` for each name in a call, in front of ``**kwargs``."""
-    missing = [n for n in names if all(k.arg != n for k in call.keywords)]
-    if not missing:
-        return []
-    joined = ", ".join(f"{name}={name}" for name in missing)
-    star = next((k for k in call.keywords if k.arg is None), None)
-    if star is not None:
-        place = text.text.rindex("**", 0, text.span(star.value)[0])
-        return [Edit(place, place, f"{joined}, ")]
-    items: list[ast.expr] = [*call.args, *[k.value for k in call.keywords]]
-    if not items:
-        place = text.span(call)[1] - 1
-        return [Edit(place, place, joined)]
-    place = max(text.span(item)[1] for item in items)
-    return [Edit(place, place, f", {joined}")]
+def _laid_out(
+    function: cst.FunctionDef, parameters: cst.Parameters, margin: int
+) -> cst.FunctionDef:
+    """The function with its parameters on its line if they fit and stood there, else one a line."""
+    if "\n" not in _code(function.whitespace_before_params) + _code(function.params):
+        flat = function.with_changes(params=_flat(parameters))
+        bare = flat.with_changes(decorators=(), leading_lines=(), lines_after_decorators=())
+        first = _code(bare).lstrip("\n").split("\n")[0]
+        if margin + len(first) <= MAX_LINE:
+            return flat
+    opening = newline(function.whitespace_before_params, "    ")
+    return function.with_changes(whitespace_before_params=opening, params=_one_a_line(parameters))
 
 
-def docstring_edits(
-    text: LineMap, function: Function, names: Sequence[str], prefix: str = ""
-) -> list[Edit]:
-    """Describe new parameters behind the last described one of a docstring; nothing without one."""
-    first = function.body[0]
-    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)):
-        return []
-    if not isinstance(first.value.value, str):
-        return []
-    assert first.end_lineno is not None
-    lines = text.lines[first.lineno - 1 : first.end_lineno]
-    entries = [i for i, line in enumerate(lines) if _ENTRY.match(line)]
-    if not entries:
-        return _first_entries(text, function, first.lineno, names, prefix)
-    base = len(lines[entries[-1]]) - len(lines[entries[-1]].lstrip())
-    place = entries[-1] + 1
-    while place < len(lines) and lines[place].strip() and _indent(lines[place]) > base:
-        place += 1
-    if place == len(lines):
-        return []
-    present = {lines[i].split("(")[0].strip() for i in entries}
-    new = "".join(_entry(prefix, name, base) for name in names if prefix + name not in present)
-    offset = text.start_of(first.lineno + place)
-    return [Edit(offset, offset, new)] if new else []
+def _flat(parameters: cst.Parameters) -> cst.Parameters:
+    """All separators without line breaks, none behind the last."""
+
+    def comma(item: _Item, last: bool) -> _Item:
+        return item.with_changes(
+            comma=cst.MaybeSentinel.DEFAULT
+            if last
+            else cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        )
+
+    return _map_items(parameters, comma)
 
 
-def _first_entries(
-    text: LineMap, function: Function, line: int, names: Sequence[str], prefix: str
-) -> list[Edit]:
-    """Describe parameters at the top of a docstring that is completed from its entries by a decorator."""
-    opening = text.lines[line - 1].strip()
-    # An override without decorators inherits them; a raw docstring is the sign of this one.
-    decorated = function.name == "forward" and opening == 'r"""'
-    decorated |= any("auto_docstring" in ast.unparse(node) for node in function.decorator_list)
-    if not decorated or opening not in ('"""', 'r"""'):
-        return []
-    base = function.col_offset + 4
-    offset = text.start_of(line + 1)
-    return [Edit(offset, offset, "".join(_entry(prefix, name, base) for name in names) + "\n")]
+def _one_a_line(parameters: cst.Parameters) -> cst.Parameters:
+    """A line break behind every separator; comments stay behind what they stand behind."""
+
+    def comma(item: _Item, last: bool) -> _Item:
+        old = item.comma.whitespace_after if isinstance(item.comma, cst.Comma) else None
+        if isinstance(item, cst.Param) and breaks(item.whitespace_after_param):
+            # Without a comma behind the last parameter, the comment belongs to the parameter.
+            old = item.whitespace_after_param
+            item = item.with_changes(whitespace_after_param=cst.SimpleWhitespace(""))
+        after = newline(old, "" if last else "    ")
+        before = item.comma.whitespace_before if isinstance(item.comma, cst.Comma) else None
+        if breaks(before):
+            return item.with_changes(comma=cst.Comma(before or cst.SimpleWhitespace(""), after))
+        return item.with_changes(comma=cst.Comma(whitespace_after=after))
+
+    return _map_items(parameters, comma)
 
 
-def _entry(prefix: str, name: str, base: int) -> str:
-    kind, description = DOCUMENTATION[name]
-    margin = " " * base
-    return f"{margin}{prefix}{name} ({kind}, *optional*):\n{margin}    {description}\n"
+def _map_items(
+    parameters: cst.Parameters, change: Callable[[_Item, bool], _Item]
+) -> cst.Parameters:
+    """Apply ``change(item, is_last)`` to every entry between the parentheses."""
+    star = parameters.star_arg
+    if star is cst.MaybeSentinel.DEFAULT and parameters.kwonly_params:
+        star = cst.ParamStar()
+    items: list[_Item] = [*parameters.posonly_params]
+    items += [parameters.posonly_ind] if isinstance(parameters.posonly_ind, cst.ParamSlash) else []
+    items += parameters.params
+    items += [star] if isinstance(star, (cst.Param, cst.ParamStar)) else []
+    items += parameters.kwonly_params
+    items += [parameters.star_kwarg] if parameters.star_kwarg is not None else []
+    new = {id(item): change(item, number == len(items)) for number, item in enumerate(items, 1)}
 
+    def of(old: object) -> Any:
+        return new.get(id(old), old)
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-def body_start(text: LineMap, function: Function) -> tuple[int, str]:
-    """Offset behind the docstring of a function, and the indentation there."""
-    first = function.body[0]
-    if (
-        isinstance(first, ast.Expr)
-        and isinstance(first.value, ast.Constant)
-        and len(function.body) > 1
-    ):
-        first = function.body[1]
-    return text.statement_lines(first)[0], " " * first.col_offset
+    return parameters.with_changes(
+        posonly_params=[of(item) for item in parameters.posonly_params],
+        posonly_ind=of(parameters.posonly_ind),
+        params=[of(item) for item in parameters.params],
+        star_arg=of(star),
+        kwonly_params=[of(item) for item in parameters.kwonly_params],
+        star_kwarg=of(parameters.star_kwarg),
+    )

@@ -17,9 +17,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.emit.edits import Change, Edit, Redefine, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.helpers import (
     BLOCK_ORDER,
@@ -39,7 +40,7 @@ from codegen.rewrite.library import (
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.replacements import new_lines, ordered_rows, replaced_effect, superseded
-from codegen.rewrite.place.rotary import RotaryTables, rotary_edits
+from codegen.rewrite.place.rotary import POSITION_FORWARD, RotaryTables
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.grids import Match, match_statement
 from codegen.rewrite.recognise.left import report_left
@@ -76,25 +77,42 @@ def extract(state: RewriteState) -> None:
                 else:
                     report_left(state, cls, name, gone)
     rotary.check_callers()
+    # A table and the lookups in it change together.
+    changes: dict[int, list[Change]] = defaultdict(list)
     for info in state.candidates():
-        edits: list[Edit] = []
         for plan in plans[info.source.module]:
-            edits += planner.edits(plan, rotary)
+            for table in planner.tables(plan, rotary) or {id(plan)}:
+                changes[table].append(planner.change(plan, rotary))
         for cls in state.classes(info):
             if id(cls.node) in rotary.tables:
-                edits += rotary_edits(info, cls)
-                state.note(
-                    Record(
-                        model_of(info.source.module),
-                        cls.name,
-                        "forward",
-                        "extracted",
-                        info.place(cls.node),
-                        reason="rotary table replaced by position ids times inverse frequencies",
-                    )
-                )
-        state.edit(info, edits)
+                changes[id(cls.node)].append(table_change(info, cls))
+    for together in changes.values():
+        state.propose(joined(together))
     state.settle()
+
+
+def joined(changes: Sequence[Change]) -> Change:
+    """Several changes as one."""
+    return Change(
+        changes[0].rule,
+        tuple(site for change in changes for site in change.sites),
+        tuple(helper for change in changes for helper in change.helpers),
+        tuple(record for change in changes for record in change.records),
+    )
+
+
+def table_change(info: ModuleInfo, cls: ClassInfo) -> Change:
+    """The ``forward(length)`` of a rotary module becomes a ``forward(position_ids)``."""
+    record = Record(
+        model_of(info.source.module),
+        cls.name,
+        "forward",
+        "extracted",
+        info.place(cls.node),
+        reason="rotary table replaced by position ids times inverse frequencies",
+    )
+    site = Site(cls, cls.methods["forward"], (Redefine(POSITION_FORWARD),))
+    return Change("extract", (site,), records=(record,))
 
 
 class Planner:
@@ -266,38 +284,43 @@ class Planner:
 
     # -- edits ------------------------------------------------------------------------------------
 
-    def edits(self, plan: MethodPlan, rotary: RotaryTables) -> list[Edit]:
-        """Text edits of a plan, against the module's current text."""
-        info, function = plan.study.owner.module, plan.study.function
-        text = info.text
-        edits = []
-        for number in plan.dead:
-            start, end = text.statement_lines(function.body[number])
-            edits.append(Edit(start, end, ""))
+    def change(self, plan: MethodPlan, rotary: RotaryTables) -> Change:
+        """What a plan does to its method."""
+        function = plan.study.function
+        edits: list[Edit] = [Replace((function.body[number],)) for number in sorted(plan.dead)]
         for match in plan.matches:
             node = function.body[match.statement]
-            start, end = text.statement_lines(node)
-            edits.append(
-                Edit(
-                    start,
-                    end,
-                    block(new_lines(match, function, node, plan.renames), " " * node.col_offset),
-                )
-            )
-            if isinstance(node, ast.Return):
-                continue
-            self._note(plan, match)
-        edits += self._lookup_edits(plan, info, rotary)
-        edits += self._rename_edits(plan, info)
-        for match in plan.matches:
-            self.state.need(info, match.helper.name)
-            if match.helper is BLOCK_ORDER and ordered_rows(match, function):
-                self.state.need(info, "while_tracing")
-        return edits
+            lines = new_lines(match, function, node, plan.renames)
+            edits.append(Replace((node,), tuple(lines)))
+        edits += self._lookup_edits(plan, rotary)
+        edits += self._rename_edits(plan)
+        info = plan.study.owner.module
+        helpers = [match.helper.name for match in plan.matches]
+        if any(m.helper is BLOCK_ORDER and ordered_rows(m, function) for m in plan.matches):
+            helpers.append("while_tracing")
+        return Change(
+            "extract",
+            (Site(plan.study.owner, function, tuple(edits)),),
+            tuple((info, name) for name in helpers),
+            tuple(
+                self._record(plan, match)
+                for match in plan.matches
+                if not isinstance(function.body[match.statement], ast.Return)
+            ),
+        )
 
-    def _lookup_edits(self, plan: MethodPlan, info: ModuleInfo, rotary: RotaryTables) -> list[Edit]:
+    def tables(self, plan: MethodPlan, rotary: RotaryTables) -> set[int]:
+        """The rotary modules, by the ids of their classes, whose tables a plan looks up."""
+        found = set()
+        for _, origin, _ in plan.lookups:
+            target = self.index.submodule(plan.study.cls, origin.rpartition(".")[2])
+            table = rotary.table_of(target) if target is not None else None
+            if table is not None:
+                found.add(id(table.node))
+        return found
+
+    def _lookup_edits(self, plan: MethodPlan, rotary: RotaryTables) -> Iterator[Edit]:
         parents = {c: p for p in walk(plan.study.function) for c in ast.iter_child_nodes(p)}
-        edits = []
         for node, origin, name in plan.lookups:
             ids = plan.renames.get(name, name)
             target: ast.expr = node
@@ -307,9 +330,7 @@ class Planner:
                 assert isinstance(call, ast.Call)
                 target = call
             kept = origin and not rotary.is_kept(plan.study.cls, origin)
-            new = f"{origin}({ids})" if kept else self._product(ids, origin)
-            edits.append(Edit(*info.text.span(target), new))
-        return edits
+            yield Substitute(target, f"{origin}({ids})" if kept else self._product(ids, origin))
 
     @staticmethod
     def _product(ids: str, origin: str) -> str:
@@ -317,30 +338,27 @@ class Planner:
         return f"({ids}.to({frequencies}.device).unsqueeze(-1) * {frequencies}).flatten(1)"
 
     @staticmethod
-    def _rename_edits(plan: MethodPlan, info: ModuleInfo) -> list[Edit]:
+    def _rename_edits(plan: MethodPlan) -> Iterator[Edit]:
         gone = plan.dead | {m.statement for m in plan.matches}
-        edits = []
         for number, statement in enumerate(plan.study.function.body):
             if number in gone:
                 continue
             for node in walk(statement):
                 if isinstance(node, ast.Name) and node.id in plan.renames:
-                    edits.append(Edit(*info.text.span(node), plan.renames[node.id]))
-        return edits
+                    yield Substitute(node, plan.renames[node.id])
 
-    def _note(self, plan: MethodPlan, match: Match) -> None:
+    @staticmethod
+    def _record(plan: MethodPlan, match: Match) -> Record:
         info, function = plan.study.owner.module, plan.study.function
-        self.state.note(
-            Record(
-                model_of(info.source.module),
-                plan.study.owner.name,
-                function.name,
-                "extracted",
-                info.place(function.body[match.statement]),
-                match.helper.name,
-                match.helper.outputs,
-                reason=rounding_note(plan, match),
-            )
+        return Record(
+            model_of(info.source.module),
+            plan.study.owner.name,
+            function.name,
+            "extracted",
+            info.place(function.body[match.statement]),
+            match.helper.name,
+            match.helper.outputs,
+            reason=rounding_note(plan, match),
         )
 
 

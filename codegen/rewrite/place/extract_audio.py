@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.emit.edits import Change, Edit, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
@@ -75,30 +75,30 @@ def _rewrite(state: RewriteState, cls: ClassInfo, studied: AudioStudy) -> set[as
         return _note_left(state, cls, studied, f"whose mask {match.valid.name} selects no rows")
     if taken:
         return _note_left(state, cls, studied, f"whose name {taken[0]} holds something else")
-    state.edit(cls.module, _edits(cls, studied, plan))
-    _note_extracted(state, cls, studied, match)
+    state.propose(_change(cls, studied, match, plan))
     return {studied.study.function.body[n] for n in {*plan.dead, *plan.lines}}
 
 
-def _note_extracted(
-    state: RewriteState, cls: ClassInfo, studied: AudioStudy, match: AudioMatch
-) -> None:
+def _change(cls: ClassInfo, studied: AudioStudy, match: AudioMatch, plan: AudioPlan) -> Change:
     pooled = [POOL_INDICES] if match.pairs is not None else []
-    for helper in (CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, *pooled):
-        state.need(cls.module, helper.name)
-        state.note(
-            Record(
-                model_of(cls.module.source.module),
-                cls.name,
-                studied.study.function.name,
-                "extracted",
-                cls.module.place(studied.study.function.body[match.padded.statement]),
-                helper.name,
-                helper.outputs,
-            )
+    given = (CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, *pooled)
+    laws = {match.valid.law, match.pairs.law if match.pairs is not None else ""} - {""}
+    function = studied.study.function
+    records = tuple(
+        Record(
+            model_of(cls.module.source.module),
+            cls.name,
+            function.name,
+            "extracted",
+            cls.module.place(function.body[match.padded.statement]),
+            helper.name,
+            helper.outputs,
         )
-    for law in {match.valid.law, match.pairs.law if match.pairs is not None else ""} - {""}:
-        state.need(cls.module, law)
+        for helper in given
+    )
+    names = (*(helper.name for helper in given), *sorted(laws))
+    site = Site(cls, function, tuple(_edits(cls, studied, plan)))
+    return Change("extract", (site,), tuple((cls.module, name) for name in names), records)
 
 
 def _note_left(
@@ -157,24 +157,25 @@ def _renames(studied: AudioStudy, match: AudioMatch, kept: list[int]) -> dict[st
     return renames
 
 
-def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> list[Edit]:
+def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> Iterator[Edit]:
     function, text = studied.study.function, cls.module.text
-    edits = [Edit(*text.statement_lines(function.body[n]), "") for n in plan.dead]
+    for number in sorted(plan.dead):
+        yield Replace((function.body[number],))
     for number, new in plan.lines.items():
-        old = function.body[number]
-        edits.append(Edit(*text.statement_lines(old), block(list(new), " " * old.col_offset)))
+        yield Replace((function.body[number],), new)
     masks: set[ast.AST] = set()
     for lookup in plan.lookups:
-        end = text.span(lookup.value)[1]
-        edits.append(Edit(end, text.span(lookup)[1], ".flatten(0, 1)[valid_indices]"))
-        masks.update(walk(lookup.slice))
+        rows = lookup.value
+        name = plan.renames.get(rows.id) if isinstance(rows, ast.Name) else None
+        yield Substitute(rows, f"{name or text.source(rows)}.flatten(0, 1)")
+        yield Substitute(lookup.slice, "valid_indices")
+        masks.update(walk(lookup))
     for number, statement in enumerate(function.body):
         if number in plan.dead or number in plan.lines:
             continue
         for node in walk(statement):
             if isinstance(node, ast.Name) and node.id in plan.renames and node not in masks:
-                edits.append(Edit(*text.span(node), plan.renames[node.id]))
-    return edits
+                yield Substitute(node, plan.renames[node.id])
 
 
 def _lines(studied: AudioStudy, match: AudioMatch) -> dict[int, list[str]]:

@@ -18,13 +18,20 @@ import ast
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 
-from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.emit.signature import body_start
+from codegen.rewrite.emit.edits import (
+    Change,
+    Edit,
+    Insert,
+    Redefine,
+    Site,
+    Substitute,
+    at_top,
+    behind_class,
+)
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
-from codegen.text.lines import LineMap
 
 MIXIN = "GenerationMixin"
 VALIDATE = "_validate_model_kwargs"
@@ -108,13 +115,14 @@ class Generation:
         takers = list(self._takers(cls, function, 3))
         if not takers:
             return
-        edits = [
-            Edit(*cls.module.text.span(star), f"split_precomputed({star.id})[1]")
+        edits: tuple[Edit, ...] = tuple(
+            Substitute(star, f"split_precomputed({star.id})[1]")
             for call, star in starred_calls(function)
             if call not in takers and self_attribute(call.func)
-        ]
+        )
         if edits:
-            self._queue(cls, function.name, edits, "prefixed keywords reach the model only")
+            site = Site(cls, function, edits)
+            self._propose(site, function.name, "prefixed keywords reach the model only")
 
     def _accept(self, cls: ClassInfo) -> None:
         """Give a class the hook that accepts prefixed keywords, unless it inherits one."""
@@ -123,15 +131,12 @@ class Generation:
             return
         if any(self.takes_keywords(a) and self.generates(a) for a in ancestors[1:]):
             return
-        text, own = cls.module.text, cls.methods.get(EXPAND)
+        own = cls.methods.get(EXPAND)
         if own is None or is_deletion_marker(own):
-            edit = append_edit(text, cls, _VALIDATION)
+            site = behind_class(cls, _VALIDATION)
         else:
-            place = text.statement_lines(own)[0]
-            if own.decorator_list:
-                place = text.start_of(own.decorator_list[0].lineno)
-            edit = Edit(place, place, block([*_VALIDATION, ""], " " * own.col_offset))
-        self._queue(cls, VALIDATE, [edit], "prefixed keywords are accepted by generate")
+            site = Site(cls, own, (Insert(own, (*_VALIDATION, "")),))
+        self._propose(site, VALIDATE, "prefixed keywords are accepted by generate")
 
     def _protect(self, cls: ClassInfo) -> None:
         """Drop prefixed keywords where the inputs of a class are repeated."""
@@ -140,7 +145,7 @@ class Generation:
             if not any(
                 self.takes_keywords(a) and self.generates(a) for a in self.index.mro(cls)[1:]
             ):
-                self._repeat(cls, append_edit(cls.module.text, cls, _EXPANSION))
+                self._repeat(behind_class(cls, _EXPANSION))
             return
         owner, function = found
         if id(function) in self._edited or "split_precomputed" in ast.dump(function):
@@ -149,39 +154,34 @@ class Generation:
         if is_deletion_marker(function) and not Index.generated_of(owner.module.source.module):
             return
         if is_deletion_marker(function):
-            start, end = owner.module.text.statement_lines(function)
-            new = block(_EXPANSION, " " * function.col_offset)
-            self._repeat(owner, Edit(start, end, new))
+            self._repeat(Site(owner, function, (Redefine(_EXPANSION),)))
             return
         keywords = function.args.kwarg
         candidates = {info.source.module for info in self.state.candidates()}
         known = keywords is not None and "expand_size" in parameters(function)
         if keywords is None or not known or owner.module.source.module not in candidates:
             reason = "repeats its inputs in a way that is not understood: precomputed ones, too"
-            self._note(owner, EXPAND, "left", reason)
+            self.state.note(self._record(owner, EXPAND, "left", reason))
             return
-        place, indent = body_start(owner.module.text, function)
-        lines = [line.format(keywords.arg) for line in _DROP]
-        self._repeat(owner, Edit(place, place, block(lines, indent)))
+        lines = tuple(line.format(keywords.arg) for line in _DROP)
+        self._repeat(Site(owner, function, (at_top(function, lines),)))
 
-    def _repeat(self, cls: ClassInfo, edit: Edit) -> None:
-        self._queue(cls, EXPAND, [edit], "prefixed keywords are dropped where inputs are repeated")
+    def _repeat(self, site: Site) -> None:
+        self._propose(site, EXPAND, "prefixed keywords are dropped where inputs are repeated")
 
-    def _queue(self, cls: ClassInfo, method: str, edits: list[Edit], reason: str) -> None:
-        self.state.edit(cls.module, edits)
-        self.state.need(cls.module, "split_precomputed")
-        self._note(cls, method, "lifted", reason)
+    def _propose(self, site: Site, method: str, reason: str) -> None:
+        helpers = ((site.cls.module, "split_precomputed"),)
+        record = self._record(site.cls, method, "lifted", reason)
+        self.state.propose(Change("generation", (site,), helpers, (record,)))
 
-    def _note(self, cls: ClassInfo, method: str, kind: str, reason: str) -> None:
+    @staticmethod
+    def _record(cls: ClassInfo, method: str, kind: str, reason: str) -> Record:
         info = cls.module
         helper = "split_precomputed" if kind == "lifted" else ""
         path = (f"{cls.name}.{method}",) if kind == "lifted" else ()
         place = info.place(cls.methods.get(method, cls.node))
         model = model_of(info.source.module)
-        record = Record(
-            model, cls.name, method, kind, place, helper, path_taken=path, reason=reason
-        )
-        self.state.note(record)
+        return Record(model, cls.name, method, kind, place, helper, path_taken=path, reason=reason)
 
 
 def is_deletion_marker(function: Function) -> bool:
@@ -204,10 +204,3 @@ def starred_calls(function: Function) -> tuple[tuple[ast.Call, ast.Name], ...]:
         and isinstance(keyword.value, ast.Name)
         and keyword.value.id == kwarg.arg
     )
-
-
-def append_edit(text: LineMap, cls: ClassInfo, lines: Collection[str]) -> Edit:
-    """Add a method at the end of a class."""
-    last = cls.node.body[-1]
-    place = text.statement_lines(last)[1]
-    return Edit(place, place, block(["", *lines], " " * last.col_offset))

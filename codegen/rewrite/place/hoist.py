@@ -20,14 +20,14 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.emit.signature import bind_arguments, substitute
+from codegen.rewrite.emit.edits import Change, Edit, Insert, Redefine, Replace, Site, Substitute
 from codegen.rewrite.helpers import IMAGE_POS_IDS, LIFTED, ROTARY_POS_IDS, Helper
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.calls import bind_arguments, substitute
 from codegen.rewrite.place.rotary import POSITION_FORWARD, is_position_forward
 from codegen.rewrite.place.rotary_callers import Callers, CallSite, Refusal
 from codegen.rewrite.state import RewriteState
@@ -99,21 +99,21 @@ def hoist_positions(state: RewriteState) -> set[tuple[str, str]]:
     for rotary in found:
         try:
             sites = Callers(state, rotary.cls, rotary.function).find()
-            edits = [edit for site in sites for edit in site_edits(rotary, site)]
+            calls = [Site(site.cls, site.function, site_edits(rotary, site)) for site in sites]
         except Refusal as refusal:
             place = refusal.place or rotary.cls.module.place(rotary.function)
-            _note(state, rotary, "left", place, f"keeps its parameters: {refusal.reason}")
+            reason = f"keeps its parameters: {refusal.reason}"
+            state.note(_record(rotary, "left", place, reason))
             if refusal.replaced:
                 fixed.add((rotary.cls.module.source.module, rotary.cls.name))
             continue
-        for site, edit in edits:
-            state.edit(site.cls.module, [edit])
-            state.need(site.cls.module, rotary.helper.name)
         removed = inherits_product(state, rotary.cls)
-        state.edit(rotary.cls.module, [module_edit(rotary, removed)])
+        own = Site(rotary.cls, rotary.function, (module_edit(rotary, removed),))
         place = rotary.cls.module.place(rotary.function)
         reason = "takes position ids; its callers compute them and go on with the product"
-        _note(state, rotary, "lifted", place, reason)
+        helpers = tuple((site.cls.module, rotary.helper.name) for site in sites)
+        record = _record(rotary, "lifted", place, reason)
+        state.propose(Change("hoist", (*calls, own), helpers, (record,)))
     state.settle()
     for rotary in found:
         state.forget(rotary.cls.module.source.module, rotary.helper.name)
@@ -121,19 +121,10 @@ def hoist_positions(state: RewriteState) -> set[tuple[str, str]]:
     return fixed
 
 
-def _note(state: RewriteState, rotary: RotaryForward, kind: str, place: str, reason: str) -> None:
-    cls = rotary.cls
-    state.note(
-        Record(
-            model_of(cls.module.source.module),
-            cls.name,
-            "forward",
-            kind,
-            place,
-            rotary.helper.name if kind == "lifted" else "",
-            reason=reason,
-        )
-    )
+def _record(rotary: RotaryForward, kind: str, place: str, reason: str) -> Record:
+    helper = rotary.helper.name if kind == "lifted" else ""
+    model = model_of(rotary.cls.module.source.module)
+    return Record(model, rotary.cls.name, "forward", kind, place, helper, reason=reason)
 
 
 # -- the shape ------------------------------------------------------------------------------------
@@ -217,7 +208,7 @@ def inherits_product(state: RewriteState, cls: ClassInfo) -> bool:
 # -- edits ----------------------------------------------------------------------------------------
 
 
-def site_edits(rotary: RotaryForward, site: CallSite) -> Iterator[tuple[CallSite, Edit]]:
+def site_edits(rotary: RotaryForward, site: CallSite) -> tuple[Edit, ...]:
     """Put the computation in front of a statement that calls the module, the rest in place of the call.
 
     Raises:
@@ -236,15 +227,13 @@ def site_edits(rotary: RotaryForward, site: CallSite) -> Iterator[tuple[CallSite
         source = with_product(rotary, statement, product).split("\n")
         indent = " " * statement.col_offset
         lines += [line.removeprefix(indent) if n else line for n, line in enumerate(source)]
-    place = text.statement_lines(site.statement)[0]
-    yield site, Edit(place, place, block(lines, " " * site.statement.col_offset))
     result = rotary.result
     new = with_product(rotary, result, product)
     bare = isinstance(result, ast.Tuple) and not new.startswith("(")
     compound = not isinstance(result, (ast.Call, ast.Name, ast.Tuple))
     if bare or (compound and not is_whole(site)):
         new = f"({new})"
-    yield site, Edit(*text.span(site.call), new)
+    return Insert(site.statement, tuple(lines)), Substitute(site.call, new)
 
 
 def with_product(rotary: RotaryForward, node: ast.stmt | ast.expr, new: str) -> str:
@@ -290,15 +279,8 @@ def meaning(info: ModuleInfo, name: str) -> str:
 
 
 def module_edit(rotary: RotaryForward, removed: bool) -> Edit:
-    """Replace the ``forward`` of a rotary module, or remove it."""
-    text, function, siblings = rotary.text, rotary.function, rotary.cls.node.body
-    start, end = text.statement_lines(function)
-    if not removed:
-        return Edit(start, end, block(POSITION_FORWARD, " " * function.col_offset))
-    if len(siblings) == 1:
-        return Edit(start, end, block(["pass"], " " * function.col_offset))
-    if siblings[-1] is function:
-        start = len(text.text[:start].rstrip()) + 1
-    else:
-        end += len(text.text[end:]) - len(text.text[end:].lstrip("\n"))
-    return Edit(start, end, "")
+    """Replace the ``forward`` of a rotary module, or remove it if its comments have a place to stay."""
+    alone = len(rotary.cls.node.body) == 1
+    if removed and (alone or "#" not in rotary.cls.module.segment(rotary.function)):
+        return Replace((rotary.function,))
+    return Redefine(POSITION_FORWARD)

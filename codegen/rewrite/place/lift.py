@@ -19,11 +19,19 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.emit.signature import docstring_edits, keyword_edit, signature_edits
+from codegen.rewrite.emit.edits import (
+    AddKeywords,
+    AddParameters,
+    Change,
+    Describe,
+    Edit,
+    Insert,
+    Replace,
+    Site,
+)
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import LIFTED
-from codegen.rewrite.library import ClassInfo, Function, self_attribute
+from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.bindings import is_of_entry
 from codegen.rewrite.place.carry import (
@@ -288,62 +296,73 @@ class Lifter:
     # -- writing ----------------------------------------------------------------------------------
 
     def write(self) -> None:
-        """Queue the edits of all liftings and report them."""
-        by_module: dict[str, list[Lifting]] = defaultdict(list)
+        """Propose the edits of all liftings; those that hand values to one another belong together."""
         names = {info.source.module for info in self.state.candidates()}
-        for lifting in self.liftings.values():
-            by_module[lifting.cls.module.source.module].append(lifting)
-        for module, liftings in by_module.items():
-            info = self.index.get(module)
-            if info is None or module not in names:
-                continue
-            edits = [edit for lifting in liftings for edit in self._edits(lifting)]
-            self.state.edit(info, edits)
-            for lifting in liftings:
-                for name, call in lifting.calls.items():
-                    if call.statement is None and not self._guards(lifting, name):
-                        continue
-                    self.state.need(info, name)
-                    if call.helper.total and self._rows(lifting, name):
-                        self.state.need(info, "while_tracing")
-                    for line in check_lines(call, self._rows(lifting, name)):
-                        for needed in re.findall(r"(\w+)\(", line):
-                            self.state.need(info, needed)
+        groups: dict[int, list[Lifting]] = defaultdict(list)
+        together = self._together()
+        for key, lifting in self.liftings.items():
+            if lifting.cls.module.source.module in names:
+                groups[together[key]].append(lifting)
+        for liftings in groups.values():
+            self.state.propose(
+                Change(
+                    "lift",
+                    tuple(Site(item.cls, item.function, self._edits(item)) for item in liftings),
+                    tuple(need for item in liftings for need in self._needs(item)),
+                    tuple(record for item in liftings for record in self._records(item)),
+                )
+            )
 
-    def _edits(self, lifting: Lifting) -> list[Edit]:
-        text, function = lifting.cls.module.text, lifting.function
-        edits = signature_edits(text, function, lifting.names)
-        edits += docstring_edits(text, function, lifting.names)
-        inserted: dict[int, tuple[int, list[str]]] = {}
+    def _together(self) -> dict[int, int]:
+        """For each lifted method one of those that it hands values to, or gets them from."""
+        roots = {key: key for key in self.liftings}
+        for key, lifting in self.liftings.items():
+            for carried in lifting.carried.values():
+                for want in carried.wants:
+                    old, new = roots.get(id(want.site.target), key), roots[key]
+                    roots = {k: new if root == old else root for k, root in roots.items()}
+        return roots
+
+    def _needs(self, lifting: Lifting) -> Iterator[tuple[ModuleInfo, str]]:
+        """Functions that the module of a method has to import."""
+        info = lifting.cls.module
+        for name, call in lifting.calls.items():
+            if call.statement is None and not self._guards(lifting, name):
+                continue
+            yield info, name
+            if call.helper.total and self._rows(lifting, name):
+                yield info, "while_tracing"
+            for line in check_lines(call, self._rows(lifting, name)):
+                for needed in re.findall(r"(\w+)\(", line):
+                    yield info, needed
+
+    def _edits(self, lifting: Lifting) -> tuple[Edit, ...]:
+        names = tuple(lifting.names)
+        edits: list[Edit] = [AddParameters(names), Describe(names)]
+        inserted: dict[ast.stmt, list[str]] = defaultdict(list)
         for name, call in lifting.calls.items():
             lines = guard_lines(call, self._rows(lifting, name))
             if call.statement is not None:
-                start, end = text.statement_lines(call.statement)
-                edits.append(Edit(start, end, block(lines, " " * call.statement.col_offset)))
+                edits.append(Replace((call.statement,), tuple(lines)))
             for statement in self._guards(lifting, name):
-                place = text.statement_lines(statement)[0]
-                inserted.setdefault(place, (statement.col_offset, []))[1].extend(lines)
-        for place, (indent, lines) in inserted.items():
-            edits.append(Edit(place, place, block(lines, " " * indent)))
-        for call_node, names in lifting.extended.values():
-            edits += keyword_edit(text, call_node, names)
-        self._note(lifting)
-        return edits
+                inserted[statement] += lines
+        edits += [Insert(statement, tuple(lines)) for statement, lines in inserted.items()]
+        for call_node, given in lifting.extended.values():
+            edits.append(AddKeywords(call_node, tuple(f"{name}={name}" for name in given)))
+        return tuple(edits)
 
-    def _note(self, lifting: Lifting) -> None:
+    def _records(self, lifting: Lifting) -> Iterator[Record]:
         info = lifting.cls.module
         for call in lifting.calls.values():
-            self.state.note(
-                Record(
-                    model_of(info.source.module),
-                    lifting.cls.name,
-                    lifting.function.name,
-                    "lifted",
-                    info.place(lifting.function),
-                    call.helper.name,
-                    call.helper.outputs,
-                    lifting.path(call.helper.name),
-                )
+            yield Record(
+                model_of(info.source.module),
+                lifting.cls.name,
+                lifting.function.name,
+                "lifted",
+                info.place(lifting.function),
+                call.helper.name,
+                call.helper.outputs,
+                lifting.path(call.helper.name),
             )
 
     def _note_left(

@@ -19,13 +19,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codegen.rewrite.emit.edits import Edit, block
+from codegen.rewrite.emit.edits import Change, Edit, Enclose, Site, at_top
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.demands import Demand, find_demands
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
-from codegen.text.lines import LineMap
 
 OPTION = "return_extra_tensors"
 
@@ -85,7 +84,7 @@ def _extend(state: RewriteState, cls: ClassInfo, call: Function) -> None:
     package = cls.module.source.module.rpartition(".")[0]
     demands, reasons = find_demands(state, package)
     for reason in reasons:
-        _note(state, cls, "left", (), reason)
+        state.note(_record(cls, "left", (), reason))
     replaced = replaced_grid(call)
     returns = list(own_returns(call))
     if not demands:
@@ -97,12 +96,13 @@ def _extend(state: RewriteState, cls: ClassInfo, call: Function) -> None:
     elif not isinstance(call.body[-1], ast.Return) or not all(node.value for node in returns):
         reason = "the method does not return its result at the end"
     else:
-        state.edit(cls.module, _edits(cls.module.text, call, returns, demands, replaced))
-        state.need(cls.module, "add_extra_tensors")
         names = tuple(dict.fromkeys(name for d in demands for name in d.helper.outputs))
-        _note(state, cls, "lifted", names, f"{OPTION}=True or =config adds them")
+        record = _record(cls, "lifted", names, f"{OPTION}=True or =config adds them")
+        site = Site(cls, call, tuple(_edits(call, returns, demands, replaced)))
+        helpers = ((cls.module, "add_extra_tensors"),)
+        state.propose(Change("processors", (site,), helpers, (record,)))
         return
-    _note(state, cls, "left", (), reason)
+    state.note(_record(cls, "left", (), reason))
 
 
 def selects_rows(state: RewriteState, package: str) -> bool:
@@ -170,22 +170,14 @@ def own_returns(node: ast.AST) -> Iterator[ast.Return]:
 
 
 def _edits(
-    text: LineMap,
-    call: Function,
-    returns: list[ast.Return],
-    demands: list[Demand],
-    replaced: str,
-) -> list[Edit]:
+    call: Function, returns: list[ast.Return], demands: list[Demand], replaced: str
+) -> Iterator[Edit]:
     assert call.args.kwarg is not None
-    first = call.body[0]
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(call.body) > 1:
-        first = call.body[1]
-    place = text.statement_lines(first)[0]
     option = (
         "# True or the configuration of the model: add what its encoders take precomputed",
         f'{OPTION} = {call.args.kwarg.arg}.pop("{OPTION}", False)',
     )
-    edits = [Edit(place, place, block(option, " " * first.col_offset))]
+    yield at_top(call, option)
     keywords = [
         *demand_lines("vision", [d for d in demands if d.is_vision]),
         *demand_lines("audio", [d for d in demands if not d.is_vision]),
@@ -193,13 +185,7 @@ def _edits(
     ]
     for node in returns:
         assert node.value is not None
-        arguments = ["self,", f"{OPTION},", *keywords]
-        # What is returned keeps its layout, one level deeper.
-        value = text.source(node.value).replace("\n", "\n    ")
-        lines = [f"    {value},", *(f"    {line}" for line in arguments), ")"]
-        new = "return add_extra_tensors(\n" + block(lines, " " * node.col_offset).rstrip()
-        edits.append(Edit(*text.span(node), new))
-    return edits
+        yield Enclose(node.value, "add_extra_tensors", ("self,", f"{OPTION},", *keywords))
 
 
 def demand_lines(modality: str, demands: list[Demand]) -> list[str]:
@@ -222,22 +208,18 @@ def _compare_with_parent(state: RewriteState, cls: ClassInfo) -> None:
             continue
         if {*own} != {*find_demands(state, module.rpartition(".")[0])[0]}:
             reason = f"the encoder takes other tensors than the one of {name}, its parent"
-            _note(state, cls, "left", (), reason)
+            state.note(_record(cls, "left", (), reason))
 
 
-def _note(
-    state: RewriteState, cls: ClassInfo, kind: str, names: tuple[str, ...], reason: str
-) -> None:
+def _record(cls: ClassInfo, kind: str, names: tuple[str, ...], reason: str) -> Record:
     info = cls.module
-    state.note(
-        Record(
-            model_of(info.source.module),
-            cls.name,
-            "__call__",
-            kind,
-            info.place(cls.methods.get("__call__", cls.node)),
-            helper="add_extra_tensors" if kind == "lifted" else "",
-            parameters=names,
-            reason=reason,
-        )
+    return Record(
+        model_of(info.source.module),
+        cls.name,
+        "__call__",
+        kind,
+        info.place(cls.methods.get("__call__", cls.node)),
+        helper="add_extra_tensors" if kind == "lifted" else "",
+        parameters=names,
+        reason=reason,
     )

@@ -10,8 +10,7 @@ import ast
 import re
 from collections.abc import Callable
 
-from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.values import Freq
@@ -127,14 +126,6 @@ class RotaryTables:
         """Tell whether the module that ``origin`` names keeps its table."""
         target = self.index.submodule(cls, origin.rpartition(".")[2])
         return target is None or self.table_of(target) is None
-
-
-def rotary_edits(info: ModuleInfo, cls: ClassInfo) -> list[Edit]:
-    """Replace ``forward(length)`` of a rotary module by ``forward(position_ids)``."""
-    function = cls.methods["forward"]
-    start, _ = info.text.statement_lines(function)
-    _, end = info.text.statement_lines(function)
-    return [Edit(start, end, block(POSITION_FORWARD, " " * function.col_offset))]
 
 
 def is_position_forward(function: Function) -> bool:

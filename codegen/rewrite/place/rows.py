@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.emit.signature import bind_arguments
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.calls import bind_arguments
 
 BOUNDARIES = "cu_seqlens"
 

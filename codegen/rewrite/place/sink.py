@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.emit.signature import signature_edits
-from codegen.rewrite.helpers import LIFTED, Helper
+from codegen.rewrite.emit.edits import AddParameters, Change, DropKeyword, Replace, Site, at_top
+from codegen.rewrite.helpers import LIFTED
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
@@ -61,20 +60,27 @@ def _sink(state: RewriteState, cls: ClassInfo, function: Function, statement: as
     names = {info.source.module for info in state.candidates()}
     if any(link.target.module.source.module not in names for link in chain):
         return
-    _edit_caller(state, cls, statement, passed, target.id)
-    _edit_chain(state, chain, helper, target.id)
-    info = cls.module
-    state.note(
-        Record(
-            model_of(info.source.module),
-            cls.name,
-            function.name,
-            "lifted",
-            info.place(statement),
-            helper.name,
-            helper.outputs,
-            (f"{cls.name}.{function.name}", *(f"{c.target.name}.forward" for c in chain)),
-            "computed in the encoder instead of its caller",
+    info, last = cls.module, chain[-1]
+    record = Record(
+        model_of(info.source.module),
+        cls.name,
+        function.name,
+        "lifted",
+        info.place(statement),
+        helper.name,
+        helper.outputs,
+        (f"{cls.name}.{function.name}", *(f"{c.target.name}.forward" for c in chain)),
+        "computed in the encoder instead of its caller",
+    )
+    caller = Site(cls, function, (Replace((statement,)), DropKeyword(passed.call, target.id)))
+    links = [Site(c.target, c.function, (AddParameters((target.id,)),)) for c in chain]
+    computed = at_top(last.function, (f"{target.id} = {helper.name}({last.grid})",))
+    state.propose(
+        Change(
+            "sink",
+            (caller, *links, Site(last.target, last.function, (computed,))),
+            ((last.target.module, helper.name),),
+            (record,),
         )
     )
 
@@ -107,36 +113,3 @@ def _chain(state: RewriteState, passed: Passed, name: str) -> list[Passed]:
             break
         chain.append(following)
     return chain
-
-
-def _edit_caller(
-    state: RewriteState, cls: ClassInfo, statement: ast.Assign, passed: Passed, name: str
-) -> None:
-    info = cls.module
-    keyword = next(k for k in passed.call.keywords if k.arg == name)
-    start, end = info.text.span(keyword)
-    source = info.text.text
-    while source[end] in ", ":
-        end += 1
-    while source[end] == "\n" and source[start - 1] in " \n":
-        # The keyword had a line of its own: take the line break and its indentation too.
-        start = source.rindex("\n", 0, start)
-        break
-    state.edit(info, [Edit(*info.text.statement_lines(statement), ""), Edit(start, end, "")])
-
-
-def _edit_chain(state: RewriteState, chain: list[Passed], helper: Helper, name: str) -> None:
-    for link in chain:
-        info = link.target.module
-        state.edit(info, signature_edits(info.text, link.function, [name]))
-    last = chain[-1]
-    info = last.target.module
-    call = f"{name} = {helper.name}({last.grid})"
-    first = next(
-        node
-        for node in last.function.body
-        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-    )
-    place = info.text.statement_lines(first)[0]
-    state.edit(info, [Edit(place, place, block([call], " " * first.col_offset))])
-    state.need(info, helper.name)

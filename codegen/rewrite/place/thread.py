@@ -21,15 +21,15 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.rewrite.emit.edits import Edit, block
-from codegen.rewrite.emit.signature import body_start
+from codegen.rewrite.emit.edits import AddKeywords, Change, Edit, Site, Substitute, at_top
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.generation import Generation
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 from codegen.rewrite.vocabulary import FEATURES_METHODS
-from codegen.text.lines import LineMap
+
+HANDED_ON = "encoder_inputs"
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,11 @@ def thread_keywords(state: RewriteState, taken: Taken) -> None:
 
 def _thread(state: RewriteState, cls: ClassInfo, function: Function, taken: Taken) -> bool:
     """Edit one method; True if it hands keywords to encoders or features methods."""
-    info, text = cls.module, cls.module.text
+    info = cls.module
     modality = FEATURES_METHODS.get(function.name, "")
     if modality and is_packed(function):
-        edits = features_edits(text, function, modality)
-        helper, reason = "encoder_inputs", f"keywords with the prefix {modality}_ reach the encoder"
+        edits = features_edits(function, modality)
+        helper, reason = HANDED_ON, f"keywords with the prefix {modality}_ reach the encoder"
     elif function.name == "forward" and not modality:
         edits = forward_edits(state, cls, function, taken)
         helper, reason = "split_precomputed", "prefixed keywords reach the features methods"
@@ -75,22 +75,20 @@ def _thread(state: RewriteState, cls: ClassInfo, function: Function, taken: Take
         return False
     if not edits:
         return False
-    if any("encoder_inputs(" in edit.new for edit in edits):
-        state.need(info, "encoder_inputs")
-    state.edit(info, edits)
-    state.need(info, helper)
-    state.note(
-        Record(
-            model_of(info.source.module),
-            cls.name,
-            function.name,
-            "lifted",
-            info.place(function),
-            helper=helper,
-            path_taken=(f"{cls.name}.{function.name}",),
-            reason=reason,
-        )
+    record = Record(
+        model_of(info.source.module),
+        cls.name,
+        function.name,
+        "lifted",
+        info.place(function),
+        helper=helper,
+        path_taken=(f"{cls.name}.{function.name}",),
+        reason=reason,
     )
+    helpers = {helper, *(HANDED_ON for edit in edits if _hands_on(edit))}
+    site = Site(cls, function, tuple(edits))
+    needs = tuple((info, name) for name in sorted(helpers))
+    state.propose(Change("thread", (site,), needs, (record,)))
     return True
 
 
@@ -105,14 +103,19 @@ def is_packed(function: Function) -> bool:
     return any(name.endswith(("grid_thw", "feature_lengths")) for name in names)
 
 
-def features_edits(text: LineMap, function: Function, modality: str) -> list[Edit]:
+def _hands_on(edit: Edit) -> bool:
+    """Tell whether an edit gives a call the keywords of one modality."""
+    return isinstance(edit, AddKeywords) and any(HANDED_ON in text for text in edit.keywords)
+
+
+def features_edits(function: Function, modality: str) -> list[Edit]:
     """Pass ``**kwargs`` on with the modality's prefix removed."""
-    edits = []
+    edits: list[Edit] = []
     for call in walk(function):
         if isinstance(call, ast.Call) and self_attribute(call.func):
             star = _star(call)
             if star is not None:
-                edits.append(Edit(*text.span(star), f'encoder_inputs({star.id}, "{modality}")'))
+                edits.append(Substitute(star, f'{HANDED_ON}({star.id}, "{modality}")'))
     return edits
 
 
@@ -138,14 +141,14 @@ def forward_edits(
         elif taken.named.get(id(target)) and (
             target.name in FEATURES_METHODS or id(call) in taken.prefixed
         ):
-            gifts.append((call, f'encoder_inputs(precomputed, "{modality}")'))
+            gifts.append((call, f'{HANDED_ON}(precomputed, "{modality}")'))
         elif target.name in FEATURES_METHODS:
             refused.append((call, f"self.{target.name} takes no further keywords"))
     if function.args.kwarg is None:
         refused += [(call, "the method takes no further keywords") for call, _ in gifts]
     for call, reason in refused:
         _note_refused(state, cls, function, call, reason)
-    return split_edits(cls.module.text, function, gifts)
+    return split_edits(function, gifts)
 
 
 def takers(
@@ -218,20 +221,13 @@ def generate_edits(state: RewriteState, cls: ClassInfo, function: Function) -> l
             calls.append(call)
     if "split_precomputed" in ast.dump(function):
         return []
-    return split_edits(cls.module.text, function, [(call, "precomputed") for call in calls])
+    return split_edits(function, [(call, "precomputed") for call in calls])
 
 
-def split_edits(text: LineMap, function: Function, gifts: list[tuple[ast.Call, str]]) -> list[Edit]:
+def split_edits(function: Function, gifts: list[tuple[ast.Call, str]]) -> list[Edit]:
     """Split the keywords of a function at its top and hand some calls what is given with each."""
     if function.args.kwarg is None or not gifts:
         return []
-    place, indent = body_start(text, function)
     name = function.args.kwarg.arg
-    edits = [
-        Edit(place, place, block([f"precomputed, {name} = split_precomputed({name})"], indent))
-    ]
-    for call, given in gifts:
-        items: list[ast.expr] = [*call.args, *[k.value for k in call.keywords]]
-        end = max(text.span(item)[1] for item in items)
-        edits.append(Edit(end, end, f", **{given}"))
-    return edits
+    split = at_top(function, (f"precomputed, {name} = split_precomputed({name})",))
+    return [split, *(AddKeywords(call, (f"**{given}",)) for call, given in gifts)]

@@ -1,0 +1,169 @@
+"""What must hold of a method that a rule has changed, before anybody sees it.
+
+The lines parse; they use no name that is unresolved and was not before; only what the rule planned to
+remove is gone, and no comment is.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+
+from codegen.rewrite.emit.edits import (
+    AddKeywords,
+    AddParameters,
+    Branch,
+    Describe,
+    DropKeyword,
+    Edit,
+    ElseIf,
+    Enclose,
+    Insert,
+    Redefine,
+    Replace,
+    Substitute,
+)
+from codegen.rewrite.nodes import walk
+from codegen.text.lexer import lex
+
+_HEADER = "class _:\n"
+_BUILTINS = frozenset({*dir(builtins), "__class__", "__file__", "__name__"})
+_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+def problem_of(
+    node: ast.stmt, old: str, new: str, edits: Sequence[Edit], names: Collection[str]
+) -> str:
+    """What is wrong with the new lines of a statement in the body of a class; empty if nothing is.
+
+    Args:
+        node: the statement as it was.
+        old: its lines.
+        new: what is to be in their place.
+        edits: what was planned.
+        names: that the module knows once the change is made.
+    """
+    text = _alone(node, new)
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        return f"what was written does not parse ({error.msg})"
+    unresolved = added_names(node, old, new) - set(names) - _BUILTINS
+    if unresolved:
+        return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
+    body = tree.body[0].body if node.col_offset else tree.body  # type: ignore[attr-defined]
+    lost = Counter(_untouched(node, edits)) - Counter(t for part in body for t in _statements(part))
+    if lost:
+        return f"{next(iter(lost))} is gone, which was not planned"
+    comments = Counter(_comments(old)) - Counter(_comments(new))
+    if comments:
+        return f"the comment {next(iter(comments))} is gone"
+    return ""
+
+
+def _alone(node: ast.stmt, lines: str) -> str:
+    """The lines of a statement, which may be gone, as a module of their own."""
+    return (_HEADER if node.col_offset else "") + (lines if lines.strip() else " pass\n")
+
+
+def added_names(node: ast.stmt, old: str, new: str) -> frozenset[str]:
+    """Names that the new lines of a statement read from their module, and the old ones do not."""
+    return free_names(_alone(node, new)) - free_names(_alone(node, old))
+
+
+@lru_cache(maxsize=1024)
+def free_names(text: str) -> frozenset[str]:
+    """Names that the functions in a text read from their module."""
+    found: set[str] = set()
+    pending = [symtable.symtable(text, "", "exec")]
+    while pending:
+        table = pending.pop()
+        found |= {
+            symbol.get_name()
+            for symbol in table.get_symbols()
+            if symbol.is_referenced() and symbol.is_global()
+        }
+        pending += table.get_children()
+    return frozenset(found)
+
+
+def module_names(tree: ast.Module) -> frozenset[str]:
+    """Names that a module binds outside its functions and classes."""
+    found: set[str] = set()
+    pending: list[ast.AST] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+            continue
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+        pending += ast.iter_child_nodes(node)
+    return frozenset(found)
+
+
+def _comments(text: str) -> list[str]:
+    return [text[start:end].strip() for start, end in lex(text).comments] if "#" in text else []
+
+
+def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> Iterator[str]:
+    """Statements and heads of statements that no edit removes or changes."""
+    removed: set[ast.AST] = set()
+    changed: set[ast.AST] = set()
+    for edit in edits:
+        if isinstance(edit, Replace):
+            removed.update(edit.statements)
+        elif isinstance(edit, (Substitute, Enclose)):
+            changed.add(edit.node)
+        elif isinstance(edit, (AddKeywords, DropKeyword)):
+            changed.add(edit.call)
+        elif isinstance(edit, Redefine):
+            return
+        elif isinstance(edit, AddParameters):
+            changed.add(node)
+        elif isinstance(edit, Describe) and isinstance(node, ast.FunctionDef):
+            changed.add(node.body[0])
+        else:
+            assert isinstance(edit, (Insert, Branch, ElseIf, Describe))
+    yield from _heads(node, removed, changed)
+
+
+def _statements(node: ast.AST) -> Iterator[str]:
+    return _heads(node, frozenset(), frozenset())
+
+
+def _heads(
+    node: ast.AST, removed: Collection[ast.AST], changed: Collection[ast.AST]
+) -> Iterator[str]:
+    """Simple statements, and the heads of compound ones, as texts without layout."""
+    if node in removed:
+        return
+    bodies = (
+        [child for name in _BODIES for child in getattr(node, name, ())]
+        if isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case))
+        else []
+    )
+    inner = {id(part) for child in bodies for part in walk(child)}
+    if not changed or not any(part in changed for part in walk(node) if id(part) not in inner):
+        yield _head(node)
+    for child in bodies:
+        yield from _heads(child, removed, changed)
+
+
+def _head(node: ast.AST) -> str:
+    """The text of a simple statement, or of a compound one up to its colon."""
+    if not any(getattr(node, name, None) for name in _BODIES):
+        return ast.unparse(node)
+    bare = type(node)(**{name: getattr(node, name) for name in node._fields if hasattr(node, name)})
+    for name in _BODIES:
+        if hasattr(bare, name) and isinstance(getattr(bare, name), list):
+            setattr(bare, name, [])
+    return ast.unparse(ast.fix_missing_locations(ast.copy_location(bare, node)))

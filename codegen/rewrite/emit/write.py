@@ -1,0 +1,275 @@
+"""Write the edits of one method: libcst on the lines of that method, found by their ``ast`` positions.
+
+Only the lines of the method are parsed, below a ``class`` line of their own so that their indentation
+stays; what no edit touches is printed as it was read.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from codegen.rewrite.emit.blocks import BlockWriter, StatementEdits
+from codegen.rewrite.emit.docstring import with_entries
+from codegen.rewrite.emit.edits import (
+    AddKeywords,
+    AddParameters,
+    Branch,
+    Describe,
+    DropKeyword,
+    Edit,
+    ElseIf,
+    Enclose,
+    Insert,
+    Redefine,
+    Replace,
+    Substitute,
+)
+from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
+from codegen.rewrite.emit.layout import comment_line, comments_in, parse_lines, with_lead
+from codegen.rewrite.emit.places import Excerpt, Place, excerpt, restored
+from codegen.rewrite.emit.signature import with_parameters
+from codegen.rewrite.emit.splices import Splice
+from codegen.text.lines import LineMap
+from codegen.text.statements import first_line
+
+_HEADER = "class _:\n"
+_EXPRESSION_EDITS = (Substitute, Enclose, AddKeywords, DropKeyword)
+
+
+class EditError(Exception):
+    """An edit that cannot be written; the reason is for the report."""
+
+
+def write_edits(
+    text: LineMap, siblings: Sequence[ast.stmt], node: ast.stmt, edits: Sequence[Edit]
+) -> Splice:
+    """Carry out the edits of a statement in the body of a class, usually a method.
+
+    Args:
+        text: of the module.
+        siblings: all statements in the body of the class.
+        node: the statement.
+        edits: what is to be done to it, and to what it holds.
+
+    Returns:
+        What comes in the place of its lines, decorators included.
+
+    Raises:
+        EditError: the lines cannot be read, or a node that an edit speaks of is not found in them.
+    """
+    assert node.end_lineno is not None
+    first = first_line(node)
+    if Replace((node,)) in edits and len(siblings) > 1:
+        return removal(text, node, siblings[-1] is node)
+    header = _HEADER if node.col_offset else ""
+    lines = excerpt(text, first, node.end_lineno, header)
+    try:
+        module = cst.parse_module(lines.text)
+        writer = Writer(module, lines, node, edits)
+        code = module.visit(writer).code
+    except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
+        raise EditError(f"libcst refuses it: {str(error).splitlines()[0]}") from error
+    writer.check_done()
+    new = restored(code)[len(header) :]
+    return Splice(text.start_of(first), text.start_of(node.end_lineno + 1), new)
+
+
+def removal(text: LineMap, node: ast.stmt, is_last: bool) -> Splice:
+    """Take a statement out of its class, with the blank lines that set it apart."""
+    assert node.end_lineno is not None
+    start, end = text.start_of(first_line(node)), text.start_of(node.end_lineno + 1)
+    before, behind = text.text[:start], text.text[end:]
+    if is_last:
+        start = len(before.rstrip("\n")) + 1
+    else:
+        end += len(behind) - len(behind.lstrip("\n"))
+    return Splice(start, end, "")
+
+
+class Writer(cst.CSTTransformer):
+    """One walk over the lines of a method that carries out all edits."""
+
+    def __init__(
+        self, module: cst.Module, lines: Excerpt, node: ast.stmt, edits: Sequence[Edit]
+    ) -> None:
+        super().__init__()
+        self.positions: Mapping[cst.CSTNode, CodeRange] = MetadataWrapper(
+            module, unsafe_skip_copy=True
+        ).resolve(PositionProvider)
+        self.lines = lines
+        self.edits = tuple(dict.fromkeys(edits))
+        self.root = lines.start(node)
+        self.statements = StatementEdits()
+        self.expressions: dict[tuple[Place, Place], list[Edit]] = {}
+        self.branches: dict[Place, list[ElseIf]] = {}
+        self.blocks = BlockWriter(self.statements, self._place)
+        for edit in self.edits:
+            self._enter(edit)
+
+    # -- what is due where ------------------------------------------------------------------------
+
+    def _enter(self, edit: Edit) -> None:
+        due = self.statements
+        if isinstance(edit, Insert):
+            side = due.behind if edit.behind else due.before
+            side.setdefault(self._touch(edit.anchor), []).append(edit)
+        elif isinstance(edit, Replace):
+            places = [self._touch(statement) for statement in edit.statements]
+            due.replaced[places[0]] = edit, frozenset(places)
+        elif isinstance(edit, Branch):
+            places = [self._touch(statement) for statement in edit.statements]
+            due.branches[places[0]] = edit, frozenset(places)
+        elif isinstance(edit, ElseIf):
+            self.branches.setdefault(self.lines.start(edit.node), []).append(edit)
+        elif isinstance(edit, (Substitute, Enclose)):
+            self.expressions.setdefault(self.lines.span(edit.node), []).append(edit)
+        elif isinstance(edit, (AddKeywords, DropKeyword)):
+            self.expressions.setdefault(self.lines.span(edit.call), []).append(edit)
+
+    def _touch(self, statement: ast.stmt) -> Place:
+        place = self.lines.start(statement)
+        self.statements.touched.add(place)
+        return place
+
+    def check_done(self) -> None:
+        """Raise EditError unless every edit was carried out."""
+        for edit in self.edits:
+            if edit not in self.statements.done:
+                raise EditError(f"no place for {describe(edit)}")
+
+    def _place(self, node: cst.CSTNode) -> Place:
+        start = self.positions[node].start
+        return start.line, start.column
+
+    def _span(self, node: cst.BaseExpression) -> tuple[Place, Place]:
+        """Where ``ast`` has an expression: a tuple or generator with its parentheses."""
+        found = self.positions[node]
+        start, end = found.start, found.end
+        if isinstance(node, (cst.Tuple, cst.GeneratorExp)) and node.lpar:
+            start, end = self.positions[node.lpar[-1]].start, self.positions[node.rpar[0]].end
+        return (start.line, start.column), (end.line, end.column)
+
+    # -- the walk ---------------------------------------------------------------------------------
+
+    def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> object:  # type: ignore[override]
+        """Carry out what is due at a node, once what is due inside it is done."""
+        if isinstance(original_node, cst.BaseExpression):
+            if self.expressions and original_node in self.positions:
+                assert isinstance(updated_node, cst.BaseExpression)
+                return self._expression(original_node, updated_node)
+        elif isinstance(original_node, cst.IndentedBlock):
+            assert isinstance(updated_node, cst.IndentedBlock)
+            return self._block(original_node, updated_node)
+        elif isinstance(original_node, cst.SimpleStatementSuite):
+            assert isinstance(updated_node, cst.SimpleStatementSuite)
+            if self.blocks.is_touched([original_node]):
+                block = self.blocks.write([original_node], [updated_node])
+                return cst.IndentedBlock(block.body, footer=block.footer)
+        elif isinstance(original_node, cst.Module):
+            assert isinstance(updated_node, cst.Module)
+            if self.blocks.is_touched(original_node.body):
+                block = self.blocks.write(original_node.body, updated_node.body, pad=False)
+                footer = (*block.footer, *updated_node.footer)
+                return updated_node.with_changes(body=block.body, footer=footer)
+        elif isinstance(original_node, cst.If):
+            assert isinstance(updated_node, cst.If)
+            return self._if(original_node, updated_node)
+        elif isinstance(original_node, cst.FunctionDef):
+            assert isinstance(updated_node, cst.FunctionDef)
+            if self._place(original_node) == self.root:
+                return self._method(updated_node)
+        return updated_node
+
+    def _expression(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> cst.CSTNode:
+        for edit in self.expressions.get(self._span(original), ()):
+            if isinstance(edit, Substitute):
+                updated = substituted(updated, edit.new)
+            elif isinstance(edit, Enclose):
+                updated = enclosed(updated, edit.function, edit.arguments)
+            elif isinstance(updated, cst.Call) and isinstance(edit, AddKeywords):
+                updated = with_keywords(updated, edit.keywords)
+            elif isinstance(updated, cst.Call) and isinstance(edit, DropKeyword):
+                updated = without_keyword(updated, edit.name)
+            else:
+                continue
+            self.statements.done.add(edit)
+        return updated
+
+    def _block(self, original: cst.IndentedBlock, updated: cst.IndentedBlock) -> cst.IndentedBlock:
+        if not self.blocks.is_touched(original.body):
+            return updated
+        block = self.blocks.write(original.body, updated.body)
+        footer = (*block.footer, *updated.footer)
+        return updated.with_changes(body=block.body, footer=footer)
+
+    def _if(self, original: cst.If, updated: cst.If) -> cst.If:
+        for edit in self.branches.get(self._place(original), ()):
+            if not isinstance(updated.orelse, cst.Else):
+                raise EditError("an if statement without else")
+            (made,) = parse_lines([f"if {edit.test}:", *(f"    {line}" for line in edit.lines)])
+            assert isinstance(made, cst.If)
+            updated = updated.with_changes(orelse=made.with_changes(orelse=updated.orelse))
+            self.statements.done.add(edit)
+        return updated
+
+    def _method(self, function: cst.FunctionDef) -> cst.FunctionDef:
+        for edit in self.edits:
+            if isinstance(edit, AddParameters):
+                function = with_parameters(function, edit.names, self.root[1])
+            elif isinstance(edit, Describe):
+                function = described(function, edit, " " * (self.root[1] + 4))
+            elif isinstance(edit, Redefine):
+                function = redefined(function, edit.lines)
+            else:
+                continue
+            self.statements.done.add(edit)
+        return function
+
+
+def described(function: cst.FunctionDef, edit: Describe, margin: str) -> cst.FunctionDef:
+    """A function whose docstring describes further parameters."""
+    body = function.body
+    first = body.body[0] if isinstance(body, cst.IndentedBlock) and body.body else None
+    if not isinstance(first, cst.SimpleStatementLine) or not isinstance(first.body[0], cst.Expr):
+        return function
+    string = first.body[0].value
+    if not isinstance(string, cst.SimpleString):
+        return function
+    opening = string.value.split("\n")[0].strip()
+    # An override without decorators inherits them; a raw docstring is the sign of this one.
+    completed = function.name.value == "forward" and opening == 'r"""'
+    code = cst.Module([]).code_for_node
+    completed |= any("auto_docstring" in code(item) for item in function.decorators)
+    new = with_entries(string.value, edit.names, edit.prefix, margin, completed)
+    return function.with_deep_changes(string, value=new)
+
+
+def redefined(function: cst.FunctionDef, lines: Sequence[str]) -> cst.FunctionDef:
+    """Another definition with the decorators of a function, and with its comments at the top."""
+    (new,) = parse_lines(lines)
+    assert isinstance(new, cst.FunctionDef) and isinstance(new.body, cst.IndentedBlock)
+    bare = function.with_changes(decorators=(), leading_lines=(), lines_after_decorators=())
+    comments = [comment_line(comment) for comment in comments_in(bare)]
+    first, *rest = new.body.body
+    assert isinstance(first, (cst.SimpleStatementLine, cst.BaseCompoundStatement))
+    body = [with_lead(first, [*comments, *first.leading_lines]), *rest]
+    return new.with_changes(
+        decorators=function.decorators,
+        leading_lines=function.leading_lines,
+        lines_after_decorators=function.lines_after_decorators,
+        body=new.body.with_changes(body=body),
+    )
+
+
+def describe(edit: Edit) -> str:
+    """An edit in a few words, for a message."""
+    node = next(
+        (value for name in edit.__slots__ if isinstance(value := getattr(edit, name), ast.AST)),
+        None,
+    )
+    what = type(edit).__name__
+    return f"{what} of {ast.unparse(node)}" if node is not None else what

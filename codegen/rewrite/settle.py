@@ -1,0 +1,153 @@
+"""Carry out the changes that rules propose: each whole or not at all, and nothing unchecked."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from codegen.rewrite.check import added_names, module_names, problem_of
+from codegen.rewrite.emit.edits import Change, Edit, Site
+from codegen.rewrite.emit.imports import TORCH, import_splices
+from codegen.rewrite.emit.splices import Splice, spliced
+from codegen.rewrite.emit.write import EditError, write_edits
+from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.values import Record, model_of
+
+Group = tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Modules as the changes leave them, and what to report: what was done, and what failed."""
+
+    modules: tuple[ModuleInfo, ...]
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class _Written:
+    """New lines of modules, and names that the modules have to import for them."""
+
+    pieces: tuple[tuple[ModuleInfo, Splice], ...]
+    needs: frozenset[tuple[ModuleInfo, str]]
+
+
+class _FailureAt(Exception):
+    """A place where changes cannot be carried out, and why."""
+
+    def __init__(self, site: Site, problem: str) -> None:
+        super().__init__(problem)
+        self.site, self.problem = site, problem
+
+
+def settle(changes: Sequence[Change], package: str) -> Settled:
+    """Carry out changes of modules.
+
+    Args:
+        changes: what rules propose. Those that meet in one method are carried out together.
+        package: the one that helpers are imported from.
+    """
+    records: list[Record] = []
+    written: dict[Group, _Written] = {}
+    for group in meeting(changes):
+        try:
+            written[group] = _write(group)
+        except _FailureAt as failure:
+            records += _failed(group, failure.site, failure.problem)
+    while True:
+        modules, broken = _assemble(written, package)
+        if not broken:
+            break
+        for group in [
+            g for g in written if broken & {id(site.cls.module) for c in g for site in c.sites}
+        ]:
+            del written[group]
+            site = group[0].sites[0]
+            records += _failed(group, site, "the file does not parse any more")
+    for group in written:
+        records += [record for change in group for record in change.records]
+    return Settled(tuple(modules), tuple(records))
+
+
+def meeting(changes: Sequence[Change]) -> list[Group]:
+    """Changes in groups: those that touch the same statement of a class are in one."""
+    groups: list[tuple[list[Change], set[int]]] = []
+    for change in dict.fromkeys(changes):
+        touched = {id(site.node) for site in change.sites}
+        apart = [group for group in groups if not group[1] & touched]
+        joined = [group for group in groups if group[1] & touched]
+        members = [item for group in joined for item in group[0]]
+        groups = [*apart, ([*members, change], touched.union(*(group[1] for group in joined)))]
+    return [tuple(members) for members, _ in groups]
+
+
+def _write(group: Group) -> _Written:
+    """The new lines of all statements that a group touches.
+
+    Raises:
+        _FailureAt: one cannot be written, or is not right afterwards.
+    """
+    edits: dict[int, tuple[Site, list[Edit]]] = {}
+    for change in group:
+        for site in change.sites:
+            edits.setdefault(id(site.node), (site, []))[1].extend(site.edits)
+    needs = {need for change in group for need in change.helpers}
+    pieces = []
+    for site, items in edits.values():
+        info = site.cls.module
+        try:
+            splice = write_edits(info.text, site.cls.node.body, site.node, items)
+        except EditError as error:
+            raise _FailureAt(site, str(error)) from error
+        known = module_names(info.tree)
+        helpers = {name for module, name in needs if module is info}
+        old = info.source.text[splice.start : splice.end]
+        problem = problem_of(site.node, old, splice.new, items, known | helpers | {TORCH})
+        if problem:
+            raise _FailureAt(site, problem)
+        if TORCH not in known and TORCH in added_names(site.node, old, splice.new):
+            needs.add((info, TORCH))
+        pieces.append((info, splice))
+    return _Written(tuple(pieces), frozenset(needs))
+
+
+def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[ModuleInfo], set[int]]:
+    """The modules with all new lines and imports, and the ids of those that do not parse so."""
+    infos: dict[int, ModuleInfo] = {}
+    splices: dict[int, list[Splice]] = defaultdict(list)
+    needs: dict[int, set[str]] = defaultdict(set)
+    for made in written.values():
+        for info, splice in made.pieces:
+            infos[id(info)] = info
+            splices[id(info)].append(splice)
+        for info, name in made.needs:
+            infos[id(info)] = info
+            needs[id(info)].add(name)
+    modules, broken = [], set()
+    for key, info in infos.items():
+        pieces_of = [*splices[key], *import_splices(info, needs[key], package)]
+        if not pieces_of:
+            continue
+        text = spliced(info.source.text, pieces_of)
+        try:
+            modules.append(ModuleInfo(replace(info.source, text=text), ast.parse(text)))
+        except SyntaxError:
+            broken.add(key)
+    return modules, broken
+
+
+def _failed(group: Group, site: Site, problem: str) -> Iterable[Record]:
+    """One line for each rule: it had to be taken back, and that is our fault."""
+    info = site.cls.module
+    name = getattr(site.node, "name", "")
+    for rule in dict.fromkeys(change.rule for change in group):
+        yield Record(
+            model_of(info.source.module),
+            site.cls.name,
+            name,
+            "failed",
+            info.place(site.node),
+            reason=f"{rule}: {problem}; the method is left as it was (an error of codegen, not of the file)",
+        )
