@@ -96,7 +96,7 @@ def test_the_tool_does_not_load_what_it_generates(layer: str, path: Path) -> Non
 
 def test_runtime_helpers_import_only_torch() -> None:
     allowed = {"torch", "utils", "__future__", "collections", "typing", "dataclasses", "functools"}
-    allowed |= {"itertools", "math", "platform", "contextlib", "enum"}
+    allowed |= {"itertools", "math", "platform", "contextlib", "enum", "re"}
     for path in sorted((ROOT / "utils").glob("*.py")):
         for module, line, _ in imports(path):
             assert module.split(".")[0] in allowed, f"{path}:{line} imports {module}"

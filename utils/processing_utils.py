@@ -1,0 +1,258 @@
+"""Placeholder expansion for processors: every ``<image>`` of a prompt becomes what its item needs.
+
+Free of torch. One pass over each text, in time linear in its length and the number of placeholders.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypedDict
+
+#: A text with fewer candidates than one in so many characters is searched by the first character of the
+#: placeholder, which is many times as fast as a search for all of it.
+_SPARSE = 256
+
+
+class ReplacementOffset(TypedDict):
+    """Where one placeholder stood and what stands there now; spans count characters.
+
+    ``span`` is (start, end) of the placeholder in the text as given, ``new_span`` that of the whole
+    replacement in the expanded text.
+    """
+
+    type: str
+    span: tuple[int, int]
+    new_span: tuple[int, int]
+    text: str
+    replacement: str
+
+
+class _Modality(NamedTuple):
+    """A placeholder and what its occurrences become, in the order of the batch."""
+
+    name: str
+    token: str
+    replacements: Sequence[str]
+
+
+def get_text_with_replacements(
+    text: Sequence[str],
+    image_token: str | None = None,
+    images_replacements: Iterable[str] | None = None,
+    video_token: str | None = None,
+    videos_replacements: Iterable[str] | None = None,
+    audio_token: str | None = None,
+    audio_replacements: Iterable[str] | None = None,
+    return_replacement_offsets: bool = False,
+    *,
+    allow_surplus: bool = False,
+) -> tuple[list[str], list[list[ReplacementOffset]]]:
+    """Replace the placeholders of a batch of texts.
+
+    The k-th occurrence of a modality's placeholder, counted over all texts in order, becomes the k-th
+    replacement of that modality. Where two placeholders match at one place, image comes before video
+    and video before audio. Replacements are not searched again. A modality without replacements (None
+    or empty) keeps its placeholders.
+
+    Args:
+        text: texts of the batch; neither the sequence nor a text in it is changed.
+        image_token, video_token, audio_token: the placeholders.
+        images_replacements, videos_replacements, audio_replacements: one string per placeholder.
+        return_replacement_offsets: also tell what was replaced where.
+        allow_surplus: drop replacements that find no placeholder instead of refusing them.
+
+    Returns:
+        The new texts, and per text the offsets of its replacements in order (an empty list, without
+        entries for the texts, unless asked for).
+
+    Raises:
+        ValueError: placeholders and replacements differ in number, replacements have no placeholder, or
+            a placeholder is empty.
+        TypeError: ``text`` is no sequence of strings.
+    """
+    if isinstance(text, str):
+        raise TypeError("text must be a sequence of strings, not a single string")
+    modalities: list[_Modality] = []
+    if images_replacements is not None:
+        modalities += _modality("image", image_token, images_replacements)
+    if videos_replacements is not None:
+        modalities += _modality("video", video_token, videos_replacements)
+    if audio_replacements is not None:
+        modalities += _modality("audio", audio_token, audio_replacements)
+    for number, content in enumerate(text):
+        if not isinstance(content, str):
+            raise TypeError(f"text {number} is no string but {type(content).__name__}")
+    if not modalities:
+        return list(text), [[] for _ in text] if return_replacement_offsets else []
+    expand = _expand_one if len(modalities) == 1 else _expand
+    return expand(text, modalities, return_replacement_offsets, allow_surplus)
+
+
+def _modality(name: str, token: str | None, values: Iterable[str]) -> tuple[_Modality, ...]:
+    """The modality if it takes part: it has replacements."""
+    replacements = values if isinstance(values, (list, tuple)) else list(values)
+    if not replacements:
+        return ()
+    if not token:
+        what = "is empty" if token == "" else "is not given"
+        raise ValueError(
+            f"{len(replacements)} {name} replacements, but the {name} placeholder {what}"
+        )
+    return (_Modality(name, token, replacements),)
+
+
+def _expand_one(
+    text: Sequence[str], modalities: Sequence[_Modality], wanted: bool, allow_surplus: bool
+) -> tuple[list[str], list[list[ReplacementOffset]]]:
+    """One placeholder: split at it, join with the replacements."""
+    modality = modalities[0]
+    _, token, replacements = modality
+    texts: list[str] = []
+    offsets: list[list[ReplacementOffset]] = []
+    used = 0
+    for number, content in enumerate(text):
+        parts = _split(content, token) if len(content) > _SPARSE else content.split(token)
+        count = len(parts) - 1
+        if not count:
+            texts.append(content)
+            if wanted:
+                offsets.append([])
+            continue
+        own = replacements[used : used + count]
+        if len(own) < count:
+            raise _too_few(modality, text, number)
+        used += count
+        pieces = [""] * (2 * count + 1)
+        pieces[::2], pieces[1::2] = parts, own
+        texts.append("".join(pieces))
+        if wanted:
+            offsets.append(_offsets(parts, [modality] * count, own))
+    if used < len(replacements) and not allow_surplus:
+        raise _too_many(modality, text, used)
+    return texts, offsets
+
+
+def _split(content: str, token: str) -> list[str]:
+    """``content.split(token)``, faster where few characters could begin the placeholder."""
+    first, budget = token[0], len(content) // _SPARSE
+    parts = []
+    done = 0
+    at = content.find(first)
+    while at >= 0:
+        budget -= 1
+        if budget < 0:
+            return content.split(token)
+        if content.startswith(token, at):
+            parts.append(content[done:at])
+            done = at = at + len(token)
+        else:
+            at += 1
+        at = content.find(first, at)
+    parts.append(content[done:])
+    return parts
+
+
+def _expand(
+    text: Sequence[str], modalities: Sequence[_Modality], wanted: bool, allow_surplus: bool
+) -> tuple[list[str], list[list[ReplacementOffset]]]:
+    """Several placeholders: one regular expression finds them all in a single pass."""
+    by_token: dict[str, _Modality] = {}
+    for modality in modalities:
+        by_token.setdefault(modality.token, modality)
+    splitter = re.compile(f"({'|'.join(map(re.escape, by_token))})")
+    iterators = {token: iter(modality.replacements) for token, modality in by_token.items()}
+    texts: list[str] = []
+    offsets: list[list[ReplacementOffset]] = []
+    for number, content in enumerate(text):
+        pieces = splitter.split(content)
+        tokens = pieces[1::2]
+        try:
+            own = [next(iterators[token]) for token in tokens]
+        except StopIteration:
+            raise _first_too_few(by_token, text, number, splitter) from None
+        pieces[1::2] = own
+        texts.append("".join(pieces))
+        if wanted:
+            offsets.append(_offsets(pieces[::2], [by_token[token] for token in tokens], own))
+    if not allow_surplus:
+        _refuse_surplus(modalities, by_token, text, iterators, splitter)
+    return texts, offsets
+
+
+def _offsets(
+    parts: Sequence[str], modalities: Sequence[_Modality], own: Sequence[str]
+) -> list[ReplacementOffset]:
+    """Running sums over what stands between the placeholders."""
+    found: list[ReplacementOffset] = []
+    old = new = 0
+    for part, (name, token, _), replacement in zip(parts, modalities, own):
+        old += len(part)
+        new += len(part)
+        end, new_end = old + len(token), new + len(replacement)
+        found.append(
+            {
+                "type": name,
+                "span": (old, end),
+                "new_span": (new, new_end),
+                "text": token,
+                "replacement": replacement,
+            }
+        )
+        old, new = end, new_end
+    return found
+
+
+def _too_few(modality: _Modality, text: Sequence[str], number: int, total: int = -1) -> ValueError:
+    total = sum(content.count(modality.token) for content in text) if total < 0 else total
+    return _mismatch(modality, total, f"text {number} has the first placeholder without one")
+
+
+def _too_many(modality: _Modality, text: Sequence[str], total: int) -> ValueError:
+    last = max((n for n, content in enumerate(text) if modality.token in content), default=None)
+    where = "no text has a placeholder" if last is None else f"text {last} has the last placeholder"
+    return _mismatch(modality, total, where)
+
+
+def _mismatch(modality: _Modality, total: int, where: str) -> ValueError:
+    return ValueError(
+        f"placeholders {modality.token!r} in the texts: {total}, {modality.name} replacements: "
+        f"{len(modality.replacements)}; {where}"
+    )
+
+
+def _matches(text: Sequence[str], splitter: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    """Number of the text and placeholder, of every match."""
+    for number, content in enumerate(text):
+        yield from ((number, match[0]) for match in splitter.finditer(content))
+
+
+def _first_too_few(
+    by_token: dict[str, _Modality], text: Sequence[str], number: int, splitter: re.Pattern[str]
+) -> ValueError:
+    """The error for the first placeholder, in the order of the texts, that has no replacement."""
+    totals = dict.fromkeys(by_token, 0)
+    short = ""
+    for at, token in _matches(text, splitter):
+        totals[token] += 1
+        if not short and at <= number and totals[token] > len(by_token[token].replacements):
+            short = token
+    return _too_few(by_token[short], text, number, totals[short])
+
+
+def _refuse_surplus(
+    modalities: Sequence[_Modality],
+    by_token: dict[str, _Modality],
+    text: Sequence[str],
+    iterators: dict[str, Iterator[str]],
+    splitter: re.Pattern[str],
+) -> None:
+    for modality in modalities:
+        if by_token[modality.token] is not modality:
+            raise ValueError(
+                f"{modality.name} and {by_token[modality.token].name} have one placeholder, "
+                f"{modality.token!r}: which items its occurrences stand for cannot be told"
+            )
+        rest = sum(1 for _ in iterators[modality.token])
+        if rest:
+            raise _too_many(modality, text, len(modality.replacements) - rest)
