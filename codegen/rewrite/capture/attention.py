@@ -7,159 +7,191 @@
         out = torch.cat(outputs, dim=1)                   (unchanged)
 
 The mask compares segment ids, so its shape depends on the number of tokens only. Eager attention adds
-it, sdpa takes it as booleans; other implementations keep the split.
+it, sdpa takes it as booleans; other implementations keep the split. What the attention function does with
+a mask has to be known: by the library's convention, or from the function itself.
 """
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from codegen.rewrite.emit.edits import Edit, ElseIf
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.capture.pieces import Left
+from codegen.rewrite.capture.segments import SplitAttention, find_split
+from codegen.rewrite.emit.edits import Branch, Edit, ElseIf
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.vocabulary import torch_name
 from codegen.text.lines import LineMap
 
 IMPLEMENTATION = "self.config._attn_implementation"
-TEST = f'is_tracing() and {IMPLEMENTATION} in (None, "eager", "sdpa")'
+MASK = "attention_mask"
+REGISTRY = "ALL_ATTENTION_FUNCTIONS"
+"""The library's table of attention functions, by implementation."""
+
+Found = tuple[list[Edit], tuple[str, ...], str]
 
 
-@dataclass(frozen=True)
-class SplitAttention:
-    """The parts of a split: boundaries, the split tensors, their loop names, the call, its results."""
+def attention_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
+    """Put the masked call in front of the split, used while tracing."""
+    near: Left | None = None
+    for body, owner in _bodies(function):
+        split = find_split(function, body)
+        if isinstance(split, Left) or split is None:
+            near = near or split
+            continue
+        convention = _convention(index, cls, function, split)
+        if isinstance(convention, Left):
+            near = near or convention
+            continue
+        lines = _lines(cls.module.text, split, convention)
+        test = "is_tracing()"
+        if convention == "library":
+            test += f' and {IMPLEMENTATION} in (None, "eager", "sdpa")'
+        edits = [_edit(owner, body, split, test, lines)]
+        reason = "attention split by lengths: one call with a segment mask while tracing"
+        if split.weights:
+            reason += "; its weights are then one matrix, not a list"
+        return edits, ("get_segment_ids", "get_segment_mask", "is_tracing"), reason
+    return near
 
-    boundaries: str
-    states: tuple[str, ...]
-    pieces: tuple[str, ...]
-    call: ast.Call
-    output: str
-    weights: str
+
+def _bodies(function: Function) -> Iterator[tuple[Sequence[ast.stmt], ast.If | None]]:
+    """Blocks of a method that run eagerly, those of an ``else`` with their if statement."""
+    pending: list[tuple[Sequence[ast.stmt], ast.If | None]] = [(function.body, None)]
+    while pending:
+        body, owner = pending.pop(0)
+        yield body, owner
+        for node in body:
+            if isinstance(node, ast.If):
+                traced = "is_tracing" in ast.dump(node.test)
+                pending += [(node.body, None)] if not traced else []
+                pending += [(node.orelse, node)] if node.orelse and not traced else []
+            elif isinstance(node, (ast.With, ast.For, ast.While)):
+                pending.append((node.body, None))
 
 
-def attention_edits(
-    index: Index, cls: ClassInfo, function: Function
-) -> tuple[list[Edit], tuple[str, ...], str] | None:
-    """Insert the masked branch in front of the branch that splits."""
+def _convention(
+    index: Index, cls: ClassInfo, function: Function, split: SplitAttention
+) -> str | Left:
+    """``library`` or ``additive``: how the attention function takes a mask, if that is known."""
+    called = split.call.func
+    own = cls.module.functions.get(called.id) if isinstance(called, ast.Name) else None
+    causal = _causality(index, cls, function, split, own)
+    if causal is not None:
+        return causal
+    if own is not None and not _assigned(function, own.name):
+        return "additive" if _adds_mask(own) else _unknown(split, f"{own.name} does with a mask")
+    if _has_config(index, cls):
+        return "library"
+    return _unknown(split, "attention runs: there is no self.config")
+
+
+def _unknown(split: SplitAttention, what: str) -> Left:
+    return Left(split.call, f"it is not known what {what}")
+
+
+def _causality(
+    index: Index, cls: ClassInfo, function: Function, split: SplitAttention, own: Function | None
+) -> Left | None:
+    """A reason if the attention of one segment may be causal, which the mask would not be."""
+    given = next((k.value for k in split.call.keywords if k.arg == "is_causal"), None)
+    held = index.attribute(cls, "is_causal")
+    value = given if given is not None else held[2] if held is not None else None
+    if value is None:
+        table = own is None and any(
+            isinstance(n, ast.Name) and n.id == REGISTRY for n in walk(function)
+        )
+        if not table:
+            return None
+    elif isinstance(value, ast.Constant) and value.value is False:
+        return None
+    return Left(split.call, "the attention may be causal inside a segment: is_causal is not False")
+
+
+def _assigned(function: Function, name: str) -> bool:
+    stored = (n for n in walk(function) if isinstance(n, ast.Name) and n.id == name)
+    return any(isinstance(n.ctx, ast.Store) for n in stored)
+
+
+def _adds_mask(function: Function) -> bool:
+    """Tell whether a function adds its mask to the weights, or hands it to sdpa."""
+    if MASK not in parameters(function):
+        return False
     for node in walk(function):
-        if isinstance(node, ast.If) and node.orelse and "is_tracing" not in ast.dump(node.test):
-            split = find_split(node.orelse)
-            if split is not None:
-                edit = ElseIf(node, TEST, _branch(cls.module.text, split))
-                needs = ("get_segment_ids", "get_segment_mask", "is_tracing")
-                return (
-                    [edit],
-                    needs,
-                    "attention split by lengths: one call with a segment mask while tracing",
-                )
-    return None
-
-
-def find_split(body: list[ast.stmt]) -> SplitAttention | None:
-    """Recognise the split-and-loop form in a block."""
-    boundaries = _boundaries(body)
-    states = _states(body)
-    loop = _loop(body)
-    if not boundaries or not states or loop is None or len(states) != len(loop[0]):
-        return None
-    last = body[-1]
-    if not (isinstance(last, ast.Assign) and _is_torch(last.value, ("cat", "concat"))):
-        return None
-    target = last.targets[0]
-    if not isinstance(target, ast.Name):
-        return None
-    return SplitAttention(boundaries, states, loop[0], loop[1], target.id, _weights(body, loop[1]))
-
-
-def _boundaries(body: list[ast.stmt]) -> str:
-    """Name ``c`` of a difference ``c[1:] - c[:-1]``."""
-    for statement in body:
-        for node in walk(statement):
-            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
-                left, right = ast.unparse(node.left), ast.unparse(node.right)
-                name = left.split("[")[0]
-                if (left, right) == (f"{name}[1:]", f"{name}[:-1]") and name.isidentifier():
-                    return name
-    return ""
-
-
-def _states(body: list[ast.stmt]) -> tuple[str, ...]:
-    """The tensors that ``[torch.split(t, ...tolist(), dim=2) for t in (q, k, v)]`` splits."""
-    for statement in body:
-        value = getattr(statement, "value", None)
-        if not isinstance(value, (ast.ListComp, ast.GeneratorExp)) or not _is_torch(
-            value.elt, ("split",)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            sides = (node.left, node.right)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+            sides = (node.value, node.value)
+        elif isinstance(node, ast.Call) and torch_name(node.func).endswith(
+            "scaled_dot_product_attention"
         ):
+            masks = [k.value for k in node.keywords if k.arg == "attn_mask"] + node.args[3:4]
+            sides = (masks[0], masks[0]) if masks else (node, node)
+        else:
             continue
-        items = value.generators[0].iter
-        if ".tolist()" in ast.unparse(value.elt) and isinstance(items, (ast.Tuple, ast.List)):
-            names = tuple(item.id for item in items.elts if isinstance(item, ast.Name))
-            return names if len(names) == len(items.elts) == 3 else ()
-    return ()
+        if any(MASK in {n.id for n in walk(s) if isinstance(n, ast.Name)} for s in sides):
+            return True
+    return False
 
 
-def _loop(body: list[ast.stmt]) -> tuple[tuple[str, ...], ast.Call] | None:
-    """Loop names over ``zip(*splits)`` and the attention call inside."""
-    for statement in body:
-        target: ast.expr | None = None
-        if isinstance(statement, ast.For) and "zip(*" in ast.unparse(statement.iter):
-            target = statement.target
-        value = getattr(statement, "value", None)
-        if isinstance(value, ast.ListComp) and "zip(*" in ast.unparse(value.generators[0].iter):
-            target = value.generators[0].target
-        if not isinstance(target, ast.Tuple):
-            continue
-        names = tuple(getattr(element, "id", "") for element in target.elts)
-        for node in walk(statement):
-            if isinstance(node, ast.Call) and [
-                getattr(a, "id", "") for a in node.args[1:4]
-            ] == list(names):
-                return names, node
-    return None
+def _has_config(index: Index, cls: ClassInfo) -> bool:
+    """Tell whether instances have a configuration: they use or set it, or an unknown parent may."""
+    for owner in index.mro(cls):
+        if any(self_attribute(node) == "config" for node in walk(owner.node)):
+            return True
+        known = {base.name for base in index.bases(owner)}
+        names = {ast.unparse(base).rpartition(".")[2] for base in owner.node.bases}
+        if names - known - {"Module", "object"}:
+            return True
+    return False
 
 
-def _weights(body: list[ast.stmt], call: ast.Call) -> str:
-    """Name of the list that collects the second result of the call, ``_`` where nobody does."""
-    for statement in body:
-        for node in walk(statement):
-            if not isinstance(node, ast.Assign) or node.value is not call:
-                continue
-            target = node.targets[0]
-            second = (
-                target.elts[1] if isinstance(target, ast.Tuple) and len(target.elts) == 2 else None
-            )
-            for other in walk(statement):
-                if (
-                    isinstance(other, ast.Call)
-                    and isinstance(other.func, ast.Attribute)
-                    and other.func.attr == "append"
-                    and second is not None
-                    and ast.unparse(other.args[0]) == ast.unparse(second)
-                ):
-                    return ast.unparse(other.func.value)
-    return "_"
-
-
-def _is_torch(node: ast.expr, names: tuple[str, ...]) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in names
-        and getattr(node.func.value, "id", "") == "torch"
-    )
-
-
-def _branch(text: LineMap, split: SplitAttention) -> tuple[str, ...]:
-    query = split.states[0]
-    rest = [text.source(k) for k in split.call.keywords if k.arg not in (None, "attention_mask")]
-    rest += [f"**{text.source(k.value)}" for k in split.call.keywords if k.arg is None]
-    return (
+def _lines(text: LineMap, split: SplitAttention, convention: str) -> list[str]:
+    """The masked call."""
+    query = split.query
+    additive = f"{query}.dtype"
+    if convention == "library":
+        additive = f'None if {IMPLEMENTATION} == "sdpa" else {query}.dtype'
+    target = split.output
+    if split.is_first:
+        target += f", {split.weights or '_'}"
+    return [
         "# A graph has no lengths to split by: all segments in one call, separated by a mask",
         f"segment_ids = get_segment_ids({split.boundaries}.to({query}.device), {query}.shape[2])",
-        f'mask_dtype = None if {IMPLEMENTATION} == "sdpa" else {query}.dtype',
-        f"{split.output}, {split.weights} = {text.source(split.call.func)}(",
-        "    self,",
-        *[f"    {kept}," for kept in split.states],
-        "    attention_mask=get_segment_mask(segment_ids, mask_dtype),",
-        *[f"    {item}," for item in rest],
+        f"mask_dtype = {additive}",
+        f"{target} = {text.source(split.call.func)}(",
+        *[f"    {argument}," for argument in _arguments(text, split)],
         ")",
-    )
+    ]
+
+
+def _arguments(text: LineMap, split: SplitAttention) -> Iterator[str]:
+    """Arguments of the call with whole states for pieces, and the mask."""
+    mask = f"{MASK}=get_segment_mask(segment_ids, mask_dtype)"
+    call, pieces = split.call, split.pieces
+    placed = len(call.args) > 4 or any(k.arg == MASK for k in call.keywords)
+    for number, argument in enumerate(call.args):
+        given = pieces.get(getattr(argument, "id", ""), text.source(argument))
+        yield mask.partition("=")[2] if number == 4 else given
+    for keyword in call.keywords:
+        if keyword.arg is None and not placed:
+            placed = True
+            yield mask
+        value = pieces.get(getattr(keyword.value, "id", ""), text.source(keyword.value))
+        name = "**" if keyword.arg is None else f"{keyword.arg}="
+        yield mask if keyword.arg == MASK else f"{name}{value}"
+    if not placed:
+        yield mask
+
+
+def _edit(
+    owner: ast.If | None,
+    body: Sequence[ast.stmt],
+    split: SplitAttention,
+    test: str,
+    lines: list[str],
+) -> Edit:
+    if owner is not None and len(split.statements) == len(body):
+        return ElseIf(owner, test, tuple(lines))
+    return Branch(split.statements, test, tuple(lines))

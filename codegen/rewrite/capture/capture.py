@@ -12,6 +12,7 @@ from codegen.rewrite.capture.attention import attention_edits
 from codegen.rewrite.capture.audio import fixed_split_edits, mask_edits, pool_edits
 from codegen.rewrite.capture.blocks import block_edits
 from codegen.rewrite.capture.chunks import chunk_edits
+from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.repeats import lengths_edits, repeat_edits
 from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
 from codegen.rewrite.emit.edits import Change, Edit, Site
@@ -19,10 +20,10 @@ from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
-Rule = Callable[[Index, ClassInfo, Function], tuple[list[Edit], tuple[str, ...], str] | None]
+Rule = Callable[[Index, ClassInfo, Function], tuple[list[Edit], tuple[str, ...], str] | Left | None]
 
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
-    (attention_edits, ("torch.split(", ".tolist()", "zip(*")),
+    (attention_edits, ("split", ".tolist()", "zip(")),
     (repeat_edits, (".repeat(", "range(len(")),
     (lengths_edits, ("[1:]", ".tolist()")),
     (unshuffle_edits, ("grid", "split(", "for ")),
@@ -52,6 +53,9 @@ def capture(state: RewriteState) -> None:
                     found = rule(state.index, cls, function)
                     if found is None:
                         continue
+                    if isinstance(found, Left):
+                        note_left(state, cls, function, found)
+                        continue
                     edits, helpers, reason = found
                     record = Record(
                         model_of(info.source.module),
@@ -71,3 +75,11 @@ def capture(state: RewriteState) -> None:
                         )
                     )
     state.settle()
+
+
+def note_left(state: RewriteState, cls: ClassInfo, function: Function, left: Left) -> None:
+    """Report a method that is near a rule, with the condition that it does not meet."""
+    info = cls.module
+    place, model = info.place(left.node), model_of(info.source.module)
+    reason = f"{left.reason}: no second form while tracing"
+    state.note(Record(model, cls.name, function.name, "left", place, reason=reason))
