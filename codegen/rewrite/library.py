@@ -227,6 +227,15 @@ class Index:
                 known += [c for c in self.mro(base) if all(c.node is not k.node for k in known)]
         return known
 
+    def open(self, module: str) -> ModuleInfo | None:
+        """The parsed module, also if it does not look relevant."""
+        if module not in self._opened:
+            self._opened.add(module)
+            self._modules.pop(module, None)
+            self._classes.clear()
+            self._mro.clear()
+        return self.get(module)
+
     def open_ancestors(self, cls: ClassInfo) -> None:
         """Read the files of all ancestors of a class, also those that do not look relevant."""
         module = cls.module.source.module

@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from codegen.rewrite.emit.edits import Change
 from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
+from codegen.rewrite.keep import find_kept
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
@@ -29,6 +30,8 @@ class RewriteState:
         self._origins: dict[tuple[str, str, str], int] = {}
         self.shared = self._shared_elsewhere(library)
         self._changes: list[Change] = []
+        self._kept = find_kept(self.index, settings.keep)
+        self.records += self._kept.records
 
     def _is_candidate(self, library: Library, module: str) -> bool:
         source = library.read(module)
@@ -91,8 +94,15 @@ class RewriteState:
         self.records.append(record)
 
     def propose(self, change: Change) -> None:
-        """Queue what a rule wants done to the current text; :meth:`settle` does it."""
-        self._changes.append(change)
+        """Queue what a rule wants done to the current text; :meth:`settle` does it.
+
+        A change of what the author keeps is not made, and that is noted.
+        """
+        refusals = self._kept.refuse(change)
+        for record in refusals:
+            self.note(record)
+        if not refusals:
+            self._changes.append(change)
 
     def forget(self, module: str, helper: str) -> None:
         """Take back the import of a helper that a module no longer calls."""

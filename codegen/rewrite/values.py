@@ -45,7 +45,8 @@ class Settings:
     ``helper_package`` is the dotted package the helpers are imported from, as written in the
     rewritten files (``"..."`` means three levels up); one called ``encoder_helpers`` gives all of them
     itself. ``helper_folder`` is where their copies go in the tree; None when they are already importable. ``passes`` are the passes to run, those of
-    a project's own as references (see :mod:`codegen.rewrite.codemods`) to files below ``root``;
+    a project's own as references (see :mod:`codegen.rewrite.codemods`) to files below ``root``; ``keep`` names
+    classes and methods (``Class.method``) that are left as they are;
     ``vocabulary`` holds the names that tell where to look.
     """
 
@@ -54,6 +55,7 @@ class Settings:
     passes: tuple[str, ...] = ("extract", "lift", "capture")
     vocabulary: Vocabulary = DEFAULT
     root: str = ""
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

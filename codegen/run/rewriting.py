@@ -85,6 +85,7 @@ def run_rewriting(
         tree.config.passes,
         extended(tree.config.vocabulary),
         str(tree.root),
+        tree.config.keep,
     )
     result = rewrite_library(library, settings)
     # A project's definitions stay as they are written; a library's sources are part of the output.

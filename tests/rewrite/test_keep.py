@@ -1,0 +1,123 @@
+"""What the author keeps: no pass changes it, what depends on it stays right, and the report says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from codegen.rewrite import RewriteResult, Settings, rewrite_library
+from tests.rewrite.test_rules import DictLibrary
+
+TINY = "models/tiny/modeling_tiny.py"
+HEIR = "models/heir/modular_heir.py"
+SOURCE = """\
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+{above_class}
+class TinyEncoder(nn.Module):{behind_class}
+    def boundaries(self, grid_thw):
+        per_frame = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        return F.pad(per_frame.cumsum(dim=0, dtype=torch.int32), (1, 0), value=0)
+
+    {above}
+    def forward({signature}:{behind}
+        cu_seqlens = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        cu_seqlens = F.pad(cu_seqlens.cumsum(dim=0, dtype=torch.int32), (1, 0), value=0)
+        for layer in self.layers:
+            rows = layer(rows, cu_seqlens=cu_seqlens)
+        return rows
+"""
+PLAIN = {
+    "above_class": "",
+    "behind_class": "",
+    "above": "",
+    "behind": "",
+    "signature": "self, rows, grid_thw)",
+}
+HEIR_SOURCE = """\
+from ..tiny.modeling_tiny import TinyEncoder
+
+
+class HeirEncoder(TinyEncoder):{mark}
+    pass
+"""
+
+
+def run(keep: tuple[str, ...] = (), heir: str | None = None, **parts: str) -> RewriteResult:
+    texts = {TINY: SOURCE.format(**{**PLAIN, **parts})}
+    if heir is not None:
+        texts[HEIR] = HEIR_SOURCE.format(mark=heir)
+    return rewrite_library(DictLibrary(texts), Settings(keep=keep))
+
+
+def reasons(result: RewriteResult) -> list[str]:
+    return [f"{r.cls}.{r.method}: {r.reason}" for r in result.report if r.kind == "left"]
+
+
+def test_without_a_mark_it_is_rewritten() -> None:
+    assert "cu_seqlens is None" in run().edits[TINY]
+
+
+MARKS = {
+    "above": {"above": "# codegen: keep"},
+    "above, with a reason": {"above": "# Measured by hand.\n    # codegen: keep (see the paper)"},
+    "above a decorator": {"above": "# codegen: keep\n    @torch.no_grad()"},
+    "between decorator and method": {"above": "@torch.no_grad()\n    # codegen: keep"},
+    "behind the head": {"behind": "  # codegen: keep"},
+    "without blanks": {"behind": "  #codegen:keep"},
+    "inside a head of several lines": {
+        "signature": "self,  # codegen: keep\n        rows,\n        grid_thw,\n    )"
+    },
+}
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_a_marked_method_stays(mark: str) -> None:
+    result = run(**MARKS[mark])
+    assert not [text for text in result.edits.values() if "cu_seqlens is None" in text]
+    told = [reason for reason in reasons(result) if reason.startswith("TinyEncoder.forward: ")]
+    assert told and all("kept by the author" in reason for reason in told)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"above_class": "# codegen: keep"}, {"behind_class": "  # codegen: keep"}],
+    ids=["above", "behind"],
+)
+def test_a_marked_class_stays_as_a_whole(parts: dict[str, str]) -> None:
+    result = run(**parts)
+    assert not result.edits
+    assert {reason.split(":")[0] for reason in reasons(result)} >= {"TinyEncoder.forward"}
+
+
+@pytest.mark.parametrize("name", ["TinyEncoder", "TinyEncoder.forward"])
+def test_a_named_class_or_method_stays(name: str) -> None:
+    result = run(keep=(name,))
+    assert not [text for text in result.edits.values() if "cu_seqlens is None" in text]
+    assert any(f"keep in [tool.codegen] names {name}" in reason for reason in reasons(result))
+
+
+def test_a_marked_heir_keeps_what_it_inherits() -> None:
+    result = run(heir="  # codegen: keep")
+    assert not result.edits
+    assert any("HeirEncoder inherits from it and is kept" in reason for reason in reasons(result))
+    assert "cu_seqlens is None" in run(heir="").edits[TINY]
+
+
+def test_a_name_that_meets_nothing_is_told() -> None:
+    result = run(keep=("TinyEncoder.foward",))
+    assert "cu_seqlens is None" in result.edits[TINY]
+    expected = "names TinyEncoder.foward, which no class or method is called; did you mean TinyEncoder.forward?"
+    assert any(expected in reason for reason in reasons(result))
+
+
+def test_a_directive_that_is_none_is_told() -> None:
+    result = run(behind="  # codegen: keeep")
+    assert "cu_seqlens is None" in result.edits[TINY]
+    assert any("unknown directive 'keeep' (known: keep)" in reason for reason in reasons(result))
+
+
+def test_the_words_in_a_string_are_no_mark() -> None:
+    result = run(behind='\n        """Say # codegen: keep to keep it."""')
+    assert "cu_seqlens is None" in result.edits[TINY]
