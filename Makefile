@@ -2,6 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
+PIP_SHOWN = $(BIN)/python -m pip install --constraint constraints.txt
 PYTHON ?= python3
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 export OMP_NUM_THREADS ?= 2
@@ -20,9 +21,10 @@ $(BIN)/.tool: pyproject.toml constraints.txt
 # Everything the tests run on. The CPU build of torch is enough, and far smaller; where its index
 # cannot be reached, the default index provides torch.
 $(BIN)/.dev: $(BIN)/.tool
+	@# Without --quiet: this is the one download that takes a while, and pip shows how far it is.
 	$(BIN)/python -c "import torch" 2>/dev/null || \
-		$(PIP) --retries 0 --timeout 15 --index-url $(TORCH_INDEX) torch 2>/dev/null || \
-		$(PIP) torch
+		$(PIP_SHOWN) --retries 0 --timeout 15 --index-url $(TORCH_INDEX) torch 2>/dev/null || \
+		$(PIP_SHOWN) torch
 	$(PIP) --editable ".[dev]"
 	@touch $@
 

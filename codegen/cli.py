@@ -247,7 +247,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from codegen.run.verification import verify_tree
     from codegen.verify import format_table
 
-    with show_progress(arguments.format == "json", "verifying") as progress:
+    with show_progress(arguments.format == "json") as progress:
         results, absent = verify_tree(arguments, progress)
     if arguments.format == "json":
         print(json.dumps([asdict(result) for result in results], indent=2))

@@ -10,19 +10,19 @@ _WIDTH = 30
 
 
 @contextlib.contextmanager
-def show_progress(hidden: bool, doing: str = "expanding") -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that takes (done, total) and draws the bar on standard error."""
+def show_progress(hidden: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that takes (what is done, count, total) and draws the bar on standard error."""
     if hidden or not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield lambda doing, done, total: None
         return
     drawn = False
 
-    def draw(done: int, total: int) -> None:
+    def draw(doing: str, done: int, total: int) -> None:
         nonlocal drawn
         drawn = True
         filled = _WIDTH * done // max(total, 1)
         bar = "█" * filled + "░" * (_WIDTH - filled)
-        print(f"\r  {doing} {bar} {done}/{total}", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K  {doing} {bar} {done}/{total}", end="", file=sys.stderr, flush=True)
 
     try:
         yield draw

@@ -33,12 +33,17 @@ PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("
 OURS = tuple(name for name, _ in PASSES)
 
 
-def rewrite_library(library: Library, settings: Settings | None = None) -> RewriteResult:
+def rewrite_library(
+    library: Library,
+    settings: Settings | None = None,
+    progress: Callable[[str, int, int], None] = lambda doing, done, total: None,
+) -> RewriteResult:
     """Rewrite the candidates of a library; nothing is written to disk.
 
     Args:
         library: the tree; ``modules()`` are the files that may be changed, others are only read.
         settings: output decisions, see :class:`Settings`.
+        progress: called with the name of a pass that begins, its number and the number of passes.
     """
     settings = settings or Settings()
     current = OverlaidLibrary(library, {})
@@ -47,11 +52,12 @@ def rewrite_library(library: Library, settings: Settings | None = None) -> Rewri
     for own, names in groupby(settings.passes, key=lambda name: name not in OURS):
         if own:
             for name in names:
+                progress(f"rewriting: {name}", settings.passes.index(name), len(settings.passes))
                 current, noted = _run_codemod(name, current, settings)
                 records += noted
             continue
         state = RewriteState(current, settings)
-        run_ours(state, tuple(names))
+        run_ours(state, tuple(names), progress)
         records += without_captured(state.records)
         current = current.over(state.index.changed())
         if settings.helper_folder is not None:
@@ -59,10 +65,14 @@ def rewrite_library(library: Library, settings: Settings | None = None) -> Rewri
     return RewriteResult(current.edits(), added, sort_records(records))
 
 
-def run_ours(state: RewriteState, names: Sequence[str]) -> None:
+def run_ours(
+    state: RewriteState, names: Sequence[str], progress: Callable[[str, int, int], None]
+) -> None:
     """Run passes of this tool that follow each other."""
     for name, function in PASSES:
         if name in names:
+            passes = state.settings.passes
+            progress(f"rewriting: {name}", passes.index(name), len(passes))
             function(state)
     if names and "lift" in state.settings.passes and names[-1] == _last_of_ours(state.settings):
         # Part of lift in its effect, but capture adds inputs, too.

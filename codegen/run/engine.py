@@ -27,7 +27,8 @@ from codegen.trees.tree import Tree
 if TYPE_CHECKING:
     from codegen.run.ahead import Ahead
 
-Progress = Callable[[int, int], None]
+#: Called with what is done, how much of it, and how much there is.
+Progress = Callable[[str, int, int], None]
 _SMALL = 4
 
 
@@ -68,7 +69,7 @@ class Engine:
         names: Mapping[str, str],
         jobs: int,
         failed: Mapping[str, tuple[Diagnostic, ...]] | None = None,
-        progress: Progress = lambda done, total: None,
+        progress: Progress = lambda doing, done, total: None,
         transform: Callable[[JobResult], JobResult] | None = None,
     ) -> None:
         self._tree, self._cache, self._plan, self._names = tree, cache, plan, names
@@ -81,6 +82,8 @@ class Engine:
         self._results: dict[str, JobResult] = {}
         self._blocked: dict[str, str] = {}
         self._settled: set[str] = set()
+        self._counted: set[str] = set()
+        self._total = 0
         self._patient: set[str] = set()
         self._digests: dict[str, str] = {}
         self._changing: set[str] = set()
@@ -94,6 +97,7 @@ class Engine:
             self._replace_sources(sources)
         wanted = self._plan.closure(models)
         order = [model for model in self._plan.order if model in wanted]
+        self._total = len(order)
         rounds = 0
         try:
             while True:
@@ -242,6 +246,7 @@ class Engine:
         )
         results = [result if result.problems else self._transform(result) for result in results]
         texts = {path: text for result in results for path, text in result.texts.items()}
+        self._progress("formatting", 0, len(texts))
         formatted = self._format(texts)
         for result in results:
             refused = [
@@ -262,11 +267,11 @@ class Engine:
 
     def _finished_ahead(self, models: Sequence[str]) -> Iterator[JobResult]:
         """Results of what was started ahead, as far as the inputs are what they would be now."""
-        for index, model in enumerate(models):
+        for model in models:
             if self._ahead is None or model not in self._ahead:
                 continue
             result = self._ahead.take(model)
-            self._progress(index + 1, len(models))
+            self._count(model)
             if result and not result.problems and self._inputs_match(result.inputs):
                 yield result
 
@@ -295,17 +300,20 @@ class Engine:
         if self._jobs == 1 or (total <= _SMALL and not self._ahead):
             self._runner = self._runner or Runner(self._tree, self._names)
             results = []
-            for index, job in enumerate(jobs):
+            for job in jobs:
                 results.append(self._runner.run(job))
-                self._progress(index + 1, total)
+                self._count(job.definition.model)
             return results
         results = []
-        for index, result in enumerate(
-            self._workers.map(run_job, jobs, chunk=4 if total > 99 else 1)
-        ):
+        for result in self._workers.map(run_job, jobs, chunk=4 if total > 99 else 1):
             results.append(result)
-            self._progress(index + 1, total)
+            self._count(result.model)
         return results
+
+    def _count(self, model: str) -> None:
+        """Tell that a model was expanded. Rounds are one count: a second time adds nothing."""
+        self._counted.add(model)
+        self._progress("expanding", len(self._counted | self._settled), self._total)
 
 
 def _unsettled(models: Sequence[str]) -> CodegenError:

@@ -64,7 +64,11 @@ def untouched_models(
 
 
 def run_rewriting(
-    tree: Tree, texts: Mapping[str, str], cache: Cache, plain: Callable[[], Mapping[str, str]]
+    tree: Tree,
+    texts: Mapping[str, str],
+    cache: Cache,
+    plain: Callable[[], Mapping[str, str]],
+    progress: Callable[[str, int, int], None] = lambda doing, done, total: None,
 ) -> Rewriting:
     """Run the passes. ``texts`` are the definitions by model; ``plain`` gives the generated files
     of a project as they are without passes."""
@@ -87,7 +91,7 @@ def run_rewriting(
         str(tree.root),
         tree.config.keep,
     )
-    result = rewrite_library(library, settings)
+    result = rewrite_library(library, settings, progress)
     # A project's definitions stay as they are written; a library's sources are part of the output.
     files = {} if project else dict(result.edits)
     files |= {item.path: item.text for item in result.added}

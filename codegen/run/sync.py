@@ -41,7 +41,7 @@ class Options:
     cache: bool = True
     force: bool = False
     rewrite: bool = False
-    progress: Progress = lambda done, total: None
+    progress: Progress = lambda doing, done, total: None
 
 
 def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
@@ -90,7 +90,12 @@ def _examine(
     rewriting, sources = Rewriting(), None
     if options.rewrite:
         again = partial(
-            run_rewriting, tree, texts, cache, partial(_plain_texts, tree, plan, cache, table)
+            run_rewriting,
+            tree,
+            texts,
+            cache,
+            partial(_plain_texts, tree, plan, cache, table),
+            options.progress,
         )
         known = recall_rewriting(tree, cache)
         if known is None and tree.kind != "project":

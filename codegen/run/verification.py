@@ -16,7 +16,7 @@ from codegen.verify.cases import CaseError, own_cases
 
 
 def verify_tree(
-    arguments: argparse.Namespace, progress: Callable[[int, int], None]
+    arguments: argparse.Namespace, progress: Callable[[str, int, int], None]
 ) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
     """Run the verification that the command line asks for.
 
@@ -50,7 +50,7 @@ def verify_tree(
 
 
 def _verify_project(
-    tree: Tree, arguments: argparse.Namespace, progress: Callable[[int, int], None]
+    tree: Tree, arguments: argparse.Namespace, progress: Callable[[str, int, int], None]
 ) -> tuple[CheckResult, ...]:
     """Encoders of a project: its files as they are without the passes, and with them."""
     if not arguments.cases:

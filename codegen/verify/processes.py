@@ -14,7 +14,7 @@ from pathlib import Path
 
 from codegen.verify.cases import Case, CaseError, load_cases, load_whole_names
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[str, int, int], None]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ class VerifyOptions:
 
     ``root`` is the original package folder (it contains ``models``), ``overlay`` a folder with the
     rewritten files laid out like it. ``names`` are cases or models; empty means all that the tree has.
-    ``progress`` is called with the number of checks done and of all. Where the original is not as it
+    ``progress`` is called with what is done, and the number of checks done and of all. Where the original is not as it
     is in ``root`` either, ``plain`` is a folder with its files, and ``package`` its dotted name.
     """
 
@@ -37,7 +37,7 @@ class VerifyOptions:
     cases: Path | None = None
     backend: str = "inductor"
     python: str = sys.executable
-    progress: Progress = lambda done, total: None
+    progress: Progress = lambda doing, done, total: None
     plain: Path | None = None
     package: str = ""
 
@@ -84,7 +84,7 @@ def verify(options: VerifyOptions) -> tuple[CheckResult, ...]:
             options,
             {**job, "role": "rewritten", "overlay": str(options.overlay.resolve())},
             folder,
-            lambda: options.progress(len(_lines(results)), total),
+            lambda: options.progress("verifying", len(_lines(results)), total),
         )
         return tuple(CheckResult(**json.loads(line)) for line in _lines(results))
 
