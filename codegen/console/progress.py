@@ -22,7 +22,7 @@ def show_progress(hidden: bool) -> Iterator[Callable[[str, int, int], None]]:
         drawn = True
         filled = _WIDTH * done // max(total, 1)
         bar = "█" * filled + "░" * (_WIDTH - filled)
-        print(f"\r\033[K  {doing} {bar} {done}/{total}", end="", file=sys.stderr, flush=True)
+        print(f"\r  {doing} {bar} {done}/{total}\033[K", end="", file=sys.stderr, flush=True)
 
     try:
         yield draw
