@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -233,7 +234,8 @@ def test_colour_and_progress_on_a_terminal(
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     shown = _on_a_terminal(project, "sync")
-    assert "expanding" in shown and "1/2" in shown, "alpha and delta come first"
+    counts = re.findall(r"expanding \S+ (\d+)/(\d+)", shown)
+    assert counts == sorted(counts) and counts[-1] == ("4", "4"), "all rounds are one bar"
     assert "\r\033[K" in shown, "the bar is removed"
     assert "\033[32mcreated\033[0m generated/alpha/modeling_alpha.py" in shown
     assert "expanding" not in _on_a_terminal(project, "check", "--no-cache", "--quiet")
