@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ast
 
+from codegen.rewrite.capture.rowwise import CONVERSIONS, MODULES
 from codegen.rewrite.emit.edits import Edit, Insert
 from codegen.rewrite.helpers import BLOCK_ORDER
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
@@ -25,13 +26,6 @@ from codegen.rewrite.recognise.study import Study, grid_parameters, study
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 Calls = list[tuple[str, int]]
-
-ROW_WISE = frozenset(
-    ("GELU", "Identity", "LayerNorm", "Linear", "Mish", "RMSNorm", "ReLU", "SiLU", "Tanh")
-    + ("FastGELUActivation", "GELUActivation", "NewGELUActivation", "QuickGELUActivation")
-)
-"""Classes of modules whose output rows depend on the input row of the same place only."""
-CONVERSIONS = frozenset(("to", "type", "type_as", "float", "half", "bfloat16", "double"))
 
 
 def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
@@ -99,7 +93,7 @@ def _worth(index: Index, function: Function) -> bool:
 def _is_row_wise(index: Index, cls: ClassInfo, text: str) -> bool:
     found = index.attribute(cls, text.removeprefix("self."))
     made = found[2] if found is not None else None
-    return isinstance(made, ast.Call) and ast.unparse(made.func).rpartition(".")[2] in ROW_WISE
+    return isinstance(made, ast.Call) and ast.unparse(made.func).rpartition(".")[2] in MODULES
 
 
 def _sides(calls: Calls, width: int) -> tuple[list[str], list[str]]:

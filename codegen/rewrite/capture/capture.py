@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from codegen.rewrite.capture.attention import attention_edits
-from codegen.rewrite.capture.audio import fixed_split_edits, mask_edits, pool_edits
 from codegen.rewrite.capture.blocks import block_edits
 from codegen.rewrite.capture.chunks import chunk_edits
+from codegen.rewrite.capture.mask import mask_edits
+from codegen.rewrite.capture.parts import parts_edits
 from codegen.rewrite.capture.pieces import Left
+from codegen.rewrite.capture.pooling import pooling_edits
 from codegen.rewrite.capture.repeats import lengths_edits, repeat_edits
 from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
 from codegen.rewrite.emit.edits import Change, Edit, Site
@@ -29,9 +31,9 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (unshuffle_edits, ("grid", "split(", "for ")),
     (block_edits, ("grid", "split(", "for ", ".append(")),
     (half_pixel_edits, ("grid", ".append(", "for ")),
-    (mask_edits, ("torch.full(", "range(1, len(")),
-    (fixed_split_edits, (".split(self.", ".append(")),
-    (pool_edits, ("get_audio_cu_seqlens(", ".append(")),
+    (mask_edits, ("for ", "range(1, ")),
+    (parts_edits, ("split(", "for ")),
+    (pooling_edits, ("get_audio_cu_seqlens(", ".append(")),
     (chunk_edits, ("chunk_and_pad_features(",)),
 )
 """Rules with words that a method must contain for the rule to be tried."""

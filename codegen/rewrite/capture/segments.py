@@ -12,6 +12,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from codegen.rewrite.capture.parts import JOINS, appended, starts_list
 from codegen.rewrite.capture.pieces import (
     Left,
     Refused,
@@ -153,7 +154,7 @@ def _recognise(
     is_first, outputs, weights = _results(block, loop, call, own)
     output = _joined(block, loop, outputs, own)
     if weights:
-        own += [s for s in block if _starts_list(s, {weights}) and s not in own]
+        own += [s for s in block if starts_list(s, {weights}) and s not in own]
     statements = _region(function, block, own, {output, weights})
     pieces = {name: ast.unparse(state) for name, state in zip(names, states)}
     return SplitAttention(statements, boundaries, pieces, call, is_first, output, weights)
@@ -216,7 +217,7 @@ def _results(
             else:
                 first, local = _is_first(statement.value, call, loop), [ast.unparse(target), ""]
             continue
-        collected = _appended(statement)
+        collected = appended(statement)
         if collected is None:
             shown = ast.unparse(statement).split("\n")[0]
             raise Refused(statement, f"the loop does more than the call: {shown}")
@@ -229,7 +230,7 @@ def _results(
     if set(lists) - {item for item in local if item}:
         raise Refused(loop.statement, "the loop collects more than the results of the calls")
     outputs = lists[local[0]]
-    made = [s for s in block if _starts_list(s, {outputs})]
+    made = [s for s in block if starts_list(s, {outputs})]
     if len(made) != 1:
         raise Refused(loop.statement, f"{outputs} is not seen to be empty in front of the loop")
     add(own, made[0])
@@ -249,28 +250,6 @@ def _is_first(value: ast.expr, call: ast.Call, loop: _Loop) -> bool:
     raise Refused(loop.statement, f"{ast.unparse(value)} is made of the result of every call")
 
 
-def _appended(statement: ast.stmt) -> tuple[str, ast.expr] | None:
-    """List and value of ``list.append(value)`` or ``list += [value]``."""
-    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add):
-        value = statement.value
-        if isinstance(value, (ast.List, ast.Tuple)) and len(value.elts) == 1:
-            return ast.unparse(statement.target), value.elts[0]
-    call = statement.value if isinstance(statement, ast.Expr) else None
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-        return None
-    if call.func.attr != "append" or len(call.args) != 1:
-        return None
-    return ast.unparse(call.func.value), call.args[0]
-
-
-def _starts_list(statement: ast.stmt, names: set[str]) -> bool:
-    """Tell whether a statement makes empty lists of some names, and nothing else."""
-    if not isinstance(statement, ast.Assign) or not names & assigned_names(statement):
-        return False
-    values = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
-    return all(isinstance(value, ast.List) and not value.elts for value in values)
-
-
 def _joined(block: Sequence[ast.stmt], loop: _Loop, outputs: str, own: list[ast.stmt]) -> str:
     """The name of the outputs joined along positions."""
     for statement in block[list(block).index(loop.statement) + 1 :]:
@@ -278,9 +257,7 @@ def _joined(block: Sequence[ast.stmt], loop: _Loop, outputs: str, own: list[ast.
         uses = any(isinstance(n, ast.Name) and n.id == outputs for n in walk(statement))
         if not uses:
             continue
-        joins = isinstance(value, ast.Call) and torch_name(value.func) in (
-            *("torch.cat", "torch.concat", "torch.concatenate"),
-        )
+        joins = isinstance(value, ast.Call) and torch_name(value.func) in JOINS
         target = statement.targets[0] if isinstance(statement, ast.Assign) else None
         if not joins or not isinstance(target, ast.Name):
             raise Refused(statement, f"{outputs} is used otherwise than joined")
