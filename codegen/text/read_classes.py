@@ -19,9 +19,8 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
     node = next(item for item in ast.parse(text).body if isinstance(item, ast.ClassDef))
     lexed, lines = lex(text), LineMap(text)
     outer, _ = split_block(lines, [node], 1, len(lines.starts) - 1)
-    reader = _Reader(text, lexed, lines)
+    reader = Reader(text, lexed, lines)
     header_end = reader.header_end(node.lineno, node.name)
-    decorators, after = reader.decorators(node)
     last = lines.line_at(max(outer[0].end - 1, 0))
     members, _ = reader.block(node.body, header_end, last)
     docstrings: list[Statement] = []
@@ -41,23 +40,26 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
             attributes[_attribute_key(item, index)] = member
         elif isinstance(item, ast.AnnAssign):
             attributes[ast.unparse(item.target)] = member
+    result = replace(
+        class_head(reader, node),
+        lead=outer[0].lead,
+        docstrings=tuple(docstrings),
+        attributes=tuple(attributes.items()),
+        methods=tuple(methods.items()),
+        repeated=tuple(repeated),
+    )
+    return result, lexed
+
+
+def class_head(reader: Reader, node: ast.ClassDef) -> Class:
+    """Decorators, name, bases and keywords of a class."""
+    decorators, after = reader.decorators(node)
     bases = tuple(
         Base(reader.cut(base), isinstance(base, ast.Name), _is_dotted(base)) for base in node.bases
     )
-    result = Class(
-        node.name,
-        outer[0].lead,
-        decorators,
-        after,
-        bases,
-        tuple(reader.cut(keyword) for keyword in node.keywords),
-        reader.type_parameters(node),
-        tuple(docstrings),
-        tuple(attributes.items()),
-        tuple(methods.items()),
-        tuple(repeated),
-    )
-    return result, lexed
+    keywords = tuple(reader.cut(keyword) for keyword in node.keywords)
+    generic = reader.type_parameters(node)
+    return Class(node.name, "", decorators, after, bases, keywords, generic, (), (), ())
 
 
 def functions_inside(text: str, names: Collection[str]) -> list[tuple[Region, Function]]:
@@ -66,7 +68,7 @@ def functions_inside(text: str, names: Collection[str]) -> list[tuple[Region, Fu
     whole = opening + text
     block = ast.parse(whole).body[0]
     assert isinstance(block, ast.If)
-    reader = _Reader(whole, lex(whole), LineMap(whole))
+    reader = Reader(whole, lex(whole), LineMap(whole))
     found = []
     for node in ast.walk(block):
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or node in block.body:
@@ -103,7 +105,7 @@ def _is_dotted(node: ast.expr) -> bool:
     return isinstance(node, ast.Name)
 
 
-class _Reader:
+class Reader:
     """Cuts the parts of definitions out of one text."""
 
     def __init__(self, text: str, lexed: Lexed, lines: LineMap) -> None:
@@ -127,6 +129,21 @@ class _Reader:
             text = indent + self.text[start:end]
             return [Statement("", text, tuple(body), start, end)], ""
         return split_block(self.lines, body, header_line + 1, last)
+
+    def apart(self, statement: Statement) -> list[Statement]:
+        """A line that several statements share, as one line for each."""
+        if len(statement.nodes) == 1:
+            return [statement]
+        first = statement.text
+        indent = first[: len(first) - len(first.lstrip())]
+        found = []
+        for index, node in enumerate(statement.nodes):
+            start, end = self.lines.span(node)
+            lead = "" if index else statement.lead
+            final = index == len(statement.nodes) - 1
+            text = self.text[start : statement.end if final else end]
+            found.append(Statement(lead, indent + text.rstrip().rstrip(";"), (node,), start, end))
+        return found
 
     def decorators(
         self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

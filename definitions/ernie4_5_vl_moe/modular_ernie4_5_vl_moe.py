@@ -15,6 +15,8 @@ from transformers import (
     Ernie4_5_VLMoeTextModel,
     Ernie4_5_VLMoeVisionConfig,
 )
+from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
@@ -54,9 +56,10 @@ class Ernie4_5_VLMoeVisionAttention(Qwen2_5_VLVisionAttention):
 
 class Ernie4_5_VLMoeVisionMlp(Qwen2VLVisionMlp):
     def __init__(self, config: Ernie4_5_VLMoeVisionConfig) -> None:
-        super().__init__(config)
+        super(Qwen2VLVisionMlp, self).__init__()
         hidden_dim = config.intermediate_size
         self.fc1 = nn.Linear(config.hidden_size, hidden_dim)
+        self.act = ACT2FN[config.hidden_act]
         self.fc2 = nn.Linear(hidden_dim, config.hidden_size)
 
 
@@ -94,6 +97,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Qwen2VisionTransformerPretr
         super().__init__(config)
         del self.merger
         self.ln = nn.LayerNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.post_init()
 
     def forward(
         self,
@@ -197,6 +201,7 @@ class Ernie4_5_VLMoeModel(Qwen2VLModel):
         )
         self.resampler_model = Ernie4_5_VLMoeVariableResolutionResamplerModel(config)
         self.language_model = Ernie4_5_VLMoeTextModel._from_config(config.text_config)
+        self.post_init()
 
     def get_frame_times(self, frames: int, video: int, **kwargs: Any) -> Sequence[int]:
         """Positions in time of the pairs of frames of one video, counted from its first."""
@@ -238,12 +243,25 @@ class Ernie4_5_VLMoeForConditionalGeneration(Qwen2VLForConditionalGeneration):
         "moe_mm_token_type_ids",
     )
 
+    @can_return_tuple
     def forward(
         self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        pixel_values: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
         mm_token_type_ids: torch.IntTensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
         moe_mm_token_type_ids: torch.IntTensor | None = None,
-        **super_kwargs,
-    ):
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | Ernie4_5_VLMoeCausalLMOutputWithPast:
         """Predicts the next token at every position.
 
         Args:
@@ -260,11 +278,43 @@ class Ernie4_5_VLMoeForConditionalGeneration(Qwen2VLForConditionalGeneration):
             moe_mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
                 As `mm_token_type_ids`, with the delimiters of images and videos counted to them.
         """
-        super().forward(**super_kwargs)
         position_inputs = {
             "mm_token_type_ids": mm_token_type_ids,
             "moe_mm_token_type_ids": moe_mm_token_type_ids,
         }
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            pixel_values=pixel_values,
+            pixel_values_videos=pixel_values_videos,
+            image_grid_thw=image_grid_thw,
+            video_grid_thw=video_grid_thw,
+            **position_inputs,
+            **kwargs,
+        )
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(outputs.last_hidden_state[:, kept, :])
+
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits,
+                labels=labels,
+                vocab_size=self.config.text_config.vocab_size,
+                **kwargs,
+            )
+        return Ernie4_5_VLMoeCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            rope_deltas=outputs.rope_deltas,
+        )
 
 
 __all__ = [

@@ -143,6 +143,7 @@ class Glm4vVisionModel(Qwen2VisionTransformerPretrainedModel):
             kernel_size=config.spatial_merge_size,
             stride=config.spatial_merge_size,
         )
+        self.post_init()
 
     def rot_pos_emb(self, grid_thw: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Angles of each patch, and its row and column in its frame.

@@ -61,8 +61,10 @@ class GlmImagePatchEmbed(Glm4vPatchEmbed):
     """Projects each flattened patch of a single frame."""
 
     def __init__(self, config: GlmImageVisionConfig) -> None:
-        super().__init__(config)
-        del self.temporal_patch_size
+        super(Glm4vPatchEmbed, self).__init__()
+        self.patch_size = config.patch_size
+        self.in_channels = config.in_channels
+        self.embed_dim = config.hidden_size
         kernel = [config.patch_size, config.patch_size]
         self.proj = nn.Conv2d(
             config.in_channels, config.hidden_size, kernel_size=kernel, stride=kernel
@@ -204,6 +206,7 @@ class GlmImageModel(Glm4vModel):
         # Positions of the tokens to be generated, and how many tokens come before them.
         self.target_positions = None
         self.prompt_length = 0
+        self.post_init()
 
     def get_frame_times(self, frames, video, **kwargs):
         raise AttributeError("There are no videos.")
@@ -543,8 +546,12 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
     def _repeat_entries(self, kind, pixels, mask, times, inputs):
         raise AttributeError("Grids also describe images without pixels.")
 
-    def _expand_inputs_for_generation(self, expand_size, is_encoder_decoder, input_ids, **kwargs):
-        raise AttributeError("Grids also describe images without pixels.")
+    def _expand_inputs_for_generation(
+        self, expand_size: int = 1, **model_kwargs: Any
+    ) -> tuple[torch.LongTensor, dict[str, Any]]:
+        """Repeats every prompt; grids also describe images without pixels, and stay as they are."""
+        expand = super(Glm4vForConditionalGeneration, self)._expand_inputs_for_generation
+        return expand(expand_size=expand_size, **model_kwargs)
 
 
 __all__ = [

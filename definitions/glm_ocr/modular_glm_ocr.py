@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import GlmOcrConfig, GlmOcrVisionConfig
+from transformers.activations import ACT2FN
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
@@ -33,8 +34,16 @@ class GlmOcrVisionMlp(Glm4vVisionMlp):
 
 class GlmOcrPatchMerger(Glm4vPatchMerger):
     def __init__(self, config: GlmOcrVisionConfig) -> None:
-        super().__init__(config)
+        super(Glm4vPatchMerger, self).__init__()
+        dim = config.out_hidden_size
         context_dim = config.out_hidden_size * config.in_channels
+        self.proj = nn.Linear(dim, dim, bias=False)
+        self.post_projection_norm = nn.LayerNorm(dim)
+        self.gate_proj = nn.Linear(dim, context_dim, bias=False)
+        self.up_proj = nn.Linear(dim, context_dim, bias=False)
+        self.down_proj = nn.Linear(context_dim, dim, bias=False)
+        self.act1 = nn.GELU()
+        self.act_fn = ACT2FN[config.hidden_act]
 
 
 class GlmOcrVisionAttention(Glm4vVisionAttention):

@@ -234,6 +234,7 @@ class PaddleOCRVLModel(Qwen2VLModel):
         self.visual = PaddleOCRVisionModel._from_config(config.vision_config)
         self.projector = PaddleOCRProjector(config)
         self.language_model = PaddleOCRTextModel._from_config(config.text_config)
+        self.post_init()
 
     @can_return_tuple
     def get_image_features(

@@ -293,6 +293,7 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
         self.lm_head = nn.Linear(
             config.text_config.hidden_size, config.text_config.vocab_size, bias=False
         )
+        self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
         return self.model.get_input_embeddings()

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLVisionConfig
 from transformers.activations import ACT2FN
+from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs
+from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
@@ -204,12 +205,23 @@ class Qwen2_5_VLModel(Qwen2VLModel):
         step = self.config.vision_config.tokens_per_second * seconds
         return [frame * step for frame in range(frames)]
 
+    @can_return_tuple
     def forward(
         self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        use_cache: bool | None = None,
+        pixel_values: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
         mm_token_type_ids: torch.IntTensor | None = None,
         second_per_grid_ts: torch.Tensor | None = None,
-        **super_kwargs,
-    ):
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | Qwen2_5_VLModelOutputWithPast:
         """Runs the text decoder over a prompt whose placeholders are replaced by encoded images and videos.
 
         Args:
@@ -222,20 +234,68 @@ class Qwen2_5_VLModel(Qwen2VLModel):
             second_per_grid_ts (`torch.Tensor` of shape `(num_videos,)`, *optional*):
                 Seconds between two frames of each video.
         """
-        super().forward(**super_kwargs)
+        if inputs_embeds is None:
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+
+        if pixel_values is not None:
+            image_embeds = self.get_image_features(pixel_values, image_grid_thw).pooler_output
+            image_mask = self.get_image_mask(input_ids, inputs_embeds)
+            inputs_embeds = self.merge_features(inputs_embeds, image_mask, image_embeds)
+
+        if pixel_values_videos is not None:
+            video_embeds = self.get_video_features(
+                pixel_values_videos, video_grid_thw
+            ).pooler_output
+            video_mask = self.get_video_mask(input_ids, inputs_embeds)
+            inputs_embeds = self.merge_features(inputs_embeds, video_mask, video_embeds)
+
         position_inputs = {
             "mm_token_type_ids": mm_token_type_ids,
             "second_per_grid_ts": second_per_grid_ts,
         }
+        if position_ids is None:
+            position_ids = self.compute_3d_position_ids(
+                input_ids=input_ids,
+                inputs_embeds=inputs_embeds,
+                image_grid_thw=image_grid_thw,
+                video_grid_thw=video_grid_thw,
+                attention_mask=attention_mask,
+                past_key_values=past_key_values,
+                **position_inputs,
+            )
+
+        outputs = self.language_model(
+            input_ids=None,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            **kwargs,
+        )
+        return Qwen2_5_VLModelOutputWithPast(**outputs, rope_deltas=self.rope_deltas)
 
 
 class Qwen2_5_VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
+    @can_return_tuple
     def forward(
         self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        pixel_values: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        image_grid_thw: torch.LongTensor | None = None,
+        video_grid_thw: torch.LongTensor | None = None,
         mm_token_type_ids: torch.IntTensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
         second_per_grid_ts: torch.Tensor | None = None,
-        **super_kwargs,
-    ):
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple | Qwen2_5_VLCausalLMOutputWithPast:
         """Predicts the next token at every position.
 
         Args:
@@ -252,11 +312,43 @@ class Qwen2_5_VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
             second_per_grid_ts (`torch.Tensor` of shape `(num_videos,)`, *optional*):
                 Seconds between two frames of each video.
         """
-        super().forward(**super_kwargs)
         position_inputs = {
             "mm_token_type_ids": mm_token_type_ids,
             "second_per_grid_ts": second_per_grid_ts,
         }
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            pixel_values=pixel_values,
+            pixel_values_videos=pixel_values_videos,
+            image_grid_thw=image_grid_thw,
+            video_grid_thw=video_grid_thw,
+            **position_inputs,
+            **kwargs,
+        )
+        kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(outputs.last_hidden_state[:, kept, :])
+
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(
+                logits=logits,
+                labels=labels,
+                vocab_size=self.config.text_config.vocab_size,
+                **kwargs,
+            )
+        return Qwen2_5_VLCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            rope_deltas=outputs.rope_deltas,
+        )
 
 
 __all__ = [

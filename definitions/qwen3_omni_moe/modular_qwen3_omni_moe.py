@@ -129,6 +129,7 @@ class Qwen3OmniMoeAudioEncoder(Qwen2_5OmniAudioEncoder):
         self.proj1 = nn.Linear(config.d_model, config.d_model)
         self.act = ACT2FN[config.activation_function]
         self.proj2 = nn.Linear(config.d_model, config.output_dim)
+        self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
         return self.conv2d1
@@ -202,6 +203,7 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen2_5OmniThinkerForCondition
     def __init__(self, config: Qwen3OmniMoeThinkerConfig) -> None:
         super().__init__(config)
         self.model = Qwen3OmniMoeThinkerTextModel._from_config(config.text_config)
+        self.post_init()
 
     def forward(
         self,

@@ -139,6 +139,7 @@ class Qwen3VLVisionModel(Qwen2VisionTransformerPretrainedModel):
                 for _ in config.deepstack_visual_indexes
             ]
         )
+        self.post_init()
 
     def fast_pos_embed_interpolate(self, grid_thw: torch.Tensor) -> torch.Tensor:
         """Learned position of each patch, shape `(num_patches, hidden_size)`, in the dtype of the table."""

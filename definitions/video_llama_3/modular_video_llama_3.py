@@ -287,6 +287,7 @@ class VideoLlama3Model(Qwen2VLModel):
         self.vision_model = VideoLlama3VisionModel._from_config(config.vision_config)
         self.projector = VideoLlama3Projector(config)
         self.language_model = AutoModel.from_config(config.text_config)
+        self.post_init()
 
     def get_frame_times(self, frames, video, **kwargs):
         raise AttributeError("Positions of the text decoder are plain.")

@@ -328,6 +328,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
             [Ernie4_5_VLMoeVisionBlock(config) for _ in range(config.depth)]
         )
         self.gradient_checkpointing = False
+        self.post_init()
         self.ln = nn.LayerNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.post_init()
 
@@ -479,6 +480,7 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
         super().__init__(config)
         self.language_model = Ernie4_5_VLMoeTextModel._from_config(config.text_config)
         self.rope_deltas = None
+        self.post_init()
         self.vision_tower = Ernie4_5_VLMoeVisionTransformerPretrainedModel._from_config(
             config.vision_config
         )

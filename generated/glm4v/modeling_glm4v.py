@@ -393,6 +393,7 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
         self.blocks = nn.ModuleList([Glm4vVisionBlock(config) for _ in range(config.depth)])
         self.merger = Glm4vPatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.embeddings = Glm4vVisionEmbeddings(config)
         self.post_conv_layernorm = Glm4vRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.post_layernorm = Glm4vRMSNorm(config.hidden_size, eps=config.rms_norm_eps)

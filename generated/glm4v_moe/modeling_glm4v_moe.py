@@ -401,6 +401,7 @@ class Glm4vMoeVisionModel(Glm4vMoePreTrainedModel):
         self.blocks = nn.ModuleList([Glm4vMoeVisionBlock(config) for _ in range(config.depth)])
         self.merger = Glm4vMoePatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.embeddings = Glm4vMoeVisionEmbeddings(config)
         self.post_conv_layernorm = Glm4vMoeRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.post_layernorm = Glm4vMoeRMSNorm(config.hidden_size, eps=config.rms_norm_eps)

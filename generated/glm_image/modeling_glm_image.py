@@ -341,7 +341,7 @@ class GlmImagePreTrainedModel(PreTrainedModel):
         return False
 
     def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)
+        PreTrainedModel._init_weights(self, module)
 
 
 class GlmImageVQVAEVectorQuantizer(nn.Module):
@@ -401,6 +401,7 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
         self.patch_embed = GlmImagePatchEmbed(config)
         self.blocks = nn.ModuleList([GlmImageVisionBlock(config) for _ in range(config.depth)])
         self.gradient_checkpointing = False
+        self.post_init()
         self.embeddings = GlmImageVisionEmbeddings(config)
         self.post_init()
 
@@ -470,6 +471,7 @@ class GlmImageModel(GlmImagePreTrainedModel):
         self.visual = GlmImageVisionModel._from_config(config.vision_config)
         self.language_model = AutoModel.from_config(config.text_config)
         self.rope_deltas = None
+        self.post_init()
         self.vqmodel = GlmImageVQVAE._from_config(config.vq_config)
         # Positions of the tokens to be generated, and how many tokens come before them.
         self.target_positions = None
@@ -839,8 +841,8 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
         use_cache: bool = True,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        model_inputs = super().prepare_inputs_for_generation(
-            input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
+        model_inputs = GenerationMixin.prepare_inputs_for_generation(
+            self, input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
         )
         # Rotary positions have three axes and are computed in the forward call.
         model_inputs["position_ids"] = None
@@ -854,9 +856,9 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
         validate(split_precomputed(model_kwargs)[1])
 
     def _expand_inputs_for_generation(
-        self, expand_size: int = 1, **model_kwargs
+        self, expand_size: int = 1, **model_kwargs: Any
     ) -> tuple[torch.LongTensor, dict[str, Any]]:
-        """Repeats inputs, but not what was computed from their sizes: it would not fit."""
+        """Repeats every prompt; grids also describe images without pixels, and stay as they are."""
         if expand_size > 1:
             _, model_kwargs = split_precomputed(model_kwargs)
         expand = super()._expand_inputs_for_generation

@@ -57,8 +57,8 @@ class GlmOcrRMSNorm(nn.Module):
 
 class GlmOcrVisionMlp(nn.Module):
     def __init__(self, config: GlmOcrVisionConfig, bias: bool = False) -> None:
-        super().__init__()
         bias = config.attention_bias
+        super().__init__()
         self.hidden_size = config.hidden_size
         self.intermediate_size = config.intermediate_size
         self.gate_proj = nn.Linear(self.hidden_size, self.intermediate_size, bias=bias)
@@ -353,6 +353,7 @@ class GlmOcrVisionModel(GlmOcrPreTrainedModel):
         self.blocks = nn.ModuleList([GlmOcrVisionBlock(config) for _ in range(config.depth)])
         self.merger = GlmOcrPatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.post_layernorm = GlmOcrRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.downsample = nn.Conv2d(
             config.hidden_size,

@@ -524,6 +524,7 @@ class PaddleOCRVLModel(PaddleOCRVLPreTrainedModel):
         self.visual = PaddleOCRVisionModel._from_config(config.vision_config)
         self.language_model = PaddleOCRTextModel._from_config(config.text_config)
         self.rope_deltas = None
+        self.post_init()
         self.projector = PaddleOCRProjector(config)
         self.post_init()
 

@@ -427,11 +427,11 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
         self.blocks = nn.ModuleList([Qwen2_5OmniVisionBlock(config) for _ in range(config.depth)])
         self.merger = Qwen2_5OmniPatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.spatial_merge_unit = config.spatial_merge_size**2
         self.patch_size = config.patch_size
         self.window_size = config.window_size
         self.fullatt_block_indexes = config.fullatt_block_indexes
-        self.post_init()
 
     def rot_pos_emb(
         self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
@@ -827,6 +827,7 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniPreTrainedModel, Gen
         super().__init__(config)
         self.visual = Qwen2_5OmniVisionEncoder._from_config(config.vision_config)
         self.rope_deltas = None
+        self.post_init()
         self.audio_tower = Qwen2_5OmniAudioEncoder._from_config(config.audio_config)
         self.model = Qwen2_5OmniThinkerTextModel._from_config(config.text_config)
         self.lm_head = nn.Linear(

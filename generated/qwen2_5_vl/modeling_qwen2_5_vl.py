@@ -353,11 +353,11 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         self.blocks = nn.ModuleList([Qwen2_5_VLVisionBlock(config) for _ in range(config.depth)])
         self.merger = Qwen2_5_VLPatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.spatial_merge_unit = config.spatial_merge_size**2
         self.patch_size = config.patch_size
         self.window_size = config.window_size
         self.fullatt_block_indexes = config.fullatt_block_indexes
-        self.post_init()
 
     def rot_pos_emb(
         self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
@@ -794,6 +794,7 @@ class Qwen2_5_VLModel(Qwen2_5_VLPreTrainedModel):
             ).pooler_output
             video_mask = self.get_video_mask(input_ids, inputs_embeds)
             inputs_embeds = self.merge_features(inputs_embeds, video_mask, video_embeds)
+
         position_inputs = {
             "mm_token_type_ids": mm_token_type_ids,
             "second_per_grid_ts": second_per_grid_ts,

@@ -336,6 +336,7 @@ class Qwen3_5VisionModel(Qwen3_5PreTrainedModel):
         self.blocks = nn.ModuleList([Qwen3_5VisionBlock(config) for _ in range(config.depth)])
         self.merger = Qwen3_5PatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.pos_embed = nn.Embedding(config.num_position_embeddings, config.hidden_size)
         self.num_grid_per_side = int(config.num_position_embeddings**0.5)
         self.post_init()

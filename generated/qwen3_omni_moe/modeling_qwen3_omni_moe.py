@@ -392,16 +392,17 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         self.blocks = nn.ModuleList([Qwen3OmniMoeVisionBlock(config) for _ in range(config.depth)])
         self.merger = Qwen3OmniMoePatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.pos_embed = nn.Embedding(config.num_position_embeddings, config.hidden_size)
         self.num_grid_per_side = int(config.num_position_embeddings**0.5)
         self.deepstack_visual_indexes = config.deepstack_visual_indexes
+        self.post_init()
         self.merger_list = nn.ModuleList(
             [
                 Qwen3OmniMoePatchMerger(config, use_postshuffle_norm=True)
                 for _ in config.deepstack_visual_indexes
             ]
         )
-        self.post_init()
 
     def rot_pos_emb(
         self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
@@ -686,6 +687,7 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
         )
         self.ln_post = nn.LayerNorm(config.d_model)
         self.gradient_checkpointing = False
+        self.post_init()
         self.n_window_infer = config.n_window_infer
         self.conv_chunksize = config.conv_chunksize
         channels = config.downsample_hidden_size
@@ -874,11 +876,13 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
         super().__init__(config)
         self.visual = Qwen3OmniMoeVisionEncoder._from_config(config.vision_config)
         self.rope_deltas = None
+        self.post_init()
         self.audio_tower = Qwen3OmniMoeAudioEncoder._from_config(config.audio_config)
         self.model = Qwen3OmniMoeThinkerTextModel._from_config(config.text_config)
         self.lm_head = nn.Linear(
             config.text_config.hidden_size, config.text_config.vocab_size, bias=False
         )
+        self.post_init()
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:

@@ -350,6 +350,7 @@ class Qwen3VLVisionModel(Qwen3VLPreTrainedModel):
         self.blocks = nn.ModuleList([Qwen3VLVisionBlock(config) for _ in range(config.depth)])
         self.merger = Qwen3VLPatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.pos_embed = nn.Embedding(config.num_position_embeddings, config.hidden_size)
         self.num_grid_per_side = int(config.num_position_embeddings**0.5)
         self.deepstack_visual_indexes = config.deepstack_visual_indexes

@@ -351,6 +351,7 @@ class Qwen3VLMoeVisionModel(Qwen3VLMoePreTrainedModel):
         self.blocks = nn.ModuleList([Qwen3VLMoeVisionBlock(config) for _ in range(config.depth)])
         self.merger = Qwen3VLMoePatchMerger(config)
         self.gradient_checkpointing = False
+        self.post_init()
         self.pos_embed = nn.Embedding(config.num_position_embeddings, config.hidden_size)
         self.num_grid_per_side = int(config.num_position_embeddings**0.5)
         self.deepstack_visual_indexes = config.deepstack_visual_indexes

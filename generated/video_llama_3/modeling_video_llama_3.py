@@ -473,6 +473,7 @@ class VideoLlama3Model(VideoLlama3PreTrainedModel):
     def __init__(self, config: VideoLlama3Config) -> None:
         super().__init__(config)
         self.language_model = AutoModel.from_config(config.text_config)
+        self.post_init()
         self.vision_model = VideoLlama3VisionModel._from_config(config.vision_config)
         self.projector = VideoLlama3Projector(config)
         self.post_init()

@@ -1,0 +1,126 @@
+"""What of a class decides whether its body can be folded at all: keywords, decorators, slots."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from codegen.errors import fail
+from codegen.expansion.fold.methods import last_name
+from codegen.expansion.fold.model import CannotFold, Member, Pair, annotation_of
+from codegen.text.read_body import ClassBody
+
+#: Decorators that make members out of the body of the class they stand on.
+_MAKING = frozenset(
+    {"dataclass", "define", "frozen", "mutable", "attrs", "s", "total_ordering", "strict"}
+)
+#: Parts of the names of bases whose annotated attributes are fields.
+_FIELDS = ("Config", "BaseModel", "Kwargs", "TypedDict", "NamedTuple", "Struct")
+#: Members that act on the class itself when it is made, or decide what its instances are.
+_OWN_ONLY = {
+    "__slots__": "__slots__ hold for one class only",
+    "__init_subclass__": "__init_subclass__ runs for the classes below the parent",
+    "__getattribute__": "__getattribute__ is asked for every member",
+}
+
+
+def check_headers(child: ClassBody, parent: ClassBody, above: Sequence[Member]) -> None:
+    """Raise CannotFold where one class cannot be what the two are."""
+    names = {name for member in above for name in member.bound}
+    own = {
+        node.id: node.lineno
+        for item in child.items
+        for node in ast.walk(item.node)
+        if isinstance(node, ast.Name) and node.id == "__slots__"
+    }
+    if own:
+        raise CannotFold(_OWN_ONLY["__slots__"], next(iter(own.values())))
+    for name, reason in _OWN_ONLY.items():
+        if name in names:
+            raise CannotFold(reason)
+    _check_keywords(child, parent)
+    made = _making(parent)
+    listed = [ast.dump(each) for each in child.node.decorator_list]
+    if made and child.node.decorator_list and not all(ast.dump(each) in listed for each in made):
+        raise CannotFold(
+            f"@{last_name(made[0])} of the parent makes members of the parent's body only",
+            child.node.lineno,
+        )
+    own_making = _making(child)
+    if own_making and not made and above and _annotated(above):
+        raise CannotFold(
+            f"@{last_name(own_making[0])} would make fields of the parent's attributes",
+            child.node.lineno,
+        )
+
+
+def _annotated(above: Sequence[Member]) -> bool:
+    return any(isinstance(member.node, ast.AnnAssign) for member in above)
+
+
+def _making(body: ClassBody) -> list[ast.expr]:
+    return [each for each in body.node.decorator_list if last_name(each) in _MAKING]
+
+
+def _keywords(body: ClassBody) -> dict[str, str]:
+    return {each.arg or "**": ast.dump(each.value) for each in body.node.keywords}
+
+
+def _check_keywords(child: ClassBody, parent: ClassBody) -> None:
+    """Keywords other than the metaclass are for one class only, and have to agree."""
+    own, inherited = _keywords(child), _keywords(parent)
+    own.pop("metaclass", None)
+    inherited.pop("metaclass", None)
+    if inherited and own != inherited:
+        raise CannotFold("the parent has class keywords of its own", child.node.lineno)
+
+
+def merge_keywords(child: ClassBody, parent: ClassBody) -> tuple[str, ...]:
+    """The class keywords: the definition's, and the parent's metaclass where that has none."""
+    if any(each.arg == "metaclass" for each in child.node.keywords):
+        return child.head.keywords
+    pairs = zip(parent.head.keywords, parent.node.keywords)
+    inherited = tuple(text for text, each in pairs if each.arg == "metaclass")
+    return (*child.head.keywords, *inherited)
+
+
+def needs_own_annotation(
+    member: Member, above: Sequence[Member], child: ClassBody, parent: ClassBody, pair: Pair
+) -> str | None:
+    """A plain assignment over an annotated attribute of the parent, with that annotation.
+
+    Under inheritance the annotation stays where it is. Where it makes a field, an assignment below
+    does not change the field's default: that is refused, since no one means it.
+    """
+    node = member.node
+    if not isinstance(node, ast.Assign) or len(node.targets) > 1:
+        return None
+    target = node.targets[0]
+    if not isinstance(target, ast.Name):
+        return None
+    annotated = [
+        each.node
+        for each in above
+        if isinstance(each.node, ast.AnnAssign) and annotation_of(target.id) in each.sure
+    ]
+    if not annotated:
+        return None
+    annotation = ast.get_source_segment(parent.text, annotated[-1].annotation)
+    if _has_fields(child) or _has_fields(parent):
+        raise fail(
+            "field-without-annotation",
+            f"{target.id} is a field of the parent, and Python leaves its default as it is where a "
+            "class below assigns it without an annotation",
+            pair.origin.path,
+            pair.origin.line(member.item.statement.line),
+            f"write `{target.id}: {annotation} = ...`",
+        )
+    text = member.item.statement.text
+    at = text.index(target.id) + len(target.id)
+    return f"{text[:at]}: {annotation}{text[at:]}"
+
+
+def _has_fields(body: ClassBody) -> bool:
+    if _making(body):
+        return True
+    return any(last_name(base).endswith(_FIELDS) for base in body.node.bases)

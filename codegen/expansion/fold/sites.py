@@ -1,0 +1,236 @@
+"""Where a class reaches for its parent: ``super().run``, ``super(C, self).run``, ``Parent.run``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from codegen.expansion.fold.model import CannotFold, Edit
+from codegen.text.lines import LineMap
+from codegen.text.read_body import ClassBody
+from codegen.text.scoping import AnyFunction, names_in
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Site:
+    """One expression that names a member of the parent class.
+
+    ``receiver`` is the source of what the member is looked up on, empty in the class body itself.
+    ``item`` is the index of the member of the class it stands in, ``function`` the function around
+    it. ``named``: it is spelled with the parent's name, so that a method gets its ``self`` as an
+    argument.
+    """
+
+    node: ast.Attribute
+    receiver: str
+    item: int
+    function: AnyFunction | None
+    call: ast.Call | None
+    named: bool = False
+
+    @property
+    def name(self) -> str:
+        """The member."""
+        return self.node.attr
+
+
+@dataclass
+class Sites:
+    """All sites of a class, and edits that are needed whatever becomes of them."""
+
+    found: list[Site] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What is around an expression: functions from the inside out; whether a class is between."""
+
+    functions: tuple[AnyFunction, ...]
+    nested: bool
+    lazy: bool
+
+
+def find_sites(body: ClassBody, base: str) -> Sites:
+    """Every place of the class body that reaches for the parent, which is called ``base``.
+
+    Raises CannotFold where it cannot be told which member is meant.
+    """
+    return _Search(body, base).run()
+
+
+class _Search:
+    def __init__(self, body: ClassBody, base: str) -> None:
+        self.body, self.base = body, base
+        self.lines = LineMap(body.text)
+        self.parents = {
+            child: node for node in ast.walk(body.node) for child in ast.iter_child_nodes(node)
+        }
+        self.sites = Sites()
+        self.item = 0
+
+    def run(self) -> Sites:
+        for index, item in enumerate(self.body.items):
+            self.item = index
+            for node in ast.walk(item.node):
+                if is_super(node):
+                    assert isinstance(node, ast.Call)
+                    self._super(node)
+                elif isinstance(node, ast.Name) and node.id == self.base:
+                    self._parent_name(node)
+        return self.sites
+
+    def _context(self, node: ast.AST) -> _Context:
+        functions: list[AnyFunction] = []
+        nested = lazy = False
+        below: ast.AST | None = None
+        inner, outer = node, self.parents[node]
+        while outer is not self.body.node:
+            if isinstance(outer, _FUNCTIONS):
+                inside = outer.body if isinstance(outer.body, list) else [outer.body]
+                if inner in inside:
+                    functions.append(outer)
+            elif isinstance(outer, ast.ClassDef) and inner in outer.body:
+                nested = True
+            elif isinstance(outer, _COMPREHENSIONS):
+                first = outer.generators[0]
+                lazy = lazy or not (inner is first and below is first.iter)
+            below, inner, outer = inner, outer, self.parents[outer]
+        return _Context(tuple(functions), nested, lazy)
+
+    def _super(self, call: ast.Call) -> None:
+        context = self._context(call)
+        if context.nested:
+            return
+        receiver = self._receiver(call, context)
+        if receiver is None:
+            return
+        user = self.parents[call]
+        function = context.functions[0] if context.functions else None
+        if isinstance(user, ast.Attribute):
+            if isinstance(user.ctx, ast.Load):
+                self._add(user, receiver, function)
+            return
+        alias = user.targets[0] if isinstance(user, ast.Assign) else None
+        if not isinstance(alias, ast.Name) or function is None:
+            raise CannotFold("super() is handed on as a value", call.lineno)
+        self._alias(alias.id, receiver, function, call.lineno)
+
+    def _receiver(self, call: ast.Call, context: _Context) -> str | None:
+        """What the members are looked up on; None where the call reaches past the parent."""
+        if call.keywords or len(call.args) == 1 or len(call.args) > 2:
+            raise CannotFold("this form of super() has no counterpart", call.lineno)
+        if len(call.args) == 2:
+            return self._explicit_receiver(call)
+        if not context.functions:
+            raise CannotFold("super() stands outside of a function", call.lineno)
+        function = context.functions[0]
+        first = first_parameter(function)
+        if first is None:
+            raise CannotFold("super() stands in a function without arguments", call.lineno)
+        inside = function.body if isinstance(function.body, list) else [function.body]
+        if first in names_in(inside).bound:
+            raise CannotFold(f"{first} is assigned in a function with super()", call.lineno)
+        return first
+
+    def _explicit_receiver(self, call: ast.Call) -> str | None:
+        owner, instance = call.args
+        name = owner.id if isinstance(owner, ast.Name) else ""
+        if name == self.base:
+            # Past the parent: in the folded class that is past the class itself.
+            context = self._context(call)
+            first = first_parameter(context.functions[0]) if context.functions else None
+            if isinstance(instance, ast.Name) and instance.id == first:
+                self.sites.edits.append((*self.lines.span(call), "super()"))
+            else:
+                self.sites.edits.append((*self.lines.span(owner), self.body.node.name))
+            return None
+        if name not in (self.body.node.name, "__class__"):
+            raise CannotFold("super() is called with another class", call.lineno)
+        source = self.lines.source(instance)
+        plain = isinstance(instance, (ast.Name, ast.Attribute, ast.Call))
+        return source if plain else f"({source})"
+
+    def _alias(self, alias: str, receiver: str, function: AnyFunction, line: int) -> None:
+        """``p = super()``: every use of the name has to be a member."""
+        stored = 0
+        uses: list[ast.Attribute] = []
+        for node in ast.walk(function):
+            if not isinstance(node, ast.Name) or node.id != alias:
+                continue
+            user = self.parents[node]
+            if isinstance(node.ctx, ast.Load) and isinstance(user, ast.Attribute):
+                uses.append(user)
+            elif isinstance(node.ctx, ast.Store) and isinstance(user, ast.Assign):
+                stored += 1
+            else:
+                stored += 2
+        if stored != 1 or any(not isinstance(user.ctx, ast.Load) for user in uses):
+            raise CannotFold(f"{alias} is super() and something else besides", line)
+        for user in uses:
+            self._add(user, receiver, function)
+
+    def _parent_name(self, node: ast.Name) -> None:
+        user = self.parents[node]
+        if isinstance(user, ast.Call) and is_super(user):
+            return
+        if not isinstance(user, ast.Attribute) or user.value is not node:
+            return
+        if not isinstance(user.ctx, ast.Load):
+            raise CannotFold(f"{self.base}.{user.attr} is changed", node.lineno)
+        context = self._context(node)
+        if context.functions:
+            function = context.functions[-1]
+            self._add(user, self.body.node.name, function, named=True)
+        elif context.nested or context.lazy:
+            raise CannotFold(f"{self.base}.{user.attr} is read in an inner scope", node.lineno)
+        else:
+            self._add(user, "", None, named=True)
+
+    def _add(
+        self,
+        node: ast.Attribute,
+        receiver: str,
+        function: AnyFunction | None,
+        named: bool = False,
+    ) -> None:
+        user = self.parents[node]
+        call = user if isinstance(user, ast.Call) and user.func is node else None
+        self.sites.found.append(Site(node, receiver, self.item, function, call, named))
+
+
+def is_super(node: ast.AST) -> bool:
+    """Whether an expression is a call of ``super``."""
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+    )
+
+
+def first_parameter(function: AnyFunction) -> str | None:
+    """The name of a function's first argument, which ``super()`` takes for the instance."""
+    listed = [*function.args.posonlyargs, *function.args.args]
+    return listed[0].arg if listed else None
+
+
+def passes_self(site: Site) -> bool:
+    """Whether ``Parent.run(self, ...)`` is called with the instance of the method around it."""
+    if not site.named or site.call is None or site.function is None or not site.call.args:
+        return False
+    first = site.call.args[0]
+    return isinstance(first, ast.Name) and first.id == first_parameter(site.function)
+
+
+def without_self(site: Site, lines: LineMap, code: str) -> Iterator[Edit]:
+    """The edit that takes the instance out of the arguments of ``Parent.run(self, ...)``."""
+    assert site.call is not None
+    start, end = lines.span(site.call.args[0])
+    rest = code[end:]
+    stripped = rest.lstrip()
+    if stripped.startswith(","):
+        end += len(rest) - len(stripped) + 1
+        end += len(code[end:]) - len(code[end:].lstrip())
+    yield start, end, ""
