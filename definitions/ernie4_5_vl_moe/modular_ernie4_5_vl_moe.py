@@ -28,6 +28,7 @@ from ..qwen2_5_vl.modeling_qwen2_5_vl import (
 )
 from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VisionTransformerPretrainedModel,
+    Qwen2VLCausalLMOutputWithPast,
     Qwen2VLForConditionalGeneration,
     Qwen2VLModel,
     Qwen2VLModelOutputWithPast,
@@ -233,6 +234,10 @@ class Ernie4_5_VLMoeModel(Qwen2VLModel):
         split_sizes = (video_grid_thw.prod(-1) // merged).tolist()
         vision_outputs.pooler_output = torch.split(video_embeds, split_sizes)
         return vision_outputs
+
+
+class Ernie4_5_VLMoeCausalLMOutputWithPast(Qwen2VLCausalLMOutputWithPast):
+    pass
 
 
 class Ernie4_5_VLMoeForConditionalGeneration(Qwen2VLForConditionalGeneration):

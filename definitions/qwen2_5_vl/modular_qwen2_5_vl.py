@@ -17,8 +17,10 @@ from transformers.utils.output_capturing import capture_outputs
 
 from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VisionTransformerPretrainedModel,
+    Qwen2VLCausalLMOutputWithPast,
     Qwen2VLForConditionalGeneration,
     Qwen2VLModel,
+    Qwen2VLModelOutputWithPast,
     Qwen2VLPatchEmbed,
     Qwen2VLPatchMerger,
     Qwen2VLPreTrainedModel,
@@ -185,6 +187,10 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2VisionTransformerPretrainedM
         )
 
 
+class Qwen2_5_VLModelOutputWithPast(Qwen2VLModelOutputWithPast):
+    pass
+
+
 class Qwen2_5_VLModel(Qwen2VLModel):
     def __init__(self, config: Qwen2_5_VLConfig) -> None:
         super().__init__(config)
@@ -274,6 +280,10 @@ class Qwen2_5_VLModel(Qwen2VLModel):
             **kwargs,
         )
         return Qwen2_5_VLModelOutputWithPast(**outputs, rope_deltas=self.rope_deltas)
+
+
+class Qwen2_5_VLCausalLMOutputWithPast(Qwen2VLCausalLMOutputWithPast):
+    pass
 
 
 class Qwen2_5_VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
