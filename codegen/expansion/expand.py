@@ -18,9 +18,6 @@ from codegen.expansion.dependencies import (
     needs_with_parent,
     needs_without_parent,
 )
-from codegen.expansion.fold.folding import fold_class
-from codegen.expansion.fold.model import Origin, Pair
-from codegen.expansion.kin import Kin
 from codegen.expansion.link.link import link
 from codegen.expansion.merge import MARKER, Place, merge_class, without_marker
 from codegen.expansion.merge_methods import is_expandable
@@ -222,8 +219,6 @@ class _Expander:
             text = self._rename_fragments(text, renamed, statement.name)
         own = node.render()
         above = _decorator_lines(own.text) + own.lead.count("\n") + 1
-        if self.convention.dialect.python_meaning:
-            return self._folded(statement, own, parent_node, text, base, above)
         place = Place(path, statement.line, statement.name, statement.line - above)
         child, _ = parse_class(own.lead + own.text)
         folded, _ = parse_class(text)
@@ -231,32 +226,6 @@ class _Expander:
         merged = merge_class(child, folded, base, place, self.convention.dialect)
         lead = folded.lead
         return Item(statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}")
-
-    def _folded(
-        self, statement: BaseClass, own: Item, parent: Node, text: str, base: str, above: int
-    ) -> Item:
-        """The class folded so that it means what the definition means to Python."""
-        path, module = self.definition.module.source.path, self.home[base]
-        kin = Kin(self.definition, self.own, self.scopes, self.spellings, self.home, module)
-        taken = name_tokens(self.definition.module.lexed.code)
-        taken |= name_tokens(self.parents[module].lexed.code)
-        source, symbol = parent.module.source, parent.symbol
-        lead = source.text.count("\n", symbol.start, symbol.lead_end)
-        pair = Pair(
-            own.lead + own.text,
-            text,
-            base,
-            Origin(path, statement.line - above, statement.name),
-            Origin(source.path, symbol.line - lead - 1, base),
-            taken,
-            kin.relative,
-            kin.key_of,
-            self.convention.dialect.replaces_assignments,
-        )
-        folded = fold_class(pair)
-        self.warnings += folded.notes
-        origin = f"{path}:{statement.line}"
-        return Item(statement.name, "class", folded.lead, folded.text, origin)
 
     def _as_written(self, node: Node) -> Item:
         """A class of the definition without parent, without the marker for decorators."""

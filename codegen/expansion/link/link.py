@@ -48,7 +48,7 @@ def link(
     }
     home = convention.module_of(definition.model)
     space = build_namespace(own, units, namings, joined, frozenset(imported), home)
-    linker = Linker(space, folds, convention, table.cased(definition.model), path)
+    linker = Linker(space, folds, imported, convention, table.cased(definition.model), path)
     linker.place_classes()
     linker.place_rest()
     linker.carry_effects()

@@ -10,15 +10,18 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from codegen.expansion.fold.folding import fold_class
+from codegen.expansion.fold.model import Origin, Pair
+from codegen.expansion.link.kin import Kin
 from codegen.expansion.link.mentions import Mentions, scan
 from codegen.expansion.link.namespace import Namespace, Target
 from codegen.expansion.link.order import Placed
 from codegen.expansion.link.render import Renderer
 from codegen.expansion.link.units import ModuleUnits, Unit
-from codegen.expansion.merge import MARKER, Place, merge_class, without_marker
-from codegen.text.lexer import lex
+from codegen.expansion.merge import MARKER, without_marker
+from codegen.expansion.model import ParentImport
+from codegen.text.lexer import lex, name_tokens
 from codegen.text.lines import LineMap
-from codegen.text.read_classes import parse_class
 from codegen.trees.conventions import Convention
 
 #: Names that stand first in a file, in this order, if something needs them.
@@ -54,11 +57,13 @@ class Linker:
         self,
         space: Namespace,
         folds: Mapping[Unit, Fold],
+        imported: Mapping[str, ParentImport],
         convention: Convention,
         cased: str,
         path: str,
     ) -> None:
         self.space, self.folds, self.convention = space, folds, convention
+        self.imported = imported
         self.cased, self.path = cased, path
         self.plans: dict[str, Plan] = {}
         self.warnings: list[str] = []
@@ -306,16 +311,27 @@ class Linker:
 
     def _folded(self, unit: Unit, fold: Fold) -> Placed:
         """A class of the definition folded with its parent class."""
-        parent = self.space.parents[fold.module].binders[fold.name][-1]
-        lead, text = self.renderers[fold.module].render(parent, {})
-        source = self.space.definition.source.text
-        own = source[unit.start : unit.end]
-        offset = source.count("\n", 0, unit.start)
-        place = Place(self.path, unit.nodes[0].lineno, unit.name, offset)
-        child, _ = parse_class(own)
-        folded, _ = parse_class(lead + text)
-        merged = merge_class(child, folded, fold.base, place, self.convention.dialect)
-        return self._item(unit, folded.lead, merged[len(folded.lead) :], fresh=True)
+        module = self.space.parents[fold.module]
+        parent = module.binders[fold.name][-1]
+        # Where the parent's class names itself, it is the folded class that is meant.
+        lead, text = self.renderers[fold.module].render(parent, {fold.name: unit.name})
+        definition, kin = self.space.definition, Kin(self.space, self.imported, fold.module)
+        above = module.source.text.count("\n", parent.start, parent.lead_end)
+        folded = fold_class(
+            Pair(
+                definition.source.text[unit.start : unit.end],
+                lead + text,
+                fold.base,
+                Origin(self.path, definition.source.text.count("\n", 0, unit.start), unit.name),
+                Origin(module.source.path, parent.line - above - 1, fold.name),
+                name_tokens(definition.lexed.code) | name_tokens(module.lexed.code),
+                kin.relative,
+                kin.key_of,
+                self.convention.dialect.replaces_assignments,
+            )
+        )
+        self.warnings += folded.notes
+        return self._item(unit, folded.lead, folded.text, fresh=True)
 
     # -- what parents do besides -------------------------------------------------------------
 
