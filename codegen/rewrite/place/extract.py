@@ -19,6 +19,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from codegen.rewrite.emit.edits import Change, Edit, Redefine, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
@@ -42,7 +43,8 @@ from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.replacements import new_lines, ordered_rows, replaced_effect, superseded
 from codegen.rewrite.place.rotary import POSITION_FORWARD, RotaryTables
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
-from codegen.rewrite.recognise.grids import Match, match_statement
+from codegen.rewrite.recognise.evidence import Claim, Trial, participants
+from codegen.rewrite.recognise.grids import Match, agrees, match_statement
 from codegen.rewrite.recognise.left import report_left
 from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
 from codegen.rewrite.state import RewriteState
@@ -148,7 +150,39 @@ class Planner:
         if not matches:
             return None
         plan = self._finish(studied, matches, lookups)
-        return plan
+        return plan and self._proven(Trial(self.index, studied, self._parts(plan)), plan)
+
+    def _proven(self, trial: Trial, plan: MethodPlan) -> MethodPlan | None:
+        """The plan, without the matches that do not hold when they are looked at more closely."""
+        studied = plan.study
+        effects = [effect(statement) for statement in studied.function.body]
+        removed = plan.dead | superseded(effects, list(plan.matches))
+        removed |= {match.statement for match in plan.matches}
+        proven = []
+        for match in plan.matches:
+            parts = self._parts(plan, match)
+            objection = trial.objection(
+                Claim(partial(agrees, studied, match), parts, removed & parts)
+            )
+            if objection is None:
+                proven.append(match)
+                continue
+            reason = f"not replaced by {match.helper.name}: {objection.reason}"
+            self._leave(studied.cls, studied.function, objection.node, reason, match.helper.name)
+        if len(proven) == len(plan.matches):
+            return plan
+        fewer = self._finish(studied, proven, self._lookups(studied, proven)) if proven else None
+        return fewer and self._proven(trial, fewer)
+
+    @staticmethod
+    def _parts(plan: MethodPlan, *matches: Match) -> frozenset[int]:
+        """Numbers of the statements that take part in what some matches (or all) are about."""
+        effects = [effect(statement) for statement in plan.study.function.body]
+        parts: frozenset[int] = frozenset()
+        for match in matches or plan.matches:
+            names = [name for name in match.names if name]
+            parts |= participants(effects, max(match.statement, match.last), names)
+        return parts
 
     def _leave(
         self, cls: ClassInfo, function: Function, node: ast.AST, reason: str, helper: str = ""

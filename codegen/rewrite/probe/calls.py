@@ -37,6 +37,9 @@ class Calls(Attributes):
         if given is None:
             return LATE
         args, kwargs = given
+        self._call = node
+        if isinstance(function, Embedding):
+            self.trace.calls.setdefault(node, set())
         if isinstance(function, (Module, Embedding)):
             value = self._call_module(function, args, kwargs)
             if isinstance(value, Freq) and value.table:
@@ -108,9 +111,12 @@ class Calls(Attributes):
             if bound is not None:
                 limit = array(bound)
                 broadcast(target.data, limit)
-                below = target.data < limit
                 where: ast.AST = [*node.args, *node.keywords][place - len(bounds)]
-                self._note(where, *{bool(v) for v in (below.any(), (target.data <= limit).all())})
+                if (target.data < limit).any():
+                    self._note(where, True)
+                if (target.data > limit).any():
+                    self._note(where, False)
+                self._note(where)
 
     def _call_dotted(
         self, function: Bound, args: list[Any], kwargs: dict[str, Any], node: ast.Call

@@ -7,7 +7,7 @@ assigns late, with the reason kept; so an analysis never fails, it only recognis
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,15 +37,25 @@ class Interpreter(Expressions):
     """Runs methods of one class on one probe: frames, statements and assignment."""
 
     def run(
-        self, cls: ClassInfo, function: Function, owner: ClassInfo, given: dict[str, Any]
+        self,
+        cls: ClassInfo,
+        function: Function,
+        owner: ClassInfo,
+        given: dict[str, Any],
+        only: Container[int] | None = None,
     ) -> Trace:
-        """Interpret ``function`` of an instance of ``cls`` and record each top-level statement."""
+        """Interpret ``function`` of an instance of ``cls`` and record each top-level statement.
+
+        ``only`` are the numbers of the statements to run, where the others do not matter.
+        """
         self._module = owner.module
         trace = self.trace
         with metered(self.meter):
             try:
                 env = self._frame(function, Module(cls, "self"), [], given)
                 for number, statement in enumerate(function.body):
+                    if only is not None and number not in only:
+                        continue
                     self._top = number
                     self._top_statement(number, statement, env)
             except Return as returned:
@@ -248,6 +258,8 @@ class Interpreter(Expressions):
             return LATE
         saved, self._module = self._module, module
         self.trace.entered.setdefault(self._top, set()).add(function)
+        if self._call is not None:
+            self.trace.calls.setdefault(self._call, set()).add(function)
         marks = len(self.trace.lookups)
         self._depth += 1
         env = self._frame(function, this, args, kwargs)

@@ -42,6 +42,7 @@ class Machine(ABC):
         self.trace = Trace()
         self._depth = 0
         self._top = -1
+        self._call: ast.Call | None = None
         self._written: dict[str, Any] = {}
         self._module: ModuleInfo | None = None
         self.hidden: dict[str, np.ndarray] = {}

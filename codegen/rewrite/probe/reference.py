@@ -17,14 +17,9 @@ def _merge_sizes(grid: Ints, merge: int | Ints) -> list[int]:
 
 def block_positions(height: int, width: int, merge: int) -> Ints:
     """(row, col) of one frame in block-major order, ``(h * w, 2)``."""
-    rows = [
-        (r + i, c + j)
-        for r in range(0, height, merge)
-        for c in range(0, width, merge)
-        for i in range(merge)
-        for j in range(merge)
-    ]
-    return np.asarray(rows, dtype=np.int64).reshape(-1, 2)
+    shape = (height // merge, merge, width // merge, merge)
+    block_row, row, block_col, col = np.indices(shape).transpose(0, 1, 3, 2, 4).reshape(4, -1)
+    return np.stack([block_row * merge + row, block_col * merge + col], axis=-1)
 
 
 def rotary_pos_ids(grid: Ints, merge: int | Ints) -> Ints:

@@ -72,7 +72,8 @@ class Trace:
 
     Evidence is kept by the top-level statement in which something happened: ``outcomes`` how each
     condition came out there, ``ran`` the statements below it, ``entered`` the functions it called,
-    ``numbers`` the constants it read. ``stopped`` is the statement at which the run ended because it
+    ``numbers`` the constants it read. ``calls`` are the functions that each known call entered (none
+    for a learned table). ``stopped`` is the statement at which the run ended because it
     ``cost`` too much or the code ``refused`` the probe.
     """
 
@@ -86,6 +87,7 @@ class Trace:
     ran: dict[int, set[ast.AST]] = field(default_factory=dict)
     entered: dict[int, set[Function]] = field(default_factory=dict)
     numbers: dict[int, set[float]] = field(default_factory=dict)
+    calls: dict[ast.Call, set[Function]] = field(default_factory=dict)
     asked_tracing: bool = False
     stopped: int = -1
     cost: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ import numpy as np
 from codegen.rewrite import helpers
 from codegen.rewrite.helpers import Helper
 from codegen.rewrite.probe import reference
+from codegen.rewrite.probe.trace import Trace
+from codegen.rewrite.probe.values import Arr
+from codegen.rewrite.recognise.evidence import Run
 from codegen.rewrite.recognise.study import (
     Study,
     early_numbers,
@@ -37,6 +40,54 @@ class Match:
     arguments: tuple[str, ...]
     rows: str = ""
     last: int = -1
+
+
+def agrees(study: Study, match: Match, run: Run) -> bool:
+    """Tell whether the names of a match hold what its helper gives on the probe of another run."""
+    values = [_held(run.trace, match, name) for name in match.names]
+    arguments = [_argument(study, text, run) for text in match.arguments]
+    if any(argument is None for argument in arguments) or not all(
+        isinstance(value, Arr) for value in values
+    ):
+        return False
+    expected = _EXPECTED[match.helper.name](run.probe.grid, *arguments[1:])
+    if match.helper is helpers.POS_EMBED:
+        table = run.trace.embeddings.get(match.rows)
+        rows = values[0].data
+        if table is None or not values[0].late:
+            return False
+        wanted = reference.weighted_rows(table.rows, *expected)
+        return wanted.shape == rows.shape and bool(np.allclose(wanted, rows, atol=1e-9))
+    results = expected if isinstance(expected, tuple) else (expected,)
+    return all(not v.late and same(v.data, r) for v, r in zip(values, results))
+
+
+def _held(trace: Trace, match: Match, name: str) -> Any:
+    """What a name holds behind the statements of a match."""
+    last = max(match.statement, match.last)
+    numbers = [n for n, names in trace.snapshots.items() if n <= last and name in names]
+    return trace.snapshots[max(numbers)][name] if numbers else None
+
+
+def _argument(study: Study, text: str, run: Run) -> Any:
+    """The value of an argument text on a probe, None where the run did not read it."""
+    if text == study.grid:
+        return run.probe.grid
+    if text in study.merges.split(", "):
+        return run.probe.merge_sizes if study.grid else text
+    return int(text) if text.isdecimal() else run.trace.scalars.get(text)
+
+
+_EXPECTED: dict[str, Callable[..., Any]] = {
+    helpers.CU_SEQLENS.name: reference.cu_seqlens,
+    helpers.ROTARY_POS_IDS.name: reference.rotary_pos_ids,
+    helpers.IMAGE_POS_IDS.name: lambda grid, *sides: reference.rotary_pos_ids(grid, 1),
+    helpers.WINDOW_INDEX.name: reference.window_index,
+    helpers.POS_EMBED.name: reference.pos_embed_indices,
+    helpers.TEMPORAL_PAIRS.name: reference.temporal_pairs,
+    helpers.BLOCK_ORDER.name: reference.block_order,
+    helpers.FLATTENED.name: reference.flattened_frames,
+}
 
 
 def match_statement(study: Study, statement: int, names: Sequence[str]) -> Iterator[Match]:

@@ -15,38 +15,13 @@ from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, para
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
+from codegen.rewrite.probe.probes import PROBES, SIDE_PROBES, Probe
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import Arr, is_late
 
 _STEPS_OF_A_TRIAL = 10
 MOST_TRIED = 2_000
 """Combinations of arguments that are tried to explain a result; likelier ones come first."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A small grid, merge sizes per entry and the set of configuration scalars it goes with."""
-
-    variant: int
-    grid: np.ndarray
-    merge_sizes: np.ndarray
-    tracing: bool = False
-
-    @property
-    def rows(self) -> int:
-        """Number of patches."""
-        return int(self.grid.prod(1).sum())
-
-
-PROBES = (
-    Probe(0, np.array([[1, 4, 6], [2, 2, 4]]), np.array([2, 1])),
-    Probe(0, np.array([[1, 4, 12], [2, 2, 4], [1, 16, 8]]), np.array([1, 2, 4])),
-    Probe(1, np.array([[1, 3, 6], [2, 6, 3], [1, 12, 9]]), np.array([3, 1, 3])),
-)
-SIDE_PROBES = (
-    Probe(0, np.array([[1, 4, 6]]), np.array([1])),
-    Probe(1, np.array([[1, 5, 3]]), np.array([1])),
-)
 
 
 @dataclass(frozen=True)

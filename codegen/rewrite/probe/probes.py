@@ -1,0 +1,129 @@
+"""The grids and lengths that methods are run on: small ones, random larger ones, and around numbers.
+
+Small probes show quickly that nothing is recognised, which is so for most methods. What agrees on them has
+to agree on larger ones: a side of several hundred patches, thirty frames, a dozen images; and on both
+sides of every number that the computation reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+MOST_PATCHES = 200_000
+"""No probe has more."""
+LARGEST_NUMBER = 2_000
+"""A number above it is on both sides of no probe."""
+_SMALL_NUMBER = 4
+"""Numbers up to this one lie between sizes of the other probes anyway."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A grid, merge sizes per entry and the set of configuration scalars it goes with.
+
+    For audio ``grid`` has one column, the lengths. ``tracing`` is what the code is told when it asks.
+    """
+
+    variant: int
+    grid: np.ndarray
+    merge_sizes: np.ndarray
+    tracing: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Number of patches."""
+        return int(self.grid.prod(1).sum())
+
+    def __str__(self) -> str:
+        rows = self.grid.tolist()
+        shown = ", ".join(str(row) for row in rows[:3])
+        return f"[{shown}, ...]" if len(rows) > 3 else f"[{shown}]"
+
+
+MERGES = (2, 3)
+"""The merge size that goes with each set of configuration scalars."""
+
+PROBES = (
+    Probe(0, np.array([[1, 4, 6], [2, 2, 4]]), np.array([2, 1])),
+    Probe(0, np.array([[1, 4, 12], [2, 2, 4], [1, 16, 8]]), np.array([1, 2, 4])),
+    Probe(1, np.array([[1, 3, 6], [2, 6, 3], [1, 12, 9]]), np.array([3, 1, 3])),
+)
+SIDE_PROBES = (
+    Probe(0, np.array([[1, 4, 6]]), np.array([1])),
+    Probe(1, np.array([[1, 5, 3]]), np.array([1])),
+)
+
+
+@cache
+def large_probes() -> tuple[Probe, ...]:
+    """Random larger grids: both sides up to several hundred, up to thirty frames, a dozen images."""
+    random = np.random.default_rng(20_240_229)
+    found = []
+    for variant, merge in enumerate(MERGES):
+        long, wide = (int(side) * merge for side in random.integers(110, 130, 2))
+        entries = [[1, merge, long], [1, wide, 2 * merge], [30 + variant, merge, 2 * merge]]
+        entries.append([1, *(int(side) * merge for side in random.integers(22, 28, 2))])
+        for frames in (1, 3, 4, 5, 1, 2, 1, 6):
+            entries.append([frames, *(int(side) * merge for side in random.integers(1, 7, 2))])
+        random.shuffle(entries)
+        found.append(_probe(variant, entries))
+    found.append(_probe(0, [[1, 2, 4]]))
+    return tuple(found)
+
+
+@cache
+def large_side_probes() -> tuple[Probe, ...]:
+    """Larger images, one at a time."""
+    sides = ((0, 340, 5), (1, 7, 355), (0, 63, 61), (1, 1, 9))
+    return tuple(_probe(variant, [[1, height, width]]) for variant, height, width in sides)
+
+
+def probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
+    """Grids on both sides of numbers: as rows, columns, frames, images and patches of an image."""
+    merge = MERGES[variant]
+    wanted = relevant(numbers)
+    sides: list[list[int]] = []
+    frames: list[list[int]] = []
+    for number in wanted:
+        low = max(number // merge, 1) * merge
+        for side in (low, low + merge):
+            sides += [[1, side, merge], [1, merge, side]]
+        if (low + merge) ** 2 <= MOST_PATCHES // 40:
+            sides.append([1, low + merge, low + merge])
+        frames += [[count, merge, merge] for count in (number - 1, number, number + 1)]
+    if wanted:
+        yield _probe(variant, sides)
+        yield _probe(variant, frames)
+        # The other probes have fewer images than any of the numbers.
+        yield _probe(variant, [[1, merge, merge * (1 + i % 2)] for i in range(wanted[-1] + 1)])
+
+
+def side_probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
+    """Images whose rows or columns are on both sides of numbers."""
+    for number in relevant(numbers):
+        for side in (number - 1, number, number + 1):
+            yield _probe(variant, [[1, side, 2]])
+            yield _probe(variant, [[1, 2, side]])
+        yield _probe(variant, [[1, min(number + 1, 400), min(number + 1, 400)]])
+
+
+def relevant(numbers: Collection[int]) -> list[int]:
+    """The numbers that need probes of their own, each once."""
+    return sorted({n for n in numbers if _SMALL_NUMBER < n <= LARGEST_NUMBER})
+
+
+def traced(probe: Probe) -> Probe:
+    """The probe for code that is told that it is traced."""
+    return replace(probe, tracing=True)
+
+
+def _probe(variant: int, entries: list[list[int]]) -> Probe:
+    grid = np.array(entries)
+    assert grid.prod(1).sum() <= MOST_PATCHES
+    merge = MERGES[variant]
+    sizes = np.where(np.arange(len(grid)) % 3 == 1, 1, merge)
+    return Probe(variant, grid, sizes)

@@ -1,0 +1,261 @@
+"""What must hold before a computation counts as recognised: more than that it agrees on small grids.
+
+It has to agree on random larger probes and on both sides of every number that takes part in it, every
+branch of it has to have run, every bound to have been met, and it may have no effect that would vanish.
+The first of these that fails is the reason why it is left.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from codegen.rewrite.flow import Effect
+from codegen.rewrite.library import Function, Index
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.budget import Meter
+from codegen.rewrite.probe.interp import Interpreter
+from codegen.rewrite.probe.probes import (
+    LARGEST_NUMBER,
+    Probe,
+    large_probes,
+    large_side_probes,
+    probes_around,
+    side_probes_around,
+    traced,
+)
+from codegen.rewrite.probe.trace import Trace
+from codegen.rewrite.recognise.effects import Objection, vanishing
+from codegen.rewrite.recognise.study import Study, given_to
+
+STEPS = 160_000
+"""Steps of all larger probes of a method together."""
+BYTES = 40 << 20
+"""Bytes of one of these runs."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a method: the probe, what it left behind, the hidden rows it was given."""
+
+    probe: Probe
+    trace: Trace
+    hidden: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That a helper gives what some statements of a method compute.
+
+    ``agrees`` compares the two after a run. ``statements`` are the numbers of those that take part in
+    the computation, ``removed`` of those that will not run any more.
+    """
+
+    agrees: Callable[[Run], bool]
+    statements: frozenset[int]
+    removed: frozenset[int]
+
+
+def participants(effects: Sequence[Effect], last: int, names: Iterable[str]) -> frozenset[int]:
+    """Statements up to ``last`` on which what ``names`` hold behind it depends."""
+    wanted, found = set(names), set()
+    for number in range(last, -1, -1):
+        if effects[number].changes & wanted:
+            found.add(number)
+            wanted |= effects[number].uses
+    return frozenset(found)
+
+
+@dataclass
+class Trial:
+    """The evidence on one method; runs are shared by all claims about it.
+
+    ``statements`` are those that take part in any of the claims; no others are run.
+    """
+
+    index: Index
+    study: Study
+    statements: frozenset[int]
+    meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
+    _runs: dict[Probe, Run] = field(default_factory=dict)
+    _around: dict[tuple[int, frozenset[int]], tuple[Probe, ...]] = field(default_factory=dict)
+
+    def objection(self, claim: Claim) -> Objection | None:
+        """Why a claim does not count, None if it does."""
+        return (
+            self._effects(claim)
+            or self._numbers(claim)
+            or self._disagreement(claim)
+            or self._coverage(claim)
+        )
+
+    # -- effects -----------------------------------------------------------------------------------
+
+    def _effects(self, claim: Claim) -> Objection | None:
+        body = self.study.function.body
+        statements = [body[number] for number in sorted(claim.removed)]
+        return vanishing(statements, self.study.function, self._callee)
+
+    def _callee(self, call: ast.Call) -> Iterable[Function] | None:
+        found = [trace.calls[call] for trace in self.study.traces if call in trace.calls]
+        return set().union(*found) if found else None
+
+    # -- numbers -----------------------------------------------------------------------------------
+
+    def _numbers(self, claim: Claim) -> Objection | None:
+        """A number that no probe reaches."""
+        for node in self._nodes(claim):
+            if isinstance(node, ast.Constant) and _size(node.value) > LARGEST_NUMBER:
+                return Objection(node, f"no probe reaches the number {node.value!r}")
+        for number in sorted(claim.statements):
+            read = {n for t in self.study.traces for n in t.numbers.get(number, ())}
+            high = [value for value in read if _size(value) > LARGEST_NUMBER]
+            if high:
+                statement = self.study.function.body[number]
+                return Objection(statement, f"no probe reaches the number {high[0]}")
+        return None
+
+    def _read(self, claim: Claim, variant: int) -> frozenset[int]:
+        """Numbers that take part, on probes of one set of configuration scalars, and their neighbours."""
+        runs = zip(self.study.probes, self.study.traces)
+        found = {
+            _size(value)
+            for probe, trace in runs
+            if probe.variant == variant
+            for number in claim.statements
+            for value in trace.numbers.get(number, ())
+        }
+        static = {_size(n.value) for n in self._nodes(claim) if isinstance(n, ast.Constant)}
+        return frozenset(found | static)
+
+    # -- agreement ---------------------------------------------------------------------------------
+
+    def _disagreement(self, claim: Claim) -> Objection | None:
+        body = self.study.function.body
+        last = body[max(claim.statements)]
+        for probe in self._probes(claim):
+            run = self._run(probe)
+            if run.trace.cost:
+                place = body[max(run.trace.stopped, 0)]
+                return Objection(place, f"on larger sizes it would take {run.trace.cost}")
+            if run.trace.refused and run.trace.stopped <= max(claim.statements):
+                place = body[max(run.trace.stopped, 0)]
+                return Objection(place, f"it refuses {probe}: {run.trace.refused}")
+            if not claim.agrees(run):
+                told = " while tracing" if probe.tracing else ""
+                return Objection(last, f"it gives something else on {probe}{told}")
+        return None
+
+    def _probes(self, claim: Claim) -> Iterator[Probe]:
+        side = not self.study.grid
+        yield from large_side_probes() if side else large_probes()
+        if any(trace.asked_tracing for trace in self.study.traces):
+            yield from self._tracing()
+        for variant in (0, 1):
+            key = (variant, self._read(claim, variant))
+            if key not in self._around:
+                around = side_probes_around if side else probes_around
+                self._around[key] = tuple(around(key[1], variant))
+            yield from self._around[key]
+
+    def _tracing(self) -> list[Probe]:
+        known = [probe for probe in self._runs if probe.tracing]
+        return known or [traced(probe) for probe in self.study.probes[:1]]
+
+    def _run(self, probe: Probe) -> Run:
+        if probe not in self._runs:
+            study = self.study
+            self.meter.bytes = BYTES
+            interpreter = Interpreter(
+                self.index, probe.variant, probe.rows, self.meter, probe.tracing
+            )
+            given = given_to(probe, study.grid, study.merges)
+            trace = interpreter.run(study.cls, study.function, study.owner, given, self.statements)
+            self._runs[probe] = Run(probe, trace, interpreter.hidden)
+        return self._runs[probe]
+
+    # -- coverage ----------------------------------------------------------------------------------
+
+    def _traces(self) -> list[Trace]:
+        return [*self.study.traces, *(run.trace for run in self._runs.values())]
+
+    def _coverage(self, claim: Claim) -> Objection | None:
+        """A statement that never ran, or a condition or bound of which one side was never seen."""
+        traces = self._traces()
+        ran = {node for t in traces for n in claim.statements for node in t.ran.get(n, ())}
+        outcomes: dict[ast.AST, set[bool]] = {}
+        for trace in traces:
+            for (number, node), seen in trace.outcomes.items():
+                if number in claim.statements:
+                    outcomes.setdefault(node, set()).update(seen)
+        for tree in self._trees(claim):
+            found = _uncovered(tree, ran, outcomes)
+            if found is not None:
+                return found
+        return None
+
+    def _trees(self, claim: Claim) -> list[ast.stmt]:
+        """The statements that take part, and those of the functions that they call."""
+        entered = {
+            f for t in self._traces() for n in claim.statements for f in t.entered.get(n, ())
+        }
+        called = [s for function in entered for s in function.body]
+        return [*(self.study.function.body[n] for n in sorted(claim.statements)), *called]
+
+    def _nodes(self, claim: Claim) -> Iterator[ast.AST]:
+        for tree in self._trees(claim):
+            yield from walk(tree)
+
+
+def _size(value: object) -> int:
+    """A number as a size: without sign and fraction; 0 for what is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        return 0
+    return int(min(abs(value), 10**18))
+
+
+def _uncovered(
+    tree: ast.stmt, ran: set[ast.AST], outcomes: Mapping[ast.AST, set[bool]]
+) -> Objection | None:
+    """What of a statement is not shown by any run."""
+    skipped = {node for guard in walk(tree) if _refuses(guard) for node in walk(guard)}
+    for node in walk(tree):
+        if node in skipped or _is_docstring(node):
+            continue
+        if isinstance(node, ast.stmt) and node not in ran:
+            return Objection(node, "no probe runs it")
+        for condition in _conditions(node):
+            seen = outcomes.get(condition, set())
+            if len(seen) < 2:
+                what = "true" if False in seen else "false"
+                return Objection(condition, f"no probe makes its condition {what}")
+        if node not in outcomes:
+            continue
+        if isinstance(node, (ast.BinOp, ast.AugAssign, ast.Subscript)):
+            if True not in outcomes[node]:
+                return Objection(node, "no probe is large enough to show what it does")
+        elif len(outcomes[node]) < 2:
+            return Objection(node, "no probe shows both sides of it")
+    return None
+
+
+def _conditions(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, (ast.If, ast.IfExp)):
+        return [node.test]
+    if isinstance(node, ast.comprehension):
+        return node.ifs
+    return node.values if isinstance(node, ast.BoolOp) else []
+
+
+def _refuses(node: ast.AST) -> bool:
+    """Tell whether a node only refuses sizes: an assertion, or a condition under which it raises."""
+    if isinstance(node, ast.If):
+        return isinstance(node.body[-1], ast.Raise) and not node.orelse
+    return isinstance(node, (ast.Assert, ast.Raise))
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
