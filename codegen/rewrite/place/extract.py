@@ -17,9 +17,8 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from codegen.rewrite.emit.edits import Change, Edit, Redefine, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
@@ -40,11 +39,11 @@ from codegen.rewrite.library import (
 )
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.extract_audio import extract_audio
+from codegen.rewrite.place.proof import Unproven, incomplete, missed, unproven
 from codegen.rewrite.place.replacements import new_lines, ordered_rows, replaced_effect, superseded
 from codegen.rewrite.place.rotary import POSITION_FORWARD, RotaryTables
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
-from codegen.rewrite.recognise.evidence import Claim, Trial, participants
-from codegen.rewrite.recognise.grids import Match, agrees, match_statement
+from codegen.rewrite.recognise.grids import Match, match_statement
 from codegen.rewrite.recognise.left import report_left
 from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
 from codegen.rewrite.state import RewriteState
@@ -137,7 +136,8 @@ class Planner:
         if not worth_a_look(self.index, cls.module, function):
             return None
         glance = study(self.index, cls, cls, function, 1)
-        if glance is None or (not glance.cost and not self._matches(cls, glance)):
+        glimpsed = [] if glance is None else self._matches(cls, glance)
+        if glance is None or not (glance.cost or glimpsed):
             return None
         studied = study(self.index, cls, cls, function)
         assert studied is not None
@@ -145,44 +145,28 @@ class Planner:
             statement, cost = studied.cost
             self._leave(cls, function, statement, f"not looked at: it would take {cost}")
             return None
-        matches = self._join(self._matches(cls, studied))
-        lookups = self._lookups(studied, matches)
-        if not matches:
-            return None
-        plan = self._finish(studied, matches, lookups)
-        return plan and self._proven(Trial(self.index, studied, self._parts(plan)), plan)
+        matches = self._matches(cls, studied)
+        self._leave_all(cls, function, missed(glance, glimpsed, studied, matches))
+        return self._proven(studied, self._join(matches))
 
-    def _proven(self, trial: Trial, plan: MethodPlan) -> MethodPlan | None:
+    def _proven(self, studied: Study, matches: list[Match]) -> MethodPlan | None:
         """The plan, without the matches that do not hold when they are looked at more closely."""
-        studied = plan.study
-        effects = [effect(statement) for statement in studied.function.body]
-        removed = plan.dead | superseded(effects, list(plan.matches))
-        removed |= {match.statement for match in plan.matches}
-        proven = []
-        for match in plan.matches:
-            parts = self._parts(plan, match)
-            objection = trial.objection(
-                Claim(partial(agrees, studied, match), parts, removed & parts)
-            )
-            if objection is None:
-                proven.append(match)
-                continue
-            reason = f"not replaced by {match.helper.name}: {objection.reason}"
-            self._leave(studied.cls, studied.function, objection.node, reason, match.helper.name)
-        if len(proven) == len(plan.matches):
+        plan = self._finish(studied, matches, self._lookups(studied, matches)) if matches else None
+        if plan is None:
+            return None
+        objections = unproven(self.index, studied, plan.matches, plan.dead)
+        if not objections:
             return plan
-        fewer = self._finish(studied, proven, self._lookups(studied, proven)) if proven else None
-        return fewer and self._proven(trial, fewer)
+        self._leave_all(studied.cls, studied.function, objections)
+        refused = [match for match, _ in objections]
+        return self._proven(studied, [match for match in plan.matches if match not in refused])
 
-    @staticmethod
-    def _parts(plan: MethodPlan, *matches: Match) -> frozenset[int]:
-        """Numbers of the statements that take part in what some matches (or all) are about."""
-        effects = [effect(statement) for statement in plan.study.function.body]
-        parts: frozenset[int] = frozenset()
-        for match in matches or plan.matches:
-            names = [name for name in match.names if name]
-            parts |= participants(effects, max(match.statement, match.last), names)
-        return parts
+    def _leave_all(
+        self, cls: ClassInfo, function: Function, objections: Iterable[Unproven]
+    ) -> None:
+        for match, objection in objections:
+            reason = f"not replaced by {match.helper.name}: {objection.reason}"
+            self._leave(cls, function, objection.node, reason, match.helper.name)
 
     def _leave(
         self, cls: ClassInfo, function: Function, node: ast.AST, reason: str, helper: str = ""
@@ -249,8 +233,11 @@ class Planner:
         replaced.update({m.statement: replaced_effect(m) for m in matches})
         removable = [n for n, _ in iter_statements(studied.function) if understood(studied, n)]
         dead = dead_statements(effects, removable, replaced) | surplus
-        kept = [m for m in matches if self._is_complete(m, body, dead, effects, set(replaced))]
-        if len(kept) < len(matches):
+        objections = [(m, incomplete(studied, m, dead, set(replaced))) for m in matches]
+        refused = [(match, objection) for match, objection in objections if objection is not None]
+        if refused:
+            self._leave_all(studied.cls, studied.function, refused)
+            kept = [match for match, objection in objections if objection is None]
             return self._finish(studied, kept, lookups) if kept else None
         renames = {}
         for match in matches:
@@ -270,23 +257,6 @@ class Planner:
         kept = {n.id for n in names if n not in tables}
         uses = {n.id for n in names if n in tables} - kept
         return Effect(whole.uses - uses, whole.changes, whole.sets)
-
-    @staticmethod
-    def _is_complete(
-        match: Match,
-        body: list[ast.stmt],
-        dead: frozenset[int],
-        effects: list[Effect],
-        replaced: set[int],
-    ) -> bool:
-        """Refuse a replacement whose original loop would have to stay for other results."""
-        wanted = set(effects[match.statement].uses) | set(match.names)
-        for number in range(match.statement - 1, -1, -1):
-            if effects[number].changes & wanted:
-                wanted |= effects[number].uses
-                if isinstance(body[number], (ast.For, ast.While)) and number not in dead | replaced:
-                    return False
-        return not isinstance(body[match.statement], (ast.If, ast.While))
 
     @staticmethod
     def _renames(match: Match, studied: Study, dead: frozenset[int]) -> dict[str, str]:

@@ -62,8 +62,6 @@ class Interpreter(Expressions):
                 trace.result = self._kept(returned.value)
             except Flow:
                 trace.refused = "a break or continue outside of a loop"
-            except Refused as problem:
-                trace.refused, trace.stopped = str(problem), self._top
             except OverBudget as problem:
                 trace.cost, trace.stopped = str(problem), self._top
         return trace
@@ -73,6 +71,10 @@ class Interpreter(Expressions):
             self._safely(statement, env)
         except Unsupported as problem:
             self.trace.reasons[number] = str(problem)
+        except Refused as problem:
+            self._forget(statement, env)
+            self.trace.reasons[number] = self.trace.refused = str(problem)
+            self.trace.stopped = number
         names = assigned_names(statement)
         self.trace.snapshots[number] = {n: self._kept(env[n]) for n in names if n in env}
 
@@ -126,16 +128,7 @@ class Interpreter(Expressions):
         raise Refused(f"raise in line {node.lineno}")
 
     def _stmt_Assert(self, node: ast.Assert, env: dict[str, Any]) -> None:
-        """What an assertion refuses, the method does not compute."""
-        try:
-            value = self._eval(node.test, env)
-            holds = is_late(value) or value is OPAQUE or truth(value)
-        except (Refused, OverBudget):
-            raise
-        except Exception:  # what cannot be told changes no value
-            return
-        if not holds:
-            raise Refused(f"assert in line {node.lineno}")
+        """Where it fails there is nothing to compute; elsewhere it computes nothing."""
 
     def _stmt_Break(self, node: ast.Break, env: dict[str, Any]) -> None:
         raise Break

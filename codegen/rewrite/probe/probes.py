@@ -66,7 +66,7 @@ def large_probes() -> tuple[Probe, ...]:
     for variant, merge in enumerate(MERGES):
         long, wide = (int(side) * merge for side in random.integers(110, 130, 2))
         entries = [[1, merge, long], [1, wide, 2 * merge], [30 + variant, merge, 2 * merge]]
-        entries.append([1, *(int(side) * merge for side in random.integers(22, 28, 2))])
+        entries.append([1, *(int(side) * merge for side in random.integers(13, 18, 2))])
         for frames in (1, 3, 4, 5, 1, 2, 1, 6):
             entries.append([frames, *(int(side) * merge for side in random.integers(1, 7, 2))])
         random.shuffle(entries)

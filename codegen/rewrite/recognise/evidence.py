@@ -8,7 +8,7 @@ The first of these that fails is the reason why it is left.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,8 +55,8 @@ class Claim:
     """
 
     agrees: Callable[[Run], bool]
-    statements: frozenset[int]
-    removed: frozenset[int]
+    statements: Collection[int]
+    removed: Collection[int]
 
 
 def participants(effects: Sequence[Effect], last: int, names: Iterable[str]) -> frozenset[int]:
@@ -86,7 +86,7 @@ class Trial:
     def objection(self, claim: Claim) -> Objection | None:
         """Why a claim does not count, None if it does."""
         return (
-            self._effects(claim)
+            self.effects(claim.removed)
             or self._numbers(claim)
             or self._disagreement(claim)
             or self._coverage(claim)
@@ -94,9 +94,10 @@ class Trial:
 
     # -- effects -----------------------------------------------------------------------------------
 
-    def _effects(self, claim: Claim) -> Objection | None:
+    def effects(self, removed: Iterable[int]) -> Objection | None:
+        """What would vanish with statements, besides their results."""
         body = self.study.function.body
-        statements = [body[number] for number in sorted(claim.removed)]
+        statements = [body[number] for number in sorted(removed)]
         return vanishing(statements, self.study.function, self._callee)
 
     def _callee(self, call: ast.Call) -> Iterable[Function] | None:
@@ -141,7 +142,7 @@ class Trial:
             if run.trace.cost:
                 place = body[max(run.trace.stopped, 0)]
                 return Objection(place, f"on larger sizes it would take {run.trace.cost}")
-            if run.trace.refused and run.trace.stopped <= max(claim.statements):
+            if not claim.agrees(run) and run.trace.refused:
                 place = body[max(run.trace.stopped, 0)]
                 return Objection(place, f"it refuses {probe}: {run.trace.refused}")
             if not claim.agrees(run):
