@@ -17,7 +17,7 @@ from codegen.rewrite.place.replacements import superseded
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import Claim, Trial, participants
 from codegen.rewrite.recognise.grids import Match, agrees
-from codegen.rewrite.recognise.study import Study
+from codegen.rewrite.recognise.study import Study, is_unknown, understood
 
 Unproven = tuple[Match, Objection]
 
@@ -61,17 +61,23 @@ def incomplete(
         wanted |= effects[number].uses
         is_loop = isinstance(body[number], (ast.For, ast.While))
         if is_loop and number not in dead and number not in replaced:
-            return _stays(study, number, effects)
+            return _stays(study, number, match.statement, effects)
     if isinstance(body[match.statement], (ast.If, ast.While)):
         return Objection(body[match.statement], "a condition decides what it holds")
     return None
 
 
-def _stays(study: Study, number: int, effects: Sequence[Effect]) -> Objection:
+def _stays(study: Study, number: int, matched: int, effects: Sequence[Effect]) -> Objection:
     loop = study.function.body[number]
     if "self" in effects[number].changes:
         return Objection(loop, "the loop writes to self, too")
-    later = {name for e in effects[number + 1 :] for name in e.uses}
+    if not understood(study, number):
+        held = study.traces[0].snapshots.get(number, {})
+        others = sorted(name for name, value in held.items() if is_unknown(value))
+        why = study.traces[0].reasons.get(number) or f"it changes {', '.join(others)}, too"
+        return Objection(loop, f"the loop is not understood: {why}")
+    rest = [e for n, e in enumerate(effects) if n > number and n != matched]
+    later = {name for other in rest for name in other.uses}
     others = sorted(effects[number].changes & later)
     return Objection(loop, f"the loop is needed for what it leaves in {', '.join(others)}")
 

@@ -39,9 +39,13 @@ class Probe:
         return int(self.grid.prod(1).sum())
 
     def __str__(self) -> str:
-        rows = self.grid.tolist()
-        shown = ", ".join(str(row) for row in rows[:3])
-        return f"[{shown}, ...]" if len(rows) > 3 else f"[{shown}]"
+        if self.grid.shape[1] == 1:
+            return f"{len(self.grid)} lengths up to {self.grid.max()}"
+        if len(self.grid) <= 3:
+            return str(self.grid.tolist())
+        frames, rows, columns = self.grid.max(0).tolist()
+        sides = f"up to {rows} by {columns} patches, in up to {frames} frames"
+        return f"{len(self.grid)} images of {sides}"
 
 
 MERGES = (2, 3)
@@ -99,7 +103,7 @@ def probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
         yield _probe(variant, sides)
         yield _probe(variant, frames)
         # The other probes have fewer images than any of the numbers.
-        yield _probe(variant, [[1, merge, merge * (1 + i % 2)] for i in range(wanted[-1] + 1)])
+        yield _probe(variant, [[1, merge, merge * (1 + i % 2)] for i in range(wanted[-1] + 2)])
 
 
 def side_probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:

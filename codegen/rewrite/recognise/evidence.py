@@ -84,13 +84,26 @@ class Trial:
     _around: dict[tuple[int, frozenset[int]], tuple[Probe, ...]] = field(default_factory=dict)
 
     def objection(self, claim: Claim) -> Objection | None:
-        """Why a claim does not count, None if it does."""
+        """Why a claim does not count, None if it does; placed in the method itself."""
         return (
             self.effects(claim.removed)
             or self._numbers(claim)
             or self._disagreement(claim)
-            or self._coverage(claim)
+            or self._placed(self._coverage(claim))
         )
+
+    def _placed(self, found: Objection | None) -> Objection | None:
+        """An objection to what a called function does, placed where the method calls it."""
+        function = self.study.function
+        if found is None or found.node in walk(function):
+            return found
+        for trace in self._traces():
+            for number, entered in trace.entered.items():
+                for called in entered:
+                    if found.node in walk(called):
+                        statement = function.body[number]
+                        return Objection(statement, f"{found.reason} in {called.name}")
+        return Objection(function, found.reason)
 
     # -- effects -----------------------------------------------------------------------------------
 
@@ -98,7 +111,7 @@ class Trial:
         """What would vanish with statements, besides their results."""
         body = self.study.function.body
         statements = [body[number] for number in sorted(removed)]
-        return vanishing(statements, self.study.function, self._callee)
+        return self._placed(vanishing(statements, self.study.function, self._callee))
 
     def _callee(self, call: ast.Call) -> Iterable[Function] | None:
         found = [trace.calls[call] for trace in self.study.traces if call in trace.calls]
@@ -110,7 +123,7 @@ class Trial:
         """A number that no probe reaches."""
         for node in self._nodes(claim):
             if isinstance(node, ast.Constant) and _size(node.value) > LARGEST_NUMBER:
-                return Objection(node, f"no probe reaches the number {node.value!r}")
+                return self._placed(Objection(node, f"no probe reaches the number {node.value!r}"))
         for number in sorted(claim.statements):
             read = {n for t in self.study.traces for n in t.numbers.get(number, ())}
             high = [value for value in read if _size(value) > LARGEST_NUMBER]

@@ -28,16 +28,20 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
     if "for " not in segment or _HOST_CODE.search(cls.name):
         return
     early: list[ast.stmt] = []
+    reasons: dict[ast.stmt, str] = {}
     if worth_a_look(state.index, info, function):
         glance = study(state.index, cls, cls, function, 1)
         numbered = iter_statements(function)
         early = [n for i, n in numbered if glance is not None and understood(glance, i)]
+        given = glance.traces[0].reasons if glance is not None else {}
+        reasons = {function.body[number]: f" ({reason})" for number, reason in given.items()}
     for node in _loops(function, gone):
         text = info.text.source(node)
         if node in early:
             _note(state, cls, function, node, "whose results no helper gives in this form")
         elif _walks_sizes(function, node) and _INDICES.search(text):
-            _note(state, cls, function, node, "with index arithmetic that matches no helper")
+            why = reasons.get(node, "")
+            _note(state, cls, function, node, f"with index arithmetic that matches no helper{why}")
         elif "grid" in segment and ".tolist()" in text[:200]:
             _note(state, cls, function, node, "read on the host, which matches no helper")
 

@@ -147,16 +147,17 @@ def understood(study: Study, statement: int) -> bool:
         if statement in trace.reasons or statement not in trace.snapshots:
             return False
         values = trace.snapshots[statement].values()
-        if not values or any(_unknown(value) for value in values):
+        if not values or any(is_unknown(value) for value in values):
             return False
     return True
 
 
-def _unknown(value: Any) -> bool:
+def is_unknown(value: Any) -> bool:
+    """Tell whether a value is not known before a run, apart from rows that stand for hidden ones."""
     if isinstance(value, Arr):
         return False
     if isinstance(value, (list, tuple)):
-        return any(_unknown(item) for item in value)
+        return any(is_unknown(item) for item in value)
     return is_late(value) and not hasattr(value, "positions")
 
 

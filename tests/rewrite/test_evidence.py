@@ -1,0 +1,109 @@
+"""What is left although it agrees with a helper on small grids: the reason and the place of each form."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from codegen.rewrite import Settings, rewrite_library
+from codegen.rewrite.probe.probes import (
+    LARGEST_NUMBER,
+    MOST_PATCHES,
+    large_probes,
+    probes_around,
+    relevant,
+)
+from tests.rewrite.test_rules import GOLDEN, MARKER, DictLibrary, split_files
+
+LARGE = "it gives something else on 12 images"
+AROUND = r"it gives something else on (1?\d|\[\[)"
+
+#: By case and method: the reason (a pattern) and a line of the method that it is reported at.
+LEFT = {
+    "bounds_above_small_grids": {
+        "least": (LARGE, "torch.cat(pieces)"),
+        "lowest_bits": (LARGE, "torch.cat(pieces)"),
+        "in_place": (LARGE, "torch.cat(pieces)"),
+        "through_a_view": (LARGE, "torch.cat(pieces)"),
+        "by_condition": (LARGE, "torch.cat(pieces)"),
+        "small_numbers_only": (r"\(a dtype that holds small numbers only\)", "for t, h, w"),
+        "frames": (LARGE, "torch.cat(pieces)"),
+        "images": ("it gives something else on 18 images", "torch.cat(pieces)"),
+        "boundaries": (r"something else on \[\[100, 2, 2\], \[101, 2, 2\]", "[:101]"),
+        "patches": (LARGE, "% 1000"),
+        "many_patches": ("no probe reaches the number 150000", "150_000"),
+    },
+    "branches_above_small_grids": {
+        "one_height": (AROUND, "torch.cat(pieces)"),
+        "known_widths": (AROUND, "torch.cat(pieces)"),
+        "both_sides": (AROUND, "torch.cat(pieces)"),
+        "in_an_expression": (LARGE, "torch.cat(pieces)"),
+        "in_a_function": (LARGE, "torch.cat(pieces)"),
+        "skipped_images": ("it gives something else on 17 images", "torch.cat(pieces)"),
+        "of_the_configuration": ("no probe makes its condition true", "if self.merge > 4"),
+        "while_tracing": ("while tracing", "torch.cat(pieces)"),
+        "filtered": (LARGE, "torch.cat(pieces)"),
+        "by_total": ("a condition decides what it holds", "if cu_seqlens[-1]"),
+    },
+    "effects_that_would_vanish": {
+        "asserted": ("an assert would vanish", "assert"),
+        "raised": ("a raise would vanish", "raise ValueError"),
+        "raised_in_a_function": ("a raise would vanish in refuse_thin", "for t, h, w"),
+        "warned": ("a call of warnings.warn would vanish", "warnings.warn"),
+        "logged": ("a call of logger.debug would vanish", "logger.debug"),
+        "printed": ("a call of print would vanish", "print"),
+        "counted": ("the loop writes to self, too", "for t, h, w"),
+        "collected": ("the loop writes to self, too", "for t, h, w"),
+        "collected_under_a_name": ("a call of seen.append would vanish", "seen.append"),
+        "remembered": ("the loop writes to self, too", "for t, h, w"),
+        "given_container": ("not understood: it changes sizes, too", "for t, h, w"),
+        "given_grid_changed": ("a call of t.clamp_ would vanish", "t.clamp_"),
+        "counted_and_read": ("needed for what it leaves in images$", "for t, h, w"),
+        "in_a_context": ("the context of self.timer would vanish", "with self.timer"),
+    },
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_what_does_not_hold_is_left_with_its_reason_and_place(case: str) -> None:
+    text = (GOLDEN / "extract" / f"{case}.txt").read_text().partition(MARKER)[0]
+    lines = text.splitlines()
+    result = rewrite_library(DictLibrary(split_files(text)), Settings(passes=("extract",)))
+    methods = re.findall(r"    def (?!__init__)(\w+)\(self", text)
+    assert sorted(methods) == sorted(LEFT[case])
+    assert result.edits == {}
+    for method, (reason, line) in LEFT[case].items():
+        found = [r for r in result.report if r.method == method and re.search(reason, r.reason)]
+        assert len(found) == 1, (method, [r.reason for r in result.report if r.method == method])
+        assert line in lines[int(found[0].location.rpartition(":")[2]) - 1], method
+
+
+def test_large_probes_reach_what_they_are_to_reach() -> None:
+    """A side of several hundred patches, thirty frames, a dozen images; with every configuration."""
+    for variant in (0, 1):
+        grids = [probe.grid for probe in large_probes() if probe.variant == variant]
+        rows = np.concatenate(grids)
+        assert rows[:, 0].max() >= 30
+        assert rows[:, 1].max() >= 200 and rows[:, 2].max() >= 200
+        assert max(len(grid) for grid in grids) >= 12
+    assert max(probe.rows for probe in large_probes()) <= MOST_PATCHES
+
+
+@pytest.mark.parametrize("number", [5, 32, 63, 65, 448, LARGEST_NUMBER])
+@pytest.mark.parametrize("variant", [0, 1])
+def test_probes_lie_on_both_sides_of_a_number(number: int, variant: int) -> None:
+    grids = [probe.grid for probe in probes_around([number], variant)]
+    rows = np.concatenate(grids)
+    merge = (2, 3)[variant]
+    for values, step in ((rows[:, 0], 1), (rows[:, 1], merge), (rows[:, 2], merge)):
+        below, above = values[values <= number], values[values > number]
+        assert below.max() > number - step and above.min() <= number + step
+    assert max(len(grid) for grid in grids) > number
+    assert max(int(grid.prod(1).sum()) for grid in grids) <= MOST_PATCHES
+
+
+def test_numbers_that_no_probe_reaches_get_none() -> None:
+    assert relevant([3, 7, 7, LARGEST_NUMBER + 1]) == [7]
+    assert not list(probes_around([LARGEST_NUMBER + 1], 0))
