@@ -121,6 +121,12 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="configurations of further models, such as those of a project (JSON)",
     )
     command.add_argument(
+        "--definitions",
+        action="store_true",
+        help="compare the definitions of a project, as Python understands them, with what is "
+        "generated from them before any pass",
+    )
+    command.add_argument(
         "--attention", nargs="+", choices=("eager", "sdpa"), default=["eager", "sdpa"]
     )
     command.add_argument("--checks", default="abcdem", metavar="LETTERS", help="default: abcdem")
@@ -243,6 +249,8 @@ def _verify(arguments: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
+    if arguments.definitions:
+        return _verify_definitions(arguments)
     from codegen.console.progress import show_progress
     from codegen.run.verification import verify_tree
     from codegen.verify import format_table
@@ -254,6 +262,24 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         print(format_table(results, absent))
     return EXIT_OK if results and all(result.ok for result in results) else EXIT_DIFFERS
+
+
+def _verify_definitions(arguments: argparse.Namespace) -> int:
+    import json
+
+    from codegen.console.progress import show_progress
+    from codegen.run.definition_checks import check_definitions
+    from codegen.verify.definitions.report import as_data, format_definitions
+
+    with show_progress(arguments.format == "json", "verifying") as progress:
+        results = check_definitions(
+            arguments.root, arguments.models, arguments.jobs, True, progress
+        )
+    if arguments.format == "json":
+        print(json.dumps(as_data(results), indent=2))
+    else:
+        print(format_definitions(results))
+    return EXIT_OK if all(result.ok for result in results) else EXIT_DIFFERS
 
 
 def _init(arguments: argparse.Namespace) -> int:

@@ -28,7 +28,7 @@ LAYERS = (
     ("run.pool", "run.workers", "run.ahead"),
     ("run.engine", "run.rewriting"),
     ("run.sync", "run.orphans", "run.helper_files", "run.init"),
-    ("cli", "__main__", "run.verification"),
+    ("cli", "__main__", "run.verification", "run.definition_checks"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 #: What loading the command line may not import: it is slow, or none of the tool's business.

@@ -6,6 +6,7 @@ module beside it, and both are asked the same questions.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import itertools
 import re
@@ -23,8 +24,8 @@ from codegen.trees.names import FILE_TYPES
 from codegen.trees.tree import open_tree
 from codegen.verify.definitions.compare import Finding, compare
 from codegen.verify.definitions.load import Source, project
-from codegen.verify.definitions.sides import describer_of, load_side
-from codegen.verify.definitions.subject import Subject, make_subject
+from codegen.verify.definitions.sides import load_side
+from codegen.verify.definitions.subject import Parents, Subject, make_subject
 from codegen.verify.definitions.values import Describer
 
 SETTINGS = '[tool.codegen]\nformatter = "none"\n'
@@ -89,13 +90,17 @@ def subject_of(
         if path.startswith("generated/")
     }
     package = f"generated.{outcome.model}"
-    parents: dict[str, tuple[str, str, str]] = {}
+    imported: dict[str, tuple[str, str]] = {}
+    models: dict[str, str] = {}
     text = files[outcome.definition]
-    for spelled in re.findall(r"^from\s+([.\w]+)\s+import", text, re.MULTILINE):
+    for node in ast.walk(ast.parse(text)):
+        spelled = "." * node.level + (node.module or "") if isinstance(node, ast.ImportFrom) else ""
         match = _SPELLED.match(spelled)
         module = resolve_relative(spelled, f"{package}.modular") if match else ""
-        if match and module in sources:
-            parents[spelled] = (module, match.group("model"), sources[module].text)
+        if match and module in sources and isinstance(node, ast.ImportFrom):
+            imported |= {item.asname or item.name: (module, item.name) for item in node.names}
+            models[module] = match.group("model")
+    parents = Parents(imported, models, {module: sources[module].text for module in models})
     generated = [file.path.removesuffix(".py").replace("/", ".") for file in outcome.files]
     return make_subject(
         outcome.model,
@@ -115,16 +120,14 @@ def _compare(subject: Subject) -> list[Finding] | Verdict:
     for side in ("plain", "generated"):
         with project(subject.sides):
             try:
-                modules, described[side] = load_side(subject.sides, side)
+                loaded = load_side(subject.sides, side)
             except Exception as error:
                 kind = "invalid" if side == "plain" else "broken"
                 return Verdict(kind, f"{type(error).__name__}: {error}")
-            names = described["plain"]["names"]
             if side == "plain":
-                plans = list(_calls(modules[0], list(names)))
-            describer = describer_of(subject.sides, side)
-            runs = {str(call): _run(call, modules, describer) for call in plans}
-            described[side]["runs"] = runs
+                plans = list(_calls(loaded.modules[0], list(loaded.described["names"])))
+            runs = {str(call): _run(call, loaded.modules, loaded.describer) for call in plans}
+            described[side] = {**loaded.described, "runs": runs}
     return compare(described["plain"], described["generated"], subject.words, subject.facts)
 
 
@@ -206,7 +209,7 @@ def _ways(
         yield (), tuple((p.name, next(numbers)) for p in (*places, *extra))
 
 
-def _run(call: Call, modules: list[types.ModuleType], describer: Describer) -> Any:
+def _run(call: Call, modules: tuple[types.ModuleType, ...], describer: Describer) -> Any:
     home = next((m for m in modules if hasattr(m, call.name)), None)
     if home is None:
         return "missing"

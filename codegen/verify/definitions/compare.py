@@ -38,7 +38,7 @@ class Words:
     """Which words of a parent's model became which of the definition's."""
 
     renames: Mapping[str, frozenset[str]]
-    models: Mapping[str, str]
+    models: Mapping[str, frozenset[str]]
 
     def may_become(self, plain: str, generated: str) -> bool:
         """Whether two strings differ only in names of the model (entry 1 of the list)."""
@@ -54,9 +54,10 @@ class Words:
         )
 
     def _model_word(self, left: str, right: str) -> bool:
-        for old, new in self.models.items():
-            parts = re.split(rf"(?<![a-zA-Z0-9]){re.escape(old)}(?![a-zA-Z0-9])", left)
-            if len(parts) > 1 and new.join(parts) == right:
+        for old, spelled in self.models.items():
+            rest = r"(?![a-zA-Z0-9])" if old.islower() or old.isupper() else r"(?![a-z])"
+            parts = re.split(rf"(?<![a-zA-Z0-9]){re.escape(old)}{rest}", left)
+            if len(parts) > 1 and any(new.join(parts) == right for new in spelled):
                 return True
         return False
 
@@ -91,7 +92,9 @@ class _Comparison:
     def classes(self, name: str, plain: Any, generated: Any) -> Iterator[Finding]:
         """Differences of a class: bases, members, annotations, docstrings."""
         for key in ("mro", "metaclass", "abstract", "doc"):
-            yield from self.values(f"{name}.{key}", plain[key], generated[key])
+            documented = key != "doc" or self.facts.documented(name)
+            listed = 0 if documented else MARKERS
+            yield from self.values(f"{name}.{key}", plain[key], generated[key], listed)
         yield from self._members(name, plain, generated)
         gone = self.facts.deleted(name)
         notes = [pair for pair in plain["annotations"] if pair[0] not in gone]
@@ -112,7 +115,8 @@ class _Comparison:
                 listed = self.facts.entry(name, member)
                 yield from self.values(place, item, other, listed)
                 docs = plain["docs"].get(member), generated["docs"].get(member)
-                yield from self.values(f"{place}.__doc__", *docs)
+                documented = self.facts.documented(name, member)
+                yield from self.values(f"{place}.__doc__", *docs, listed if documented else MARKERS)
         for member in generated["members"]:
             if member not in plain["members"] and not self.facts.kept(member):
                 yield Finding(f"{name}.{member}", "no member", "added")
@@ -122,7 +126,9 @@ class _Comparison:
         if generated is None:
             yield Finding(place, "ran", "did not run")
             return
-        yield from self.values(place, plain, generated, self.facts.entry_of_run(place))
+        yield from self.values(
+            place, plain, generated, self.facts.entry_of_run(place, plain, generated)
+        )
 
     def values(self, place: str, plain: Any, generated: Any, listed: int = 0) -> Iterator[Finding]:
         """Differences of two described values, with the innermost place that differs."""

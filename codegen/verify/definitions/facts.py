@@ -28,12 +28,18 @@ class Fold:
 
 @dataclass(frozen=True)
 class Facts:
-    """See the module's docstring. ``dropped`` are names of the module that a note speaks of."""
+    """See the module's docstring.
+
+    ``treated`` holds ``""`` for a class that takes its parent's decorators; ``replaced`` says of the
+    classes with a replaced assignment whether the parent's body reads it later; ``dropped`` are
+    names of the module that a note speaks of, ``undocumented`` classes and methods without docstring.
+    """
 
     markers: Mapping[str, frozenset[str]]
     treated: Mapping[str, frozenset[str]]
-    replaced: frozenset[str]
+    replaced: Mapping[str, bool]
     dropped: frozenset[str]
+    undocumented: frozenset[str]
 
     def deleted(self, name: str) -> frozenset[str]:
         """Members of a class that the definition marks as deleted."""
@@ -43,10 +49,20 @@ class Facts:
         """The entry of the list that explains a difference of a member, 0 for none."""
         return 2 if member in self.treated.get(name, ()) else 0
 
-    def entry_of_run(self, place: str) -> int:
-        """The same for what a class or method gave when it was run."""
-        name = re.split(r"[.(]", place, maxsplit=1)[0]
-        return 3 if name in self.replaced else 0
+    def documented(self, name: str, member: str = "") -> bool:
+        """Whether a class or method of the definition has words of its own, not its parent's."""
+        place = f"{name}.{member}" if member else name
+        return place not in self.undocumented and "" not in self.treated.get(name, ())
+
+    def entry_of_run(self, place: str, plain: object, generated: object) -> int:
+        """The same for what a class or method gave when it was run, which may contain others."""
+        first = re.split(r"[.(]", place, maxsplit=1)[0]
+        shown = f"{plain}{generated}"
+        failed = isinstance(plain, list) and plain[:1] in (["raised"], ["not built"])
+        for name, read in self.replaced.items():
+            if (read or failed) and (name == first or f"'.{name}'" in shown):
+                return 3
+        return 2 if self.treated.get(first) else 0
 
     def runs_deleted(self, place: str) -> bool:
         """Whether what was run is a member that the definition marks as deleted."""
@@ -70,7 +86,7 @@ def read_facts(
     trees = {name: ast.parse(source) for name, source in parents.items()}
     markers: dict[str, frozenset[str]] = {}
     treated: dict[str, frozenset[str]] = {}
-    replaced = set()
+    replaced: dict[str, bool] = {}
     for name, (module, base) in folds.items():
         classes = [node for node in trees[module].body if isinstance(node, ast.ClassDef)]
         found = [node for node in classes if node.name == base]
@@ -79,15 +95,26 @@ def read_facts(
         fold = Fold(own[name], found[-1])
         markers[name] = frozenset(_markers(fold))
         treated[name] = frozenset(_treated(fold))
-        if _replaces_what_is_read(fold):
-            replaced.add(name)
+        found_targets = _replaced_targets(fold)
+        if found_targets:
+            replaced[name] = any(found_targets.values())
+    undocumented = {
+        place
+        for name in folds.keys() & own.keys()
+        for place, node in [(name, own[name]), *_places(own[name])]
+        if ast.get_docstring(node) is None
+    }
     lines = {int(match.group(1)) for match in map(_NOTE.match, said) if match}
     dropped = {
         name
         for name, node in defined_names(text).items()
         if any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
     }
-    return Facts(markers, treated, frozenset(replaced), frozenset(dropped))
+    return Facts(markers, treated, replaced, frozenset(dropped), frozenset(undocumented))
+
+
+def _places(node: ast.ClassDef) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    return [(f"{node.name}.{name}", item) for name, item in _methods(node).items()]
 
 
 def _methods(node: ast.ClassDef) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -111,6 +138,9 @@ def _markers(fold: Fold) -> Iterator[str]:
 def _treated(fold: Fold) -> Iterator[str]:
     """Methods that inherit decorators, or parameters through ``**super_kwargs``."""
     inherited = _methods(fold.parent)
+    if fold.parent.decorator_list and not fold.child.decorator_list:
+        yield ""
+        yield from _methods(fold.child)
     for name, method in _methods(fold.child).items():
         decorators = list(map(ast.unparse, method.decorator_list))
         if "no_inherit_decorator" in decorators:
@@ -123,20 +153,22 @@ def _treated(fold: Fold) -> Iterator[str]:
             yield name
 
 
-def _replaces_what_is_read(fold: Fold) -> bool:
-    """Whether a replaced assignment of the constructor is read by the parent's body behind it."""
+def _replaced_targets(fold: Fold) -> dict[str, bool]:
+    """Attributes that the constructors of both assign, the child's behind ``super()``; and whether
+    the parent's body reads them behind its assignment."""
     own, inherited = (_methods(node).get("__init__") for node in (fold.child, fold.parent))
     if own is None or inherited is None:
-        return False
+        return {}
     call = next((i for i, item in enumerate(own.body) if _calls_parent(item)), None)
     if call is None:
-        return False
+        return {}
     targets = {target for item in own.body[call + 1 :] for target in _assigned(item)}
+    found: dict[str, bool] = {}
     for index, item in enumerate(inherited.body):
         for target in targets & set(_assigned(item)):
-            if any(target in _read(later) for later in inherited.body[index + 1 :]):
-                return True
-    return False
+            later = inherited.body[index + 1 :]
+            found[target] = found.get(target, False) or any(target in _read(i) for i in later)
+    return found
 
 
 def _calls_parent(node: ast.stmt) -> bool:

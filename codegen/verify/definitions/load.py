@@ -19,6 +19,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard
 
@@ -65,6 +66,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             return spec
         if fullname not in self.packages:
             return None
+        for folder in self.sides.folders.get(fullname, ()):
+            begin = Path(folder) / "__init__.py"
+            if begin.is_file():
+                return importlib.util.spec_from_file_location(
+                    fullname, begin, submodule_search_locations=[folder]
+                )
         spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
         spec.submodule_search_locations = list(self.sides.folders.get(fullname, ()))
         return spec
@@ -118,11 +125,14 @@ def _forget(tops: set[str]) -> dict[str, ModuleType]:
     return {name: sys.modules.pop(name) for name in names}
 
 
-def load_definition(sides: Sides) -> ModuleType:
-    """Import a definition; its parents' code then uses its classes in their roles."""
+def load_definition(sides: Sides) -> tuple[ModuleType, dict[type, type]]:
+    """Import a definition; its parents' code then uses its classes in their roles.
+
+    Returns these roles, too: which class of the definition stands for which of a parent's file,
+    those that the files only import included.
+    """
     module = importlib.import_module(sides.definition)
-    _give_roles(module, sides)
-    return module
+    return module, _give_roles(module, sides)
 
 
 def load_generated(sides: Sides) -> list[ModuleType]:
@@ -149,7 +159,7 @@ def undefined_names(text: str) -> list[str]:
     return sorted(used - bound - vars(builtins).keys() - {"__class__", "__file__", "__name__"})
 
 
-def _give_roles(module: ModuleType, sides: Sides) -> None:
+def _give_roles(module: ModuleType, sides: Sides) -> dict[type, type]:
     """What a parent's file says about its classes, it now says of the definition's."""
     parents = [sys.modules[name] for name in sides.renames if name in sys.modules]
     roles = {
@@ -157,7 +167,7 @@ def _give_roles(module: ModuleType, sides: Sides) -> None:
         for parent in parents
         for old, new in sides.renames[parent.__name__].items()
         for theirs, ours in [(vars(parent).get(old), vars(module).get(new))]
-        if _defined_in(theirs, parent) and _defined_in(ours, module)
+        if isinstance(theirs, type) and isinstance(ours, type) and theirs is not ours
     }
     for parent in parents:
         for name, value in list(vars(parent).items()):
@@ -167,6 +177,7 @@ def _give_roles(module: ModuleType, sides: Sides) -> None:
                 _give_to_function(value, roles)
             if not name.startswith("__"):
                 setattr(parent, name, _replaced(value, roles))
+    return roles
 
 
 def _defined_in(value: Any, module: ModuleType) -> TypeGuard[type]:
@@ -195,6 +206,7 @@ def _give_to_function(function: types.FunctionType, roles: Mapping[type, type]) 
         function.__defaults__ = _replaced(function.__defaults__, roles)
     if function.__kwdefaults__:
         function.__kwdefaults__ = _replaced(function.__kwdefaults__, roles)
+    function.__annotations__ = _replaced(function.__annotations__, roles)
 
 
 def _replaced(value: Any, roles: Mapping[type, type]) -> Any:
@@ -233,6 +245,13 @@ def defined_names(text: str) -> dict[str, ast.stmt]:
 
     visit(ast.parse(text).body, None)
     return found
+
+
+def bound_names(text: str) -> list[str]:
+    """Everything that the module level binds, imported names included."""
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    given = [item.asname or item.name for node in imports for item in node.names]
+    return list(dict.fromkeys([*defined_names(text), *given]))
 
 
 def _blocks(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:

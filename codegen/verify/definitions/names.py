@@ -11,60 +11,98 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from codegen.trees.names import common_suffix
 
 
-def parent_pairs(tree: ast.Module, parents: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+@dataclass(frozen=True)
+class ParentNames:
+    """A parent module: its model's name ("" if its file has none) and what its statements bind."""
+
+    module: str
+    model: str
+    names: tuple[str, ...]
+
+
+def parent_pairs(
+    tree: ast.Module, imported: Mapping[str, tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
     """For each class of a definition the module and name of the parent class that is folded in.
 
-    ``parents`` gives the parent module of each spelling of an import (dots included).
+    ``imported`` gives the parent module and the name there of each name imported from a parent.
     """
-    home: dict[str, tuple[str, str]] = {}
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom):
-            module = parents.get("." * node.level + (node.module or ""))
-            for item in node.names if module else ():
-                assert module is not None
-                home[item.asname or item.name] = (module, item.name)
     found: dict[str, tuple[str, str]] = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             bases = [ast.unparse(base) for base in node.bases]
-            known = [home[base] for base in bases if base in home]
+            known = [imported[base] for base in bases if base in imported]
             if known:
                 found[node.name] = known[0]
     return found
 
 
 def roles_of(
-    module: str, pairs: Mapping[str, tuple[str, str]], names: Iterable[str]
+    parent: ParentNames, pairs: Mapping[str, tuple[str, str]], model: str
 ) -> dict[str, str]:
-    """New names of the names of one parent module; those that keep theirs are left out."""
-    votes: Counter[tuple[str, str]] = Counter()
-    for child, (home, base) in pairs.items():
-        suffix = re.sub(r"^[^A-Z]+", "", common_suffix(child, base))
-        if home == module and suffix:
-            votes[base.removesuffix(suffix), child.removesuffix(suffix)] += 1
-    if not votes:
-        return {}
-    (old, new), _ = votes.most_common(1)[0]
-    spelled = {old: new, _lower(old): _lower(new), _lower(old).upper(): _lower(new).upper()}
+    """New names of the names of one parent module; those that keep theirs are left out.
+
+    Where the file of the parent is called after its model, all names that begin with that name are
+    the model's; else only the classes that the definition pairs with its own.
+    """
+    own = {child: base for child, (home, base) in pairs.items() if home == parent.module}
+    if not parent.model:
+        return {base: child for child, base in reversed(own.items())}
+    spelled = spelling_of(parent, pairs, model)
     found: dict[str, str] = {}
-    for name in names:
-        for left, right in spelled.items():
-            rest = r"(?![a-z])" if left == old else r"(?![a-zA-Z0-9])"
+    for name in parent.names:
+        for left, right in spelled:
+            rest = r"(?![a-z])" if left == spelled[0][0] else r"(?![a-zA-Z0-9])"
             renamed = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(left)}{rest}", right, name)
             if renamed != name:
                 found.setdefault(name, renamed)
     return found
 
 
+def spelling_of(
+    parent: ParentNames, pairs: Mapping[str, tuple[str, str]], model: str
+) -> list[tuple[str, str]]:
+    """The name of a parent's model and that of the definition's, in their spellings; cased first."""
+    votes: Counter[tuple[str, str]] = Counter()
+    for child, (home, base) in pairs.items():
+        suffix = re.sub(r"^[^A-Z]+", "", common_suffix(child, base))
+        old, new = base.removesuffix(suffix), child.removesuffix(suffix)
+        if home == parent.module and suffix and _plain(old) == _plain(parent.model):
+            votes[old, new] += 1
+    default = _spelled(parent.model, parent.names), _spelled(model, pairs)
+    old, new = votes.most_common(1)[0][0] if votes else default
+    spelled = {old: new, _lower(old): _lower(new), _lower(old).upper(): _lower(new).upper()}
+    return list({**spelled, parent.model: model, parent.model.upper(): model.upper()}.items())
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _spelled(model: str, names: Iterable[str]) -> str:
+    """How a model's name is written in class names."""
+    wanted, found = _plain(model), Counter[str]()
+    for name in names:
+        for end in range(1, len(name) + 1):
+            if _plain(name[:end]) == wanted and not name[end : end + 1].islower():
+                found[name[:end]] += name[0].isupper()
+    return found.most_common(1)[0][0] if found else model.title().replace("_", "")
+
+
 def model_words(
-    pairs: Mapping[str, tuple[str, str]], models: Mapping[str, str], model: str
-) -> dict[str, str]:
-    """Lower-case names of the parents' models and what they become in registered strings."""
-    return {models[module]: model for module, _ in pairs.values() if models.get(module)}
+    parents: Iterable[ParentNames], pairs: Mapping[str, tuple[str, str]], model: str
+) -> dict[str, frozenset[str]]:
+    """Spellings of the parents' models, and what they become in registered strings."""
+    found: dict[str, set[str]] = {}
+    for parent in parents:
+        for old, new in spelling_of(parent, pairs, model) if parent.model else ():
+            found.setdefault(old, set()).add(new)
+    return {old: frozenset(new) for old, new in found.items()}
 
 
 def _lower(cased: str) -> str:

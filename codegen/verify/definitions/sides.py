@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -11,27 +13,36 @@ from codegen.verify.definitions.load import (
     defined_names,
     load_definition,
     load_generated,
-    project,
 )
 from codegen.verify.definitions.values import Describer
 
 
-def describer_of(sides: Sides, side: str) -> Describer:
-    """What turns values of one side (``plain`` or ``generated``) into data."""
+@dataclass(frozen=True)
+class Side:
+    """One side as imported: its modules, what they are described by, and the description."""
+
+    modules: tuple[ModuleType, ...]
+    describer: Describer
+    described: dict[str, Any]
+
+
+def load_side(sides: Sides, side: str, alone: str = "") -> Side:
+    """Import one side (``plain`` or ``generated``) and describe it; call it inside :func:`project`.
+
+    ``alone`` names the one generated module to look at, all of them by default.
+    """
+    roles: dict[type, type] = {}
+    if side == "plain":
+        module, roles = load_definition(sides)
+        modules = [module]
+    else:
+        modules = load_generated(sides) if not alone else [importlib.import_module(alone)]
     same: dict[str, str] = {}
     renames = dict(sides.renames) if side == "plain" else dict.fromkeys(sides.renames, same)
     own = (sides.definition, *sides.generated)
-    return Describer({**renames, **dict.fromkeys(own, same)}, frozenset(own))
-
-
-def load_side(sides: Sides, side: str) -> tuple[list[ModuleType], dict[str, Any]]:
-    """Modules and described names of one side; call it inside :func:`project`."""
-    if side == "plain":
-        modules = [load_definition(sides)]
-    else:
-        modules = load_generated(sides)
-    names = defined_names(sides.sources[sides.definition].text)
-    return modules, describe_modules(modules, list(names), describer_of(sides, side))
+    describer = Describer({**renames, **dict.fromkeys(own, same)}, frozenset(own), roles)
+    names = list(defined_names(sides.sources[sides.definition].text))
+    return Side(tuple(modules), describer, describe_modules(modules, names, describer))
 
 
 def describe_modules(
@@ -53,6 +64,3 @@ def describe_modules(
     exports = [getattr(module, "__all__", None) for module in modules]
     listed = sorted({name for entries in exports for name in entries or ()})
     return {"names": found, "exports": listed}
-
-
-__all__ = ["describe_modules", "describer_of", "load_side", "project"]

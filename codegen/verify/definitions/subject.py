@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from codegen.verify.definitions.compare import Words
 from codegen.verify.definitions.facts import Facts, read_facts
-from codegen.verify.definitions.load import Sides, Source, defined_names
-from codegen.verify.definitions.names import model_words, parent_pairs, roles_of
+from codegen.verify.definitions.load import Sides, Source, bound_names
+from codegen.verify.definitions.names import ParentNames, model_words, parent_pairs, roles_of
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,17 @@ class Subject:
     sides: Sides
     words: Words
     facts: Facts
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parents:
+    """What a definition takes from parents: module and original name of each imported name, and the
+    model name and the source of each of these modules."""
+
+    imported: Mapping[str, tuple[str, str]]
+    models: Mapping[str, str]
+    texts: Mapping[str, str]
 
 
 def make_subject(
@@ -33,24 +44,20 @@ def make_subject(
     package: str,
     sources: Mapping[str, Source],
     generated: Sequence[str],
-    parents: Mapping[str, tuple[str, str, str]],
+    parents: Parents,
     folders: Mapping[str, Sequence[str]],
     said: Sequence[str],
 ) -> Subject:
     """Put a subject together.
 
     ``package`` is the dotted folder that the generated files of the model go to, ``sources`` are the
-    modules of the project as generated, ``parents`` give for each spelling of a parent in an import
-    its module, its model, and its source, ``said`` what the expansion noted.
+    modules of the project as generated, ``said`` what the expansion noted.
     """
     name = f"{package}.modular_{model}"
-    modules = {spelled: item[0] for spelled, item in parents.items()}
-    texts = {item[0]: item[2] for item in parents.values()}
-    models = {item[0]: item[1] for item in parents.values()}
-    pairs = parent_pairs(ast.parse(definition.text), modules)
-    renames = {
-        module: roles_of(module, pairs, defined_names(text)) for module, text in texts.items()
-    }
+    texts = parents.texts
+    pairs = parent_pairs(ast.parse(definition.text), parents.imported)
+    known = [ParentNames(m, parents.models[m], tuple(bound_names(texts[m]))) for m in texts]
+    renames = {parent.module: roles_of(parent, pairs, model) for parent in known}
     spelled: dict[str, set[str]] = {}
     for names in renames.values():
         for old, new in names.items():
@@ -58,7 +65,9 @@ def make_subject(
     for child, (_, base) in pairs.items():
         spelled.setdefault(base, set()).add(child)
     words = Words(
-        {old: frozenset(new) for old, new in spelled.items()}, model_words(pairs, models, model)
+        {old: frozenset(new) for old, new in spelled.items()}, model_words(known, pairs, model)
     )
     sides = Sides({**sources, name: definition}, name, tuple(generated), renames, folders)
-    return Subject(model, sides, words, read_facts(definition.text, pairs, texts, said))
+    return Subject(
+        model, sides, words, read_facts(definition.text, pairs, texts, said), tuple(said)
+    )

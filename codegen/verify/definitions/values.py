@@ -34,13 +34,17 @@ class Describer:
     """Turns what one side holds into data.
 
     ``renames`` gives, for the modules that are the model's own on this side, the role of each name;
-    ``files`` are those of the modules that are the definition or generated from it.
+    ``files`` are those of the modules that are the definition or generated from it, ``roles`` the
+    classes of the definition that stand for others.
     """
 
     def __init__(
-        self, renames: Mapping[str, Mapping[str, str]], files: frozenset[str] = frozenset()
+        self,
+        renames: Mapping[str, Mapping[str, str]],
+        files: frozenset[str] = frozenset(),
+        roles: Mapping[type, type] | None = None,
     ) -> None:
-        self.renames, self.files = renames, files
+        self.renames, self.files, self.roles = renames, files, roles or {}
 
     def own(self, cls: type) -> bool:
         """Whether a class belongs to the model: to its definition, its files, or a folded parent."""
@@ -49,7 +53,9 @@ class Describer:
     def class_name(self, cls: type) -> list[str]:
         """Name and role of a class; one and the same where it is not the model's own."""
         if not self.own(cls):
-            return [f"{cls.__module__}.{cls.__qualname__}"] * 2
+            given = self.roles.get(cls)
+            name = f"{cls.__module__}.{cls.__qualname__}"
+            return [name, name if given is None else self.class_name(given)[0]]
         head, dot, rest = cls.__qualname__.partition(".")
         role = self.renames[cls.__module__].get(head, head)
         return [f".{cls.__qualname__}", f".{role}{dot}{rest}"]

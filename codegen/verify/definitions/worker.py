@@ -1,0 +1,54 @@
+"""One side of one definition, in a process of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing.connection import Connection
+from typing import Any
+
+from codegen.verify.definitions.load import Sides, project
+from codegen.verify.definitions.running import run_class
+from codegen.verify.definitions.sides import load_side
+
+
+def describe_apart(
+    connection: Connection, sides: Sides, side: str, paths: Sequence[str], running: bool
+) -> None:
+    """Import one side (``plain``, or the name of a generated module), describe it, and send that."""
+    sys.path[:0] = [path for path in paths if path not in sys.path]
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    sys.dont_write_bytecode = True
+    # What a model prints while it is imported is not for whoever reads the table.
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        try:
+            connection.send(_describe(sides, side, running))
+        except BaseException as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{type(error).__name__}: {error}"[:500]
+            connection.send({"failure": f"{text} ({place.filename}:{place.lineno})"})
+    connection.close()
+    os._exit(0)  # no library's clean-up: it may wait for what is not there
+
+
+def _describe(sides: Sides, side: str, running: bool) -> dict[str, Any]:
+    kind = side if side == "plain" else "generated"
+    with project(sides):
+        loaded = load_side(sides, kind, "" if side == "plain" else side)
+        runs: dict[str, Any] = {}
+        _quiet(1)
+        for name, item in loaded.described["names"].items() if running else ():
+            value = vars(loaded.modules[0]).get(name)
+            if item[0] == "class" and isinstance(value, type):
+                runs |= run_class(value, loaded.describer)
+        return {**loaded.described, "runs": runs}
+
+
+def _quiet(threads: int) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
