@@ -11,6 +11,7 @@ from codegen.expansion.definition import parse_definition
 from codegen.output.formatting import FormatSettings
 from codegen.run.outcome import ModelOutcome, Run
 from codegen.run.sync import Options, check
+from codegen.store.system import usable_cores
 from codegen.trees.sources import make_source, read_text
 from codegen.trees.tree import Tree, open_tree
 from codegen.verify.definitions.load import Source
@@ -52,7 +53,7 @@ def check_definitions(
     subjects = [_subject(tree, item, sources) for item in done]
     paths = [str(tree.root), *(str(p) for p in (tree.root / "src",) if p.is_dir())]
     found = verify_definitions(
-        subjects, paths, jobs or _default_jobs(), _SECONDS, running, progress
+        subjects, paths, jobs or min(4, usable_cores()), _SECONDS, running, progress
     )
     refused = [
         DefinitionResult(item.model, item.definition, "refused", str(item.problems[0]))
@@ -60,13 +61,6 @@ def check_definitions(
         if item.problems
     ]
     return sorted([*found, *refused], key=lambda result: result.model)
-
-
-def _default_jobs() -> int:
-    from codegen.run.engine import default_jobs
-
-    # Each process holds a large library in its memory.
-    return max(1, min(4, default_jobs()))
 
 
 def _sources(run: Run) -> dict[str, Source]:

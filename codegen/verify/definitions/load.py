@@ -38,7 +38,9 @@ class Sides:
 
     ``sources`` holds the modules of the project by dotted name, ``definition`` and ``generated`` are
     names among them. ``renames`` gives for every parent module, installed ones too, what each of its
-    names is called by the model. ``folders`` are where further modules of a package are looked for.
+    names is called by the model, ``folded`` are the parent classes (module and name) that classes of
+    the definition inherit from by name. ``folders`` are where further modules of a package are
+    looked for.
     """
 
     sources: Mapping[str, Source]
@@ -46,6 +48,7 @@ class Sides:
     generated: Sequence[str]
     renames: Mapping[str, Mapping[str, str]]
     folders: Mapping[str, Sequence[str]]
+    folded: frozenset[tuple[str, str]] = frozenset()
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -162,6 +165,8 @@ def undefined_names(text: str) -> list[str]:
 def _give_roles(module: ModuleType, sides: Sides) -> dict[type, type]:
     """What a parent's file says about its classes, it now says of the definition's."""
     parents = [sys.modules[name] for name in sides.renames if name in sys.modules]
+    if _inherits_unfolded(module, sides):
+        return {}
     roles = {
         theirs: ours
         for parent in parents
@@ -178,6 +183,17 @@ def _give_roles(module: ModuleType, sides: Sides) -> dict[type, type]:
             if not name.startswith("__"):
                 setattr(parent, name, _replaced(value, roles))
     return roles
+
+
+def _inherits_unfolded(module: ModuleType, sides: Sides) -> bool:
+    """Whether a class has a base that it names through its module: that stays an import, and with it
+    the roles that its file knows."""
+    return any(
+        base.__module__ in sides.renames and (base.__module__, base.__name__) not in sides.folded
+        for value in vars(module).values()
+        if _defined_in(value, module)
+        for base in value.__bases__
+    )
 
 
 def _defined_in(value: Any, module: ModuleType) -> TypeGuard[type]:

@@ -67,7 +67,14 @@ def make_subject(
     words = Words(
         {old: frozenset(new) for old, new in spelled.items()}, model_words(known, pairs, model)
     )
-    sides = Sides({**sources, name: definition}, name, tuple(generated), renames, folders)
+    sides = Sides(
+        {**sources, name: definition},
+        name,
+        tuple(generated),
+        renames,
+        folders,
+        frozenset(parents.imported.values()),
+    )
     return Subject(
         model, sides, words, read_facts(definition.text, pairs, texts, said), tuple(said)
     )
