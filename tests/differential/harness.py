@@ -12,7 +12,7 @@ import itertools
 import re
 import shutil
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,16 @@ class Verdict:
         return self.kind in ("different", "broken", "unplaced", "crash")
 
 
-def judge(files: Mapping[str, str], root: Path, settings: str = SETTINGS) -> Verdict:
-    """Expand the project and compare every definition of it."""
+def judge(
+    files: Mapping[str, str],
+    root: Path,
+    settings: str = SETTINGS,
+    change: Callable[[str], str] = str,
+) -> Verdict:
+    """Expand the project and compare every definition of it.
+
+    ``change`` is applied to every generated text, to see that a difference is found.
+    """
     for name in ("definitions", "generated", "lib"):
         shutil.rmtree(root / name, ignore_errors=True)
     for path, text in {"pyproject.toml": settings, **files}.items():
@@ -61,6 +69,7 @@ def judge(files: Mapping[str, str], root: Path, settings: str = SETTINGS) -> Ver
     tree = open_tree(root, None)
     run = check(tree, (), Options(jobs=1, cache=False))
     texts = {file.path: file.new for item in run.outcomes for file in item.files if file.new}
+    texts = {path: change(text) for path, text in texts.items()}
     if run.problems:
         placed = all(p.location and p.location.line for p in run.problems)
         if any(problem.code == "internal" for problem in run.problems):
@@ -118,9 +127,9 @@ def _compare(subject: Subject) -> list[Finding] | Verdict:
     described: dict[str, Any] = {}
     plans: list[Call] = []
     for side in ("plain", "generated"):
-        with project(subject.sides):
+        with project(subject.sides) as roles:
             try:
-                loaded = load_side(subject.sides, side)
+                loaded = load_side(subject.sides, side, roles)
             except Exception as error:
                 kind = "invalid" if side == "plain" else "broken"
                 return Verdict(kind, f"{type(error).__name__}: {error}")

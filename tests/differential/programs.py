@@ -287,7 +287,7 @@ OWN_STATEMENTS = (
     "Norm = StoneNorm",
     "from math import tau as full",
     "import math as m\n\nTURN = m.floor(m.pi)",
-    "REGISTRY = {}\n\n\ndef register(cls):\n    REGISTRY[cls.__name__] = cls.rank\n    return cls",
+    "REGISTRY = {}\n\n\ndef register(cls):\n    REGISTRY[cls.__name__] = len(REGISTRY)\n    return cls",
     "with open(__import__('os').devnull) as HANDLE:\n    CONTENT = HANDLE.read()",
     "PARTS: list[int] = []\nPARTS.append(3)",
     "STONE_TABLE['fine'] = 2",

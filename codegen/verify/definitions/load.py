@@ -6,6 +6,7 @@ are put in its way before it runs.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import builtins
@@ -53,7 +54,7 @@ class Sides:
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def __init__(self, sides: Sides) -> None:
-        self.sides = sides
+        self.sides, self.roles = sides, dict[type, type]()
         parents = {name.rsplit(".", count)[0] for name in sides.sources for count in (1, 2, 3)}
         self.packages = {name for name in parents if name and name not in sides.sources}
 
@@ -88,7 +89,23 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         source = self.sides.sources[module.__name__]
         if module.__name__ == self.sides.definition:
             module.__dict__.update(self._given_names(source.text))
+            self._exec_by_statement(module, source)
+            return
         exec(compile(source.text, source.path, "exec", dont_inherit=True), module.__dict__)
+
+    def _exec_by_statement(self, module: ModuleType, source: Source) -> None:
+        """Run a definition; each class takes its role before the next statement."""
+        tree = ast.parse(source.text)
+        module.__doc__ = ast.get_docstring(tree, clean=False)
+        flags = 0
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+                for item in node.names:
+                    flags |= getattr(__future__, item.name).compiler_flag
+            piece = ast.Module([node], [])
+            exec(compile(piece, source.path, "exec", flags, dont_inherit=True), module.__dict__)
+            if isinstance(node, ast.ClassDef):
+                self.roles |= _give_roles(module, self.sides)
 
     def _given_names(self, text: str) -> dict[str, Any]:
         """Names that the definition uses and neither defines nor imports."""
@@ -109,14 +126,18 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
 
 
 @contextmanager
-def project(sides: Sides) -> Iterator[None]:
-    """While this holds, the modules of a project can be imported; afterwards they are forgotten."""
+def project(sides: Sides) -> Iterator[dict[type, type]]:
+    """While this holds, the modules of a project can be imported; afterwards they are forgotten.
+
+    Gives the roles: as soon as the definition is imported, which of its classes stands for which of
+    a parent's file, those included that such a file only imports. The parents' code uses them.
+    """
     finder = _Finder(sides)
     tops = {name.partition(".")[0] for name in sides.sources}
     hidden = _forget(tops)
     sys.meta_path.insert(0, finder)
     try:
-        yield
+        yield finder.roles
     finally:
         sys.meta_path.remove(finder)
         _forget(tops)
@@ -126,16 +147,6 @@ def project(sides: Sides) -> Iterator[None]:
 def _forget(tops: set[str]) -> dict[str, ModuleType]:
     names = [name for name in sys.modules if name.partition(".")[0] in tops]
     return {name: sys.modules.pop(name) for name in names}
-
-
-def load_definition(sides: Sides) -> tuple[ModuleType, dict[type, type]]:
-    """Import a definition; its parents' code then uses its classes in their roles.
-
-    Returns these roles, too: which class of the definition stands for which of a parent's file,
-    those that the files only import included.
-    """
-    module = importlib.import_module(sides.definition)
-    return module, _give_roles(module, sides)
 
 
 def load_generated(sides: Sides) -> list[ModuleType]:
@@ -263,11 +274,16 @@ def defined_names(text: str) -> dict[str, ast.stmt]:
     return found
 
 
+def imported_names(text: str) -> set[str]:
+    """Names that any import of a module binds, those under conditions included."""
+    kinds = (ast.Import, ast.ImportFrom)
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, kinds)]
+    return {item.asname or item.name.partition(".")[0] for node in imports for item in node.names}
+
+
 def bound_names(text: str) -> list[str]:
     """Everything that the module level binds, imported names included."""
-    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
-    given = [item.asname or item.name for node in imports for item in node.names]
-    return list(dict.fromkeys([*defined_names(text), *given]))
+    return list(dict.fromkeys([*defined_names(text), *sorted(imported_names(text))]))
 
 
 def _blocks(node: ast.stmt) -> Iterator[Sequence[ast.stmt]]:

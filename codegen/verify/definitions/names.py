@@ -25,20 +25,20 @@ class ParentNames:
     names: tuple[str, ...]
 
 
-def parent_pairs(
+def inherited_bases(
     tree: ast.Module, imported: Mapping[str, tuple[str, str]]
-) -> dict[str, tuple[str, str]]:
-    """For each class of a definition the module and name of the parent class that is folded in.
+) -> dict[str, list[tuple[str, str]]]:
+    """For each class of a definition the module and name of the parent classes it inherits by name.
 
     ``imported`` gives the parent module and the name there of each name imported from a parent.
     """
-    found: dict[str, tuple[str, str]] = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
-            bases = [ast.unparse(base) for base in node.bases]
+            bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
             known = [imported[base] for base in bases if base in imported]
             if known:
-                found[node.name] = known[0]
+                found[node.name] = known
     return found
 
 

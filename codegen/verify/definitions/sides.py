@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from codegen.verify.definitions.load import (
     Sides,
     defined_names,
-    load_definition,
+    imported_names,
     load_generated,
 )
 from codegen.verify.definitions.values import Describer
@@ -26,22 +26,22 @@ class Side:
     described: dict[str, Any]
 
 
-def load_side(sides: Sides, side: str, alone: str = "") -> Side:
-    """Import one side (``plain`` or ``generated``) and describe it; call it inside :func:`project`.
+def load_side(sides: Sides, side: str, roles: Mapping[type, type], alone: str = "") -> Side:
+    """Import one side (``plain`` or ``generated``) and describe it; call it inside :func:`project`,
+    which gives the ``roles``.
 
     ``alone`` names the one generated module to look at, all of them by default.
     """
-    roles: dict[type, type] = {}
     if side == "plain":
-        module, roles = load_definition(sides)
-        modules = [module]
+        modules = [importlib.import_module(sides.definition)]
     else:
         modules = load_generated(sides) if not alone else [importlib.import_module(alone)]
     same: dict[str, str] = {}
     renames = dict(sides.renames) if side == "plain" else dict.fromkeys(sides.renames, same)
     own = (sides.definition, *sides.generated)
     describer = Describer({**renames, **dict.fromkeys(own, same)}, frozenset(own), roles)
-    names = list(defined_names(sides.sources[sides.definition].text))
+    text = sides.sources[sides.definition].text
+    names = [name for name in defined_names(text) if name not in imported_names(text)]
     return Side(tuple(modules), describer, describe_modules(modules, names, describer))
 
 
@@ -55,7 +55,7 @@ def describe_modules(
         if home is None or name == "__all__":
             continue
         value = vars(home)[name]
-        if isinstance(value, type) and describer.own(value):
+        if isinstance(value, type) and value.__module__ in describer.files:
             found[name] = ["class", describer.describe_class(value)]
         elif hasattr(value, "__code__"):
             found[name] = ["routine", describer.routine(value)]

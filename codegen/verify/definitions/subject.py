@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from codegen.verify.definitions.compare import Words
 from codegen.verify.definitions.facts import Facts, read_facts
 from codegen.verify.definitions.load import Sides, Source, bound_names
-from codegen.verify.definitions.names import ParentNames, model_words, parent_pairs, roles_of
+from codegen.verify.definitions.names import ParentNames, inherited_bases, model_words, roles_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def make_subject(
     """
     name = f"{package}.modular_{model}"
     texts = parents.texts
-    pairs = parent_pairs(ast.parse(definition.text), parents.imported)
+    bases = inherited_bases(ast.parse(definition.text), parents.imported)
+    pairs = {child: found[0] for child, found in bases.items()}
     known = [ParentNames(m, parents.models[m], tuple(bound_names(texts[m]))) for m in texts]
     renames = {parent.module: roles_of(parent, pairs, model) for parent in known}
     spelled: dict[str, set[str]] = {}
@@ -73,7 +74,7 @@ def make_subject(
         tuple(generated),
         renames,
         folders,
-        frozenset(parents.imported.values()),
+        frozenset(base for found in bases.values() for base in found),
     )
     return Subject(
         model, sides, words, read_facts(definition.text, pairs, texts, said), tuple(said)

@@ -13,7 +13,7 @@ import functools
 import inspect
 import re
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -228,7 +228,7 @@ class Describer:
             if name not in _IMPLICIT
         }
         docs = {
-            name: inspect.getdoc(getattr(cls, name, None))
+            name: _doc(own, name)
             for name, item in members.items()
             if item[0] in ("method", "staticmethod", "classmethod", "property")
         }
@@ -244,9 +244,25 @@ class Describer:
             "members": members,
             "order": [name for name in names if name not in _IMPLICIT],
             "docs": {name: doc for name, doc in docs.items() if doc},
-            "doc": inspect.getdoc(cls) if any(vars(item).get("__doc__") for item in own) else None,
+            "doc": next((_clean(vars(item)) for item in own if _clean(vars(item))), None),
             "annotations": list(notes.items()),
         }
+
+
+def _doc(classes: Sequence[type], name: str) -> str | None:
+    """The docstring of a member, or of the one that it overrides in the model's own classes."""
+    for item in classes:
+        member = vars(item).get(name)
+        inner = getattr(member, "__func__", member)
+        text = getattr(inner, "__doc__", None)
+        if isinstance(text, str):
+            return inspect.cleandoc(text)
+    return None
+
+
+def _clean(space: Mapping[str, Any]) -> str | None:
+    text = space.get("__doc__")
+    return inspect.cleandoc(text) if isinstance(text, str) else None
 
 
 _KINDS: tuple[tuple[str, Callable[[Any], bool]], ...] = (

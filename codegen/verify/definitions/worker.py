@@ -37,8 +37,8 @@ def describe_apart(
 
 def _describe(sides: Sides, side: str, running: bool) -> dict[str, Any]:
     kind = side if side == "plain" else "generated"
-    with project(sides):
-        loaded = load_side(sides, kind, "" if side == "plain" else side)
+    with project(sides) as roles:
+        loaded = load_side(sides, kind, roles, "" if side == "plain" else side)
         runs: dict[str, Any] = {}
         _quiet(1)
         for name, item in loaded.described["names"].items() if running else ():
