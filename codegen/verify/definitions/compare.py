@@ -92,8 +92,10 @@ class _Comparison:
     def classes(self, name: str, plain: Any, generated: Any) -> Iterator[Finding]:
         """Differences of a class: bases, members, annotations, docstrings."""
         for key in ("mro", "metaclass", "abstract", "doc"):
-            documented = key != "doc" or self.facts.documented(name)
-            listed = 0 if documented else MARKERS
+            # A data class without words of its own gets its signature for them.
+            made = str(plain["doc"]).startswith(f"{name}(") and not self.facts.documented(name)
+            decorated = self.facts.decorated(name)
+            listed = MARKERS if key == "doc" and (made or decorated) else 0
             yield from self.values(f"{name}.{key}", plain[key], generated[key], listed)
         yield from self._members(name, plain, generated)
         gone = self.facts.deleted(name)
@@ -115,8 +117,7 @@ class _Comparison:
                 listed = self.facts.entry(name, member)
                 yield from self.values(place, item, other, listed)
                 docs = plain["docs"].get(member), generated["docs"].get(member)
-                documented = self.facts.documented(name, member)
-                yield from self.values(f"{place}.__doc__", *docs, listed if documented else MARKERS)
+                yield from self.values(f"{place}.__doc__", *docs, listed)
         for member in generated["members"]:
             if member not in plain["members"] and not self.facts.kept(member):
                 yield Finding(f"{name}.{member}", "no member", "added")

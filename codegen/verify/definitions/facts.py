@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.verify.definitions.load import defined_names
+from codegen.verify.definitions.bindings import defined_names
 
 _NOTE = re.compile(r"^(?:note|warning): [^:\n]*:(\d+): ")
 #: A parent's method that is kept beside the child's: its name begins so.
@@ -32,7 +32,7 @@ class Facts:
 
     ``treated`` holds ``""`` for a class that takes its parent's decorators; ``replaced`` says of the
     classes with a replaced assignment whether the parent's body reads it later; ``dropped`` are
-    names of the module that a note speaks of, ``undocumented`` classes and methods without docstring.
+    names of the module that a note speaks of, ``undocumented`` classes without docstring.
     """
 
     markers: Mapping[str, frozenset[str]]
@@ -49,10 +49,13 @@ class Facts:
         """The entry of the list that explains a difference of a member, 0 for none."""
         return 2 if member in self.treated.get(name, ()) else 0
 
-    def documented(self, name: str, member: str = "") -> bool:
-        """Whether a class or method of the definition has words of its own, not its parent's."""
-        place = f"{name}.{member}" if member else name
-        return place not in self.undocumented and "" not in self.treated.get(name, ())
+    def documented(self, name: str) -> bool:
+        """Whether a class of the definition has a docstring of its own."""
+        return name not in self.undocumented
+
+    def decorated(self, name: str) -> bool:
+        """Whether a class takes the decorators of its parent."""
+        return "" in self.treated.get(name, ())
 
     def entry_of_run(self, place: str, plain: object, generated: object) -> int:
         """The same for what a class or method gave when it was run, which may contain others."""
@@ -99,10 +102,7 @@ def read_facts(
         if found_targets:
             replaced[name] = any(found_targets.values())
     undocumented = {
-        place
-        for name in folds.keys() & own.keys()
-        for place, node in [(name, own[name]), *_places(own[name])]
-        if ast.get_docstring(node) is None
+        name for name in folds.keys() & own.keys() if ast.get_docstring(own[name]) is None
     }
     lines = {int(match.group(1)) for match in map(_NOTE.match, said) if match}
     dropped = {
@@ -111,10 +111,6 @@ def read_facts(
         if any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
     }
     return Facts(markers, treated, replaced, frozenset(dropped), frozenset(undocumented))
-
-
-def _places(node: ast.ClassDef) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    return [(f"{node.name}.{name}", item) for name, item in _methods(node).items()]
 
 
 def _methods(node: ast.ClassDef) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:

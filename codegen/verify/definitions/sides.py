@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from codegen.verify.definitions.load import (
-    Sides,
-    defined_names,
-    imported_names,
-    load_generated,
-)
+from codegen.verify.definitions.bindings import defined_names, imported_names
+from codegen.verify.definitions.load import Sides, load_generated
 from codegen.verify.definitions.values import Describer
 
 

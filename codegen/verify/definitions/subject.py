@@ -11,9 +11,10 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from codegen.verify.definitions.bindings import bound_names
 from codegen.verify.definitions.compare import Words
 from codegen.verify.definitions.facts import Facts, read_facts
-from codegen.verify.definitions.load import Sides, Source, bound_names
+from codegen.verify.definitions.load import Sides, Source
 from codegen.verify.definitions.names import ParentNames, inherited_bases, model_words, roles_of
 
 
