@@ -271,7 +271,7 @@ def _verify_definitions(arguments: argparse.Namespace) -> int:
     from codegen.run.definition_checks import check_definitions
     from codegen.verify.definitions.report import as_data, format_definitions
 
-    with show_progress(arguments.format == "json", "verifying") as progress:
+    with show_progress(arguments.format == "json") as progress:
         results = check_definitions(
             arguments.root, arguments.models, arguments.jobs, True, progress
         )

@@ -27,7 +27,7 @@ def check_definitions(
     models: Sequence[str],
     jobs: int,
     running: bool,
-    progress: Callable[[int, int], None],
+    progress: Callable[[str, int, int], None],
 ) -> list[DefinitionResult]:
     """Expand the definitions, before any pass, and compare them with what they mean to Python.
 

@@ -60,9 +60,6 @@ class StoneBlock(StoneBase):
     @traced
     def marked(self, value):
         return value
-
-    class Inner:
-        level = 1
 '''
 CHILD = """\
 from ..stone.modeling_stone import GRAIN, StoneBlock, StoneNorm
@@ -80,7 +77,7 @@ class PebbleNorm(StoneNorm):
 
 class PebbleBlock(StoneBlock):
     def run(self, value, *, deep: bool = False):
-        return super().run(helper(value))
+        return super().run(value)
 
 
 __all__ = ["PebbleBlock"]
@@ -118,8 +115,6 @@ def test_what_means_the_same_is_equal(tmp_path: Path) -> None:
         ("@depth.setter", "@property", "PebbleBlock.depth"),
         ("@classmethod", "@staticmethod", "PebbleBlock.make"),
         ("@traced", "", "PebbleBlock.marked"),
-        ("class Inner:", "class Other:", "PebbleBlock.Inner"),
-        ("level = 1", "level = 2", "PebbleBlock.Inner.level"),
         ("class PebbleBlock(PebbleBase)", "class PebbleBlock", "PebbleBlock.mro"),
         (
             "class PebbleBlock(PebbleBase)",

@@ -65,7 +65,7 @@ class Facts:
         for name, read in self.replaced.items():
             if (read or failed) and (name == first or f"'.{name}'" in shown):
                 return 3
-        return 2 if self.treated.get(first) else 0
+        return 2 if self.treated.get(first, frozenset()) - {""} else 0
 
     def runs_deleted(self, place: str) -> bool:
         """Whether what was run is a member that the definition marks as deleted."""

@@ -57,7 +57,7 @@ def verify_definitions(
     jobs: int,
     seconds: float,
     running: bool,
-    progress: Callable[[int, int], None],
+    progress: Callable[[str, int, int], None],
 ) -> list[DefinitionResult]:
     """Compare the definitions; every side is imported in a process of its own.
 
@@ -82,7 +82,7 @@ def verify_definitions(
                 task = running_now.pop(connection)
                 results[task.subject.model, task.side] = _received(connection)
                 task.process.join(5)
-                progress(len(results), total)
+                progress("verifying", len(results), total)
             for connection, task in list(running_now.items()):
                 if time.monotonic() - task.started > seconds:
                     task.process.kill()
@@ -133,7 +133,7 @@ def _result(
     path = subject.sides.sources[subject.sides.definition].path
     plain = results[subject.model, "plain"]
     sides = [results[subject.model, side] for side in subject.sides.generated]
-    for described, state in (*((side, "broken") for side in sides), (plain, "invalid")):
+    for described, state in ((plain, "invalid"), *((side, "broken") for side in sides)):
         if "failure" in described:
             return DefinitionResult(
                 subject.model, path, state, described["failure"], notes=subject.notes
