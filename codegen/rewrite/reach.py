@@ -273,6 +273,17 @@ def _nonlocal(node: ast.AST) -> set[str]:
     return {name for statement in found for name in statement.names}
 
 
+def read_names(node: ast.AST) -> frozenset[str]:
+    """Names whose value a statement or expression reads."""
+    added = {
+        n.target.id
+        for n in walk(node)
+        if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
+    }
+    loaded = (n for n in walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    return frozenset(n.id for n in loaded) | added
+
+
 def changed_names(node: ast.AST) -> frozenset[str]:
     """Names that a statement binds, or whose value it changes in place."""
     in_place = {

@@ -56,7 +56,7 @@ def capture(state: RewriteState) -> None:
                     if found is None:
                         continue
                     if isinstance(found, Left):
-                        note_left(state, cls, function, found)
+                        note_left(state, cls, function, found, rule.__name__.removesuffix("_edits"))
                         continue
                     edits, helpers, reason = found
                     record = Record(
@@ -79,9 +79,11 @@ def capture(state: RewriteState) -> None:
     state.settle()
 
 
-def note_left(state: RewriteState, cls: ClassInfo, function: Function, left: Left) -> None:
+def note_left(
+    state: RewriteState, cls: ClassInfo, function: Function, left: Left, rule: str
+) -> None:
     """Report a method that is near a rule, with the condition that it does not meet."""
     info = cls.module
     place, model = info.place(left.node), model_of(info.source.module)
     reason = f"{left.reason}: no second form while tracing"
-    state.note(Record(model, cls.name, function.name, "left", place, reason=reason))
+    state.note(Record(model, cls.name, function.name, "left", place, rule, reason=reason))

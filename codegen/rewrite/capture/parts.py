@@ -17,7 +17,7 @@ from codegen.rewrite.capture.rowwise import Rows
 from codegen.rewrite.emit.edits import Edit, Substitute
 from codegen.rewrite.library import ClassInfo, Function, Index, self_attribute
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.reach import Reaching, changed_names
+from codegen.rewrite.reach import Reaching, changed_names, read_names
 from codegen.rewrite.vocabulary import torch_name
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -96,8 +96,7 @@ def problem_of(
     kept = {n for s in node.body for n in changed_names(s)} | {node.target.id}
     for other in walk(function):
         if isinstance(other, ast.stmt) and id(other) not in inside and other is not function:
-            used = {n.id for n in walk(other) if isinstance(n, ast.Name)} & kept - set(lists)
-            for name in sorted(used):
+            for name in sorted(read_names(other) & kept - set(lists)):
                 if reaching.definitions(other, name) & inside:
                     return f"{name} of the last part is used behind it"
     return ""

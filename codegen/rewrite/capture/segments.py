@@ -29,7 +29,7 @@ from codegen.rewrite.capture.pieces import (
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
-from codegen.rewrite.reach import Reaching
+from codegen.rewrite.reach import Reaching, read_names
 from codegen.rewrite.vocabulary import torch_name
 
 POSITIONS = (2, -2)
@@ -120,9 +120,22 @@ def _call(loop: _Loop, names: Sequence[str]) -> ast.Call | None:
 
 
 def _reads_sizes(function: Function, block: Sequence[ast.stmt], loop: _Loop) -> bool:
-    """Tell whether something in the block is split by sizes that are read from a tensor."""
-    splits = [s for statement in block for s in splits_in(statement)]
-    return any(is_read(resolved(function, split.sizes)) for split in splits)
+    """Tell whether three states or more are split by sizes that are read from a tensor."""
+    count = 0
+    for statement in block:
+        for split in splits_in(statement):
+            if is_read(resolved(function, split.sizes)):
+                count += _repetitions(statement, split.node)
+    return count >= 3
+
+
+def _repetitions(statement: ast.stmt, node: ast.AST) -> int:
+    """For how many states a comprehension evaluates a split inside it; one outside."""
+    for made in walk(statement):
+        if isinstance(made, (ast.ListComp, ast.GeneratorExp)) and node in walk(made.elt):
+            items = made.generators[0].iter
+            return len(items.elts) if isinstance(items, (ast.Tuple, ast.List)) else 3
+    return 1
 
 
 # -- the form -------------------------------------------------------------------------------------
@@ -290,7 +303,7 @@ def _region(
     for node in walk(function):
         if not isinstance(node, ast.stmt) or id(node) in inside or node is function:
             continue
-        for name in {n.id for n in walk(node) if isinstance(n, ast.Name)} & made:
+        for name in sorted(read_names(node) & made):
             if reaching.definitions(node, name) & inside:
                 raise Refused(node, f"{name} is used behind the split form, too")
     return region
