@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
+from codegen.rewrite.aliases import Aliases, resolve_aliases
 from codegen.rewrite.emit.edits import (
     AddKeywords,
     AddParameters,
@@ -36,7 +37,12 @@ _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def problem_of(
-    node: ast.stmt, old: str, new: str, edits: Sequence[Edit], names: Collection[str]
+    node: ast.stmt,
+    old: str,
+    new: str,
+    edits: Sequence[Edit],
+    names: Collection[str],
+    aliases: Aliases,
 ) -> str:
     """What is wrong with the new lines of a statement in the body of a class; empty if nothing is.
 
@@ -46,6 +52,7 @@ def problem_of(
         new: what is to be in their place.
         edits: what was planned.
         names: that the module knows once the change is made.
+        aliases: what it calls torch, which the tree of the statement calls by the rules' names.
     """
     text = _alone(node, new)
     try:
@@ -55,6 +62,7 @@ def problem_of(
     unresolved = added_names(node, old, new) - set(names) - _BUILTINS
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
+    resolve_aliases(tree, aliases)
     body = tree.body[0].body if node.col_offset else tree.body  # type: ignore[attr-defined]
     lost = Counter(_untouched(node, edits)) - Counter(t for part in body for t in _statements(part))
     if lost:

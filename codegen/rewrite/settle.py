@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -104,7 +103,9 @@ def _write(group: Group) -> _Written:
         known = module_names(info.tree)
         helpers = {name for module, name in needs if module is info}
         old = info.source.text[splice.start : splice.end]
-        problem = problem_of(site.node, old, splice.new, items, known | helpers | {TORCH})
+        problem = problem_of(
+            site.node, old, splice.new, items, known | helpers | {TORCH}, site.cls.module.aliases
+        )
         if problem:
             raise _FailureAt(site, problem)
         if TORCH not in known and TORCH in added_names(site.node, old, splice.new):
@@ -132,7 +133,7 @@ def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[Mod
             continue
         text = spliced(info.source.text, pieces_of)
         try:
-            modules.append(ModuleInfo(replace(info.source, text=text), ast.parse(text)))
+            modules.append(ModuleInfo.parse(replace(info.source, text=text)))
         except SyntaxError:
             broken.add(key)
     return modules, broken

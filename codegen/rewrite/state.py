@@ -114,7 +114,7 @@ class RewriteState:
         from codegen.rewrite.emit.imports import without_import
 
         text = without_import(info, helper)
-        self.index.replace(ModuleInfo(replace(info.source, text=text), ast.parse(text)))
+        self.index.replace(ModuleInfo.parse(replace(info.source, text=text)))
 
     def settle(self) -> None:
         """Carry out what is queued; modules are parsed anew on their next use."""
