@@ -6,7 +6,8 @@ Only the import that is extended, or the one that the new one comes behind, is g
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
+from functools import lru_cache
 
 import libcst as cst
 from libcst.codemod import CodemodContext
@@ -22,8 +23,6 @@ MAX_LINE = 119
 TORCH = "torch"
 """The module that written code may speak of although nobody asked for it: in annotations."""
 
-Place = tuple[int, int]
-
 
 _PACKAGE = ".".join("abcdefgh")
 """Stands for the package of a file; what matters is that relative names of one level are comparable."""
@@ -33,20 +32,24 @@ def import_splices(info: ModuleInfo, names: Iterable[str], package: str) -> list
     """What makes a module import helpers: a longer import of the helper module, or a new one."""
     by_spelling: dict[str, list[str]] = {}
     names = set(names)
-    made = []
-    if TORCH in names:
-        made.append(_torch_splice(info))
     for name in sorted(names - {TORCH, *info.imports}):
         spelling = helper_path(package, HELPER_MODULES[name])
         by_spelling.setdefault(spelling, []).append(name)
-    wanted: dict[Place, dict[str, list[str]]] = {}
+    made = [_torch_splice(info)] if TORCH in names else []
+    levels = {node.level for node in info.tree.body if isinstance(node, ast.ImportFrom)}
+    added: dict[int, list[str]] = {}
     for spelling, new in sorted(by_spelling.items()):
-        wanted_at = _place(info, spelling)
-        wanted.setdefault(wanted_at, {})[spelling] = new
-    made += [
-        Splice(*place, _with_imports(info, place, imports)) for place, imports in wanted.items()
-    ]
-    return made
+        existing = _existing(info, spelling)
+        if existing is not None:
+            start, end = info.text.statement_lines(existing)
+            lines = info.source.text[start:end]
+            made.append(Splice(start, end, _with_names(lines, spelling, tuple(new))))
+            continue
+        lines = _with_names("", spelling, tuple(new))
+        blank = "" if _level(spelling) in levels else "\n"
+        levels.add(_level(spelling))
+        added.setdefault(_place(info, spelling), []).append(blank + lines)
+    return made + [Splice(place, place, "".join(lines)) for place, lines in added.items()]
 
 
 def _torch_splice(info: ModuleInfo) -> Splice:
@@ -56,18 +59,21 @@ def _torch_splice(info: ModuleInfo) -> Splice:
     future = [n for n in imports if isinstance(n, ast.ImportFrom) and n.module == "__future__"]
     behind = (plain or future)[-1:]
     if behind:
-        start, end = info.text.statement_lines(behind[0])
+        place = info.text.statement_lines(behind[0])[1]
     else:
-        start = end = info.text.statement_lines(imports[0])[0] if imports else 0
-    context = CodemodContext()
-    AddImportsVisitor.add_needed_import(context, TORCH)
-    lines = _parsed(info.source.text[start:end])
-    return Splice(start, end, AddImportsVisitor(context).transform_module(lines).code)
+        place = info.text.statement_lines(imports[0])[0] if imports else 0
+    return Splice(place, place, _with_names("", TORCH, ()))
 
 
-def _parsed(lines: str) -> cst.Module:
-    """Whole lines as a module, which may be none."""
-    return cst.parse_module(lines).with_changes(has_trailing_newline=True)
+@lru_cache(maxsize=4096)
+def _with_names(lines: str, module: str, names: tuple[str, ...]) -> str:
+    """Lines with an import of a module, or none, that import names of it; without names the module."""
+    # Below a package an existing relative import is found, and without one a new import stays relative.
+    context = CodemodContext(full_package_name=_PACKAGE if lines else None)
+    for name in names or (None,):
+        AddImportsVisitor.add_needed_import(context, module, name)
+    old = cst.parse_module(lines).with_changes(has_trailing_newline=True)
+    return AddImportsVisitor(context).transform_module(old).visit(_Layout({module})).code
 
 
 def without_import(info: ModuleInfo, name: str) -> str:
@@ -83,30 +89,6 @@ def without_import(info: ModuleInfo, name: str) -> str:
             new = RemoveImportsVisitor(context).transform_module(lines)
             splices.append(Splice(start, end, new.visit(_Layout({_spelling(node)})).code))
     return spliced(info.source.text, splices)
-
-
-def _with_imports(info: ModuleInfo, place: Place, imports: Mapping[str, list[str]]) -> str:
-    """Some lines with an import, and further imports of names by module."""
-    old = _parsed(info.source.text[slice(*place)])
-    known = {_spelling_of(statement) for statement in old.body}
-    new = old
-    for is_known, package in ((True, _PACKAGE), (False, None)):
-        # Only below a package is an existing relative import found, and only without stays a new one so.
-        some = {module: names for module, names in imports.items() if (module in known) == is_known}
-        if some:
-            context = CodemodContext(full_package_name=package)
-            for module, names in some.items():
-                for name in names:
-                    AddImportsVisitor.add_needed_import(context, module, name)
-            new = AddImportsVisitor(context).transform_module(new)
-    statements = list(new.body)
-    spellings = {_spelling(node) for node in info.tree.body if isinstance(node, ast.ImportFrom)}
-    levels = {_level(spelling) for spelling in spellings}
-    for number in range(len(old.body), len(statements)):
-        statement = statements[number]
-        if _level(_spelling_of(statement)) not in levels:
-            statements[number] = statement.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-    return new.with_changes(body=statements).visit(_Layout(imports)).code
 
 
 class _Layout(cst.CSTTransformer):
@@ -151,16 +133,6 @@ def _node_spelling(node: cst.ImportFrom) -> str:
     return "." * len(node.relative) + (module or "")
 
 
-def _spelling_of(statement: cst.CSTNode) -> str:
-    """The module that a line imports names from, empty for another line."""
-    for node in (
-        getattr(statement, "body", ()) if isinstance(statement, cst.SimpleStatementLine) else ()
-    ):
-        if isinstance(node, cst.ImportFrom):
-            return _node_spelling(node)
-    return ""
-
-
 def _level(spelling: str) -> int:
     return len(spelling) - len(spelling.lstrip("."))
 
@@ -172,23 +144,17 @@ def _existing(info: ModuleInfo, spelling: str) -> ast.ImportFrom | None:
     return None
 
 
-def _place(info: ModuleInfo, spelling: str) -> Place:
-    """The lines of the import to extend, or of the one that a new one comes behind.
+def _place(info: ModuleInfo, spelling: str) -> int:
+    """Where a new import goes: in order among those of its level, else behind all others.
 
-    A new import stands in order among those of its level, else behind all others. No lines, at its
-    place, if it comes first; without imports it stands behind the docstring of the module.
+    Without imports that is behind the docstring of the module.
     """
-    existing = _existing(info, spelling)
-    if existing is not None:
-        return info.text.statement_lines(existing)
     imports = [n for n in info.tree.body if isinstance(n, (ast.ImportFrom, ast.Import))]
     same = [n for n in imports if isinstance(n, ast.ImportFrom) and n.level == _level(spelling)]
     smaller = [node for node in same if _spelling(node) < spelling]
     if same and not smaller:
-        start = info.text.start_of(same[0].lineno)
-        return start, start
-    if imports:
-        return info.text.statement_lines((smaller or imports)[-1])
+        return info.text.start_of(same[0].lineno)
     first = info.tree.body[0] if info.tree.body else None
     is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return info.text.statement_lines(first) if first and is_docstring else (0, 0)
+    behind = (smaller or imports or ([first] if first and is_docstring else []))[-1:]
+    return info.text.statement_lines(behind[0])[1] if behind else 0

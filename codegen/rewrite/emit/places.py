@@ -7,26 +7,32 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.text.lines import LineMap, split_lines
+from codegen.text.lines import LineMap
+from codegen.text.statements import first_line
 
 Place = tuple[int, int]
 """Line and character, as libcst counts them in the lines it is given."""
 
+Lines = tuple[int, int]
+"""First and last line of a file, both 1-based."""
+
 _FORM_FEED = re.compile(r"(?P<before>[ \t\f]*\f)[ \t]*[^\s#]")
 _MARK = "# \ue000"
 _MARKED = re.compile(rf"^[ \t]*{_MARK}(?P<before>[ \tF]*)\n", re.MULTILINE)
+_KEPT = re.compile(r"^[ \t]*_codegen_lines_(?P<first>\d+)_(?P<last>\d+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
     """Some whole lines of a file, as they are given to libcst.
 
-    ``text`` are the lines below a header of ``added`` lines. Where code follows a form feed, Python
-    begins to count its indentation anew and libcst does not: ``cut`` holds for such lines of the file
-    how much was moved into a comment line in front.
+    ``text`` are the lines below a header of ``added`` lines, but for those that are ``kept``: each
+    such range is one line in it. Where code follows a form feed, Python begins to count its
+    indentation anew and libcst does not: ``cut`` holds for such lines of the file how much was moved
+    into a comment line in front.
     """
 
     map: LineMap
@@ -34,12 +40,14 @@ class Excerpt:
     text: str
     added: int
     cut: Mapping[int, int]
+    kept: Sequence[Lines]
 
     def place(self, line: int, byte_column: int) -> Place:
-        """A position of ``ast``."""
+        """A position of ``ast``, which lies in no kept line."""
         character = self.map.offset(line, byte_column) - self.map.start_of(line)
-        marks = sum(marked <= line for marked in self.cut)
-        return line - self.first + 1 + self.added + marks, character - self.cut.get(line, 0)
+        moved = sum(marked <= line for marked in self.cut)
+        moved -= sum(last - first for first, last in self.kept if last < line)
+        return line - self.first + 1 + self.added + moved, character - self.cut.get(line, 0)
 
     def start(self, node: ast.stmt | ast.expr) -> Place:
         """Where a node begins; a function at its ``def``, not at its decorators."""
@@ -50,31 +58,72 @@ class Excerpt:
         assert node.end_lineno is not None and node.end_col_offset is not None
         return self.start(node), self.place(node.end_lineno, node.end_col_offset)
 
+    def restored(self, text: str) -> str:
+        """Lines that came back from libcst, without the header, with what was kept from it."""
+        for _ in range(self.added):
+            text = text[text.index("\n") + 1 :]
+        text = _MARKED.sub(lambda match: match["before"].replace("F", "\f"), text)
+        return _KEPT.sub(
+            lambda match: self.map.text[
+                self.map.start_of(int(match["first"])) : self.map.start_of(int(match["last"]) + 1)
+            ],
+            text,
+        )
 
-def excerpt(text: LineMap, first: int, last: int, header: str) -> Excerpt:
-    """The lines of a file from ``first`` to ``last`` (both 1-based) below a header."""
-    lines = text.text[text.start_of(first) : text.start_of(last + 1)]
-    added = header.count("\n")
-    if "\f" not in lines:
-        return Excerpt(text, first, header + lines, added, {})
-    inside = _string_lines(header + lines, first - added)
+
+def excerpt(text: LineMap, lines: Lines, header: str, kept: Sequence[Lines] = ()) -> Excerpt:
+    """Lines of a file below a header; of those that are kept libcst does not see more than one."""
+    first, last = lines
+    whole = text.text[text.start_of(first) : text.start_of(last + 1)]
+    feeds = "\f" in whole
+    inside = _string_lines(header + whole, first - header.count("\n")) if feeds else set()
     cut: dict[int, int] = {}
     out = [header]
-    for number, line in enumerate(split_lines(lines), first):
-        match = _FORM_FEED.match(line)
-        if match is None or number in inside:
-            out.append(line)
-            continue
-        before, rest = match["before"], line[len(match["before"]) :]
-        cut[number] = len(before)
-        margin = rest[: len(rest) - len(rest.lstrip(" \t"))]
-        out += [f"{margin}{_MARK}{before.replace(chr(12), 'F')}\n", rest]
-    return Excerpt(text, first, "".join(out), added, cut)
+    begin = first
+    for hidden in (*kept, (last + 1, last + 1)):
+        for number in range(begin, hidden[0]):
+            line = text.lines[number - 1]
+            match = _FORM_FEED.match(line) if feeds and number not in inside else None
+            if match is None:
+                out.append(line)
+                continue
+            before, rest = match["before"], line[len(match["before"]) :]
+            cut[number] = len(before)
+            out += [f"{_margin(rest)}{_MARK}{before.replace(chr(12), 'F')}\n", rest]
+        if hidden[0] <= last:
+            margin = _margin(text.lines[hidden[0] - 1])
+            out.append(f"{margin}_codegen_lines_{hidden[0]}_{hidden[1]}\n")
+        begin = hidden[1] + 1
+    return Excerpt(text, first, "".join(out), header.count("\n"), cut, tuple(kept))
 
 
-def restored(text: str) -> str:
-    """Lines that came back from libcst, with the form feeds where they were."""
-    return _MARKED.sub(lambda match: match["before"].replace("F", "\f"), text)
+def untouched(body: Sequence[ast.stmt], lines: Collection[int], header_end: int) -> list[Lines]:
+    """Runs of statements of a block that hold none of some lines, and share no line with others.
+
+    Args:
+        body: the statements.
+        lines: on which something is to be done.
+        header_end: the last line that belongs to what the block is the body of.
+    """
+    found: list[Lines] = []
+    before = header_end
+    for number, node in enumerate(body):
+        first, last = first_line(node), node.end_lineno or node.lineno
+        shared = first <= before or (
+            number + 1 < len(body) and first_line(body[number + 1]) <= last
+        )
+        if not shared and not any(first <= line <= last for line in lines):
+            if found and found[-1][1] == before:
+                found[-1] = found[-1][0], last
+            else:
+                found.append((first, last))
+        before = last
+    return found
+
+
+def _margin(line: str) -> str:
+    """The indentation of a line, which Python counts anew behind a form feed."""
+    return line[: len(line) - len(line.lstrip(" \t\f"))].rpartition("\f")[2]
 
 
 def _string_lines(text: str, first: int) -> set[int]:

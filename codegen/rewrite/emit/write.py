@@ -7,7 +7,8 @@ stays; what no edit touches is printed as it was read.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
@@ -30,7 +31,7 @@ from codegen.rewrite.emit.edits import (
 )
 from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
 from codegen.rewrite.emit.layout import comment_line, comments_in, parse_lines, with_lead
-from codegen.rewrite.emit.places import Excerpt, Place, excerpt, restored
+from codegen.rewrite.emit.places import Excerpt, Lines, Place, excerpt, untouched
 from codegen.rewrite.emit.signature import with_parameters
 from codegen.rewrite.emit.splices import Splice
 from codegen.text.lines import LineMap
@@ -66,7 +67,8 @@ def write_edits(
     if Replace((node,)) in edits and len(siblings) > 1:
         return removal(text, node, siblings[-1] is node)
     header = _HEADER if node.col_offset else ""
-    lines = excerpt(text, first, node.end_lineno, header)
+    kept = _untouched(node, edits)
+    lines = excerpt(text, (first, node.end_lineno), header, kept)
     try:
         module = cst.parse_module(lines.text)
         writer = Writer(module, lines, node, edits)
@@ -74,8 +76,29 @@ def write_edits(
     except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
         raise EditError(f"libcst refuses it: {str(error).splitlines()[0]}") from error
     writer.check_done()
-    new = restored(code)[len(header) :]
-    return Splice(text.start_of(first), text.start_of(node.end_lineno + 1), new)
+    return Splice(text.start_of(first), text.start_of(node.end_lineno + 1), lines.restored(code))
+
+
+def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> list[Lines]:
+    """Statements of a method that no edit speaks of: libcst need not see them."""
+    whole = any(isinstance(e, Redefine) or e == Replace((node,)) for e in edits)
+    if not isinstance(node, ast.FunctionDef) or whole:
+        return []
+    touched = {part.lineno for edit in edits for part in _nodes(edit)}
+    if any(isinstance(edit, Describe) for edit in edits):
+        touched.add(node.body[0].lineno)
+    arguments = [child for child in ast.walk(node.args) if isinstance(child, (ast.expr, ast.arg))]
+    ends = [child.end_lineno or 0 for child in (*arguments, *filter(None, [node.returns]))]
+    return untouched(node.body, touched, max(node.lineno, *ends, node.lineno))
+
+
+def _nodes(edit: Edit) -> Iterator[ast.stmt | ast.expr]:
+    """The nodes that an edit speaks of."""
+    for name in edit.__slots__:
+        value = getattr(edit, name)
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, (ast.stmt, ast.expr)):
+                yield item
 
 
 def removal(text: LineMap, node: ast.stmt, is_last: bool) -> Splice:
@@ -109,6 +132,8 @@ class Writer(cst.CSTTransformer):
         self.blocks = BlockWriter(self.statements, self._place)
         for edit in self.edits:
             self._enter(edit)
+        starts = (start for start, _ in self.expressions)
+        self.due = sorted({self.root, *self.statements.touched, *starts, *self.branches})
 
     # -- what is due where ------------------------------------------------------------------------
 
@@ -154,6 +179,15 @@ class Writer(cst.CSTTransformer):
         return (start.line, start.column), (end.line, end.column)
 
     # -- the walk ---------------------------------------------------------------------------------
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Look into a node only if an edit is due in it: visiting is most of the work."""
+        found = self.positions.get(node)
+        if found is None:
+            return False
+        next_due = bisect_left(self.due, (found.start.line, found.start.column))
+        end = (found.end.line, found.end.column)
+        return next_due < len(self.due) and self.due[next_due] <= end
 
     def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> object:  # type: ignore[override]
         """Carry out what is due at a node, once what is due inside it is done."""
@@ -267,9 +301,6 @@ def redefined(function: cst.FunctionDef, lines: Sequence[str]) -> cst.FunctionDe
 
 def describe(edit: Edit) -> str:
     """An edit in a few words, for a message."""
-    node = next(
-        (value for name in edit.__slots__ if isinstance(value := getattr(edit, name), ast.AST)),
-        None,
-    )
+    node = next(_nodes(edit), None)
     what = type(edit).__name__
     return f"{what} of {ast.unparse(node)}" if node is not None else what
