@@ -11,6 +11,7 @@ import builtins
 import symtable
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from codegen.rewrite.aliases import Aliases, resolve_aliases
@@ -36,38 +37,47 @@ _BUILTINS = frozenset({*dir(builtins), "__class__", "__file__", "__name__"})
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
-def problem_of(
-    node: ast.stmt,
-    old: str,
-    new: str,
-    edits: Sequence[Edit],
-    names: Collection[str],
-    aliases: Aliases,
-) -> str:
-    """What is wrong with the new lines of a statement in the body of a class; empty if nothing is.
+@dataclass(frozen=True)
+class Changed:
+    """A statement in the body of a class, usually a method, before and after some edits."""
+
+    node: ast.stmt
+    old: str
+    new: str
+    edits: tuple[Edit, ...]
+
+    @property
+    def added_names(self) -> frozenset[str]:
+        """Names that the new lines read from their module, and the old ones do not; none if they do not parse."""
+        try:
+            ast.parse(_alone(self.node, self.new))
+        except SyntaxError:
+            return frozenset()
+        return free_names(_alone(self.node, self.new)) - free_names(_alone(self.node, self.old))
+
+
+def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> str:
+    """What is wrong with the new lines of a statement; empty if nothing is.
 
     Args:
-        node: the statement as it was.
-        old: its lines.
-        new: what is to be in their place.
-        edits: what was planned.
+        changed: the statement and what was planned.
         names: that the module knows once the change is made.
-        aliases: what it calls torch, which the tree of the statement calls by the rules' names.
+        aliases: how the module calls torch.
     """
-    text = _alone(node, new)
     try:
-        tree = ast.parse(text)
+        tree = ast.parse(_alone(changed.node, changed.new))
     except SyntaxError as error:
         return f"what was written does not parse ({error.msg})"
-    unresolved = added_names(node, old, new) - set(names) - _BUILTINS
+    unresolved = changed.added_names - set(names) - _BUILTINS
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
     resolve_aliases(tree, aliases)
-    body = tree.body[0].body if node.col_offset else tree.body  # type: ignore[attr-defined]
-    lost = Counter(_untouched(node, edits)) - Counter(t for part in body for t in _statements(part))
+    body = tree.body[0].body if changed.node.col_offset else tree.body  # type: ignore[attr-defined]
+    lost = Counter(_untouched(changed.node, changed.edits))
+    lost -= Counter(text for part in body for text in _statements(part))
     if lost:
         return f"{next(iter(lost))} is gone, which was not planned"
-    comments = Counter(_comments(old)) - Counter(_comments(new))
+    comments = Counter(_comments(changed.old)) - Counter(_comments(changed.new))
     if comments:
         return f"the comment {next(iter(comments))} is gone"
     return ""
@@ -76,11 +86,6 @@ def problem_of(
 def _alone(node: ast.stmt, lines: str) -> str:
     """The lines of a statement, which may be gone, as a module of their own."""
     return (_HEADER if node.col_offset else "") + (lines if lines.strip() else " pass\n")
-
-
-def added_names(node: ast.stmt, old: str, new: str) -> frozenset[str]:
-    """Names that the new lines of a statement read from their module, and the old ones do not."""
-    return free_names(_alone(node, new)) - free_names(_alone(node, old))
 
 
 @lru_cache(maxsize=1024)
@@ -96,25 +101,6 @@ def free_names(text: str) -> frozenset[str]:
             if symbol.is_referenced() and symbol.is_global()
         }
         pending += table.get_children()
-    return frozenset(found)
-
-
-def module_names(tree: ast.Module) -> frozenset[str]:
-    """Names that a module binds outside its functions and classes."""
-    found: set[str] = set()
-    pending: list[ast.AST] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            found.add(node.name)
-            continue
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
-        pending += ast.iter_child_nodes(node)
     return frozenset(found)
 
 

@@ -7,6 +7,7 @@ pass edits. A class that exists only in the generated file (pulled in by expansi
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -42,6 +43,23 @@ class ModuleInfo:
         aliases = torch_aliases(tree)
         resolve_aliases(tree, aliases)
         return cls(source, tree, aliases)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Names that the file binds outside its functions and classes."""
+        return frozenset(_bound_names(self.tree))
+
+    @cached_property
+    def optional(self) -> str:
+        """What the file writes around types that may be None, ``Optional`` or an alias of it.
+
+        Empty for ``type | None``, and where the file uses that more often.
+        """
+        known = [name for name, origin in self.imports.items() if origin == ("typing", "Optional")]
+        counts = Counter(filter(None, (_spelling_of_none(node) for node in walk(self.tree))))
+        unions = counts.pop(_UNION, 0)
+        best = max((*known, "typing.Optional"), key=lambda name: counts[name])
+        return best if counts[best] > unions else ""
 
     def spelled(self, dotted: str) -> str:
         """How the file can write a name of torch with what it imports; empty where it cannot."""
@@ -97,6 +115,35 @@ class ModuleInfo:
     def place(self, node: ast.AST) -> str:
         """``path:line`` of a node."""
         return f"{self.source.path}:{getattr(node, 'lineno', 0)}"
+
+
+_UNION = "|"
+
+
+def _spelling_of_none(node: ast.AST) -> str:
+    """``Optional`` of ``Optional[x]``, ``|`` of ``x | None``, empty for anything else."""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, (ast.Name, ast.Attribute)):
+        return ast.unparse(node.value)
+    is_union = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
+    return _UNION if is_union and getattr(node.right, "value", 0) is None else ""  # type: ignore[attr-defined]
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    pending: list[ast.AST] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+            continue
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
+        pending += ast.iter_child_nodes(node)
+    return found
 
 
 def absolute(module: str, level: int, name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from codegen.rewrite.check import added_names, module_names, problem_of
+from codegen.rewrite.check import Changed, problem_of
 from codegen.rewrite.emit.edits import Change, Edit, Site
 from codegen.rewrite.emit.imports import TORCH, import_splices
 from codegen.rewrite.emit.splices import Splice, spliced
+from codegen.rewrite.emit.style import Style, spellings
 from codegen.rewrite.emit.write import EditError, write_edits
 from codegen.rewrite.library import ModuleInfo
 from codegen.rewrite.values import Record, model_of
@@ -96,22 +97,33 @@ def _write(group: Group) -> _Written:
     pieces = []
     for site, items in edits.values():
         info = site.cls.module
+        known = info.names | {name for module, name in needs if module is info}
         try:
-            splice = write_edits(info.text, site.cls.node.body, site.node, items)
+            splice = _write_site(site, items, known)
         except EditError as error:
             raise _FailureAt(site, str(error)) from error
-        known = module_names(info.tree)
-        helpers = {name for module, name in needs if module is info}
         old = info.source.text[splice.start : splice.end]
-        problem = problem_of(
-            site.node, old, splice.new, items, known | helpers | {TORCH}, site.cls.module.aliases
-        )
+        changed = Changed(site.node, old, splice.new, tuple(items))
+        problem = problem_of(changed, known | {TORCH}, info.aliases)
         if problem:
             raise _FailureAt(site, problem)
-        if TORCH not in known and TORCH in added_names(site.node, old, splice.new):
+        if TORCH not in known and TORCH in changed.added_names:
             needs.add((info, TORCH))
         pieces.append((info, splice))
     return _Written(tuple(pieces), frozenset(needs))
+
+
+def _write_site(site: Site, edits: Sequence[Edit], known: Collection[str]) -> Splice:
+    """The new lines of a statement, in which names of torch are spelled as the file can spell them."""
+    info, siblings = site.cls.module, site.cls.node.body
+    style = Style(optional=info.optional)
+    splice = write_edits(info.text, siblings, site.node, edits, style)
+    old = info.source.text[splice.start : splice.end]
+    added = Changed(site.node, old, splice.new, tuple(edits)).added_names
+    names = spellings(added - set(known), info.aliases)
+    if not names:
+        return splice
+    return write_edits(info.text, siblings, site.node, edits, replace(style, names=names))
 
 
 def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[ModuleInfo], set[int]]:

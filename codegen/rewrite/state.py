@@ -89,6 +89,8 @@ class RewriteState:
         """Add a line to the report; its place is the line in the file as it was given."""
         path = record.location.rpartition(":")[0]
         line = self._origins.get((path, record.cls, record.method))
+        if line is None:
+            line = self._origins.get((path, record.cls, ""))
         if line is not None and record.kind in ("lifted", "captured"):
             record = replace(record, location=f"{path}:{line}")
         self.records.append(record)
@@ -131,18 +133,21 @@ class RewriteState:
 
     def needed_helpers(self) -> set[str]:
         """Names of the helpers that the texts import, changed now or by an earlier run."""
-        changed = self.index.changed()
-        read = (
-            self.index.library.read(m) for m in self.index.library.modules() if m not in changed
-        )
-        texts = [*changed.values(), *(source.text for source in read if source is not None)]
         spelled = {helper_path(self.settings.helper_package, m) for m in HELPER_MODULES.values()}
-        near = [text for text in texts if any(f"from {path} import" in text for path in spelled)]
-        return {
-            alias.name
-            for text in near
-            for node in ast.parse(text).body
-            if isinstance(node, ast.ImportFrom)
-            and "." * node.level + (node.module or "") in spelled
-            for alias in node.names
-        }
+        words = [f"from {path} import" for path in spelled]
+        found: set[str] = set()
+        for module in self.index.library.modules():
+            source = self.index.library.read(module)
+            info = self.index.get(module) if source is not None else None
+            text = info.source.text if info is not None else source.text if source else ""
+            if any(word in text for word in words):
+                body = info.tree.body if info is not None else ast.parse(text).body
+                for node in body:
+                    spelling = (
+                        "." * node.level + (node.module or "")
+                        if isinstance(node, ast.ImportFrom)
+                        else ""
+                    )
+                    if isinstance(node, ast.ImportFrom) and spelling in spelled:
+                        found |= {alias.name for alias in node.names}
+        return found

@@ -16,11 +16,11 @@ from codegen.rewrite.emit.layout import (
     Statement,
     gathered,
     inner_comments,
-    parse_lines,
     split_lead,
     with_lead,
 )
 from codegen.rewrite.emit.places import Place
+from codegen.rewrite.emit.style import Style
 
 
 @dataclass
@@ -54,9 +54,12 @@ class Block:
 class BlockWriter:
     """Carries out the edits of statements."""
 
-    def __init__(self, edits: StatementEdits, place: Callable[[cst.CSTNode], Place]) -> None:
+    def __init__(
+        self, edits: StatementEdits, place: Callable[[cst.CSTNode], Place], style: Style
+    ) -> None:
         self.edits = edits
         self.place = place
+        self.style = style
 
     def is_touched(self, original: Sequence[cst.CSTNode]) -> bool:
         """Tell whether an edit is due at a statement of the block."""
@@ -150,12 +153,12 @@ class BlockWriter:
 
     def _parsed(self, edit: Edit, lines: Sequence[str]) -> list[Statement]:
         self.edits.done.add(edit)
-        return parse_lines(lines)
+        return self.style.lines(lines)
 
     def _branch(self, branch: Branch, kept: Sequence[Statement]) -> cst.If:
         body = self._parsed(branch, branch.lines)
         orelse = cst.Else(cst.IndentedBlock(kept))
-        return cst.If(cst.parse_expression(branch.test), cst.IndentedBlock(body), orelse)
+        return cst.If(self.style.expression(branch.test), cst.IndentedBlock(body), orelse)
 
 
 def _parts(statement: cst.CSTNode) -> Sequence[cst.CSTNode]:

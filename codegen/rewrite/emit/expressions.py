@@ -7,31 +7,31 @@ from collections.abc import Sequence
 import libcst as cst
 
 from codegen.rewrite.emit.layout import Deeper, breaks, comments_in, newline
+from codegen.rewrite.emit.style import Style
 
 _HOLE = "_codegen_hole"
 
 
-def substituted(old: cst.BaseExpression, new: str) -> cst.BaseExpression:
+def substituted(old: cst.BaseExpression, parsed: cst.BaseExpression) -> cst.BaseExpression:
     """Another expression, in the parentheses of the old one."""
-    parsed = cst.parse_expression(new)
     if not old.lpar or isinstance(old, (cst.Tuple, cst.GeneratorExp)):
         return parsed
     return parsed.with_changes(lpar=(*old.lpar, *parsed.lpar), rpar=(*parsed.rpar, *old.rpar))
 
 
 def enclosed(
-    old: cst.BaseExpression, function: str, arguments: Sequence[str]
+    old: cst.BaseExpression, function: str, arguments: Sequence[str], style: Style
 ) -> cst.BaseExpression:
     """``function(old, arguments...)``, what was there one level deeper, one argument a line."""
     inner = "".join(f"    {line}\n" for line in arguments)
-    call = cst.ensure_type(cst.parse_expression(f"{function}(\n    {_HOLE},\n{inner})"), cst.Call)
+    call = cst.ensure_type(style.expression(f"{function}(\n    {_HOLE},\n{inner})"), cst.Call)
     deeper = old.visit(Deeper("    "))
     assert isinstance(deeper, cst.BaseExpression)
     first = call.args[0].with_changes(value=deeper)
     return call.with_changes(args=(first, *call.args[1:]))
 
 
-def with_keywords(call: cst.Call, keywords: Sequence[str]) -> cst.Call:
+def with_keywords(call: cst.Call, keywords: Sequence[str], style: Style) -> cst.Call:
     """A call with further arguments, in front of those it expands.
 
     An argument that is one of ``**name`` itself comes last. Where the arguments stand one a line, so
@@ -41,7 +41,7 @@ def with_keywords(call: cst.Call, keywords: Sequence[str]) -> cst.Call:
     wanted = [text for text in keywords if text.split("=")[0] not in given]
     if not wanted:
         return call
-    template = cst.ensure_type(cst.parse_expression(f"_({', '.join(wanted)})"), cst.Call)
+    template = cst.ensure_type(style.expression(f"_({', '.join(wanted)})"), cst.Call)
     new = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in template.args]
     args = list(call.args)
     stars = next((n for n, arg in enumerate(args) if arg.star == "**"), len(args))

@@ -11,7 +11,7 @@ Lines = list[cst.EmptyLine]
 
 
 def parse_lines(lines: Sequence[str]) -> list[Statement]:
-    """Statements of some lines of code; a blank or comment line at the end becomes one of its own.
+    """Statements of some lines of code.
 
     Raises:
         cst.ParserSyntaxError: the lines are no code.

@@ -8,15 +8,16 @@ from typing import Any
 import libcst as cst
 
 from codegen.rewrite.emit.layout import breaks, newline
+from codegen.rewrite.emit.style import Style
 
 MAX_LINE = 119
-OPTIONAL = "torch.Tensor | None"
+TENSOR = "torch.Tensor"
 
 _Item = cst.Param | cst.ParamStar | cst.ParamSlash
 
 
 def with_parameters(
-    function: cst.FunctionDef, names: Sequence[str], margin: int
+    function: cst.FunctionDef, names: Sequence[str], margin: int, style: Style
 ) -> cst.FunctionDef:
     """A function with optional tensor parameters; one that exists without default gets None.
 
@@ -27,15 +28,16 @@ def with_parameters(
         function: the definition.
         names: of the parameters, in their order.
         margin: columns in front of its ``def``.
+        style: of the file.
     """
     parameters = function.params
     existing = {param.name.value for param in all_parameters(parameters)}
     missing = [name for name in names if name not in existing]
-    parameters = _with_defaults(parameters, names)
+    parameters = _with_defaults(parameters, names, style)
     new = [
         cst.Param(
             cst.Name(name),
-            annotation=cst.Annotation(cst.parse_expression(OPTIONAL)),
+            annotation=cst.Annotation(style.may_be_none(TENSOR)),
             default=cst.Name("None"),
         )
         for name in missing
@@ -57,7 +59,9 @@ def all_parameters(parameters: cst.Parameters) -> list[cst.Param]:
     return [*plain, *star, *parameters.kwonly_params, *kwarg]
 
 
-def _with_defaults(parameters: cst.Parameters, names: Collection[str]) -> cst.Parameters:
+def _with_defaults(
+    parameters: cst.Parameters, names: Collection[str], style: Style
+) -> cst.Parameters:
     """Give parameters that are there without default the default None, wherever it is allowed."""
     plain = [*parameters.posonly_params, *parameters.params]
     required = [param.name.value for param in plain if param.default is None]
@@ -66,8 +70,8 @@ def _with_defaults(parameters: cst.Parameters, names: Collection[str]) -> cst.Pa
         if param.name.value not in names or param.default is not None:
             return param
         annotation = param.annotation
-        if annotation is not None and " | None" not in _code(annotation.annotation):
-            union = cst.parse_expression(f"{_code(annotation.annotation)} | None")
+        if annotation is not None and not _may_be_none(annotation.annotation):
+            union = style.may_be_none(_code(annotation.annotation))
             param = param.with_changes(annotation=annotation.with_changes(annotation=union))
         return param.with_changes(default=cst.Name("None")) if last else param
 
@@ -84,6 +88,12 @@ def _with_defaults(parameters: cst.Parameters, names: Collection[str]) -> cst.Pa
         params=changed(parameters.params),
         kwonly_params=[optional(param, True) for param in parameters.kwonly_params],
     )
+
+
+def _may_be_none(annotation: cst.BaseExpression) -> bool:
+    """Tell whether a type is written as one that may be None."""
+    text = _code(annotation)
+    return "None" in text or text.rpartition("[")[0].endswith("Optional")
 
 
 def _code(node: cst.CSTNode) -> str:

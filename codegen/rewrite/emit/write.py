@@ -30,10 +30,11 @@ from codegen.rewrite.emit.edits import (
     Substitute,
 )
 from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
-from codegen.rewrite.emit.layout import comment_line, comments_in, parse_lines, with_lead
+from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
 from codegen.rewrite.emit.places import Excerpt, Lines, Place, excerpt, untouched
 from codegen.rewrite.emit.signature import with_parameters
 from codegen.rewrite.emit.splices import Splice
+from codegen.rewrite.emit.style import Style
 from codegen.text.lines import LineMap
 from codegen.text.statements import first_line
 
@@ -41,12 +42,19 @@ _HEADER = "class _:\n"
 _EXPRESSION_EDITS = (Substitute, Enclose, AddKeywords, DropKeyword)
 
 
+PLAIN = Style()
+
+
 class EditError(Exception):
     """An edit that cannot be written; the reason is for the report."""
 
 
 def write_edits(
-    text: LineMap, siblings: Sequence[ast.stmt], node: ast.stmt, edits: Sequence[Edit]
+    text: LineMap,
+    siblings: Sequence[ast.stmt],
+    node: ast.stmt,
+    edits: Sequence[Edit],
+    style: Style = PLAIN,
 ) -> Splice:
     """Carry out the edits of a statement in the body of a class, usually a method.
 
@@ -55,6 +63,7 @@ def write_edits(
         siblings: all statements in the body of the class.
         node: the statement.
         edits: what is to be done to it, and to what it holds.
+        style: how the file writes some things.
 
     Returns:
         What comes in the place of its lines, decorators included.
@@ -71,7 +80,7 @@ def write_edits(
     lines = excerpt(text, (first, node.end_lineno), header, kept)
     try:
         module = cst.parse_module(lines.text)
-        writer = Writer(module, lines, node, edits)
+        writer = Writer(module, lines, node, edits, style)
         code = module.visit(writer).code
     except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
         raise EditError(f"libcst refuses it: {str(error).splitlines()[0]}") from error
@@ -117,19 +126,25 @@ class Writer(cst.CSTTransformer):
     """One walk over the lines of a method that carries out all edits."""
 
     def __init__(
-        self, module: cst.Module, lines: Excerpt, node: ast.stmt, edits: Sequence[Edit]
+        self,
+        module: cst.Module,
+        lines: Excerpt,
+        node: ast.stmt,
+        edits: Sequence[Edit],
+        style: Style,
     ) -> None:
         super().__init__()
         self.positions: Mapping[cst.CSTNode, CodeRange] = MetadataWrapper(
             module, unsafe_skip_copy=True
         ).resolve(PositionProvider)
         self.lines = lines
+        self.style = style
         self.edits = tuple(dict.fromkeys(edits))
         self.root = lines.start(node)
         self.statements = StatementEdits()
         self.expressions: dict[tuple[Place, Place], list[Edit]] = {}
         self.branches: dict[Place, list[ElseIf]] = {}
-        self.blocks = BlockWriter(self.statements, self._place)
+        self.blocks = BlockWriter(self.statements, self._place, style)
         for edit in self.edits:
             self._enter(edit)
         starts = (start for start, _ in self.expressions)
@@ -221,11 +236,11 @@ class Writer(cst.CSTTransformer):
     def _expression(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> cst.CSTNode:
         for edit in self.expressions.get(self._span(original), ()):
             if isinstance(edit, Substitute):
-                updated = substituted(updated, edit.new)
+                updated = substituted(updated, self.style.expression(edit.new))
             elif isinstance(edit, Enclose):
-                updated = enclosed(updated, edit.function, edit.arguments)
+                updated = enclosed(updated, edit.function, edit.arguments, self.style)
             elif isinstance(updated, cst.Call) and isinstance(edit, AddKeywords):
-                updated = with_keywords(updated, edit.keywords)
+                updated = with_keywords(updated, edit.keywords, self.style)
             elif isinstance(updated, cst.Call) and isinstance(edit, DropKeyword):
                 updated = without_keyword(updated, edit.name)
             else:
@@ -244,7 +259,9 @@ class Writer(cst.CSTTransformer):
         for edit in self.branches.get(self._place(original), ()):
             if not isinstance(updated.orelse, cst.Else):
                 raise EditError("an if statement without else")
-            (made,) = parse_lines([f"if {edit.test}:", *(f"    {line}" for line in edit.lines)])
+            (made,) = self.style.lines(
+                [f"if {edit.test}:", *(f"    {line}" for line in edit.lines)]
+            )
             assert isinstance(made, cst.If)
             updated = updated.with_changes(orelse=made.with_changes(orelse=updated.orelse))
             self.statements.done.add(edit)
@@ -253,11 +270,11 @@ class Writer(cst.CSTTransformer):
     def _method(self, function: cst.FunctionDef) -> cst.FunctionDef:
         for edit in self.edits:
             if isinstance(edit, AddParameters):
-                function = with_parameters(function, edit.names, self.root[1])
+                function = with_parameters(function, edit.names, self.root[1], self.style)
             elif isinstance(edit, Describe):
                 function = described(function, edit, " " * (self.root[1] + 4))
             elif isinstance(edit, Redefine):
-                function = redefined(function, edit.lines)
+                function = redefined(function, self.style.lines(edit.lines))
             else:
                 continue
             self.statements.done.add(edit)
@@ -282,9 +299,9 @@ def described(function: cst.FunctionDef, edit: Describe, margin: str) -> cst.Fun
     return function.with_deep_changes(string, value=new)
 
 
-def redefined(function: cst.FunctionDef, lines: Sequence[str]) -> cst.FunctionDef:
+def redefined(function: cst.FunctionDef, lines: Sequence[cst.CSTNode]) -> cst.FunctionDef:
     """Another definition with the decorators of a function, and with its comments at the top."""
-    (new,) = parse_lines(lines)
+    (new,) = lines
     assert isinstance(new, cst.FunctionDef) and isinstance(new.body, cst.IndentedBlock)
     bare = function.with_changes(decorators=(), leading_lines=(), lines_after_decorators=())
     comments = [comment_line(comment) for comment in comments_in(bare)]
