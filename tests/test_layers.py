@@ -13,7 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
 LAYERS = (
     ("errors", "trees.names", "trees.reexports", "text", "store.system", "console.progress"),
-    ("expansion.model", "trees.dialect", "trees.config", "trees.sources", "output.helper_bundle"),
+    (
+        "expansion.model",
+        "trees.dialect",
+        "trees.definitions",
+        "trees.config",
+        "trees.sources",
+        "output.helper_bundle",
+    ),
     (
         "trees.conventions",
         "expansion.parse",

@@ -14,7 +14,7 @@ from codegen.output.render import carries_banner, render_helpers
 from codegen.run.outcome import FileOutcome, ModelOutcome, State
 from codegen.store.cache import Cache
 from codegen.trees.names import HELPERS
-from codegen.trees.sources import digest_text, read_generated
+from codegen.trees.sources import digest_text, glance, read_generated
 from codegen.trees.tree import Tree
 
 _FILE = f"{HELPERS}.py"
@@ -48,9 +48,8 @@ def add_helper_files(
 
 def _helper_file(tree: Tree, cache: Cache, path: str, names: Sequence[str]) -> FileOutcome | None:
     if not names:
-        old = read_generated(tree.output / path)
-        ours = old is not None and carries_banner(old)
-        return FileOutcome(path, State.ORPHAN, old) if ours else None
+        there = glance(tree.output / path)
+        return FileOutcome(path, State.ORPHAN, there) if carries_banner(there) else None
     source = render_helpers(bundle_helpers(names))
     digest = digest_text(source)
     if cache.helpers.get(path) == (digest, cache.exact_digest(tree.output / path)):
@@ -74,12 +73,10 @@ def _texts(tree: Tree, folder: str, outcomes: Sequence[ModelOutcome]) -> Iterato
     for file in (file for outcome in outcomes for file in outcome.files):
         seen.add(file.path)
         if file.state is not State.ORPHAN:
-            yield (
-                file.new if file.new is not None else read_generated(tree.output / file.path) or ""
-            )
+            yield (file.new if file.new is not None else glance(tree.output / file.path))
     for place in sorted((tree.output / folder).glob("*.py")):
         if place.relative_to(tree.output).as_posix() not in seen:
-            text = read_generated(place) or ""
+            text = glance(place)
             if carries_banner(text):
                 yield text
 

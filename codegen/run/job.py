@@ -6,6 +6,7 @@ Runs in worker processes; everything that goes in and out can be pickled.
 from __future__ import annotations
 
 import gc
+import os
 import re
 import traceback
 from collections.abc import Mapping
@@ -20,10 +21,11 @@ from codegen.expansion.parse import parse_module
 from codegen.output.formatting import FormatSettings, Formatted, format_texts
 from codegen.output.render import carries_banner, render_banner, render_draft
 from codegen.run.missing import missing_exports, missing_module_hint, missing_names
+from codegen.trees.definitions import DefinitionFile
 from codegen.trees.names import FILE_TYPES, NameTable
 from codegen.trees.nametable import ProjectNames, RecordingTable, infer_cased
 from codegen.trees.sources import digest_text, make_source, read_text
-from codegen.trees.tree import DefinitionFile, Tree
+from codegen.trees.tree import Tree
 
 _DEFINED = re.compile(r"^(?:class|def|async def)\s+(\w+)|^(\w+)\s*=", re.MULTILINE)
 
@@ -107,7 +109,7 @@ class Runner:
         problems: list[Diagnostic] = []
         for module in definition.parent_modules:
             path = self.tree.source_path(module)
-            if path is None or not (path in job.overlay or (self.tree.root / path).is_file()):
+            if path is None or not (path in job.overlay or os.path.lexists(self.tree.root / path)):
                 line = next(item.line for item in definition.parents if item.module == module)
                 missing = fail(
                     "missing-module",
@@ -160,7 +162,7 @@ class Runner:
             name = f"{kind}_{definition.model}.py"
             path = item.output(name)
             place = self.tree.root / path
-            if not place.is_file():
+            if not os.path.exists(place):
                 inputs[path] = ""  # one that is written later matters, too
                 continue
             text = read_text(place, path)

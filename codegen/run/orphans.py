@@ -7,6 +7,7 @@ is taken as it was released, and another output folder may hold files of other t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -15,7 +16,7 @@ from codegen.output.render import banner_definition, carries_banner
 from codegen.run.outcome import FileOutcome, ModelOutcome, State
 from codegen.store.cache import Cache
 from codegen.trees.names import FILE_TYPES
-from codegen.trees.sources import read_generated
+from codegen.trees.sources import glance
 from codegen.trees.tree import Tree
 
 
@@ -42,10 +43,17 @@ def add_orphans(
         if definition in sound:
             owner = result[sound[definition]]
             result[sound[definition]] = replace(owner, files=(*owner.files, orphan))
-        elif tree.kind == "project" and whole and not (tree.root / definition).is_file():
+        elif tree.kind == "project" and whole and not _may_exist(tree, definition):
             gone.setdefault(definition, []).append(orphan)
     result += [ModelOutcome(_model(path), "", tuple(gone[path])) for path in gone]
     return result
+
+
+def _may_exist(tree: Tree, definition: str) -> bool:
+    """Whether a definition is there, or below a folder that cannot be searched."""
+    closed = [item.path for item in tree.refused if not item.model]
+    below = any(PurePosixPath(definition).is_relative_to(folder) for folder in closed)
+    return below or os.path.lexists(tree.root / definition)
 
 
 def _model(definition: str) -> str:
@@ -62,7 +70,7 @@ def _generated_files(tree: Tree, known: Collection[str]) -> Iterator[tuple[str, 
     for place in places:
         path = place.relative_to(tree.output).as_posix()
         if path not in known and place.name.startswith(FILE_TYPES):
-            text = read_generated(tree.output / path) or ""
+            text = glance(tree.output / path)
             definition = banner_definition(text)
             if definition:
                 yield path, text, definition
@@ -70,12 +78,14 @@ def _generated_files(tree: Tree, known: Collection[str]) -> Iterator[tuple[str, 
 
 def _orphans_of_cache(tree: Tree, cache: Cache) -> Iterator[ModelOutcome]:
     """Files of definitions that were there in the last run."""
-    known = {item.model for item in tree.definitions}
+    known = {item.model for item in tree.definitions} | {item.model for item in tree.refused}
+    if "" in known:  # what is in a folder that cannot be searched may still be there
+        return
     for model in sorted(cache.records.keys() - known):
         files = []
         for path in cache.records[model].outputs:
-            old = read_generated(tree.output / path)
-            if old is not None and carries_banner(old):
+            old = glance(tree.output / path)
+            if carries_banner(old):
                 files.append(FileOutcome(path, State.ORPHAN, old))
         if files:
             yield ModelOutcome(model, "", tuple(files))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.output.formatting import FormatSettings
@@ -28,8 +28,9 @@ from codegen.store.cache import Cache, CacheEntry, load_cache
 from codegen.store.journal import interrupted_write, staging_tops
 from codegen.store.system import usable_cores
 from codegen.store.workspace import Workspace
+from codegen.trees.definitions import model_of_file
 from codegen.trees.nametable import read_name_table
-from codegen.trees.sources import digest_text, read_generated, read_text
+from codegen.trees.sources import digest_text, glance, read_generated, read_text
 from codegen.trees.tree import Tree, select_models
 
 
@@ -109,14 +110,16 @@ def _examine(
     expanded = engine.run(models, sources)
     wanted = plan.closure(models)
     outcomes = [
-        _outcome(tree, model, expanded, cache, texts) for model in plan.order if model in wanted
+        _outcome_or_problem(tree, model, expanded, cache, texts)
+        for model in plan.order
+        if model in wanted
     ]
     outcomes = _with_rewritten(tree, outcomes, rewriting)
     if tree.kind == "project":
         beside = options.rewrite and not tree.config.helpers
         outcomes = add_helper_files(tree, cache, outcomes, beside)
     outcomes = add_orphans(tree, cache, outcomes, not names)
-    outcomes = _without_collisions(outcomes)
+    outcomes = [*_without_collisions(outcomes), *_refused(tree, names)]
     changed = [item.model for item in outcomes if not item.in_sync and not item.problems]
     dependents = plan.dependents(changed) - wanted
     return Run(tuple(outcomes), tuple(sorted(dependents)), report=rewriting.report), expanded
@@ -169,8 +172,29 @@ def _name_table(tree: Tree) -> dict[str, str]:
         return {}
     folder = tree.root / tree.package_dir / "models/auto"
     files = [folder / "auto_mappings.py", folder / "configuration_auto.py"]
-    shown = {file: file.relative_to(tree.root).as_posix() for file in files if file.is_file()}
+    shown = {
+        file: file.relative_to(tree.root).as_posix() for file in files if os.path.lexists(file)
+    }
     return read_name_table([(path, read_text(file, path)) for file, path in shown.items()])
+
+
+def _refused(tree: Tree, names: Sequence[str]) -> Iterator[ModelOutcome]:
+    """Definitions that cannot be taken, of those that are asked for."""
+    asked = {model_of_file(PurePath(name).name) or name for name in names}
+    for item in tree.refused:
+        if not names or item.model in asked:
+            yield ModelOutcome(item.model or item.path, item.path, problems=item.problems)
+
+
+def _outcome_or_problem(
+    tree: Tree, model: str, expanded: Expanded, cache: Cache, texts: Mapping[str, str]
+) -> ModelOutcome:
+    """The outcome of a model; what stands in the place of its files can be its problem."""
+    try:
+        return _outcome(tree, model, expanded, cache, texts)
+    except CodegenError as error:
+        path = tree.definition(model).path
+        return ModelOutcome(model, path, problems=error.diagnostics)
 
 
 def _outcome(
@@ -194,7 +218,7 @@ def _outcome(
     found = [_compare(tree, path, text, previous) for path, text in result.texts.items()]
     if previous is not None:
         for path in previous.outputs.keys() - result.texts.keys():
-            if old := read_generated(tree.output / path):
+            if old := glance(tree.output / path):
                 found.append(FileOutcome(path, State.ORPHAN, old))
     record = entry_of(result, texts[model].count("\n"))
     parents = _parents(item.path, result.inputs)
@@ -214,7 +238,7 @@ def _parents(definition: str, inputs: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _compare(tree: Tree, path: str, text: str, previous: CacheEntry | None) -> FileOutcome:
-    old = read_generated(tree.output / path)
+    old = read_generated(tree.output / path, path)
     if old is None:
         return FileOutcome(path, State.MISSING, None, text)
     if old == text:
@@ -233,7 +257,12 @@ def _with_rewritten(
     by_path = {outcome.definition: index for index, outcome in enumerate(outcomes)}
     result = list(outcomes)
     for path, text in rewriting.files.items():
-        file = _rewritten_outcome(tree, path, text)
+        try:
+            file = _rewritten_outcome(tree, path, text)
+        except CodegenError as error:
+            name = PurePath(path).name
+            result.append(ModelOutcome(name, path, problems=error.diagnostics))
+            continue
         if path in by_path:
             known = result[by_path[path]]
             result[by_path[path]] = replace(known, files=(*known.files, file))
@@ -246,7 +275,7 @@ def _with_rewritten(
 def _rewritten_outcome(tree: Tree, path: str, text: str | None) -> FileOutcome:
     if text is None:
         return FileOutcome(path, State.FRESH)
-    old = read_generated(tree.output / path)
+    old = read_generated(tree.output / path, path)
     state = State.FRESH if old == text else State.MISSING if old is None else State.STALE
     return FileOutcome(path, state, old, text)
 

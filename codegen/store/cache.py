@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from codegen.store.identity import tool_identity
+from codegen.store.system import read_regular
 from codegen.trees.sources import digest_text
 from codegen.trees.tree import Tree
 
@@ -97,7 +98,7 @@ class Cache:
                 return known
             if time.time_ns() - max(times[:2]) < _CLOCK_TICK:
                 self._young.add(key)
-            data = path.read_bytes()
+            data = read_regular(path)
         except OSError:
             return None
         try:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from codegen.errors import fail
+from codegen.store.system import read_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,6 +23,8 @@ SUPER_CALLS = ("convention", "python")
 LONGEST_LINE = 320
 #: The rewrite passes of this tool, in the order that they need.
 PASSES = ("extract", "lift", "capture")
+#: Bytes in the name of a file, on the systems in use.
+_LONGEST_NAME = 200
 #: What names in ``[tool.codegen.vocabulary]`` stand for: fields of :class:`codegen.rewrite.vocabulary.Vocabulary`.
 ROLES = (
     *("grids", "lengths", "merge-sizes", "frequencies"),
@@ -84,8 +87,14 @@ def read_config(pyproject: Path) -> Config | None:
     Raises CodegenError for an unreadable file, an unknown key or a value of the wrong type.
     """
     try:
-        data = tomllib.loads(pyproject.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        data = tomllib.loads(read_regular(pyproject).decode("utf-8-sig"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise fail("config", f"cannot read the configuration: {reason}", str(pyproject)) from None
+    except RecursionError:
+        message = "cannot read the configuration: it is nested too deeply"
+        raise fail("config", message, str(pyproject)) from None
+    except ValueError as error:  # as for broken syntax, other encodings and endless numbers
         raise fail("config", f"cannot read the configuration: {error}", str(pyproject)) from None
     tools = data.get("tool", {})
     table = tools.get("codegen") if isinstance(tools, dict) else None
@@ -158,10 +167,30 @@ def _placed(config: Config, pyproject: str) -> Config:
         if folder.is_absolute() or ".." in folder.parts:
             message = f"{key} in [tool.codegen] must be a folder inside the project, not {folder}"
             raise fail("config", message, pyproject, 0, "give a path relative to the project")
+        if odd := _odd_part(folder):
+            message = f"{key} in [tool.codegen] cannot be a folder: {odd}"
+            raise fail("config", message, pyproject, 0, "give the name of a folder")
+    hidden = next((part for part in output.parts if part.startswith(".")), "")
+    if hidden:
+        message = f"output in [tool.codegen] must not be hidden, as {hidden} is"
+        raise fail("config", message, pyproject, 0, "name the package that generated files form")
+    if ".git" in definitions.parts:
+        message = "definitions in [tool.codegen] cannot be in .git"
+        raise fail("config", message, pyproject, 0, "name the folder that holds them")
     if not output.parts:
         message = "output in [tool.codegen] must be a folder of its own"
         raise fail("config", message, pyproject, 0, "name the package that generated files form")
     return replace(config, definitions=str(definitions), output=str(output))
+
+
+def _odd_part(folder: PurePosixPath) -> str:
+    """What keeps a path from being one on any system, in words; "" for nothing."""
+    for part in folder.parts:
+        if not part.isprintable():
+            return f"{part!r} has characters that no name should have"
+        if len(part.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+            return f"{part[:20]}... is longer than names can be"
+    return ""
 
 
 def _checked(key: str, value: Any, path: str) -> Any:

@@ -208,7 +208,7 @@ class ProjectConvention:
         if any(fnmatchcase(module, pattern) for pattern in self.keep):
             return None
         if self._locate(module) is None:
-            if installed_folder(module.partition(".")[0]) is None:
+            if installed_folder(module.partition(".")[0], self.root) is None:
                 return f"module {module} does not exist", f"install {module.partition('.')[0]}"
             similar = similar_module(module, self._locate)
             hint = f"did you mean {similar}?" if similar else "check the spelling"
@@ -225,7 +225,7 @@ class ProjectConvention:
     def _locate(self, module: str) -> Path | None:
         if module.startswith(f"{self.package}.") and self.root:
             return source_below(Path(self.root), module.split("."))
-        return installed_file(module)
+        return installed_file(module, self.root)
 
     def _is_expanded(self, module: str) -> bool:
         expanded = any(fnmatchcase(module, pattern) for pattern in self.expand)

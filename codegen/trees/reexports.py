@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -84,10 +85,10 @@ def classes_near(module: str, locate: Locate) -> tuple[set[str], str]:
     return set(re.findall(r"^class (\w+)", text, re.MULTILINE)), text
 
 
-def installed_file(module: str) -> Path | None:
-    """Source file of an installed module, found without importing anything."""
+def installed_file(module: str, root: str = "") -> Path | None:
+    """Source file of an installed module, or of one in a project, found without importing it."""
     top, *rest = module.split(".")
-    folder = installed_folder(top)
+    folder = installed_folder(top, root)
     if folder is None:
         return None
     return source_below(folder, rest)
@@ -100,8 +101,13 @@ def source_below(folder: Path, parts: Sequence[str]) -> Path | None:
     return next((path for path in options if path.is_file()), None)
 
 
-def installed_folder(package: str) -> Path | None:
-    """Folder of an installed package, found without importing it."""
+def installed_folder(package: str, root: str = "") -> Path | None:
+    """Folder of an installed package, or of one at the ``root`` of a project.
+
+    It is found without being imported, and wherever the command is run.
+    """
+    if root and os.path.isfile(os.path.join(root, package, "__init__.py")):
+        return Path(root, package)
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from codegen.errors import fail
+from codegen.errors import CodegenError, fail
 from codegen.expansion.model import SourceFile
+from codegen.store.system import read_regular
 from codegen.text.indent import normalize_indent
 
 
@@ -26,9 +27,10 @@ def read_text(path: Path, shown: str) -> str:
     Raises CodegenError when it cannot be read, is not UTF-8 or holds a null byte.
     """
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise fail("unreadable", f"cannot read the file: {error.strerror}", shown) from None
+        data = read_regular(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise fail("unreadable", f"cannot read the file: {reason}", shown) from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -47,14 +49,29 @@ def read_text(path: Path, shown: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
-def read_generated(path: Path) -> str | None:
-    """The exact text of a generated file; None if there is none, "" if it is not UTF-8."""
+def read_generated(path: Path, shown: str = "") -> str | None:
+    """The exact text of a generated file; None if there is none, "" if it is not UTF-8.
+
+    Raises CodegenError when something is there that cannot be read, or is no file.
+    """
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_regular(path).decode("utf-8")
     except UnicodeDecodeError:
         return ""
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        reason = error.strerror or str(error)
+    hint = "remove what is in its place, or make it readable"
+    raise fail("unreadable", f"cannot read the file: {reason}", shown or str(path), 0, hint)
+
+
+def glance(path: Path) -> str:
+    """The text of a file that may be a generated one; "" for whatever cannot be read as such."""
+    try:
+        return read_generated(path) or ""
+    except CodegenError:
+        return ""
 
 
 def make_source(path: str, module: str, text: str) -> SourceFile:

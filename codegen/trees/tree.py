@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
-from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.errors import CodegenError, Diagnostic, fail
 from codegen.output.formatting import FormatSettings, transformers_settings
 from codegen.trees.config import Config, read_config
 from codegen.trees.conventions import Convention, ProjectConvention, TransformersConvention
+from codegen.trees.definitions import (
+    DefinitionFile,
+    Refused,
+    model_of_file,
+    search,
+    sort_out,
+)
 from codegen.trees.dialect import Dialect, dialect_of
 from codegen.trees.reexports import installed_folder, source_below
+from codegen.trees.sources import read_text
 
-_MODEL = re.compile(r"modular_(.*)\.py$")
 _VERSION = re.compile(r"^__version__\s*=\s*[\"'](\d+)\.(\d+)\.?(\d*)", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class DefinitionFile:
-    """Where a definition is and where its files go (posix paths relative to the tree)."""
-
-    model: str
-    path: str
-    target: str
-
-    def output(self, file_name: str) -> str:
-        """Path of one generated file."""
-        return str(PurePosixPath(self.target) / file_name)
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,8 @@ class Tree:
 
     ``kind`` is ``project``, ``checkout`` or ``package``; ``package_dir`` the folder of the
     transformers package in the latter two. ``output`` is where files are written, with the same
-    relative paths as in the tree.
+    relative paths as in the tree. ``refused`` are definitions that cannot be taken, and folders
+    that cannot be searched, which may hold some.
     """
 
     root: Path
@@ -50,6 +46,7 @@ class Tree:
     config: Config = field(default_factory=Config)
     package_dir: str = ""
     version: str = ""
+    refused: tuple[Refused, ...] = ()
 
     def definition(self, model: str) -> DefinitionFile:
         """The definition of a model."""
@@ -67,7 +64,7 @@ class Tree:
         package = self.config.output.replace("/", ".")
         if module.startswith(f"{package}."):
             return "/".join(parts) + ".py"
-        folder = installed_folder(parts[0])
+        folder = installed_folder(parts[0], str(self.root))
         if folder is None:
             return None
         return str(
@@ -86,7 +83,7 @@ def open_tree(start: Path | None, output: Path | None) -> Tree:
     """Recognise the tree at ``start``, or the one that encloses the working directory."""
     if start is not None:
         root = start.resolve()
-        if not root.is_dir():
+        if not os.path.isdir(root):
             raise fail("no-tree", f"{start} is no folder", "", 0, "give an existing folder")
         found = _recognise(root)
         if found is None:
@@ -109,6 +106,8 @@ def open_tree(start: Path | None, output: Path | None) -> Tree:
             )
     kind, root, package_dir, config = found
     target = output.resolve() if output else root
+    if ".git" in target.parts:
+        raise fail("output", f"{target} belongs to git", "", 0, "give another --output")
     if kind == "project":
         return _open_project(root, target, config or Config())
     return _open_transformers(kind, root, target, package_dir)
@@ -119,15 +118,15 @@ _Recognised = tuple[str, Path, str, "Config | None"]
 
 def _recognise(folder: Path) -> _Recognised | None:
     pyproject = folder / "pyproject.toml"
-    if pyproject.is_file():
+    if os.path.lexists(pyproject):
         config = read_config(pyproject)
         if config is not None:
             return "project", folder, "", config
-    if (folder / "src/transformers/models").is_dir():
+    if os.path.isdir(folder / "src/transformers/models"):
         return "checkout", folder, "src/transformers", None
-    if (folder / "transformers/models").is_dir():
+    if os.path.isdir(folder / "transformers/models"):
         return "package", folder, "transformers", None
-    if folder.name == "transformers" and (folder / "models").is_dir():
+    if folder.name == "transformers" and os.path.isdir(folder / "models"):
         return "package", folder, "", None
     return None
 
@@ -135,31 +134,33 @@ def _recognise(folder: Path) -> _Recognised | None:
 def _open_transformers(kind: str, root: Path, output: Path, package_dir: str) -> Tree:
     package = root / package_dir
     version = _release(package)
-    definitions = []
-    for path in sorted(package.glob("models/*/modular_*.py")):
-        relative = path.relative_to(root).as_posix()
-        match = _MODEL.search(path.name)
-        if match:
-            target = PurePosixPath(relative).parent.as_posix()
-            definitions.append(DefinitionFile(match.group(1), relative, target))
+    refused: list[Refused] = []
+    candidates = []
+    models = package / "models"
+    for name, inside in search(models, False, refused, root):
+        target = PurePosixPath(package_dir, "models", inside)
+        candidates.append(DefinitionFile(_model(name), str(target / name), str(target)))
+    definitions = sort_out(candidates, refused)
     pyproject = root / "pyproject.toml"
-    own_settings = pyproject if kind == "checkout" and pyproject.is_file() else None
+    own_settings = pyproject if kind == "checkout" and os.path.isfile(pyproject) else None
     return Tree(
         root,
         kind,
         output,
         TransformersConvention(dialect_of(version)),
         transformers_settings(own_settings, version),
-        _unique(definitions),
+        definitions,
         package_dir=package_dir,
         version=".".join(map(str, version)),
+        refused=tuple(refused),
     )
 
 
 def _release(package: Path) -> tuple[int, int, int]:
     """Release of a transformers package, from its source; a very new one if it cannot be told."""
     init = package / "__init__.py"
-    match = _VERSION.search(init.read_text(encoding="utf-8")) if init.is_file() else None
+    text = read_text(init, "__init__.py") if os.path.lexists(init) else ""
+    match = _VERSION.search(text)
     if match is None:
         return (999, 0, 0)
     major, minor, patch = match.groups()
@@ -168,7 +169,7 @@ def _release(package: Path) -> tuple[int, int, int]:
 
 def _open_project(root: Path, output: Path, config: Config) -> Tree:
     folder = root / config.definitions
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise fail(
             "config",
             f"the folder of definitions does not exist: {config.definitions}",
@@ -176,58 +177,34 @@ def _open_project(root: Path, output: Path, config: Config) -> Tree:
             0,
             "create it, or set `definitions` in [tool.codegen]",
         )
-    definitions = []
-    for path in sorted(folder.rglob("modular_*.py")):
-        match = _MODEL.search(path.name)
-        place = path.parent.relative_to(folder)
-        # Editors and notebooks keep copies in hidden folders.
-        hidden = any(part.startswith(".") for part in place.parts)
-        if match and not hidden and _selected(match.group(1), config):
-            relative = path.relative_to(root).as_posix()
-            inside = place.as_posix()
-            target = str(PurePosixPath(config.output) / inside)
-            definitions.append(DefinitionFile(match.group(1), relative, target))
+    refused: list[Refused] = []
+    candidates = []
+    for name, inside in search(folder, True, refused, root):
+        if _selected(_model(name), config):
+            path, target = (
+                PurePosixPath(place, inside) for place in (config.definitions, config.output)
+            )
+            candidates.append(DefinitionFile(_model(name), str(path / name), str(target)))
+    definitions = sort_out(candidates, refused)
     package = config.output.replace("/", ".")
     settings = FormatSettings(config.formatter, config.line_length, root=str(root))
     dialect = Dialect(python_meaning=True, replaces_assignments=config.super_calls == "convention")
     convention = ProjectConvention(
         package, config.expand, config.keep_imports, dialect, root=str(root)
     )
-    return Tree(root, "project", output, convention, settings, _unique(definitions), config)
+    return Tree(
+        *(root, "project", output, convention, settings, definitions, config),
+        refused=tuple(refused),
+    )
+
+
+def _model(file_name: str) -> str:
+    return model_of_file(file_name) or ""
 
 
 def _selected(model: str, config: Config) -> bool:
     included = any(fnmatchcase(model, pattern) for pattern in config.include)
     return included and not any(fnmatchcase(model, pattern) for pattern in config.exclude)
-
-
-def _unique(definitions: list[DefinitionFile]) -> tuple[DefinitionFile, ...]:
-    """Check that every definition has a model name of its own, which can be part of a module's."""
-    problems = []
-    names: dict[str, DefinitionFile] = {}
-    for item in definitions:
-        if not f"_{item.model}".isidentifier() or not item.model:
-            problems.append(
-                Diagnostic(
-                    "model-name",
-                    f"{item.model!r} cannot be a model name",
-                    Location(item.path),
-                    "call the file modular_<model>.py, with letters, digits and underscores",
-                )
-            )
-        other = names.setdefault(item.model, item)
-        if other is not item:
-            problems.append(
-                Diagnostic(
-                    "duplicate-model",
-                    f"two definitions of one model: {other.path} and {item.path}",
-                    Location(item.path),
-                    "rename one of them: models are known by the names of their definitions",
-                )
-            )
-    if problems:
-        raise CodegenError(*problems)
-    return tuple(definitions)
 
 
 def select_models(tree: Tree, names: list[str]) -> tuple[str, ...]:
@@ -237,10 +214,12 @@ def select_models(tree: Tree, names: list[str]) -> tuple[str, ...]:
     known = [item.model for item in tree.definitions]
     if not names:
         return tuple(known)
+    refused = {item.model for item in tree.refused}
     chosen, problems = [], []
     for name in names:
-        match = _MODEL.search(name)
-        model = match.group(1) if match else name
+        model = model_of_file(PurePath(name).name) or name
+        if model in refused:
+            continue
         if model in known:
             chosen.append(model)
             continue

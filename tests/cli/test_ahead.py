@@ -10,7 +10,7 @@ import pytest
 from codegen.run.ahead import GROUP, Ahead
 from codegen.run.job import Job, JobResult
 from codegen.run.pool import Task
-from codegen.trees.tree import DefinitionFile
+from codegen.trees.definitions import DefinitionFile
 
 
 class Pool:
