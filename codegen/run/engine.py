@@ -8,6 +8,8 @@ tree that was in sync.
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
@@ -15,13 +17,15 @@ from typing import TYPE_CHECKING
 
 from codegen.errors import CodegenError, Diagnostic, fail
 from codegen.output.formatting import Formatted, format_texts
+from codegen.output.render import banner_definition
 from codegen.run.job import Job, JobResult, Runner, format_job, run_job
 from codegen.run.plan import Plan
 from codegen.run.workers import Workers
-from codegen.store.cache import Cache, CacheEntry
-from codegen.trees.names import NameTable
+from codegen.store.cache import Cache
+from codegen.store.records import CacheEntry
+from codegen.trees.names import FILE_TYPES, NameTable
 from codegen.trees.nametable import answer
-from codegen.trees.sources import digest_text, read_text
+from codegen.trees.sources import digest_text, glance, read_text
 from codegen.trees.tree import Tree
 
 if TYPE_CHECKING:
@@ -86,6 +90,7 @@ class Engine:
         self._total = 0
         self._patient: set[str] = set()
         self._digests: dict[str, str] = {}
+        self._listed: dict[str, list[str]] = {}
         self._changing: set[str] = set()
         self._ahead: Ahead | None = None
         self._runner: Runner | None = None
@@ -176,7 +181,7 @@ class Engine:
                 continue
             waiting = providers - self._settled
             if model in self._results:
-                if not self._inputs_match(self._results[model].inputs):
+                if not self._still_match(self._results[model].inputs):
                     ready.append(model)
                 elif not waiting:
                     self._settled.add(model)
@@ -207,7 +212,11 @@ class Engine:
 
     def _is_fresh(self, model: str) -> bool:
         record = self._cache.records.get(model)
-        if record is None or not self._inputs_match(record.inputs):
+        if record is None or not record.is_about(self._tree.definition(model)):
+            return False
+        if not self._inputs_match(record.inputs):
+            return False
+        if any(self._left_out(model, record.outputs)):
             return False
         table = NameTable(self._names)
         if any(answer(table, question) != was for question, was in record.lookups.items()):
@@ -221,6 +230,24 @@ class Engine:
             for path, digest in record.outputs.items()
         )
 
+    def _left_out(self, model: str, outputs: Mapping[str, str]) -> Iterator[str]:
+        """Files beside a model's that name its definition and are none of these outputs.
+
+        They would be removed as no longer generated, which a record alone must not bring about.
+        """
+        tree, item = self._tree, self._tree.definition(model)
+        if tree.kind == "package" or tree.output != tree.root:
+            return  # nothing is searched for such files there
+        folder = tree.output / item.target
+        if item.target not in self._listed:
+            with contextlib.suppress(OSError):
+                self._listed[item.target] = os.listdir(folder)
+        for name in self._listed.get(item.target, ()):
+            path = item.output(name)
+            if name.startswith(FILE_TYPES) and name.endswith(".py") and path not in outputs:
+                if banner_definition(glance(folder / name)) == tree.banner_path(item):
+                    yield path
+
     def _settle_as_recorded(self, model: str) -> None:
         self._settled.add(model)
         if self._tree.output != self._tree.root:
@@ -230,10 +257,20 @@ class Engine:
     def _inputs_match(self, inputs: Mapping[str, str]) -> bool:
         return all(self._digest(path) == digest for path, digest in inputs.items())
 
+    def _still_match(self, inputs: Mapping[str, str]) -> bool:
+        """The same for what was read in this run; times of files may say too little."""
+        if self._inputs_match(inputs):
+            return True
+        for path in inputs.keys() - self._digests.keys():
+            self._cache.forget(self._tree.root / path)
+        return self._inputs_match(inputs)
+
     def _expand(self, models: Sequence[str]) -> None:
         """Expand and format the models; their texts become visible to those that build on them."""
         if not self._sources_loaded:
-            self._overlay.update(self._sources.load())
+            texts = self._sources.load()
+            self._overlay.update(texts)
+            self._digests.update({path: digest_text(text) for path, text in texts.items()})
             self._sources_loaded = True
         results = list(self._finished_ahead(models))
         done = {result.model for result in results}

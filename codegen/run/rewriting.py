@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from codegen.errors import CodegenError
 from codegen.run.job import JobResult
 from codegen.run.plan import Plan
-from codegen.store.cache import Cache, RewriteEntry
+from codegen.store.cache import Cache
+from codegen.store.records import RewriteEntry
 from codegen.trees.names import HELPERS
 from codegen.trees.sources import digest_text, read_text
 from codegen.trees.tree import Tree

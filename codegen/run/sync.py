@@ -24,8 +24,9 @@ from codegen.run.rewriting import (
     run_rewriting,
     untouched_models,
 )
-from codegen.store.cache import Cache, CacheEntry, load_cache
+from codegen.store.cache import Cache, load_cache
 from codegen.store.journal import interrupted_write, staging_tops
+from codegen.store.records import CacheEntry
 from codegen.store.system import usable_cores
 from codegen.store.workspace import Workspace
 from codegen.trees.definitions import model_of_file

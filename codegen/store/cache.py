@@ -1,67 +1,43 @@
 """What the last run knew: digests of inputs and outputs per model. Never trusted blindly.
 
 An entry is valid only if the digests of all inputs, the answers of the name table and the digest of
-this tool agree; a cache that is unreadable or fails its checksum is an empty cache.
+this tool agree; a cache that is unreadable or does not carry this user's seal is an empty cache.
 """
 
 from __future__ import annotations
 
 import codecs
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from codegen.errors import fail
 from codegen.store.identity import tool_identity
-from codegen.store.system import read_regular
+from codegen.store.records import (
+    CacheEntry,
+    FileStat,
+    RewriteEntry,
+    read_entry,
+    read_pair,
+    read_rewrite,
+    read_stat,
+)
+from codegen.store.seal import is_sealed, seal, user_folder
+from codegen.store.system import IrregularFile, read_regular
 from codegen.trees.sources import digest_text
 from codegen.trees.tree import Tree
 
-_FORMAT = 3
+_FORMAT = 4
 _FILE = "cache.jsonl"
 #: Two writes may carry the same time if they are closer than this (nanoseconds).
 _CLOCK_TICK = 50_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
-    """One model as last generated: digests by path, table answers, line counts, warnings."""
-
-    inputs: Mapping[str, str]
-    lookups: Mapping[str, str]
-    outputs: Mapping[str, str]
-    lines: tuple[int, int] = (0, 0)
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RewriteEntry:
-    """What the rewrite passes read, what they changed, what of it was written (digests by path),
-    and their report."""
-
-    reads: Mapping[str, str]
-    edits: Mapping[str, str]
-    files: Mapping[str, str]
-    report: tuple[Mapping[str, Any], ...] = ()
-
-
-class FileStat(NamedTuple):
-    """A file as last read: times of its content and of its entry, size, digest of its text.
-
-    ``exact`` tells whether the text is the bytes, without byte order mark and foreign line breaks.
-    """
-
-    modified: int
-    changed: int
-    size: int
-    digest: str
-    exact: bool
+#: The same on file systems that count whole seconds, or pairs of them.
+_SECOND, _COARSE_TICK = 1_000_000_000, 2_100_000_000
 
 
 @dataclass
@@ -76,7 +52,7 @@ class Cache:
     #: Helper modules beside models: digest of what was to be formatted, and of the result.
     helpers: dict[str, tuple[str, str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    _young: set[str] = field(default_factory=set)
+    _began: int = field(default_factory=time.monotonic_ns)
 
     def digest(self, path: Path) -> str:
         """Digest of a file's text, "" if there is none; unchanged size and times skip reading."""
@@ -96,8 +72,6 @@ class Cache:
             known = self.stats.get(key)
             if known and known[:3] == times:
                 return known
-            if time.time_ns() - max(times[:2]) < _CLOCK_TICK:
-                self._young.add(key)
             data = read_regular(path)
         except OSError:
             return None
@@ -110,26 +84,25 @@ class Cache:
         self.stats[key] = FileStat(*times, digest, exact)
         return self.stats[key]
 
-    def _lasting_stats(self) -> dict[str, FileStat]:
-        """The stats without files so young that another write could leave the same times."""
-        young = tuple(self._young)
-        self._young.clear()
-        for key in young:
-            self.stats.pop(key, None)
-            self._stat(Path(key))
-        return {key: stat for key, stat in self.stats.items() if key not in self._young}
+    def forget(self, path: Path) -> None:
+        """Read a file again when it is asked for, whatever its times say."""
+        self.stats.pop(str(path), None)
+
+    def _lasting_stats(self, now: int) -> dict[str, FileStat]:
+        """The stats without files so young that another write could leave the same times.
+
+        ``now`` is by the clock that gives files their times. Files that were changed since shortly
+        before the run began may have changed after they were read: they are read once more.
+        """
+        began = now - (time.monotonic_ns() - self._began)
+        for key, stat in list(self.stats.items()):
+            if _is_young(stat, began):
+                del self.stats[key]
+                self._stat(Path(key))
+        return {key: stat for key, stat in self.stats.items() if not _is_young(stat, now)}
 
     def save(self) -> None:
         """Replace the cache file; a folder that cannot be written only costs time next run."""
-        data = {
-            "format": _FORMAT,
-            "identity": self.identity,
-            "records": {model: asdict(record) for model, record in self.records.items()},
-            "stats": self._lasting_stats(),
-            "rewrite": asdict(self.rewrite) if self.rewrite else None,
-            "helpers": self.helpers,
-        }
-        body = json.dumps(data)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for leftover in self.folder.glob("cache-*.tmp"):
@@ -139,27 +112,44 @@ class Cache:
             return
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(f"{_checksum(body)}\n{body}\n")
+                # A file server has a clock of its own, which is the one that matters.
+                now = min(time.time_ns(), os.fstat(handle).st_mtime_ns)
+                body = json.dumps(self._content(now))
+                file.write(f"{json.dumps(seal(body))}\n{body}\n")
             os.replace(name, self.folder / _FILE)
         except OSError:
             with contextlib.suppress(OSError):
                 os.unlink(name)
 
+    def _content(self, now: int) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "identity": self.identity,
+            "records": {model: asdict(record) for model, record in self.records.items()},
+            "stats": self._lasting_stats(now),
+            "rewrite": asdict(self.rewrite) if self.rewrite else None,
+            "helpers": self.helpers,
+        }
+
+
+def _is_young(stat: FileStat, now: int) -> bool:
+    coarse = stat.modified % _SECOND == stat.changed % _SECOND == 0
+    return max(stat.modified, stat.changed) > now - (_COARSE_TICK if coarse else _CLOCK_TICK)
+
 
 def cache_folder(tree: Tree) -> Path:
-    """Inside a project or checkout; in the user's cache for packages and other outputs."""
-    override = os.environ.get("CODEGEN_CACHE_DIR")
-    if not override and tree.kind != "package" and tree.output == tree.root:
-        return tree.root / ".codegen_cache"
-    base = Path(override) if override else _user_caches() / "codegen"
-    return base / digest_text(f"{tree.root}\n{tree.output}")[:16]
+    """Inside a project or checkout; in the user's cache for packages and other outputs.
 
-
-def _user_caches() -> Path:
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home, as in some containers
-        return Path(tempfile.gettempdir())
+    Raises CodegenError for a link in the tree: it leads where the tree has no business.
+    """
+    inside = tree.kind != "package" and tree.output == tree.root
+    if os.environ.get("CODEGEN_CACHE_DIR") or not inside:
+        return user_folder() / digest_text(f"{tree.root}\n{tree.output}")[:16]
+    folder = tree.root / ".codegen_cache"
+    if folder.is_symlink():
+        hint = "remove it, and set CODEGEN_CACHE_DIR to have the cache elsewhere"
+        raise fail("cache-folder", "the folder of the cache is a link", folder.name, 0, hint)
+    return folder
 
 
 def load_cache(tree: Tree, rewrite: bool, enabled: bool) -> Cache:
@@ -168,35 +158,20 @@ def load_cache(tree: Tree, rewrite: bool, enabled: bool) -> Cache:
     if not enabled:
         return empty
     try:
-        text = (empty.folder / _FILE).read_text(encoding="utf-8")
-        checksum, _, body = text.removesuffix("\n").partition("\n")
-        if checksum != _checksum(body):
+        text = read_regular(empty.folder / _FILE, follow=False).decode("utf-8")
+        mark, _, body = text.removesuffix("\n").partition("\n")
+        if not is_sealed(body, json.loads(mark)):
             return empty
         data = json.loads(body)
         if data["format"] != _FORMAT or data["identity"] != empty.identity:
             return empty
-        records = {str(model): _entry(item) for model, item in data["records"].items()}
-        rewritten = RewriteEntry(**data["rewrite"]) if data["rewrite"] else None
-        helpers = {
-            str(path): (str(was), str(gave)) for path, (was, gave) in data["helpers"].items()
-        }
-        stats = {str(path): FileStat(*stat) for path, stat in data["stats"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        records = {str(model): read_entry(item) for model, item in data["records"].items()}
+        rewritten = read_rewrite(data["rewrite"])
+        helpers = {str(path): read_pair(item) for path, item in data["helpers"].items()}
+        stats = {str(path): read_stat(stat) for path, stat in data["stats"].items()}
+    except IrregularFile as error:
+        note = f"{_FILE} in the cache folder is not used: {error.strerror}"
+        return replace(empty, notes=(note,))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
         return empty
     return Cache(empty.folder, empty.identity, records, stats, rewritten, helpers)
-
-
-def _checksum(body: str) -> str:
-    """The first line of the cache file: a JSON value, as the second is."""
-    return json.dumps(hashlib.sha256(body.encode()).hexdigest())
-
-
-def _entry(data: Mapping[str, Any]) -> CacheEntry:
-    first, second = data["lines"]
-    return CacheEntry(
-        {str(k): str(v) for k, v in data["inputs"].items()},
-        {str(k): str(v) for k, v in data["lookups"].items()},
-        {str(k): str(v) for k, v in data["outputs"].items()},
-        (int(first), int(second)),
-        tuple(map(str, data["warnings"])),
-    )
