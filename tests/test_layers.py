@@ -20,6 +20,7 @@ LAYERS = (
         "trees.config",
         "trees.sources",
         "output.helper_bundle",
+        "output.scratch",
     ),
     (
         "trees.conventions",

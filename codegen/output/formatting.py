@@ -11,13 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.output.scratch import scratch_folder
 
 #: Settings of the transformers repository, for trees that do not carry them (ruff 0.14.10).
 _TRANSFORMERS_RUFF = """\
@@ -69,6 +69,10 @@ select = ["F401", "F811", "I"]
 """
 
 
+#: What ruff says of a file that it could not write, and cuts off.
+_UNWRITTEN = re.compile(
+    r"^(?:warning|error): Failed to (?:lint|write) .+?: ([A-Z].*)$", re.MULTILINE
+)
 _UNPARSED = re.compile(r"^error: Failed to parse (.+?):(\d+:\d+: .*)$", re.MULTILINE)
 
 
@@ -163,8 +167,8 @@ def _project_ruff(settings: FormatSettings) -> str:
 
 def _run_ruff(texts: Mapping[str, str], settings: FormatSettings) -> Formatted:
     executable = _ruff_executable()
-    with tempfile.TemporaryDirectory(prefix="codegen-format-") as folder:
-        config = Path(folder) / "ruff.toml"
+    with scratch_folder() as folder:
+        config = folder / "ruff.toml"
         text = settings.ruff_config or _project_ruff(settings)
         if text.startswith("/"):
             config = Path(text)
@@ -173,12 +177,13 @@ def _run_ruff(texts: Mapping[str, str], settings: FormatSettings) -> Formatted:
         places = {}
         for index, (path, content) in enumerate(texts.items()):
             # One folder each: files of equal name must not meet, nor import one another.
-            place = Path(folder) / f"{index:05d}" / Path(path).name
+            place = folder / f"{index:05d}" / Path(path).name
             place.parent.mkdir()
             place.write_text(content, encoding="utf-8", newline="\n")
             places[path] = place
-        common = ["--config", str(config), "--no-cache", folder]
-        _call_ruff([executable, "check", "--fix", "--exit-zero", "--quiet", *common], places)
+        common = ["--config", str(config), "--no-cache", str(folder)]
+        # Not `--quiet`: a file that could not be written would be cut off without a word.
+        _call_ruff([executable, "check", "--fix-only", *common], places)
         refused = _call_ruff([executable, "format", *common], places)
         formatted = {
             path: place.read_text(encoding="utf-8")
@@ -196,6 +201,10 @@ def _call_ruff(command: list[str], places: Mapping[str, Path]) -> dict[str, Diag
         )
     except OSError as error:
         raise fail("formatter", f"cannot run ruff: {error.strerror}", command[0]) from None
+    if failure := _UNWRITTEN.search(done.stderr):
+        message = f"cannot use the temporary folder: {failure.group(1)}"
+        hint = "free some space, or set TMPDIR to another folder"
+        raise fail("temporary-folder", message, "", 0, hint)
     if not done.returncode:
         return {}
     paths = {str(place): path for path, place in places.items()}

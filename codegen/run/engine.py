@@ -244,9 +244,10 @@ class Engine:
                 self._listed[item.target] = os.listdir(folder)
         for name in self._listed.get(item.target, ()):
             path = item.output(name)
-            if name.startswith(FILE_TYPES) and name.endswith(".py") and path not in outputs:
-                if banner_definition(glance(folder / name)) == tree.banner_path(item):
-                    yield path
+            if not name.startswith(FILE_TYPES) or not name.endswith(".py") or path in outputs:
+                continue
+            if banner_definition(glance(folder / name)) == tree.banner_path(item):
+                yield path
 
     def _settle_as_recorded(self, model: str) -> None:
         self._settled.add(model)
