@@ -107,3 +107,63 @@ def test_probes_lie_on_both_sides_of_a_number(number: int, variant: int) -> None
 def test_numbers_that_no_probe_reaches_get_none() -> None:
     assert relevant([3, 7, 7, LARGEST_NUMBER + 1]) == [7]
     assert not list(probes_around([LARGEST_NUMBER + 1], 0))
+
+
+AUDIO_FORMS = {
+    "a longest length": (
+        "for frames in clip_lens.tolist():\n            remaining",
+        "for frames in clip_lens.clamp(max=1_500).tolist():\n            remaining",
+        "it gives something else on 14 lengths up to 3100",
+    ),
+    "a number of audios": (
+        "for frames in clip_lens.tolist():\n            count",
+        "for frames in clip_lens.tolist()[:60]:\n            count",
+        "it gives something else on 62 lengths",
+    ),
+    "one length": (
+        "count = (frames + 1) // 2",
+        "count = (frames + 1) // 2 if frames != 480 else 200",
+        "it gives something else on",
+    ),
+    "an assertion": (
+        "remaining = range",
+        "assert frames > 2\n            remaining = range",
+        "an assert would vanish",
+    ),
+    "a warning": (
+        "            start += count\n",
+        "            start += count\n            if start > 9_000:\n                warn(start)\n",
+        "a call of warn would vanish",
+    ),
+    "a line of output": (
+        "remaining = range",
+        "print(frames)\n            remaining = range",
+        "a call of print would vanish",
+    ),
+    "too large a number": (
+        "after = torch.div(sizes - 1, 2,",
+        "after = torch.div(sizes.clamp(max=100_000) - 1, 2,",
+        "no probe reaches the number 100000",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", AUDIO_FORMS)
+def test_audio_that_only_looks_like_chunks_is_left(form: str) -> None:
+    old, new, reason = AUDIO_FORMS[form]
+    text = (GOLDEN / "extract/audio_chunks_by_loop.txt").read_text().partition(MARKER)[0]
+    assert text.count(old) == 1
+    files = split_files(text.replace(old, new))
+    result = rewrite_library(DictLibrary(files), Settings(passes=("extract",)))
+    assert result.edits == {}
+    assert any(re.search(reason, record.reason) for record in result.report), result.report
+
+
+def test_a_loop_of_audio_that_also_counts_stays_beside_the_helper() -> None:
+    text = (GOLDEN / "extract/audio_chunks_by_loop.txt").read_text().partition(MARKER)[0]
+    text = text.replace(
+        "remaining = range", "self.clips.append(frames)\n            remaining = range"
+    )
+    result = rewrite_library(DictLibrary(split_files(text)), Settings(passes=("extract",)))
+    (changed,) = result.edits.values()
+    assert "            self.clips.append(frames)\n" in changed

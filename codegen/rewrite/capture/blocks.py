@@ -15,20 +15,21 @@ from __future__ import annotations
 
 import ast
 
+from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.rowwise import CONVERSIONS, MODULES
 from codegen.rewrite.emit.edits import Edit, Insert
 from codegen.rewrite.helpers import BLOCK_ORDER
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import iter_statements
-from codegen.rewrite.recognise.rows import match_joined_blocks
+from codegen.rewrite.recognise.rows import joined_objection, match_joined_blocks
 from codegen.rewrite.recognise.study import Study, grid_parameters, study
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 Calls = list[tuple[str, int]]
 
 
-def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
+def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
     """Return the joined blocks at the top of a method that joins them image by image."""
     if not _worth(index, function):
         return None
@@ -38,6 +39,9 @@ def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
     match = match_joined_blocks(found[0]) if found is not None else None
     if found is None or match is None:
         return None
+    objection = joined_objection(index, found[0], match, [name for name, _ in found[1]])
+    if objection is not None:
+        return Left(objection.node, f"looks like blocks joined per image, but {objection.reason}")
     rows, merge = match
     first = next(node for _, node in iter_statements(function))
     order = f"{BLOCK_ORDER.name}({found[0].grid}, {merge}, num_tokens={rows}.shape[0])"

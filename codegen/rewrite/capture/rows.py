@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import ast
 
+from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Branch, Edit, Insert
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
-from codegen.rewrite.recognise.rows import match_half_pixel, match_unshuffle
+from codegen.rewrite.recognise.rows import (
+    half_pixel_objection,
+    match_half_pixel,
+    match_unshuffle,
+    unshuffle_objection,
+)
 from codegen.rewrite.recognise.study import grid_parameters, study, understood
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
 
-def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
+def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
     """Return the mean of the central rows at the top of a method that down-scales merge blocks."""
     if not _worth(index, function, ("split", "chunk")) or "is_tracing" in ast.dump(function):
         return None
@@ -30,6 +36,9 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
     match = match_unshuffle(studied) if studied is not None else None
     if match is None or studied is None:
         return None
+    objection = unshuffle_objection(index, studied, match)
+    if objection is not None:
+        return Left(objection.node, f"looks like a down-scale of blocks, but {objection.reason}")
     hidden, merges = match
     first = next(node for _, node in iter_statements(function))
     lines = [
@@ -48,7 +57,7 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
     )
 
 
-def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
+def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
     """Wrap the loop that interpolates a table per image into the branch that is not traced."""
     if not _worth(index, function, ("append",)) or "is_tracing" in ast.dump(function):
         return None
@@ -68,6 +77,11 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
             first = number
             while first > 0 and understood(studied, first - 1):
                 first -= 1
+            wrapped = range(first, number + 1)
+            objection = half_pixel_objection(index, studied, wrapped, name, match)
+            if objection is not None:
+                what = "looks like a table interpolated per image"
+                return Left(objection.node, f"{what}, but {objection.reason}")
             body = tuple(function.body[first : number + 1])
             lines = half_pixel_lines(name, match[0], match[1], studied.grid)
             reason = "table interpolated per image: gather while tracing, equal within 1e-5"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from codegen.rewrite.emit.edits import Change, Edit, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
@@ -22,10 +23,13 @@ from codegen.rewrite.recognise.audio import (
     AudioMatch,
     AudioStudy,
     Found,
+    agrees_on_audio,
     match_audio,
     study_lengths,
 )
-from codegen.rewrite.recognise.study import understood
+from codegen.rewrite.recognise.effects import Objection
+from codegen.rewrite.recognise.evidence import Claim, Trial, participants
+from codegen.rewrite.recognise.study import Study, understood
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
@@ -52,7 +56,9 @@ def extract_audio(state: RewriteState) -> set[ast.stmt]:
             if function is None or not _worth(state.index, function):
                 continue
             studied = study_lengths(state.index, cls, function)
-            if studied is not None:
+            if isinstance(studied, Study):
+                _note_cost(state, cls, studied)
+            elif studied is not None:
                 gone |= _rewrite(state, cls, studied)
     return gone
 
@@ -75,6 +81,10 @@ def _rewrite(state: RewriteState, cls: ClassInfo, studied: AudioStudy) -> set[as
         return _note_left(state, cls, studied, f"whose mask {match.valid.name} selects no rows")
     if taken:
         return _note_left(state, cls, studied, f"whose name {taken[0]} holds something else")
+    objection = _objection(state.index, studied, match, plan)
+    if objection is not None:
+        what = f"not replaced by helpers: {objection.reason}"
+        return _note_left(state, cls, studied, what, objection.node)
     state.propose(_change(cls, studied, match, plan))
     return {studied.study.function.body[n] for n in {*plan.dead, *plan.lines}}
 
@@ -101,11 +111,40 @@ def _change(cls: ClassInfo, studied: AudioStudy, match: AudioMatch, plan: AudioP
     return Change("extract", (site,), tuple((cls.module, name) for name in names), records)
 
 
+def _objection(
+    index: Index, studied: AudioStudy, match: AudioMatch, plan: AudioPlan
+) -> Objection | None:
+    """Why the match does not hold when it is looked at more closely."""
+    effects = [effect(statement) for statement in studied.study.function.body]
+    found = [studied.found, *_results(studied, match).values(), match.valid]
+    found += [match.masks] if match.masks is not None else []
+    parts = [participants(effects, one.statement, [one.name]) for one in found]
+    everything = frozenset().union(*parts)
+    removed = plan.dead | set(plan.lines)
+    trial = Trial(index, studied.study, everything)
+    agrees = partial(agrees_on_audio, studied, match)
+    return trial.effects(removed - everything) or trial.objection(
+        Claim(agrees, everything, removed & everything)
+    )
+
+
+def _note_cost(state: RewriteState, cls: ClassInfo, study: Study) -> None:
+    assert study.cost is not None
+    statement, cost = study.cost
+    model, place = model_of(cls.module.source.module), cls.module.place(statement)
+    reason = f"not looked at: it would take {cost}"
+    state.note(Record(model, cls.name, study.function.name, "left", place, reason=reason))
+
+
 def _note_left(
-    state: RewriteState, cls: ClassInfo, studied: AudioStudy, what: str
+    state: RewriteState,
+    cls: ClassInfo,
+    studied: AudioStudy,
+    what: str,
+    node: ast.AST | None = None,
 ) -> set[ast.stmt]:
     function = studied.study.function
-    place = cls.module.place(function.body[studied.found.statement])
+    place = cls.module.place(node or function.body[studied.found.statement])
     reason = f"chunks of audio {what}: kept"
     model = model_of(cls.module.source.module)
     state.note(Record(model, cls.name, function.name, "left", place, CHUNKS.name, reason=reason))

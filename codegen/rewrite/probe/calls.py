@@ -212,6 +212,8 @@ class Calls(Attributes):
         if self.passed is None or len(args) != 1 or not isinstance(args[0], Arr):
             return LATE
         budget.numbers(args[0].data.size)
+        if self._call is not None:
+            self.trace.calls.setdefault(self._call, set())
         self.passed.append((target.text, args[0].data.shape[-1]))
         return Arr(args[0].data.copy(), True)
 

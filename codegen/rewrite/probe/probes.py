@@ -38,8 +38,13 @@ class Probe:
         """Number of patches."""
         return int(self.grid.prod(1).sum())
 
+    @property
+    def is_audio(self) -> bool:
+        """Whether this is about lengths of audios."""
+        return bool(self.grid.shape[1] == 1)
+
     def __str__(self) -> str:
-        if self.grid.shape[1] == 1:
+        if self.is_audio:
             return f"{len(self.grid)} lengths up to {self.grid.max()}"
         if len(self.grid) <= 3:
             return str(self.grid.tolist())
@@ -47,6 +52,9 @@ class Probe:
         sides = f"up to {rows} by {columns} patches, in up to {frames} frames"
         return f"{len(self.grid)} images of {sides}"
 
+
+LENGTHS = ([5, 13, 6], [130, 30, 257, 240])
+"""The second goes with large chunks: only above a hundred frames do the laws show their constants."""
 
 MERGES = (2, 3)
 """The merge size that goes with each set of configuration scalars."""
@@ -113,6 +121,34 @@ def side_probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe
             yield _probe(variant, [[1, side, 2]])
             yield _probe(variant, [[1, 2, side]])
         yield _probe(variant, [[1, min(number + 1, 400), min(number + 1, 400)]])
+
+
+@cache
+def length_probes() -> tuple[Probe, ...]:
+    """Small lengths of audios."""
+    return tuple(_lengths(variant, lengths) for variant, lengths in enumerate(LENGTHS))
+
+
+@cache
+def large_length_probes() -> tuple[Probe, ...]:
+    """A dozen random lengths, up to several hundred frames and several thousand."""
+    random = np.random.default_rng(20_240_301)
+    longest = (700, 3_100)
+    chosen = (random.integers(5, most, 13).tolist() for most in longest)
+    found = [_lengths(v, [*some, longest[v]]) for v, some in enumerate(chosen)]
+    return (*found, _lengths(0, [9]), _lengths(1, [2_000]))
+
+
+def length_probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
+    """Lengths on both sides of numbers, and more audios than any of them."""
+    wanted = relevant(numbers)
+    if wanted:
+        yield _lengths(variant, [n + d for n in wanted for d in (-1, 0, 1)])
+        yield _lengths(variant, [5 + i % 2 for i in range(wanted[-1] + 2)])
+
+
+def _lengths(variant: int, lengths: list[int]) -> Probe:
+    return Probe(variant, np.array(lengths)[:, None], np.ones(len(lengths), dtype=np.int64))
 
 
 def relevant(numbers: Collection[int]) -> list[int]:

@@ -15,12 +15,12 @@ from codegen.rewrite.library import ClassInfo, Function, Index, parameters
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
+from codegen.rewrite.probe.probes import length_probes
 from codegen.rewrite.probe.trace import Trace, iter_statements
 from codegen.rewrite.probe.values import Arr
-from codegen.rewrite.recognise.study import Study
+from codegen.rewrite.recognise.evidence import Run
+from codegen.rewrite.recognise.study import Study, given_to
 
-#: The second goes with large chunks: only above a hundred frames do the laws show their constants.
-LENGTHS = (np.array([5, 13, 6]), np.array([130, 30, 257, 240]))
 LAWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "": reference.halved,
     "chunked_eighth_lengths": reference.chunked_eighth,
@@ -85,28 +85,68 @@ def find(study: Study, test: Test, law: str = "", *, late: bool = False) -> Foun
     return None
 
 
-def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStudy | None:
-    """Run a method on length probes; None unless it computes chunk lengths from a window scalar."""
+def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStudy | Study | None:
+    """Run a method on length probes; None unless it computes chunk lengths from a window scalar.
+
+    A method that costs too much to be looked at gives the bare study, which says so.
+    """
     lens = index.vocabulary.lengths_of(parameters(function))
     traces: list[Trace] = []
     hidden = []
-    meter = Meter()
-    for variant, lengths in enumerate(LENGTHS):
-        interpreter = Interpreter(index, variant, int(lengths.sum()), meter)
-        traces.append(interpreter.run(cls, function, cls, {lens: Arr(lengths.copy())}))
+    meter, probes = Meter(), length_probes()
+    for probe in probes:
+        interpreter = Interpreter(index, probe.variant, probe.rows, meter)
+        traces.append(interpreter.run(cls, function, cls, given_to(probe, lens, "")))
         hidden.append(interpreter.hidden)
-        if traces[-1].cost:
-            return None
-    study = Study(cls, cls, function, lens, "", (), tuple(traces), tuple(hidden), meter)
+    study = Study(cls, cls, function, lens, "", probes, tuple(traces), tuple(hidden), meter)
+    if study.cost is not None:
+        return study
     for text in sorted(traces[0].scalars, key=len):
         windows = [t.scalars.get(text, 0) for t in traces]
         if min(windows) < 1:
             continue
-        chunks = tuple(reference.chunk_lengths(n, w) for n, w in zip(LENGTHS, windows))
+        chunks = tuple(reference.chunk_lengths(n, w) for n, w in zip(_lengths_of(study), windows))
         found = find(study, _is_one_of(chunks))
         if found is not None:
             return AudioStudy(study, lens, text, chunks, found)
     return None
+
+
+def _lengths_of(study: Study) -> list[np.ndarray]:
+    """Lengths of the audios on each probe."""
+    return [probe.grid[:, 0] for probe in study.probes]
+
+
+def agrees_on_audio(studied: AudioStudy, match: AudioMatch, run: Run) -> bool:
+    """Tell whether the names of a match hold what the helpers give on the probe of another run."""
+    lengths, scalars = run.probe.grid[:, 0], run.trace.scalars
+    window, rows = scalars.get(studied.window, 0), run.hidden.get(match.features)
+    if window < 1 or rows is None:
+        return False
+    chunks = reference.chunk_lengths(lengths, window)
+    law = LAWS[match.segments.law]
+    if match.arguments:
+        ratio = scalars.get(match.arguments[1], 0) // (2 * window)
+        if ratio < 1:
+            return False
+        ends = reference.window_boundaries(law(lengths), int(law(chunks).max()) * ratio)
+    else:
+        ends = reference.chunk_boundaries(law(chunks))
+    expected = [
+        (studied.found, chunks),
+        (match.padded, reference.padded_chunks(rows, chunks)),
+        (match.masks, reference.frame_mask(chunks)[:, None]),
+        (match.valid, reference.frame_mask(LAWS[match.valid.law](chunks))),
+        (match.segments, ends),
+    ]
+    if match.pairs is not None:
+        expected.append((match.pairs, reference.pair_starts(LAWS[match.pairs.law](lengths))))
+    return all(_holds(run, found, value) for found, value in expected if found is not None)
+
+
+def _holds(run: Run, found: Found, expected: np.ndarray) -> bool:
+    value = run.trace.snapshots.get(found.statement, {}).get(found.name)
+    return isinstance(value, Arr) and _equal(value.data, expected)
 
 
 def match_audio(studied: AudioStudy) -> tuple[AudioMatch | None, str]:
@@ -183,7 +223,8 @@ def _boundaries(studied: AudioStudy) -> tuple[Found, tuple[str, ...]] | None:
 def _windows(
     studied: AudioStudy, law: Callable[[np.ndarray], np.ndarray], text: str
 ) -> Iterator[np.ndarray]:
-    for lengths, chunks, trace in zip(LENGTHS, studied.chunks, studied.study.traces):
+    measured = zip(_lengths_of(studied.study), studied.chunks, studied.study.traces)
+    for lengths, chunks, trace in measured:
         ratio = trace.scalars.get(text, 0) // (2 * trace.scalars[studied.window])
         if ratio > 0:
             yield reference.window_boundaries(law(lengths), int(law(chunks).max()) * ratio)
@@ -192,7 +233,9 @@ def _windows(
 def _pairs(studied: AudioStudy) -> Found | None:
     """The first row of every pair of rows of one audio."""
     for law, function in LAWS.items():
-        starts = [reference.pair_starts(function(lengths)) for lengths in LENGTHS]
+        starts = [
+            reference.pair_starts(function(lengths)) for lengths in _lengths_of(studied.study)
+        ]
         found = studied.find(_is_one_of(starts), law)
         if found is not None:
             return found

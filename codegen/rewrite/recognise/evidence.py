@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,10 @@ from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.probes import (
     LARGEST_NUMBER,
     Probe,
+    large_length_probes,
     large_probes,
     large_side_probes,
+    length_probes_around,
     probes_around,
     side_probes_around,
     traced,
@@ -33,17 +36,22 @@ from codegen.rewrite.recognise.study import Study, given_to
 
 STEPS = 160_000
 """Steps of all larger probes of a method together."""
+Around = Callable[[Collection[int], int], Iterator[Probe]]
 BYTES = 40 << 20
 """Bytes of one of these runs."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a method: the probe, what it left behind, the hidden rows it was given."""
+    """One run of a method: the probe, what it left behind, the hidden rows it was given.
+
+    ``passed`` are the calls of modules that let their rows pass, where the trial wants that.
+    """
 
     probe: Probe
     trace: Trace
     hidden: Mapping[str, np.ndarray]
+    passed: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,16 +77,27 @@ def participants(effects: Sequence[Effect], last: int, names: Iterable[str]) -> 
     return frozenset(found)
 
 
+def argument_value(study: Study, text: str, run: Run) -> Any:
+    """The value of an argument text on a probe, None where the run did not read it."""
+    if text == study.grid:
+        return run.probe.grid
+    if text in study.merges.split(", "):
+        return run.probe.merge_sizes if study.grid else text
+    return int(text) if text.isdecimal() else run.trace.scalars.get(text)
+
+
 @dataclass
 class Trial:
     """The evidence on one method; runs are shared by all claims about it.
 
-    ``statements`` are those that take part in any of the claims; no others are run.
+    ``statements`` are those that take part in any of the claims; no others are run. ``passing`` lets
+    rows pass through modules of unknown classes.
     """
 
     index: Index
     study: Study
     statements: frozenset[int]
+    passing: bool = False
     meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
     _runs: dict[Probe, Run] = field(default_factory=dict)
     _around: dict[tuple[int, frozenset[int]], tuple[Probe, ...]] = field(default_factory=dict)
@@ -164,16 +183,22 @@ class Trial:
         return None
 
     def _probes(self, claim: Claim) -> Iterator[Probe]:
-        side = not self.study.grid
-        yield from large_side_probes() if side else large_probes()
+        large, around = self._kinds()
+        yield from large()
         if any(trace.asked_tracing for trace in self.study.traces):
             yield from self._tracing()
         for variant in (0, 1):
             key = (variant, self._read(claim, variant))
             if key not in self._around:
-                around = side_probes_around if side else probes_around
                 self._around[key] = tuple(around(key[1], variant))
             yield from self._around[key]
+
+    def _kinds(self) -> tuple[Callable[[], tuple[Probe, ...]], Around]:
+        if not self.study.grid:
+            return large_side_probes, side_probes_around
+        if self.study.probes[0].is_audio:
+            return large_length_probes, length_probes_around
+        return large_probes, probes_around
 
     def _tracing(self) -> list[Probe]:
         known = [probe for probe in self._runs if probe.tracing]
@@ -186,9 +211,11 @@ class Trial:
             interpreter = Interpreter(
                 self.index, probe.variant, probe.rows, self.meter, probe.tracing
             )
+            interpreter.passed = [] if self.passing else None
             given = given_to(probe, study.grid, study.merges)
             trace = interpreter.run(study.cls, study.function, study.owner, given, self.statements)
-            self._runs[probe] = Run(probe, trace, interpreter.hidden)
+            passed = tuple(interpreter.passed or ())
+            self._runs[probe] = Run(probe, trace, interpreter.hidden, passed)
         return self._runs[probe]
 
     # -- coverage ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from codegen.rewrite.helpers import Helper
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import Arr
-from codegen.rewrite.recognise.evidence import Run
+from codegen.rewrite.recognise.evidence import Run, argument_value
 from codegen.rewrite.recognise.study import (
     Study,
     early_numbers,
@@ -45,7 +45,7 @@ class Match:
 def agrees(study: Study, match: Match, run: Run) -> bool:
     """Tell whether the names of a match hold what its helper gives on the probe of another run."""
     values = [_held(run.trace, match, name) for name in match.names]
-    arguments = [_argument(study, text, run) for text in match.arguments]
+    arguments = [argument_value(study, text, run) for text in match.arguments]
     if any(argument is None for argument in arguments) or not all(
         isinstance(value, Arr) for value in values
     ):
@@ -67,15 +67,6 @@ def _held(trace: Trace, match: Match, name: str) -> Any:
     last = max(match.statement, match.last)
     numbers = [n for n, names in trace.snapshots.items() if n <= last and name in names]
     return trace.snapshots[max(numbers)][name] if numbers else None
-
-
-def _argument(study: Study, text: str, run: Run) -> Any:
-    """The value of an argument text on a probe, None where the run did not read it."""
-    if text == study.grid:
-        return run.probe.grid
-    if text in study.merges.split(", "):
-        return run.probe.merge_sizes if study.grid else text
-    return int(text) if text.isdecimal() else run.trace.scalars.get(text)
 
 
 _EXPECTED: dict[str, Callable[..., Any]] = {

@@ -124,7 +124,12 @@ def _study(
 
 
 def given_to(probe: Probe, grid: str, merges: str) -> dict[str, Any]:
-    """Arguments of a method on a probe; without a grid the two sides of an image."""
+    """Arguments of a method on a probe; without a grid the two sides of an image.
+
+    For audio ``grid`` is the name of the lengths.
+    """
+    if probe.is_audio:
+        return {grid: Arr(probe.grid[:, 0].copy())}
     if not grid:
         return dict(zip(merges.split(", "), probe.grid[0, 1:].tolist()))
     given = {grid: Arr(probe.grid.copy())}
