@@ -167,3 +167,64 @@ def test_a_loop_of_audio_that_also_counts_stays_beside_the_helper() -> None:
     result = rewrite_library(DictLibrary(split_files(text)), Settings(passes=("extract",)))
     (changed,) = result.edits.values()
     assert "            self.clips.append(frames)\n" in changed
+
+
+CAPTURE_FORMS = {
+    ("down_scale_of_merge_blocks", "at most so many rows"): (
+        "smaller.append(image.permute(0, 2, 3, 1).reshape(-1, width))",
+        "smaller.append(image.permute(0, 2, 3, 1).reshape(-1, width)[:1_200])",
+        "it gives something else on",
+    ),
+    ("down_scale_of_merge_blocks", "another merge size for long videos"): (
+        "width = image.shape[-1]\n",
+        "width = image.shape[-1]\n            m = m if t < 28 else 1\n",
+        "it gives something else on",
+    ),
+    ("down_scale_of_merge_blocks", "a refusal"): (
+        "width = image.shape[-1]\n",
+        "width = image.shape[-1]\n            assert h >= m\n",
+        "an assert would vanish",
+    ),
+    ("blocks_joined_per_image", "only so many images"): (
+        "in zip(rows.split(grid_thw.prod(dim=1).tolist()), grid_thw.tolist())",
+        "in zip(rows.split(grid_thw.prod(dim=1).tolist())[:30], grid_thw.tolist())",
+        "it gives something else on",
+    ),
+    ("blocks_joined_per_image", "turned where it is high"): (
+        "            a, b = self.sides\n",
+        "            a, b = self.sides\n            h, w = (w, h) if h > 70 else (h, w)\n",
+        "it gives something else on",
+    ),
+    ("blocks_joined_per_image", "a log"): (
+        "            a, b = self.sides\n",
+        "            a, b = self.sides\n            logger.info(t)\n",
+        "a call of logger.info would vanish",
+    ),
+    ("table_resized_per_image", "a table of a largest size"): (
+        "image = rows[begin:end] + self.resized(h, w).repeat(t, 1)",
+        "image = rows[begin:end] + self.resized(h, min(int(w), 224)).repeat(t, 1)",
+        "it gives something else on",
+    ),
+    ("table_resized_per_image", "a table for small images only"): (
+        "table = nn.functional.interpolate(",
+        "height = 90 if height == 91 else height\n        table = nn.functional.interpolate(",
+        "no probe makes its condition true|it gives something else on|it refuses",
+    ),
+    ("table_resized_per_image", "a counter"): (
+        "            begin = end\n",
+        "            begin = end\n            self.images += 1\n",
+        "a write to self.images would vanish",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", CAPTURE_FORMS, ids=lambda form: "-".join(form).replace(" ", "_"))
+def test_a_second_form_is_not_written_where_it_differs(form: tuple[str, str]) -> None:
+    old, new, reason = CAPTURE_FORMS[form]
+    text = (GOLDEN / "capture" / f"{form[0]}.txt").read_text().partition(MARKER)[0]
+    assert text.count(old) == 1
+    files = split_files(text.replace(old, new))
+    result = rewrite_library(DictLibrary(files), Settings(passes=("capture",)))
+    assert result.edits == {}
+    left = [r.reason for r in result.report if "no second form while tracing" in r.reason]
+    assert len(left) == 1 and re.search(reason, left[0]), result.report
