@@ -145,6 +145,7 @@ class Reporter:
         return " ".join(parts)
 
     def _list(self) -> None:
+        self._warnings()
         rows = [("MODEL", "STATE", "LINES", "SAVED", "FILES", "PARENTS")]
         saved = 0
         for item in self.run.outcomes:

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from codegen.errors import fail
 from codegen.expansion.fold.apart import keep_apart
 from codegen.expansion.fold.bases import merge_bases
-from codegen.expansion.fold.headers import check_headers, merge_keywords, needs_own_annotation
+from codegen.expansion.fold.headers import (
+    MADE_MEMBERS,
+    check_headers,
+    makes_members,
+    merge_keywords,
+    needs_own_annotation,
+)
 from codegen.expansion.fold.inline import Inline, find_call, plan_inline
 from codegen.expansion.fold.layout import Plan, Unit, arrange, droppable
 from codegen.expansion.fold.marks import is_marker
@@ -31,7 +37,7 @@ from codegen.expansion.fold.model import (
     members_of,
 )
 from codegen.expansion.fold.private import Privates, mangle_apart
-from codegen.expansion.fold.sites import Site, find_sites, passes_self, without_self
+from codegen.expansion.fold.sites import Site, Sites, find_sites, passes_self, without_self
 from codegen.expansion.fold.super_kwargs import expand_super_kwargs
 from codegen.expansion.merge import Place, choose_decorators
 from codegen.text.classes import Base
@@ -85,13 +91,14 @@ class _Fold:
         sites = find_sites(self.child, self.pair.base)
         planned = self._plan_inlining(sites.found)
         self.inherited: dict[int, set[str]] = {}
-        edits = [*sites.edits]
+        self.read_plainly = [member.read for member in members_of(self.child, True, True)]
+        edits = [*sites.edits, *self._idle_aliases(sites)]
         for site in sites.found:
             if site.item not in planned or not _is_inlined(site, self.child):
                 edits += self._resolve(site)
         written = read_body(apply_edits(self.child.text, edits))
         own = [
-            self._own_member(member, self.inherited.get(index, set()))
+            self._own_member(index, member)
             for index, member in enumerate(members_of(written, True, True))
         ]
         units = self._arranged(own, planned)
@@ -137,8 +144,19 @@ class _Fold:
             return [(start, end, f"{first}.{private}"), *without_self(site, lines, code)]
         return [(start, end, f"{site.receiver}.{private}")]
 
+    def _idle_aliases(self, sites: Sites) -> Iterable[Edit]:
+        """``p = super()`` goes where every ``p.run`` becomes something else."""
+        lines = LineMap(self.child.text)
+        for assignment, uses in sites.aliases:
+            start, end = lines.start_of(assignment.lineno), lines.start_of(assignment.lineno + 1)
+            alone = self.child.text[start:end].strip() == lines.source(assignment)
+            if alone and all(use.attr in self.names for use in uses):
+                yield start, end, ""
+
     def _beyond(self, site: Site, lines: LineMap) -> Iterable[Edit]:
         """A member that the parent's own body does not have: ``super()`` finds it as before."""
+        if site.name in MADE_MEMBERS and makes_members(self.parent):
+            raise CannotFold(f"a decorator of the parent makes its {site.name}", site.node.lineno)
         if not site.named or (site.name.startswith("__") and not passes_self(site)):
             return []
         if not passes_self(site):
@@ -151,14 +169,16 @@ class _Fold:
         owner = f"super({self.child.node.name}, {first})"
         return [(start, end, owner), *without_self(site, lines, lex(self.child.text).code)]
 
-    def _own_member(self, member: Member, inherited: set[str]) -> Member:
+    def _own_member(self, index: int, member: Member) -> Member:
         """A member of the definition; one that gets an annotation of the parent's binds that, too."""
-        node = member.node
+        node, inherited = member.node, self.inherited.get(index, set())
         sure = set(member.sure)
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             bound = {name for each in self.above for name in each.bound}
             sure |= {annotation_of(name) for name in sure} & bound
-        return replace(member, sure=frozenset(sure), inherited=frozenset(inherited))
+        # What is written with the parent's name in front is read as a plain name now.
+        read = member.read - (inherited - self.read_plainly[index])
+        return replace(member, sure=frozenset(sure), read=read, inherited=frozenset(inherited))
 
     def _arranged(self, own: list[Member], planned: dict[int, _Planned]) -> list[Unit]:
         markers = {
@@ -171,7 +191,7 @@ class _Fold:
         self._name_idle_markers(own)
         standing = [member for member in own if member not in markers.values()]
         above, texts = self.privates.members(standing, markers)
-        dropped = droppable(above, standing, markers)
+        dropped = droppable(above, standing, {*markers, *self._unhashed(standing)})
         left = {name for each in above if each not in dropped for name in each.bound} & set(markers)
         left -= {name for member in standing for name in member.sure}
         if left:
@@ -189,6 +209,11 @@ class _Fold:
                 seen |= member.sure
         inherited = [Unit(each, texts[each], self.privates.is_def(each)) for each in above]
         return arrange(Plan(inherited, units, dropped))
+
+    def _unhashed(self, own: list[Member]) -> set[str]:
+        """A class that defines ``__eq__`` alone has no hash, whatever its parent has."""
+        bound = {name for member in own for name in member.bound}
+        return {"__hash__"} if "__eq__" in bound and "__hash__" not in bound else set()
 
     def _name_idle_markers(self, own: list[Member]) -> None:
         """A marker that meets no member of the parent's deletes nothing."""
@@ -234,15 +259,16 @@ class _Fold:
             planned.plan,
             call,
             planned.values,
-            self._members(),
+            self._methods(),
             self.pair.replaces,
         )
         self.notes += map(self._note, noted)
         return merged.text()
 
-    def _members(self) -> set[str]:
-        own = {item.function.name for item in self.child.items if item.function}
-        return own | {member.function.name for member in self.above if member.function}
+    def _methods(self) -> dict[str, ast.stmt]:
+        """The methods that the finished class has, by name."""
+        items = [*(member.item for member in self.above), *self.child.items]
+        return {item.function.name: item.node for item in items if item.function}
 
     def _inherited_def(self, name: str) -> BodyItem | None:
         """The parent's method that a method of this name overrides: not one of its overloads."""

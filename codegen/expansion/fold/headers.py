@@ -14,6 +14,11 @@ from codegen.text.read_body import ClassBody
 _MAKING = frozenset(
     {"dataclass", "define", "frozen", "mutable", "attrs", "s", "total_ordering", "strict"}
 )
+#: Members that such decorators make.
+MADE_MEMBERS = frozenset(
+    {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__replace__"}
+    | {"__lt__", "__le__", "__gt__", "__ge__", "__getstate__", "__setstate__"}
+)
 #: Parts of the names of bases whose annotated attributes are fields.
 _FIELDS = ("Config", "BaseModel", "Kwargs", "TypedDict", "NamedTuple", "Struct")
 #: Members that act on the class itself when it is made, or decide what its instances are.
@@ -60,6 +65,11 @@ def _annotated(above: Sequence[Member]) -> bool:
 
 def _making(body: ClassBody) -> list[ast.expr]:
     return [each for each in body.node.decorator_list if last_name(each) in _MAKING]
+
+
+def makes_members(body: ClassBody) -> bool:
+    """Whether a decorator makes members that the body of the class does not show."""
+    return bool(_making(body))
 
 
 def _keywords(body: ClassBody) -> dict[str, str]:

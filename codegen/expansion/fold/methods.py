@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from codegen.expansion.fold.inline import Inline
-from codegen.expansion.fold.replaced import Replaced, plan_replacements
+from codegen.expansion.fold.replaced import Replaced, attributes_read, plan_replacements
 from codegen.expansion.merge import MARKER
 from codegen.text.classes import Function, adjust_indent
 from codegen.text.read_body import BodyItem
@@ -100,12 +100,12 @@ def inlined(
     plan: Inline,
     call: Statement,
     values: dict[str, str],
-    members: Collection[str],
+    methods: Mapping[str, ast.stmt],
     replaces: bool,
 ) -> tuple[Function, list[Noted]]:
     """The method with the parent's statements in place of its ``super()`` call.
 
-    ``values`` are the sources of the values to bind, ``members`` the names of the class's members,
+    ``values`` are the sources of the values to bind, ``methods`` those of the finished class,
     ``replaces`` whether assignments behind the call may take the place of the parent's.
     """
     above = inherited.function
@@ -123,7 +123,7 @@ def inlined(
             above.parameters.positional[0].name,
             [item.nodes[0] for item in statements],
             [item.nodes[0] for item in after],
-            members,
+            attributes_read(methods),
         )
     inner = f"{function.indent}    "
     bound = [

@@ -8,9 +8,10 @@ has it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from codegen.expansion.fold.sites import first_parameter
 from codegen.text.scoping import names_in, own_nodes
 
 #: Methods of containers that change them and return a value.
@@ -37,11 +38,11 @@ def plan_replacements(
     instance: str,
     parent: Sequence[ast.stmt],
     after: Sequence[ast.stmt],
-    methods: Collection[str],
+    methods: Mapping[str, frozenset[str]],
 ) -> Replaced:
     """Which assignments of ``after`` replace one of ``parent``; ``instance`` is ``self``.
 
-    ``methods`` are the names of the class's own members.
+    ``methods`` are the class's own, with the attributes of the instance that each reads.
     """
     moved: dict[int, int] = {}
     gone: set[int] = set()
@@ -49,7 +50,7 @@ def plan_replacements(
     read: dict[int, int] = {}
     for index, statement in enumerate(after):
         if isinstance(statement, ast.Delete):
-            places = _deleted(instance, statement, parent, after, index)
+            places = _deleted(instance, statement, parent, after, index, methods)
             if places:
                 dropped |= places
                 gone.add(index)
@@ -65,7 +66,7 @@ def plan_replacements(
             continue
         moved[place] = index
         gone.add(index)
-        line = _first_read(instance, name, parent[place + 1 :])
+        line = _first_read(instance, name, parent[place + 1 :], methods)
         if line:
             read[index] = line
     return Replaced(moved, frozenset(dropped), frozenset(gone), read)
@@ -104,12 +105,37 @@ def _only_place(instance: str, name: str, parent: Sequence[ast.stmt]) -> int | N
     return places[0] if len(places) == 1 and _writes(instance, name, parent) == 1 else None
 
 
-def _first_read(instance: str, name: str, statements: Iterable[ast.stmt]) -> int:
+def _first_read(
+    instance: str,
+    name: str,
+    statements: Iterable[ast.stmt],
+    methods: Mapping[str, frozenset[str]],
+) -> int:
+    """The first line that reads an attribute, itself or by a method of the class; 0 if none."""
     for statement in statements:
         for node in ast.walk(statement):
-            if isinstance(node, ast.Attribute) and _attribute(instance, node) == name:
-                return node.lineno
+            attribute = _attribute(instance, node)
+            if attribute == name or (attribute and name in methods.get(attribute, ())):
+                return node.lineno  # type: ignore[attr-defined]
     return 0
+
+
+def attributes_read(functions: Mapping[str, ast.stmt]) -> dict[str, frozenset[str]]:
+    """The attributes of the instance that each method reads, itself or by other methods."""
+    direct: dict[str, set[str]] = {}
+    for name, node in functions.items():
+        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        instance = first_parameter(node)
+        found = {_attribute(instance, inner) for inner in ast.walk(node)} if instance else set()
+        direct[name] = {each for each in found if each}
+    changed = True
+    while changed:
+        changed = False
+        for read in direct.values():
+            more = {each for name in read & direct.keys() for each in direct[name]} - read
+            read |= more
+            changed = changed or bool(more)
+    return {name: frozenset(found) for name, found in direct.items()}
 
 
 def _deleted(
@@ -118,6 +144,7 @@ def _deleted(
     parent: Sequence[ast.stmt],
     after: Sequence[ast.stmt],
     index: int,
+    methods: Mapping[str, frozenset[str]],
 ) -> set[int]:
     """The parent's statements that a ``del`` takes out, if nothing needs them in between."""
     places: set[int] = set()
@@ -127,7 +154,7 @@ def _deleted(
         if name is None or place is None or _writes(instance, name, after) != 1:
             return set()
         between = [*parent[place + 1 :], *after[:index]]
-        if _first_read(instance, name, between):
+        if _first_read(instance, name, between, methods):
             return set()
         places.add(place)
     return places

@@ -44,6 +44,8 @@ class Sites:
 
     found: list[Site] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
+    #: Assignments ``p = super()`` with the uses of the name.
+    aliases: list[tuple[ast.Assign, list[ast.Attribute]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ class _Search:
         alias = user.targets[0] if isinstance(user, ast.Assign) else None
         if not isinstance(alias, ast.Name) or function is None:
             raise CannotFold("super() is handed on as a value", call.lineno)
-        self._alias(alias.id, receiver, function, call.lineno)
+        assert isinstance(user, ast.Assign)
+        uses = self._alias(alias.id, receiver, function, call.lineno)
+        self.sites.aliases.append((user, uses))
 
     def _receiver(self, call: ast.Call, context: _Context) -> str | None:
         """What the members are looked up on; None where the call reaches past the parent."""
@@ -155,7 +159,9 @@ class _Search:
         plain = isinstance(instance, (ast.Name, ast.Attribute, ast.Call))
         return source if plain else f"({source})"
 
-    def _alias(self, alias: str, receiver: str, function: AnyFunction, line: int) -> None:
+    def _alias(
+        self, alias: str, receiver: str, function: AnyFunction, line: int
+    ) -> list[ast.Attribute]:
         """``p = super()``: every use of the name has to be a member."""
         stored = 0
         uses: list[ast.Attribute] = []
@@ -173,6 +179,7 @@ class _Search:
             raise CannotFold(f"{alias} is super() and something else besides", line)
         for user in uses:
             self._add(user, receiver, function)
+        return uses
 
     def _parent_name(self, node: ast.Name) -> None:
         user = self.parents[node]
