@@ -116,7 +116,7 @@ def _first_read(
         for node in ast.walk(statement):
             attribute = _attribute(instance, node)
             if attribute == name or (attribute and name in methods.get(attribute, ())):
-                return node.lineno  # type: ignore[attr-defined]
+                return int(getattr(node, "lineno", 0))
     return 0
 
 
