@@ -193,7 +193,7 @@ def _check_names(space: Namespace, path: str) -> None:
 def _unknown(space: Namespace) -> Iterator[Mention]:
     own = space.definition
     for unit in own.units:
-        if unit.kind == "import":
+        if unit.kind in ("import", "exports"):
             continue
         for mention in unit.mentions.names:
             name = mention.name

@@ -20,6 +20,7 @@ When = Literal["now", "later", "binds"]
 
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Comprehension = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_KEYWORD = re.compile(r"\s*=(?!\s*[=}!:])")
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 
@@ -124,8 +125,10 @@ class _Scanner(ast.NodeVisitor):
         return bool(self.scopes) and self.scopes[-1].kind == "class"
 
     def _tokens(self, name: str, start: int, end: int) -> Iterator[Region]:
-        pattern = re.compile(rf"(?<![\w.]){re.escape(name)}\b(?!\s*=(?![=\s]*[}}!:=]))")
-        yield from (match.span() for match in pattern.finditer(self.code, start, end))
+        for match in re.compile(rf"(?<![\w.]){re.escape(name)}\b").finditer(self.code, start, end):
+            # f(name=1) is a keyword; {name=} and name == 1 are not.
+            if not _KEYWORD.match(self.lines.text, match.end(), end):
+                yield match.span()
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         if self.fstring is not None:
