@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
 LAYERS = (
     ("errors", "trees.names", "trees.reexports", "text", "store.system", "console.progress"),
+    ("output.checks",),
     (
         "expansion.model",
         "trees.dialect",

@@ -57,10 +57,11 @@ class Finisher:
 
     def _spell(self, files: Placements) -> None:
         """Decide what stands in the place of every mark."""
-        texts = [
-            part for items in files.values() for item in items for part in (item.lead, item.text)
-        ]
-        marks = dict.fromkeys(mark for text in texts for mark in marks_in(text))
+        marks: dict[tuple[str, int], Placed] = {}
+        for items in files.values():
+            for item in items:
+                for mark in marks_in(item.lead + item.text):
+                    marks.setdefault(mark, item)
         self._used = {
             name
             for items in files.values()
@@ -76,10 +77,12 @@ class Finisher:
                 target, plain = self.space.targets[number]
                 self.spelled["see", number] = final = self._name(target, plain, taken)
                 taken.add(final)
-        for kind, number in marks:
-            if kind == "say":
+        for (kind, number), item in marks.items():
+            if kind != "see":
                 target, plain = self.space.targets[number]
-                self.spelled["say", number] = self._spoken(target, plain)
+                self.spelled[kind, number] = final = self._spoken(target, plain)
+                if kind == "quote" and final == target.name and target.kind == "copy":
+                    self.warnings.append(self._missing_class(target, item))
 
     def _is_present(self, name: str, target: Target) -> bool:
         if target.kind == "own":
@@ -123,6 +126,11 @@ class Finisher:
             if (fold.module, fold.name) == (target.module, target.name)
         ]
         return heirs[0] if len(heirs) == 1 else target.name
+
+    def _missing_class(self, target: Target, item: Placed) -> str:
+        """A string names a class of the parent model that the new model does not have."""
+        place = self.linker.place_of(item)
+        return f'warning: {place}: "{target.name}" in {item.name} names a class that is not in it'
 
     def _provider(self, name: str) -> str | None:
         """The file of the new model that defines a class."""

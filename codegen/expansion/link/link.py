@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from codegen.errors import CodegenError, Diagnostic, Location, fail
+from codegen.errors import CodegenError, fail
 from codegen.expansion.link.exports import read_exports
 from codegen.expansion.link.finish import Finisher
 from codegen.expansion.link.linker import Fold, Linker
-from codegen.expansion.link.mentions import Mention
-from codegen.expansion.link.namespace import BUILTINS, Namespace, Target, build_namespace
+from codegen.expansion.link.namespace import Target, build_namespace
 from codegen.expansion.link.naming import Naming, PairNaming
 from codegen.expansion.link.order import Cycle, Placed, ordered
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
+from codegen.expansion.link.verdict import check_classes, check_drafts, check_names
 from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
 from codegen.expansion.prefix import count_votes
 from codegen.expansion.rename import paired_names
@@ -52,13 +52,13 @@ def link(
     linker.place_classes()
     linker.place_rest()
     linker.carry_effects()
-    _check_names(space, path)
+    warnings += check_names(linker)
     finisher = Finisher(linker, imported, definition, handwritten)
     exports = read_exports(own, linker)
-    drafts = finisher.drafts(
-        {kind: _sorted(plan.items, path) for kind, plan in linker.plans.items()}, exports
-    )
-    return drafts, [*warnings, *linker.warnings, *finisher.warnings]
+    files = {kind: _sorted(plan.items, path) for kind, plan in linker.plans.items()}
+    drafts = finisher.drafts(files, exports)
+    warnings += [*linker.warnings, *finisher.warnings, *check_classes(linker, files)]
+    return drafts, list(dict.fromkeys([*warnings, *check_drafts(linker, drafts, files)]))
 
 
 def _imported(definition: Definition, own: ModuleUnits) -> Imported:
@@ -167,37 +167,3 @@ def _sorted(items: Sequence[Placed], path: str) -> list[Placed]:
             int(line),
             "let one of them use the other inside a function only",
         ) from None
-
-
-def _check_names(space: Namespace, path: str) -> None:
-    """Refuse names that the definition needs at import and that nothing gives."""
-    problems = []
-    for mention in _unknown(space):
-        if mention.when == "now":
-            own = space.definition
-            line = own.lines.line_at(mention.start)
-            known = [*own.binders, *own.imported, *space.names]
-            close = get_close_matches(mention.name, known, 1)
-            problems.append(
-                Diagnostic(
-                    "undefined-name",
-                    f"{mention.name} is not defined",
-                    Location(path, line),
-                    f"did you mean {close[0]}?" if close else "import it, or define it",
-                )
-            )
-    if problems:
-        raise CodegenError(*problems)
-
-
-def _unknown(space: Namespace) -> Iterator[Mention]:
-    own = space.definition
-    for unit in own.units:
-        if unit.kind in ("import", "exports"):
-            continue
-        for mention in unit.mentions.names:
-            name = mention.name
-            if mention.when == "binds" or name in BUILTINS or name in own.binders:
-                continue
-            if space.resolve(name) is None and name not in own.imported:
-                yield mention

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from codegen.expansion.fold.folding import fold_class
 from codegen.expansion.fold.model import Origin, Pair
 from codegen.expansion.link.kin import Kin
-from codegen.expansion.link.mentions import Mentions, scan
 from codegen.expansion.link.namespace import Namespace, Target
 from codegen.expansion.link.order import Placed
 from codegen.expansion.link.render import Renderer
@@ -22,6 +21,7 @@ from codegen.expansion.merge import MARKER, without_marker
 from codegen.expansion.model import ParentImport
 from codegen.text.lexer import lex, name_tokens
 from codegen.text.lines import LineMap
+from codegen.text.mentions import Mentions, scan
 from codegen.trees.conventions import Convention
 
 #: Names that stand first in a file, in this order, if something needs them.
@@ -110,6 +110,15 @@ class Linker:
         """Names of a module as generated code spells them."""
         renamed = self.space.renamed.get(module, {})
         return frozenset(renamed.get(name, name) for name in names)
+
+    def place_of(self, item: Placed) -> str:
+        """The line of the definition that an item comes from, or that brought it in."""
+        if not item.module:
+            return item.origin
+        for unit, fold in self.folds.items():
+            if fold.module == item.module:
+                return f"{self.path}:{unit.nodes[0].lineno}"
+        return self.path
 
     # -- placing -----------------------------------------------------------------------------
 

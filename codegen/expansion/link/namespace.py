@@ -6,7 +6,6 @@ means the second one carries a mark in its place until it is known which of them
 
 from __future__ import annotations
 
-import builtins
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,11 +15,7 @@ from codegen.expansion.link.units import ModuleUnits, Unit, statements_of
 from codegen.trees.conventions import resolve_relative
 from codegen.trees.names import FILE_TYPES
 
-BUILTINS = frozenset(dir(builtins)) | {
-    *("__name__", "__file__", "__doc__", "__package__", "__spec__", "__class__", "__builtins__"),
-    *("__path__", "__loader__", "__annotations__", "__dict__"),
-}
-_MARK = re.compile(r"_(see|say)(\d+)_(?=[^\W\d])")
+_MARK = re.compile(r"_(see|say|quote)(\d+)_(?=[^\W\d])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +60,17 @@ class Namespace:
             return self.targets[int(mark[2])][0]
         return self.names.get(name)
 
-    def mark(self, target: Target, plain: str, spoken: bool = False) -> str:
-        """A stand-in for the name of ``target``; ``spoken`` ones, in strings, are no use of it."""
+    def mark(self, target: Target, plain: str, kind: str = "see") -> str:
+        """A stand-in for the name of ``target``, in code that needs it (``see``), in a string that
+        is a name (``quote``), or in a docstring or comment (``say``)."""
         entry = (target, plain)
         if entry not in self.targets:
             self.targets.append(entry)
-        return f"_{'say' if spoken else 'see'}{self.targets.index(entry)}_{plain}"
+        return f"_{kind}{self.targets.index(entry)}_{plain}"
 
 
 def marks_in(text: str) -> Iterator[tuple[str, int]]:
-    """The marks in a text: whether they are used (``see``) or only named (``say``), and numbers."""
+    """The marks in a text: their kinds and numbers."""
     for match in _MARK.finditer(text):
         yield match[1], int(match[2])
 

@@ -80,7 +80,7 @@ class Renderer:
                 kind = "neighbour"
             else:
                 continue
-            names[name] = self.space.mark(Target(kind, module, name), plain, spoken=True)
+            names[name] = self.space.mark(Target(kind, module, name), plain, "say")
         return names
 
     @cached_property
@@ -102,7 +102,7 @@ class Renderer:
             content = text[start:end].strip("rRbBuU").strip("\"'")
             if content in spoken:
                 begin = text.index(content, start)
-                yield begin, begin + len(content), spoken[content]
+                yield begin, begin + len(content), spoken[content].replace("_say", "_quote", 1)
             elif start in docstrings:
                 yield from self._words(start, end, spoken)
         for start, end in self._within(unit, self.units.lexed.comments):

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from codegen.expansion.link.mentions import Mentions, scan
 from codegen.expansion.model import SourceFile
 from codegen.text.imports import (
     ImportedName,
@@ -19,6 +18,7 @@ from codegen.text.imports import (
 )
 from codegen.text.lexer import Lexed, lex
 from codegen.text.lines import LineMap
+from codegen.text.mentions import Mentions, scan
 from codegen.text.statements import Statement, first_line, split_block
 
 

@@ -1,0 +1,132 @@
+"""Look at the drafts of a definition before they are handed on: names, order, members."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from codegen.errors import CodegenError, Diagnostic, Location
+from codegen.expansion.link.linker import Linker
+from codegen.expansion.link.order import Placed
+from codegen.expansion.model import DraftFile, Item
+from codegen.expansion.unmet import inherited, lost, unmet
+from codegen.output.checks import BUILTINS, check_text
+from codegen.text.mentions import Mention
+
+_REPORT = "please report this failure: the expansion is at fault, not the definition"
+
+
+def check_names(linker: Linker) -> Iterator[str]:
+    """Warn of names that the definition reads when it runs and that nothing gives.
+
+    Raises CodegenError for those that it needs while it is imported.
+    """
+    own, problems = linker.space.definition, []
+    for mention in _unknown(linker):
+        line = own.lines.line_at(mention.start)
+        known = [*own.binders, *own.imported, *linker.space.names]
+        close = get_close_matches(mention.name, known, 1)
+        hint = f"did you mean {close[0]}?" if close else "import it, or define it"
+        if mention.when == "now":
+            place = Location(linker.path, line)
+            message = f"{mention.name} is not defined"
+            problems.append(Diagnostic("undefined-name", message, place, hint))
+        else:
+            yield f"warning: {linker.path}:{line}: {mention.name} is not defined; {hint}"
+    if problems:
+        raise CodegenError(*problems)
+
+
+def _unknown(linker: Linker) -> Iterator[Mention]:
+    own, space = linker.space.definition, linker.space
+    seen = set()
+    for unit in own.units:
+        if unit.kind in ("import", "exports") or "__getattr__" in own.binders:
+            continue
+        for mention in unit.mentions.names:
+            name = mention.name
+            known = name in BUILTINS or name in own.binders or name in own.imported
+            if mention.when == "binds" or known or (name, mention.when) in seen:
+                continue
+            if space.resolve(name) is None:
+                seen.add((name, mention.when))
+                yield mention
+
+
+def check_drafts(
+    linker: Linker, drafts: Sequence[DraftFile], files: Mapping[str, Sequence[Placed]]
+) -> Iterator[str]:
+    """Warn of what the finished files name and do not define.
+
+    Raises CodegenError where a file could not be imported.
+    """
+    problems = []
+    told = {mention.name for mention in _unknown(linker)}
+    for draft in drafts:
+        starts, text = _laid_out(draft)
+        placed = {item.origin: item for item in files.get(draft.file_type, ())}
+        for finding in check_text(text):
+            if finding.name in told:
+                continue
+            origin = next(
+                (item.origin for start, item in reversed(starts) if start <= finding.line), ""
+            )
+            item = placed.get(origin)
+            place = linker.place_of(item) if item else linker.path
+            message = f"{draft.name}: {finding.message}"
+            if finding.fatal:
+                problems.append(
+                    Diagnostic(f"written-{finding.code}", message, _location(place), _REPORT)
+                )
+            else:
+                yield f"warning: {place}: {message}"
+    if problems:
+        raise CodegenError(*problems)
+
+
+def _laid_out(draft: DraftFile) -> tuple[list[tuple[int, Item]], str]:
+    """The text of a draft, and the line at which each definition starts."""
+    pieces = [piece.lead + piece.text + "\n" for piece in draft.imports]
+    line = sum(piece.count("\n") for piece in pieces) + 1
+    starts = []
+    for item in draft.items:
+        starts.append((line, item))
+        pieces.append(f"{item.lead}{item.text}\n")
+        line += pieces[-1].count("\n")
+    return starts, "".join(pieces)
+
+
+def check_classes(linker: Linker, files: Mapping[str, Sequence[Placed]]) -> Iterator[str]:
+    """Warn of what classes say about their parents and meets nothing there.
+
+    Raises CodegenError for members that got lost.
+    """
+    problems = []
+    made = {(item.index, item.module): item for items in files.values() for item in items}
+    for unit, fold in linker.folds.items():
+        parent = linker.space.parents[fold.module]
+        classes = {
+            node.name: node
+            for each in parent.units
+            for node in each.nodes
+            if isinstance(node, ast.ClassDef)
+        }
+        child = unit.nodes[0]
+        assert isinstance(child, ast.ClassDef)
+        for line, message in unmet(child, inherited(fold.name, classes)):
+            yield f"warning: {linker.path}:{line}: {message}"
+        item = made.get((unit.index, ""))
+        written = ast.parse(item.text).body if item else []
+        nodes = [node for node in written if isinstance(node, ast.ClassDef)]
+        if gone := lost(child, classes[fold.name], nodes):
+            message = f"{child.name} would lose {', '.join(gone)}"
+            place = Location(linker.path, child.lineno)
+            problems.append(Diagnostic("lost-member", message, place, _REPORT))
+    if problems:
+        raise CodegenError(*problems)
+
+
+def _location(place: str) -> Location:
+    path, _, line = place.rpartition(":")
+    return Location(path, int(line)) if path and line.isdigit() else Location(place)
