@@ -34,7 +34,10 @@ def missing_exports(definition: Definition, texts: Iterable[str]) -> Iterator[Di
     """Entries of ``__all__`` that no generated file defines."""
     bound: set[str] = set()
     for text in texts:
-        bound |= _bound(ast.parse(text))
+        try:
+            bound |= _bound(ast.parse(text))
+        except SyntaxError:
+            return  # the formatter says what is wrong
     if "__getattr__" in bound:
         return
     own = sorted(name for name in bound if not name.startswith("__"))
