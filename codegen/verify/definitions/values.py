@@ -35,7 +35,8 @@ class Describer:
 
     ``renames`` gives, for the modules that are the model's own on this side, the role of each name;
     ``files`` are those of the modules that are the definition or generated from it, ``roles`` the
-    classes of the definition that stand for others.
+    classes of the definition that stand for others, ``kept`` the names of parent classes that stand
+    beside the classes they would be folded into.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class Describer:
         renames: Mapping[str, Mapping[str, str]],
         files: frozenset[str] = frozenset(),
         roles: Mapping[type, type] | None = None,
+        kept: frozenset[str] = frozenset(),
     ) -> None:
-        self.renames, self.files, self.roles = renames, files, roles or {}
+        self.renames, self.files, self.roles, self.kept = renames, files, roles or {}, kept
 
     def own(self, cls: type) -> bool:
         """Whether a class belongs to the model: to its definition, its files, or a folded parent."""
@@ -69,6 +71,7 @@ class Describer:
             for base in item.__bases__
             if self.own(base) and base.__module__ not in self.files
         }
+        folded |= {item for item in cls.__mro__ if self.own(item) and item.__name__ in self.kept}
         names = [self.class_name(item) for item in cls.__mro__ if item not in folded]
         return list({pair[1]: pair for pair in names}.values())
 
