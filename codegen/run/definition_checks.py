@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,11 +51,13 @@ def check_definitions(
         raise CodegenError(*run.problems)
     everything = check(plain, (), Options(jobs, cache=False)) if models else run
     sources = _sources(everything)
-    subjects = [_subject(tree, item, sources) for item in done]
     paths = [str(tree.root), *(str(p) for p in (tree.root / "src",) if p.is_dir())]
-    found = verify_definitions(
-        subjects, paths, jobs or min(4, usable_cores()), _SECONDS, running, progress
-    )
+    with tempfile.TemporaryDirectory(prefix="codegen-verify-") as folder:
+        # Some libraries open the file of a class.
+        sources = {name: _placed(Path(folder), source) for name, source in sources.items()}
+        subjects = [_subject(tree, item, sources) for item in done]
+        workers = jobs or min(4, usable_cores())
+        found = verify_definitions(subjects, paths, workers, _SECONDS, running, progress)
     refused = [
         DefinitionResult(item.model, item.definition, "refused", str(item.problems[0]))
         for item in run.outcomes
@@ -71,6 +74,13 @@ def _sources(run: Run) -> dict[str, Source]:
         for file in item.files
         if file.new is not None
     }
+
+
+def _placed(folder: Path, source: Source) -> Source:
+    place = folder / source.path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(source.text, encoding="utf-8")
+    return Source(str(place), source.text)
 
 
 def _subject(tree: Tree, outcome: ModelOutcome, sources: dict[str, Source]) -> Subject:

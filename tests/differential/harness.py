@@ -160,7 +160,7 @@ class Call:
 def _calls(module: types.ModuleType, names: list[str]) -> Iterator[Call]:
     for name in names:
         value = vars(module)[name]
-        if isinstance(value, type):
+        if isinstance(value, type) and value.__module__ == module.__name__:
             ways = list(_ways(value))
             for arguments, keywords in ways:
                 yield Call(name, arguments, keywords)

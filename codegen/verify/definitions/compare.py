@@ -155,9 +155,9 @@ class _Comparison:
         self, plain: Collection[Any], generated: Collection[Any]
     ) -> tuple[Any, Any, bool] | None:
         left, right = list(map(_listed, plain)), list(map(_listed, generated))
-        if len(left) == len(right) == 2 and _is_name_pair(left) and _is_name_pair(right):
+        if left[:1] == right[:1] == ["named"]:
             # A class may be the parent's own, where its import stays, or the one in its role.
-            return None if {*left} & {*right} else (left, right, False)
+            return None if {*left[1:]} & {*right[1:]} else (left[2], right[2], False)
         if len(left) != len(right):
             return left, right, False
         kept = None
@@ -171,10 +171,6 @@ class _Comparison:
 
 def _listed(item: Any) -> Any:
     return list(item) if isinstance(item, tuple) else item
-
-
-def _is_name_pair(pair: list[Any]) -> bool:
-    return all(isinstance(item, str) for item in pair) and "." in pair[0]
 
 
 def _short(value: Any) -> str:

@@ -17,7 +17,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard
@@ -40,8 +40,10 @@ class Sides:
     ``sources`` holds the modules of the project by dotted name, ``definition`` and ``generated`` are
     names among them. ``renames`` gives for every parent module, installed ones too, what each of its
     names is called by the model, ``folded`` are the parent classes (module and name) that classes of
-    the definition inherit from by name. ``folders`` are where further modules of a package are
-    looked for.
+    the definition inherit from by name, ``kept`` what each of these is called (and was called) where
+    it stands beside the class that would hold it, ``children`` the classes that inherit from each.
+    ``folders`` are where further modules of a package
+    are looked for.
     """
 
     sources: Mapping[str, Source]
@@ -50,11 +52,14 @@ class Sides:
     renames: Mapping[str, Mapping[str, str]]
     folders: Mapping[str, Sequence[str]]
     folded: frozenset[tuple[str, str]] = frozenset()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
     def __init__(self, sides: Sides) -> None:
         self.sides, self.roles = sides, dict[type, type]()
+        self._as_written: dict[str, dict[str, Any]] = {}
         parents = {name.rsplit(".", count)[0] for name in sides.sources for count in (1, 2, 3)}
         self.packages = {name for name in parents if name and name not in sides.sources}
 
@@ -105,7 +110,12 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             piece = ast.Module([node], [])
             exec(compile(piece, source.path, "exec", flags, dont_inherit=True), module.__dict__)
             if isinstance(node, ast.ClassDef):
-                self.roles |= _give_roles(module, self.sides)
+                self.roles |= _give_roles(module, self._parents(), self.sides)
+
+    def _parents(self) -> list[tuple[ModuleType, dict[str, Any]]]:
+        """The parents imported so far, each with its names as it wrote them."""
+        loaded = [sys.modules[name] for name in self.sides.renames if name in sys.modules]
+        return [(m, self._as_written.setdefault(m.__name__, dict(vars(m)))) for m in loaded]
 
     def _given_names(self, text: str) -> dict[str, Any]:
         """Names that the definition uses and neither defines nor imports."""
@@ -154,20 +164,21 @@ def load_generated(sides: Sides) -> list[ModuleType]:
     return [importlib.import_module(name) for name in sides.generated]
 
 
-def _give_roles(module: ModuleType, sides: Sides) -> dict[type, type]:
+def _give_roles(
+    module: ModuleType, parents: Sequence[tuple[ModuleType, dict[str, Any]]], sides: Sides
+) -> dict[type, type]:
     """What a parent's file says about its classes, it now says of the definition's."""
-    parents = [sys.modules[name] for name in sides.renames if name in sys.modules]
     if _inherits_unfolded(module, sides):
         return {}
     roles = {
         theirs: ours
-        for parent in parents
+        for parent, written in parents
         for old, new in sides.renames[parent.__name__].items()
-        for theirs, ours in [(vars(parent).get(old), vars(module).get(new))]
+        for theirs, ours in [(written.get(old), vars(module).get(new))]
         if isinstance(theirs, type) and isinstance(ours, type) and theirs is not ours
     }
-    for parent in parents:
-        for name, value in list(vars(parent).items()):
+    for parent, written in parents:
+        for name, value in written.items():
             if _defined_in(value, parent):
                 _give_to_class(value, roles)
             elif isinstance(value, types.FunctionType) and value.__module__ == parent.__name__:

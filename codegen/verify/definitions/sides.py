@@ -35,8 +35,13 @@ def load_side(sides: Sides, side: str, roles: Mapping[type, type], alone: str = 
     same: dict[str, str] = {}
     renames = dict(sides.renames) if side == "plain" else dict.fromkeys(sides.renames, same)
     own = (sides.definition, *sides.generated)
-    kept = frozenset(f"_{name}" for _, name in sides.folded)
-    describer = Describer({**renames, **dict.fromkeys(own, same)}, frozenset(own), roles, kept)
+    describer = Describer(
+        {**renames, **dict.fromkeys(own, same)},
+        frozenset(own),
+        roles,
+        sides.kept,
+        sides.children if side == "plain" else {},
+    )
     text = sides.sources[sides.definition].text
     names = [name for name in defined_names(text) if name not in imported_names(text)]
     return Side(tuple(modules), describer, describe_modules(modules, names, describer))

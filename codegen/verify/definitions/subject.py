@@ -69,13 +69,25 @@ def make_subject(
     words = Words(
         {old: frozenset(new) for old, new in spelled.items()}, model_words(known, pairs, model)
     )
+    folded = frozenset(base for found in bases.values() for base in found)
+    taken = {bound: item[1] for bound, item in parents.imported.items() if item in folded}
+    kept = {
+        f"_{bound}": original
+        for bound, original in (*taken.items(), *((o, o) for o in taken.values()))
+    }
+    children: dict[str, list[str]] = {}
+    for child, found in bases.items():
+        for _, base in found:
+            children.setdefault(base, []).append(child)
     sides = Sides(
         {**sources, name: definition},
         name,
         tuple(generated),
         renames,
         folders,
-        frozenset(base for found in bases.values() for base in found),
+        folded,
+        kept,
+        children,
     )
     return Subject(
         model, sides, words, read_facts(definition.text, pairs, texts, said), tuple(said)

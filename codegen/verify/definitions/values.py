@@ -35,8 +35,9 @@ class Describer:
 
     ``renames`` gives, for the modules that are the model's own on this side, the role of each name;
     ``files`` are those of the modules that are the definition or generated from it, ``roles`` the
-    classes of the definition that stand for others, ``kept`` the names of parent classes that stand
-    beside the classes they would be folded into.
+    classes of the definition that stand for others, ``kept`` what parent classes are called (and
+    were called) that stand beside the classes they would be folded into, ``children`` the classes
+    that inherit from each.
     """
 
     def __init__(
@@ -44,23 +45,32 @@ class Describer:
         renames: Mapping[str, Mapping[str, str]],
         files: frozenset[str] = frozenset(),
         roles: Mapping[type, type] | None = None,
-        kept: frozenset[str] = frozenset(),
+        kept: Mapping[str, str] | None = None,
+        children: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.renames, self.files, self.roles, self.kept = renames, files, roles or {}, kept
+        self.renames, self.files, self.roles = renames, files, roles or {}
+        self.kept, self.children = kept or {}, children or {}
 
     def own(self, cls: type) -> bool:
         """Whether a class belongs to the model: to its definition, its files, or a folded parent."""
         return cls.__module__ in self.renames
 
     def class_name(self, cls: type) -> list[str]:
-        """Name and role of a class; one and the same where it is not the model's own."""
+        """The names of a class: its own, that of its role, and further ones it may go by.
+
+        One of the model's own begins with a dot in place of its module.
+        """
+        name = f"{cls.__module__}.{cls.__qualname__}"
         if not self.own(cls):
-            given = self.roles.get(cls)
-            name = f"{cls.__module__}.{cls.__qualname__}"
-            return [name, name if given is None else self.class_name(given)[0]]
+            role = self.roles.get(cls)
+            return ["named", name, self.class_name(role)[1] if role else name]
         head, dot, rest = cls.__qualname__.partition(".")
-        role = self.renames[cls.__module__].get(head, head)
-        return [f".{cls.__qualname__}", f".{role}{dot}{rest}"]
+        heads = [head, self.renames[cls.__module__].get(head, head)]
+        if head in self.kept:
+            heads.append(self.kept[head])
+        if dot:  # each child holds a class of its own
+            heads += self.children.get(head, ())
+        return ["named", *(f".{item}{dot}{rest}" for item in heads)]
 
     def order(self, cls: type) -> list[list[str]]:
         """The resolution order, without the parent classes that are folded into one of its classes."""
@@ -71,9 +81,13 @@ class Describer:
             for base in item.__bases__
             if self.own(base) and base.__module__ not in self.files
         }
-        folded |= {item for item in cls.__mro__ if self.own(item) and item.__name__ in self.kept}
+        folded |= {
+            item
+            for item in cls.__mro__
+            if self.own(item) and item.__qualname__.partition(".")[0] in self.kept
+        }
         names = [self.class_name(item) for item in cls.__mro__ if item not in folded]
-        return list({pair[1]: pair for pair in names}.values())
+        return list({found[2]: found for found in names}.values())
 
     def value(self, value: Any, depth: int = 0) -> Any:
         """A value: its kind and what it consists of."""
