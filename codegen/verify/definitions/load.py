@@ -42,7 +42,8 @@ class Sides:
     names is called by the model, ``folded`` are the parent classes (module and name) that classes of
     the definition inherit from by name, ``kept`` what each of these is called (and was called) where
     it stands beside the class that would hold it, ``children`` the classes that inherit from each.
-    ``folders`` are where further modules of a package
+    ``unfolded`` says that a class has a base that it names through its module: this stays an import,
+    and with it the roles that its file knows. ``folders`` are where further modules of a package
     are looked for.
     """
 
@@ -54,6 +55,7 @@ class Sides:
     folded: frozenset[tuple[str, str]] = frozenset()
     kept: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unfolded: bool = False
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -109,7 +111,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
                     flags |= getattr(__future__, item.name).compiler_flag
             piece = ast.Module([node], [])
             exec(compile(piece, source.path, "exec", flags, dont_inherit=True), module.__dict__)
-            if isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef) and not self.sides.unfolded:
                 self.roles |= _give_roles(module, self._parents(), self.sides)
 
     def _parents(self) -> list[tuple[ModuleType, dict[str, Any]]]:
@@ -168,8 +170,6 @@ def _give_roles(
     module: ModuleType, parents: Sequence[tuple[ModuleType, dict[str, Any]]], sides: Sides
 ) -> dict[type, type]:
     """What a parent's file says about its classes, it now says of the definition's."""
-    if _inherits_unfolded(module, sides):
-        return {}
     roles = {
         theirs: ours
         for parent, written in parents
@@ -186,17 +186,6 @@ def _give_roles(
             if not name.startswith("__"):
                 setattr(parent, name, _replaced(value, roles))
     return roles
-
-
-def _inherits_unfolded(module: ModuleType, sides: Sides) -> bool:
-    """Whether a class has a base that it names through its module: that stays an import, and with it
-    the roles that its file knows."""
-    return any(
-        base.__module__ in sides.renames and (base.__module__, base.__name__) not in sides.folded
-        for value in vars(module).values()
-        if _defined_in(value, module)
-        for base in value.__bases__
-    )
 
 
 def _defined_in(value: Any, module: ModuleType) -> TypeGuard[type]:

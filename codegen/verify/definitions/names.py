@@ -42,6 +42,17 @@ def inherited_bases(
     return found
 
 
+def names_through_module(tree: ast.Module, renames: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether a class has a base ``module.Name`` that is a class of a parent's file."""
+    known = {name for names in renames.values() for name in names}
+    return any(
+        isinstance(base, ast.Attribute) and base.attr in known
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+    )
+
+
 def roles_of(
     parent: ParentNames, pairs: Mapping[str, tuple[str, str]], model: str
 ) -> dict[str, str]:

@@ -15,7 +15,13 @@ from codegen.verify.definitions.bindings import bound_names
 from codegen.verify.definitions.compare import Words
 from codegen.verify.definitions.facts import Facts, read_facts
 from codegen.verify.definitions.load import Sides, Source
-from codegen.verify.definitions.names import ParentNames, inherited_bases, model_words, roles_of
+from codegen.verify.definitions.names import (
+    ParentNames,
+    inherited_bases,
+    model_words,
+    names_through_module,
+    roles_of,
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,12 @@ def make_subject(
         folded,
         kept,
         children,
+        names_through_module(ast.parse(definition.text), renames),
     )
     return Subject(
-        model, sides, words, read_facts(definition.text, pairs, texts, said), tuple(said)
+        model,
+        sides,
+        words,
+        read_facts(definition.text, pairs, texts, set(parents.imported), said),
+        tuple(said),
     )

@@ -85,7 +85,7 @@ class Describer:
             item
             for item in cls.__mro__
             if self.own(item) and item.__qualname__.partition(".")[0] in self.kept
-        }
+        } - {cls}
         names = [self.class_name(item) for item in cls.__mro__ if item not in folded]
         return list({found[2]: found for found in names}.values())
 
