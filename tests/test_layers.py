@@ -41,7 +41,7 @@ LAYERS = (
         "store.seal",
         "store.journal",
     ),
-    ("run.missing", "run.job", "store.cache", "store.workspace", "console"),
+    ("run.missing", "run.written", "run.job", "store.cache", "store.workspace", "console"),
     ("run.pool", "run.workers", "run.ahead"),
     ("run.engine", "run.rewriting"),
     ("run.sync", "run.orphans", "run.helper_files", "run.init"),

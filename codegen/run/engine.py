@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from codegen.errors import CodegenError, Diagnostic, fail
 from codegen.output.formatting import Formatted, format_texts
 from codegen.output.render import banner_definition
-from codegen.run.job import Job, JobResult, Runner, format_job, run_job
+from codegen.run.job import Job, JobResult, Runner, format_job, look_at_job, run_job
 from codegen.run.plan import Plan
 from codegen.run.workers import Workers
 from codegen.store.cache import Cache
@@ -114,6 +114,7 @@ class Engine:
                 if rounds > len(order) + 1:
                     raise _unsettled(ready)
                 self._expand(self._most_urgent(ready, wanted))
+            self._look_at_differences()
         finally:
             self.close()
         return Expanded(self._results, self._failed, self._blocked, self._overlay)
@@ -302,6 +303,29 @@ class Engine:
             for path, text in own.items():
                 self._overlay[path] = text
                 self._digests[path] = digest_text(text)
+
+    def _look_at_differences(self) -> None:
+        """Let the files of a library that differ from the committed ones be looked at."""
+        if self._tree.kind == "project":
+            return  # every file of it was looked at when it was made
+        jobs = []
+        for model, result in self._results.items():
+            committed = (
+                self._cache.exact_digest(self._tree.root / path) == digest_text(text)
+                for path, text in result.texts.items()
+            )
+            if not all(committed):
+                item = self._tree.definition(model)
+                jobs.append(Job(item, self._overlay_for(model), result.texts))
+        if self._jobs == 1 or len(jobs) <= _SMALL:
+            self._runner = self._runner or Runner(self._tree, self._names)
+            found = [self._runner.look_at(job) for job in jobs]
+        else:
+            found = list(self._workers.map(look_at_job, jobs, chunk=1))
+        for job, warnings in zip(jobs, found):
+            model = job.definition.model
+            result = self._results[model]
+            self._results[model] = replace(result, warnings=(*result.warnings, *warnings))
 
     def _finished_ahead(self, models: Sequence[str]) -> Iterator[JobResult]:
         """Results of what was started ahead, as far as the inputs are what they would be now."""

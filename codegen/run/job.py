@@ -21,6 +21,7 @@ from codegen.expansion.parse import parse_module
 from codegen.output.formatting import FormatSettings, Formatted, format_texts
 from codegen.output.render import carries_banner, render_banner, render_draft
 from codegen.run.missing import missing_exports, missing_module_hint, missing_names
+from codegen.run.written import findings
 from codegen.trees.definitions import DefinitionFile
 from codegen.trees.names import FILE_TYPES, NameTable
 from codegen.trees.nametable import ProjectNames, RecordingTable, infer_cased
@@ -32,10 +33,12 @@ _DEFINED = re.compile(r"^(?:class|def|async def)\s+(\w+)|^(\w+)\s*=", re.MULTILI
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A definition to expand; ``overlay`` holds texts that replace files of the tree."""
+    """A definition to expand; ``overlay`` holds texts that replace files of the tree, ``written``
+    finished texts of its files that are to be looked at."""
 
     definition: DefinitionFile
     overlay: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,15 @@ class Runner:
         # A release of a library is taken as it is: some import names that nothing needs.
         warnings += [f"warning: {each.location}: {each.message}" for each in missing]
         return JobResult(item.model, texts, inputs, lookups, tuple(warnings))
+
+    def look_at(self, job: Job) -> tuple[str, ...]:
+        """Warnings about the finished texts of a library's model, which the job's overlay holds."""
+        item = job.definition
+        source = make_source(item.path, "", self._text(item.path, job))
+        definition = parse_definition(source, self.tree.convention)
+        parents = self._parents(definition, job, {})
+        cased = NameTable(self.names).cased(item.model)
+        return tuple(findings(definition, parents, job.written, cased))
 
     def _text(self, path: str, job: Job) -> str:
         if path in job.overlay:
@@ -214,6 +226,12 @@ def run_job(job: Job) -> JobResult:
     """Run one job in a worker process."""
     assert _runner is not None
     return _runner.run(job)
+
+
+def look_at_job(job: Job) -> tuple[str, ...]:
+    """Look at finished texts in a worker process."""
+    assert _runner is not None
+    return _runner.look_at(job)
 
 
 def format_job(piece: tuple[Mapping[str, str], FormatSettings]) -> Formatted:
