@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from codegen.rewrite.aliases import resolve_aliases, spelled, torch_aliases
@@ -188,6 +189,13 @@ class Index:
     _mro: dict[int, list[ClassInfo]] = field(default_factory=dict)
     _opened: set[str] = field(default_factory=set)
     revision: int = 0
+
+    def guessing(self, field_name: str) -> Index:
+        """The same texts, looked at as if a field of configurations were the side of a merge block."""
+        known = self.vocabulary
+        view = copy(self)
+        view.vocabulary = replace(known, merge_fields=(*known.merge_fields, field_name))
+        return view
 
     def get(self, module: str) -> ModuleInfo | None:
         """The parsed module, None where the tree has none or it does not parse."""

@@ -6,6 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from difflib import SequenceMatcher
+from functools import lru_cache
 from pathlib import PurePath
 
 from codegen.rewrite.emit.edits import Change
@@ -28,6 +30,7 @@ class RewriteState:
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
         self._origins: dict[tuple[str, str, str], int] = {}
+        self._modules_by_path = {path: module for module, path in library.modules().items()}
         self.shared = self._shared_elsewhere(library)
         self._changes: list[Change] = []
         self._kept = find_kept(self.index, settings.keep)
@@ -93,7 +96,19 @@ class RewriteState:
             line = self._origins.get((path, record.cls, ""))
         if line is not None and record.kind in ("lifted", "captured"):
             record = replace(record, location=f"{path}:{line}")
+        elif record.kind == "left":
+            record = self._as_given(record)
         self.records.append(record)
+
+    def _as_given(self, record: Record) -> Record:
+        """A record about the current text of a file, at the line that its place has in the file as given."""
+        path, _, line = record.location.rpartition(":")
+        module = self._modules_by_path.get(path, "")
+        text = self.index.changed().get(module)
+        source = self.index.library.read(module) if text is not None else None
+        if text is None or source is None or not line.isdigit():
+            return record
+        return replace(record, location=f"{path}:{line_before(source.text, text, int(line))}")
 
     def propose(self, change: Change) -> None:
         """Queue what a rule wants done to the current text; :meth:`settle` does it.
@@ -151,3 +166,13 @@ class RewriteState:
                     if isinstance(node, ast.ImportFrom) and spelling in spelled:
                         found |= {alias.name for alias in node.names}
         return found
+
+
+@lru_cache(maxsize=64)
+def line_before(old: str, new: str, line: int) -> int:
+    """The line of a text that a line of its changed form comes from, or stands behind."""
+    matcher = SequenceMatcher(None, new.split("\n"), old.split("\n"), autojunk=False)
+    for _, start, end, first, last in matcher.get_opcodes():
+        if start <= line - 1 < end:
+            return min(first + (line - 1 - start), max(last - 1, first)) + 1
+    return line

@@ -116,6 +116,15 @@ FEATURES_METHODS: Mapping[str, str] = {
 }
 """Methods of a model that encode one modality."""
 
+HOST_CLASSES = ("Processor", "Tokenizer", "FeatureExtractor", "Config")
+"""Parts of the names of classes whose code runs on the host and is never captured."""
+
+
+def is_host_class(name: str) -> bool:
+    """Tell whether a class prepares inputs or holds settings."""
+    return any(part in name for part in HOST_CLASSES)
+
+
 PARENTS_PARAMETERS = "super_kwargs"
 """Name that an override in a definition gives to all parameters of the method it overrides."""
 

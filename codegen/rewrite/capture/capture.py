@@ -21,6 +21,7 @@ from codegen.rewrite.emit.edits import Change, Edit, Site
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vocabulary import is_host_class
 
 Rule = Callable[[Index, ClassInfo, Function], tuple[list[Edit], tuple[str, ...], str] | Left | None]
 
@@ -43,7 +44,7 @@ def capture(state: RewriteState) -> None:
     """Apply every rule to every method of the state."""
     for info in state.candidates():
         for cls in state.classes(info):
-            for function in cls.methods.values():
+            for function in () if is_host_class(cls.name) else cls.methods.values():
                 segment = info.segment(function)
                 for rule, words in RULES:
                     if not all(word in segment for word in words):

@@ -106,6 +106,20 @@ def wants_of(site: CallSite, reaching: Reaching, calls: Sequence[HelperCall]) ->
         yield Want(site, call, known, meaning)
 
 
+def unwritable(site: CallSite, call: HelperCall) -> str:
+    """Why a caller cannot write the arguments of a helper that it could hand results of; empty if it can."""
+    bound = bound_arguments(site.call, site.target)
+    if bound is None:
+        return "is called with expanded arguments"
+    if not call.portable or set(call.helper.outputs) & {k.arg for k in site.call.keywords}:
+        return ""
+    for argument in call.arguments:
+        given = [bound[name] for name in names_in((argument,)) if name in bound]
+        if carried(argument, bound, site.this) is None and given:
+            return f"is called with {', '.join(ast.unparse(node) for node in given)}"
+    return ""
+
+
 def carry(
     function: Function, reaching: Reaching, wants: Sequence[Want], own: HelperCall | None
 ) -> Carried | str:

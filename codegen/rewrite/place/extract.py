@@ -33,6 +33,7 @@ from codegen.rewrite.helpers import (
 from codegen.rewrite.library import (
     ClassInfo,
     Function,
+    Index,
     ModuleInfo,
     parameters,
     self_attribute,
@@ -44,12 +45,14 @@ from codegen.rewrite.place.replacements import new_lines, ordered_rows, replaced
 from codegen.rewrite.place.rotary import POSITION_FORWARD, RotaryTables
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.grids import Match, match_statement
-from codegen.rewrite.recognise.left import report_left
+from codegen.rewrite.recognise.left import report_left, report_near
 from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
 JOINT = (WINDOW_INDEX, TEMPORAL_PAIRS)
+GUESSES = 4
+"""Unknown fields of configurations that are tried for a method."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ def extract(state: RewriteState) -> None:
                     plans[info.source.module].append(plan)
                 else:
                     report_left(state, cls, name, gone)
+                handled = _handled(plan) if plan is not None else frozenset[int]()
+                report_near(state, cls, cls.methods[name], handled)
     rotary.check_callers()
     # A table and the lookups in it change together.
     changes: dict[int, list[Change]] = defaultdict(list)
@@ -90,6 +95,11 @@ def extract(state: RewriteState) -> None:
     for together in changes.values():
         state.propose(joined(together))
     state.settle()
+
+
+def _handled(plan: MethodPlan) -> frozenset[int]:
+    """Numbers of the statements that a plan replaces or removes."""
+    return plan.dead | {m.statement for m in plan.matches} | {m.last for m in plan.matches}
 
 
 def joined(changes: Sequence[Change]) -> Change:
@@ -135,11 +145,31 @@ class Planner:
     def _make(self, cls: ClassInfo, function: Function) -> MethodPlan | None:
         if not worth_a_look(self.index, cls.module, function):
             return None
+        return self._guessed(cls, function) or self._looked_at(self.index, cls, function)
+
+    def _guessed(self, cls: ClassInfo, function: Function) -> MethodPlan | None:
+        """A plan under the guess that a field which no vocabulary knows is the side of a merge block.
+
+        The name of a field only says which values to try: that the helper gives the same for these, with
+        the field as its argument, is as good a reason as for a field that is known.
+        """
         glance = study(self.index, cls, cls, function, 1)
+        for name in [] if glance is None else sorted(glance.traces[0].unknown)[:GUESSES]:
+            view = self.index.guessing(name)
+            trial = study(view, cls, cls, function, 1)
+            found = [] if trial is None else self._matches(cls, trial)
+            if found and trial is not None and glance is not None:
+                known = {(m.helper.name, m.names) for m in self._matches(cls, glance)}
+                if any((m.helper.name, m.names) not in known for m in found):
+                    return self._looked_at(view, cls, function)
+        return None
+
+    def _looked_at(self, index: Index, cls: ClassInfo, function: Function) -> MethodPlan | None:
+        glance = study(index, cls, cls, function, 1)
         glimpsed = [] if glance is None else self._matches(cls, glance)
         if glance is None or not (glance.cost or glimpsed):
             return None
-        studied = study(self.index, cls, cls, function)
+        studied = study(index, cls, cls, function)
         assert studied is not None
         if studied.cost is not None:
             statement, cost = studied.cost
@@ -147,19 +177,21 @@ class Planner:
             return None
         matches = self._matches(cls, studied)
         self._leave_all(cls, function, missed(glance, glimpsed, studied, matches))
-        return self._proven(studied, self._join(matches))
+        return self._proven(index, studied, self._join(matches))
 
-    def _proven(self, studied: Study, matches: list[Match]) -> MethodPlan | None:
+    def _proven(self, index: Index, studied: Study, matches: list[Match]) -> MethodPlan | None:
         """The plan, without the matches that do not hold when they are looked at more closely."""
         plan = self._finish(studied, matches, self._lookups(studied, matches)) if matches else None
         if plan is None:
             return None
-        objections = unproven(self.index, studied, plan.matches, plan.dead)
+        objections = unproven(index, studied, plan.matches, plan.dead)
         if not objections:
             return plan
         self._leave_all(studied.cls, studied.function, objections)
         refused = [match for match, _ in objections]
-        return self._proven(studied, [match for match in plan.matches if match not in refused])
+        return self._proven(
+            index, studied, [match for match in plan.matches if match not in refused]
+        )
 
     def _leave_all(
         self, cls: ClassInfo, function: Function, objections: Iterable[Unproven]

@@ -41,6 +41,7 @@ from codegen.rewrite.place.carry import (
     Want,
     carry,
     is_direct,
+    unwritable,
     wants_of,
 )
 from codegen.rewrite.place.hoist import hoist_positions
@@ -70,6 +71,7 @@ class Lifting:
     refused: dict[str, tuple[str, list[Want]]] = field(default_factory=dict)
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rows: dict[str, str] = field(default_factory=dict)
+    unwritable: list[tuple[CallSite, HelperCall, str]] = field(default_factory=list)
 
     @property
     def place(self) -> str:
@@ -181,6 +183,9 @@ class Lifter:
             if before == {key: lifting.facts for key, lifting in self.liftings.items()}:
                 break
         for lifting in self.liftings.values():
+            for site, call, why in lifting.unwritable:
+                reason = f"{ast.unparse(site.call.func)} {why}: it computes its own"
+                self._note_left(lifting.cls, lifting.function, site.call, call, reason)
             for reason, wants in lifting.refused.values():
                 calls = [want.site.call for want in wants]
                 if takes_prefixed(lifting.function, calls):
@@ -198,15 +203,15 @@ class Lifter:
             wants: dict[str, list[Want]] = defaultdict(list)
             for site in sites.get(key, ()):
                 target = self.liftings.get(id(site.target))
-                if target is not None:
-                    for want in wants_of(
-                        site, self.reaching(function), list(target.calls.values())
-                    ):
-                        if self._heirs_agree(want):
-                            wants[want.call.helper.name].append(want)
+                calls = list(target.calls.values()) if target is not None else []
+                for want in wants_of(site, self.reaching(function), calls):
+                    if self._heirs_agree(want):
+                        wants[want.call.helper.name].append(want)
+                reasons = ((call, unwritable(site, call)) for call in calls)
+                lifting.unwritable += [(site, call, why) for call, why in reasons if why]
             for name, group in wants.items():
                 self._enter(lifting, name, group)
-            if lifting.calls or lifting.refused:
+            if lifting.calls or lifting.refused or lifting.unwritable:
                 yield key, lifting
 
     def _enter(self, lifting: Lifting, name: str, wants: list[Want]) -> None:
@@ -301,7 +306,7 @@ class Lifter:
         groups: dict[int, list[Lifting]] = defaultdict(list)
         together = self._together()
         for key, lifting in self.liftings.items():
-            if lifting.cls.module.source.module in names:
+            if lifting.calls and lifting.cls.module.source.module in names:
                 groups[together[key]].append(lifting)
         for liftings in groups.values():
             self.state.propose(

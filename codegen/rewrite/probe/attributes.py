@@ -24,6 +24,7 @@ class Attributes(Machine):
             return Config(text)
         value = field_value(self.index.vocabulary, name, self.variant)
         if value is None:
+            self.trace.unknown[name] = text
             return LATE
         self.trace.scalars[text] = value
         self._number(value)

@@ -93,6 +93,21 @@ def _as_tensor(data: Any, dtype: Any = None) -> Arr:
     return _typed(data.data, dtype) if isinstance(data, Arr) else _tensor(data, dtype)
 
 
+def _stacked(join: Callable[[list[np.ndarray]], np.ndarray]) -> Callable[..., Any]:
+    """``torch.hstack`` and its kin, which numpy has under the same names."""
+
+    def stack(tensors: Any) -> Any:
+        if tensors is LATE or any(item is LATE or isinstance(item, Freq) for item in tensors):
+            return LATE
+        pieces = [array(item) for item in tensors]
+        if not pieces:
+            raise Unsupported("joining no tensors")
+        budget.numbers(sum(piece.size for piece in pieces))
+        return Arr(join(pieces), is_late(list(tensors)))
+
+    return stack
+
+
 def _joined(stack: bool) -> Callable[..., Any]:
     def join(tensors: Any, dim: Any = 0) -> Any:
         if tensors is LATE or any(item is LATE or isinstance(item, Freq) for item in tensors):
@@ -250,7 +265,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "LongTensor": _tensor,
     "cat": _joined(stack=False),
     "concat": _joined(stack=False),
+    "concatenate": _joined(stack=False),
     "stack": _joined(stack=True),
+    "column_stack": _stacked(np.column_stack),
+    "hstack": _stacked(np.hstack),
+    "vstack": _stacked(np.vstack),
+    "dstack": _stacked(np.dstack),
     "outer": _outer,
     "pad": _pad,
     "pad_sequence": _pad_sequence,

@@ -68,7 +68,8 @@ class Trace:
     ``snapshots[i]`` holds the names that top-level statement ``i`` assigned; ``scalars`` the texts of
     attributes that were read as integers; ``lookups`` the subscripts of a rotary table with the text
     of the module that built it (empty for a table built in place);
-    ``reasons`` why statement ``i`` was not understood; ``result`` the returned value.
+    ``reasons`` why statement ``i`` was not understood; ``result`` the returned value; ``unknown`` the
+    fields of configurations that no vocabulary knows, with the texts that they were read by.
 
     Evidence is kept by the top-level statement in which something happened: ``outcomes`` how each
     condition came out there, ``ran`` the statements below it, ``entered`` the functions it called,
@@ -88,6 +89,7 @@ class Trace:
     entered: dict[int, set[Function]] = field(default_factory=dict)
     numbers: dict[int, set[float]] = field(default_factory=dict)
     calls: dict[ast.Call, set[Function]] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
     asked_tracing: bool = False
     stopped: int = -1
     cost: str = ""

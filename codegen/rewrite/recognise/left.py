@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from codegen.rewrite.library import ClassInfo, Function, parameters
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.probe.trace import iter_statements
-from codegen.rewrite.recognise.study import study, understood, worth_a_look
+from codegen.rewrite.probe.trace import assigned_names, iter_statements
+from codegen.rewrite.reach import read_names
+from codegen.rewrite.recognise.study import (
+    Study,
+    grid_parameters,
+    study,
+    understood,
+    worth_a_look,
+)
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vocabulary import is_host_class
 
 _SIZES = re.compile(r"grid_thw|grids|_lens$|lengths|sizes$|shapes$")
-_HOST_CODE = re.compile(r"Processor|Tokenizer|FeatureExtractor|Config")
+INDEXING = frozenset(
+    ("arange", "bincount", "cartesian_prod", "cumsum", "linspace", "meshgrid", "pad")
+    + ("repeat_interleave", "searchsorted", "unique_consecutive")
+)
+"""Functions and methods of index arithmetic."""
 _INDICES = re.compile(r"\.tolist\(\)|\.item\(\)|\bint\(|torch\.(arange|linspace)\(")
 
 
@@ -25,7 +37,7 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
     """
     function, info = cls.methods[name], cls.module
     segment = info.segment(function)
-    if "for " not in segment or _HOST_CODE.search(cls.name):
+    if "for " not in segment or is_host_class(cls.name):
         return
     early: list[ast.stmt] = []
     reasons: dict[ast.stmt, str] = {}
@@ -35,6 +47,10 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
         early = [n for i, n in numbered if glance is not None and understood(glance, i)]
         given = glance.traces[0].reasons if glance is not None else {}
         reasons = {function.body[number]: f" ({reason})" for number, reason in given.items()}
+        unknown = glance.traces[0].unknown if glance is not None else {}
+        if unknown:
+            names = ", ".join(unknown.values())
+            reasons = dict.fromkeys(function.body, f" ({names} in no vocabulary)")
     for node in _loops(function, gone):
         text = info.text.source(node)
         if node in early:
@@ -44,6 +60,58 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
             _note(state, cls, function, node, f"with index arithmetic that matches no helper{why}")
         elif "grid" in segment and ".tolist()" in text[:200]:
             _note(state, cls, function, node, "read on the host, which matches no helper")
+
+
+def report_near(
+    state: RewriteState, cls: ClassInfo, function: Function, handled: Collection[int]
+) -> None:
+    """Report index arithmetic on a grid, outside of loops, that nothing replaces.
+
+    ``handled`` are the numbers of statements that are replaced or removed.
+    """
+    grid = grid_parameters(state.index, function)[0]
+    if not grid or is_host_class(cls.name) or not worth_a_look(state.index, cls.module, function):
+        return
+    glance = study(state.index, cls, cls, function, 1)
+    if glance is None:
+        return
+    derived, reported = {grid}, set[str]()
+    for number, statement in iter_statements(function):
+        names = assigned_names(statement)
+        if not derived & read_names(statement):
+            continue
+        loops = any(isinstance(node, (ast.For, ast.While)) for node in walk(statement))
+        indexes = any(isinstance(n, ast.Attribute) and n.attr in INDEXING for n in walk(statement))
+        early = understood(glance, number)
+        if early or indexes:
+            derived |= names
+        if loops or not indexes or number in handled or names & reported or not names:
+            continue
+        reported |= names
+        _note_near(state, cls, function, statement, _why(glance, number, statement, early))
+
+
+def _why(glance: Study, number: int, statement: ast.stmt, early: bool) -> str:
+    """Why a statement that computes from sizes is left."""
+    trace = glance.traces[0]
+    if early:
+        return "no helper gives it"
+    if isinstance(statement, ast.If):
+        return "a condition decides it that sizes do not decide"
+    fields = [text for name, text in trace.unknown.items() if name in ast.unparse(statement)]
+    if fields:
+        return f"{fields[0]} is in no vocabulary"
+    return trace.reasons.get(number, "it takes more than sizes and configuration")
+
+
+def _note_near(
+    state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt, why: str
+) -> None:
+    info = cls.module
+    what = ", ".join(sorted(assigned_names(node)))
+    place, model = info.place(node), model_of(info.source.module)
+    reason = f"index arithmetic on sizes that gives {what}: {why}: kept"
+    state.note(Record(model, cls.name, function.name, "left", place, reason=reason))
 
 
 def _loops(function: Function, gone: set[ast.stmt]) -> Iterator[ast.For]:

@@ -50,14 +50,41 @@ class Study:
 def grid_parameters(index: Index, function: Function) -> tuple[str, str]:
     """Names of the parameters that hold the grid and merge sizes per entry (empty where absent)."""
     names = parameters(function)[1:]
-    return index.vocabulary.grid_of(names), index.vocabulary.merges_of(names)
+    known = index.vocabulary.grid_of(names)
+    return known or _grid_by_use(function), index.vocabulary.merges_of(names)
+
+
+@lru_cache(maxsize=8192)
+def _grid_by_use(function: Function) -> str:
+    """A parameter whose rows are used as three numbers: unpacked in a loop, or column by column."""
+    columns: dict[str, set[int]] = {}
+    for node in walk(function):
+        if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple):
+            rows = node.iter
+            if isinstance(rows, ast.Call) and isinstance(rows.func, ast.Attribute):
+                rows = rows.func.value if rows.func.attr == "tolist" else rows
+            if isinstance(rows, ast.Name) and len(node.target.elts) == 3:
+                columns.setdefault(rows.id, set()).update(range(3))
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            key = node.slice
+            if (
+                isinstance(key, ast.Tuple)
+                and len(key.elts) == 2
+                and isinstance(key.elts[0], ast.Slice)
+            ):
+                last = key.elts[1]
+                if isinstance(last, ast.Constant) and isinstance(last.value, int):
+                    columns.setdefault(node.value.id, set()).add(last.value)
+    names = parameters(function)[1:]
+    return next((name for name in names if columns.get(name, set()) == {0, 1, 2}), "")
 
 
 def worth_a_look(index: Index, info: ModuleInfo, function: Function) -> bool:
     """Cheap test before a method is interpreted: it has a grid and index arithmetic or calls on self."""
-    if not grid_parameters(index, function)[0]:
-        return "self.inv_freq)" in info.segment(function) and len(parameters(function)) == 3
     names = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
+    if not grid_parameters(index, function)[0]:
+        known = names & set(index.vocabulary.frequencies)
+        return bool(known) and len(parameters(function)) == 3
     return bool(
         names
         & {"repeat_interleave", "arange", "linspace", "tolist", "cumsum", "unique_consecutive"}

@@ -1,0 +1,63 @@
+"""What is near a rule and does not meet it is reported, with the condition that fails and its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rewrite.test_rules import GOLDEN, read_case, run
+
+REASONS = {
+    # attention over segments
+    "capture/attention_split_along_heads": ("the states are split along dim=1", "torch.split"),
+    "capture/attention_states_of_another_layout": (
+        "the states are split along dim=1",
+        "torch.split",
+    ),
+    "capture/attention_scaled_by_length": ("depends on a, a variable of the loop", "a.shape[2]"),
+    "capture/attention_scaled_by_number": ("does not go through the pieces with zip", "enumerate("),
+    "capture/attention_results_scaled": ("the loop does more than the call", "out / out.shape[1]"),
+    "capture/attention_masked_per_segment": ("depends on a, a variable of the loop", ".tril()"),
+    "capture/attention_joined_along_heads": ("outs is used otherwise than joined", "dim=2)"),
+    "capture/attention_lengths_used_behind": ("lengths is used behind the split", "lengths.max()"),
+    "capture/attention_split_by_other_sizes": ("not seen to be the differences", "torch.split"),
+    "capture/attention_checked_per_segment": ("stands between the split and", "assert lengths"),
+    "capture/attention_causal": ("may be causal inside a segment", "is_causal=True"),
+    "capture/attention_of_another_mask": ("not known what attend does with a mask", "attend(self"),
+    # parts of a fixed size
+    "capture/parts_means": ("part.mean(0, keepdim=True) is not known to keep rows", "for part"),
+    "capture/parts_normalised_over_parts": ("part.mean(dim=0) is not known to keep", "for part"),
+    "capture/parts_softmax_along_rows": ("F.softmax(part, dim=0) is not known to", "for part"),
+    "capture/parts_with_attention": ("@ part is not known to keep rows apart", "for part"),
+    "capture/parts_in_a_batch_norm": ("self.norm is not known to keep rows apart", "for part"),
+    "capture/parts_along_columns": ("it splits along dim=1", "for part"),
+    "capture/parts_counted": ("done is used otherwise than joined", "for part"),
+    "capture/parts_joined_along_columns": ("done is joined along dim=1", "for part"),
+    "capture/parts_last_used_behind": ("part of the last part is used behind it", "for part"),
+    "capture/parts_with_state": ("state is not made of the rows", "for part"),
+    # pooling and masks
+    "capture/pooling_with_softmax": ("is no module of the rows alone", "for piece"),
+    "capture/pooling_of_centred_rows": ("is no module of the rows alone", "for piece"),
+    "capture/mask_filled_with_ones": ("is no diagonal block of zeros", "for i in"),
+    "capture/mask_filled_beside_the_diagonal": ("is no diagonal block of zeros", "for i in"),
+    "capture/mask_filled_and_changed": ("more is done with it before it is returned", "for i in"),
+    "capture/mask_of_another_dtype": ("does not begin with the lowest value", "torch.full("),
+    # index arithmetic on sizes
+    "all/boundaries_per_image": ("gives boundaries: no helper gives it", "boundaries = grid_thw"),
+    "all/boundaries_under_a_condition": ("a condition decides it", "if self.training"),
+    # results that cannot be carried to a caller
+    "all/child_with_another_encoder": ("its self.visual does not take cu_seqlens", "TinyChild("),
+    "all/encoder_called_in_a_loop": ("is called for different inputs", "append(self.visual"),
+    "all/encoder_called_in_a_try": ("is called with grid_thw if wanted else", "= self.visual"),
+}
+
+
+@pytest.mark.parametrize("case", REASONS)
+def test_the_condition_that_fails_is_reported_at_its_place(case: str) -> None:
+    reason, place = REASONS[case]
+    files = read_case(GOLDEN / f"{case}.txt").files
+    (text,) = files.values()
+    left = [r for r in run(files, case.partition("/")[0]).report if r.kind == "left"]
+    found = [record for record in left if reason in record.reason]
+    assert found, [record.reason for record in left]
+    line = int(found[0].location.rpartition(":")[2])
+    assert place in text.split("\n")[line - 1]
