@@ -43,7 +43,7 @@ REASONS = {
     "capture/mask_of_another_dtype": ("does not begin with the lowest value", "torch.full("),
     # index arithmetic on sizes
     "all/boundaries_per_image": ("gives boundaries: no helper gives it", "boundaries = grid_thw"),
-    "all/boundaries_under_a_condition": ("a condition decides it", "if self.training"),
+    "all/boundaries_under_a_condition": ("a condition decides it", "boundaries = torch.repeat"),
     # results that cannot be carried to a caller
     "all/child_with_another_encoder": ("its self.visual does not take cu_seqlens", "TinyChild("),
     "all/encoder_called_in_a_loop": ("is called for different inputs", "append(self.visual"),

@@ -81,14 +81,38 @@ def report_near(
         if not derived & read_names(statement):
             continue
         loops = any(isinstance(node, (ast.For, ast.While)) for node in walk(statement))
-        indexes = any(isinstance(n, ast.Attribute) and n.attr in INDEXING for n in walk(statement))
+        inner = next(
+            (n for n in _simple(statement) if _indexes(n) and derived & read_names(n)), None
+        )
         early = understood(glance, number)
-        if early or indexes:
+        if early or inner is not None:
             derived |= names
-        if loops or not indexes or number in handled or names & reported or not names:
+        made = assigned_names(inner) if inner is not None else frozenset[str]()
+        if loops or inner is None or number in handled or made & reported or not made:
             continue
-        reported |= names
-        _note_near(state, cls, function, statement, _why(glance, number, statement, early))
+        reported |= made
+        if not _is_reported(state, cls, function, statement):
+            _note_near(state, cls, function, inner, _why(glance, number, statement, early))
+
+
+def _simple(statement: ast.stmt) -> Iterator[ast.stmt]:
+    """A statement, or the simple statements in one that is compound."""
+    for node in walk(statement):
+        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            yield node
+
+
+def _indexes(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Attribute) and n.attr in INDEXING for n in walk(node))
+
+
+def _is_reported(state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt) -> bool:
+    """Tell whether it is known already why a statement of a method is left."""
+    place = cls.module.place(node)
+    return any(
+        (r.cls, r.method, r.location, r.kind) == (cls.name, function.name, place, "left")
+        for r in state.records
+    )
 
 
 def _why(glance: Study, number: int, statement: ast.stmt, early: bool) -> str:
