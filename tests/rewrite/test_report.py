@@ -94,6 +94,8 @@ class TinyEncoder(nn.Module):
 """
     result = rewrite_library(DictLibrary({"models/tiny/modeling_tiny.py": text}))
     reasons = [r.reason for r in result.report if r.kind == "left"]
+    # A call that cannot be given what the module computes says so, too.
+    reasons = [reason for reason in reasons if not reason.endswith("it computes its own")]
     assert reasons == [f"keeps its parameters: {USES[use]}"]
     for changed in result.edits.values():
         assert "def forward(self, grid_thw=None" in changed
