@@ -20,6 +20,22 @@ When = Literal["now", "later", "binds"]
 
 _Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Comprehension = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+#: Methods of containers that change them.
+_CHANGING = frozenset(
+    [
+        "add",
+        "append",
+        "clear",
+        "discard",
+        "extend",
+        "insert",
+        "pop",
+        "popitem",
+        "remove",
+        "setdefault",
+        "update",
+    ]
+)
 _KEYWORD = re.compile(r"\s*=(?!\s*[=}!:])")
 _WORD = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
@@ -39,13 +55,15 @@ class Mentions:
     """What a statement mentions.
 
     ``called`` are names that are called while the module is imported, ``changed`` those whose
-    value is changed then without being bound anew (``X[...] =``, ``X.a =``). ``acts`` tells whether
-    the statement has an effect beside binding names.
+    value is changed then without being bound anew (``X[...] =``, ``X.a =``), ``changed_later`` those
+    that a function changes when it runs. ``acts`` tells whether the statement has an effect beside
+    binding names.
     """
 
     names: tuple[Mention, ...]
     called: frozenset[str]
     changed: frozenset[str]
+    changed_later: frozenset[str]
     acts: bool
 
     def of(self, *kinds: When) -> frozenset[str]:
@@ -71,7 +89,11 @@ def scan(
         scanner.visit(node)
     names = tuple(sorted(scanner.names, key=lambda mention: mention.start))
     return Mentions(
-        names, frozenset(scanner.called), frozenset(scanner.changed), bool(scanner.acting)
+        names,
+        frozenset(scanner.called),
+        frozenset(scanner.changed),
+        frozenset(scanner.changed_later),
+        bool(scanner.acting),
     )
 
 
@@ -83,6 +105,7 @@ class _Scanner(ast.NodeVisitor):
         self.names: set[Mention] = set()
         self.called: set[str] = set()
         self.changed: set[str] = set()
+        self.changed_later: set[str] = set()
         self.acting = 0
         self.scopes: list[_Scope] = []
         self.deferred = 0
@@ -316,8 +339,8 @@ class _Scanner(ast.NodeVisitor):
             owner: ast.expr = node
             while isinstance(owner, (ast.Attribute, ast.Subscript)):
                 owner = owner.value
-            if isinstance(owner, ast.Name) and not self.deferred and self._is_global(owner.id):
-                self.changed.add(owner.id)
+            if isinstance(owner, ast.Name) and self._is_global(owner.id):
+                (self.changed_later if self.deferred else self.changed).add(owner.id)
             self.visit(node)
         elif isinstance(node, (ast.Tuple, ast.List)):
             for item in node.elts:
@@ -331,10 +354,12 @@ class _Scanner(ast.NodeVisitor):
         if isinstance(node.value, ast.Constant):
             return
         self._act()
-        if not self.deferred:
-            for name in _receivers(node.value):
-                if self._is_global(name):
-                    self.changed.add(name)
+        for name in _receivers(node.value):
+            if not self.deferred and self._is_global(name):
+                self.changed.add(name)
+        name = _changed_by_method(node.value)
+        if self.deferred and self._is_global(name):
+            self.changed_later.add(name)
         self.visit(node.value)
 
     def visit_Assert(self, node: ast.Assert) -> None:
@@ -424,6 +449,14 @@ def _receivers(node: ast.expr) -> Iterator[str]:
             yield owner.id
     for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
         yield from (item.id for item in ast.walk(argument) if isinstance(item, ast.Name))
+
+
+def _changed_by_method(node: ast.expr) -> str:
+    """The name of a container that a call of one of its methods changes, or nothing."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return ""
+    owner = node.func.value
+    return owner.id if isinstance(owner, ast.Name) and node.func.attr in _CHANGING else ""
 
 
 def _collect_bound(body: Sequence[ast.AST], scope: _Scope) -> None:

@@ -130,7 +130,7 @@ class Finisher:
     def _missing_class(self, target: Target, item: Placed) -> str:
         """A string names a class of the parent model that the new model does not have."""
         place = self.linker.place_of(item)
-        return f'warning: {place}: "{target.name}" in {item.name} names a class that is not in it'
+        return f'warning: {place}: "{target.name}" in {item.name} names a class that the model does not have'
 
     def _provider(self, name: str) -> str | None:
         """The file of the new model that defines a class."""

@@ -40,6 +40,14 @@ class Plan:
     #: Classes of the definition that live in other files.
     elsewhere: dict[str, str] = field(default_factory=dict)
 
+    def insert(self, item: Placed) -> None:
+        """Put an item in front of what stands behind it in its own module."""
+        for position, other in enumerate(self.items):
+            if other.module == item.module and other.index > item.index:
+                self.items.insert(position, item)
+                return
+        self.items.append(item)
+
 
 @dataclass(frozen=True, slots=True)
 class Fold:
@@ -148,7 +156,7 @@ class Linker:
             item = self._own(unit)
             self.need(item.now | item.called | item.later, plan, "")
             if unit not in plan.seen:
-                plan.items.append(item)
+                plan.insert(item)
                 plan.seen.add(unit)
                 plan.placed |= {Target("own", "", name) for name in unit.binds}
 
@@ -194,10 +202,18 @@ class Linker:
             return
         plan.placed.add(target)
         for unit in self.units_of(target):
-            if unit not in plan.seen:
+            if unit not in plan.seen and not self._has_own_turn(unit):
                 plan.seen.add(unit)
                 plan.items.append(self._copied(unit, {}) if unit.module else self._own(unit))
                 plan.placed |= {Target(target.kind, unit.module, name) for name in unit.binds}
+
+    def _has_own_turn(self, unit: Unit) -> bool:
+        """Whether a class that changes something else is the definition's, or has one in its role."""
+        if unit.kind != "class":
+            return False
+        name = next(iter(self.spelled(unit.module, [unit.name])))
+        target = self.space.resolve(name)
+        return target is None or target != Target("copy", unit.module, unit.name)
 
     def _place_riders(self, unit: Unit, fold: Fold | None, plan: Plan) -> None:
         """Statements that change a class go behind it, those about its parent's class included."""
@@ -305,7 +321,7 @@ class Linker:
             mentions.of("now"),
             mentions.called,
             mentions.of("later"),
-            mentions.changed if unit in self.module(unit.module).riders else frozenset(),
+            self.spelled(unit.module, self.module(unit.module).riders.get(unit, ())),
             self._rank(unit, name),
         )
 
@@ -366,7 +382,7 @@ class Linker:
                     continue
                 item = self._copied(unit, {})
                 self.need(item.now | item.called | item.later, plan, module)
-                plan.items.append(item)
+                plan.insert(item)
                 plan.seen.add(unit)
 
     def _draws_on(self, plan: Plan, module: str) -> bool:

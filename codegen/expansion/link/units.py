@@ -101,18 +101,39 @@ class ModuleUnits:
 
     @cached_property
     def riders(self) -> Mapping[Unit, frozenset[str]]:
-        """Units that change something the module defines, and the names of what they change."""
+        """Units that change something the module defines, and the names of what they change.
+
+        Some do so by themselves, others by what they call while the module is imported, such as a
+        decorator that registers.
+        """
         found = {}
         for unit in self.units:
-            if unit.kind in ("effect", "block"):
-                changed = frozenset(
-                    name
-                    for name in unit.mentions.changed
-                    if name in self.binders and self.kind_of(name) != "function"
-                )
-                if changed:
-                    found[unit] = changed
+            changed = set(unit.mentions.changed if unit.kind in ("effect", "block") else ())
+            for name in unit.mentions.called & self.binders.keys():
+                changed |= self._changes_when_called(name, set()) - unit.binds
+            changed = {
+                name
+                for name in changed
+                if name in self.binders and self.kind_of(name) != "function"
+            }
+            if changed:
+                found[unit] = frozenset(changed)
         return found
+
+    def _changes_when_called(self, name: str, seen: set[str]) -> set[str]:
+        """Variables that a function or class of the module changes when it is called."""
+        if name in seen:
+            return set()
+        seen.add(name)
+        changed: set[str] = set()
+        for unit in self.binders[name]:
+            if unit.kind not in ("function", "class"):
+                continue
+            changed |= {each for each in unit.mentions.changed_later if each in self.binders}
+            for used in unit.mentions.of("later") & self.binders.keys():
+                if self.kind_of(used) == "function":
+                    changed |= self._changes_when_called(used, seen)
+        return {each for each in changed if self.kind_of(each) == "variable"}
 
 
 def statements_of(entries: Iterable[PoolEntry]) -> Iterator[ImportStatement]:
