@@ -47,6 +47,12 @@ LEFT = {
         "filtered": (LARGE, "torch.cat(pieces)"),
         "by_total": ("a condition decides what it holds", "if cu_seqlens[-1]"),
     },
+    "values_that_need_not_hold": {
+        "by_default": ("it depends on a parameter with a default", "torch.cat(pieces)"),
+        "moved_by_a_method": ("arithmetic that matches no helper", "for t, h, w"),
+        "limited_by_a_condition": ("arithmetic that matches no helper", "for t, h, w"),
+        "with_two_sizes": ("on several fields that probes give one value", "torch.cat(pieces)"),
+    },
     "effects_that_would_vanish": {
         "asserted": ("an assert would vanish", "assert"),
         "raised": ("a raise would vanish", "raise ValueError"),

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import ClassInfo, parameters
+from codegen.rewrite.library import ClassInfo, parameters, self_attribute
+from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import OverBudget, numbers
 from codegen.rewrite.probe.machine import Machine
 from codegen.rewrite.probe.trace import Bound, Config, Embedding
 from codegen.rewrite.probe.values import LATE, InvFreq, Module
 from codegen.rewrite.vocabulary import field_value
+
+
+@lru_cache(maxsize=4096)
+def written_attributes(node: ast.stmt) -> tuple[str, ...]:
+    """Names of the attributes of ``self`` that a statement or function writes to, as often as it does."""
+    stored = (
+        n for n in walk(node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)
+    )
+    return tuple(found.attr for found in stored if self_attribute(found))
 
 
 class Attributes(Machine):
@@ -26,6 +37,10 @@ class Attributes(Machine):
         if value is None:
             self.trace.unknown[name] = text
             return LATE
+        fields = self.trace.fields
+        fields.setdefault(name, value)
+        if self.distinct:
+            value <<= [n for n, v in fields.items() if v == value].index(name)
         self.trace.scalars[text] = value
         self._number(value)
         return value
@@ -48,6 +63,8 @@ class Attributes(Machine):
             return Bound(base, name)
         owner, _, expression = found
         value = self._init_value(base, owner, expression, text)
+        if isinstance(value, (int, float, list, tuple)) and self._is_reset(base.cls, owner, name):
+            return LATE
         for place, number in enumerate(value) if isinstance(value, tuple) else ():
             if isinstance(number, int):
                 self.trace.scalars[f"{text}[{place}]"] = number
@@ -55,6 +72,21 @@ class Attributes(Machine):
             self.trace.scalars[text] = value
             self._number(value)
         return value
+
+    def _is_reset(self, cls: ClassInfo, owner: ClassInfo, name: str) -> bool:
+        """Tell whether an attribute need not be what ``__init__`` first assigns to it.
+
+        Another method may write to it, and so may a second statement or one under a condition.
+        """
+        owners = self.index.mro(cls)
+        others = (f for o in owners for f in o.methods.values() if f.name != "__init__")
+        if any(name in written_attributes(function) for function in others):
+            return True
+        init = owner.methods["__init__"]
+        whole = [s for s in init.body if isinstance(s, (ast.Assign, ast.AnnAssign))]
+        return written_attributes(init).count(name) > 1 or not any(
+            name in written_attributes(statement) for statement in whole
+        )
 
     def _init_value(self, base: Module, owner: ClassInfo, node: ast.expr, text: str) -> Any:
         if isinstance(node, ast.Call):

@@ -23,7 +23,8 @@ class Machine(ABC):
 
     Calls of modules of an unknown class give late values; or, where ``passed`` is a list, the rows they
     are given, and are noted there with the width of the rows. ``tracing`` is what the code is told when
-    it asks whether a graph is captured. Everything that a run makes is asked of ``meter`` first.
+    it asks whether a graph is captured. With ``distinct`` fields of the configuration that would have
+    one value get different ones: twice, four times as much. Everything that a run makes is asked of ``meter`` first.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Machine(ABC):
         self.index = index
         self.meter = meter or budget.Meter()
         self.tracing = tracing
+        self.distinct = False
         self.variant = variant
         self.total_rows = total_rows
         self.trace = Trace()

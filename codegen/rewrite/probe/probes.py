@@ -26,12 +26,16 @@ class Probe:
     """A grid, merge sizes per entry and the set of configuration scalars it goes with.
 
     For audio ``grid`` has one column, the lengths. ``tracing`` is what the code is told when it asks.
+    Without ``defaults`` nothing is known of parameters that are not given; with ``distinct`` fields of
+    the configuration that usually have one value get different ones.
     """
 
     variant: int
     grid: np.ndarray
     merge_sizes: np.ndarray
     tracing: bool = False
+    defaults: bool = True
+    distinct: bool = False
 
     @property
     def rows(self) -> int:
@@ -159,6 +163,15 @@ def relevant(numbers: Collection[int]) -> list[int]:
 def traced(probe: Probe) -> Probe:
     """The probe for code that is told that it is traced."""
     return replace(probe, tracing=True)
+
+
+def bare(probe: Probe) -> Probe:
+    """The probe for code whose other parameters may be anything."""
+    return replace(probe, defaults=False)
+
+
+DISTINCT = Probe(0, np.array([[1, 16, 32], [2, 16, 16]]), np.array([2, 1]), distinct=True)
+"""Its sides are multiples of what fields with one value get instead."""
 
 
 def _probe(variant: int, entries: list[list[int]]) -> Probe:

@@ -73,7 +73,7 @@ class Trace:
 
     Evidence is kept by the top-level statement in which something happened: ``outcomes`` how each
     condition came out there, ``ran`` the statements below it, ``entered`` the functions it called,
-    ``numbers`` the constants it read. ``calls`` are the functions that each known call entered (none
+    ``numbers`` the constants it read. ``fields`` are the values of configuration fields; ``calls`` are the functions that each known call entered (none
     for a learned table). ``stopped`` is the statement at which the run ended because it
     ``cost`` too much or the code ``refused`` the probe.
     """
@@ -88,6 +88,7 @@ class Trace:
     ran: dict[int, set[ast.AST]] = field(default_factory=dict)
     entered: dict[int, set[Function]] = field(default_factory=dict)
     numbers: dict[int, set[float]] = field(default_factory=dict)
+    fields: dict[str, int] = field(default_factory=dict)
     calls: dict[ast.Call, set[Function]] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     asked_tracing: bool = False

@@ -19,9 +19,12 @@ from codegen.rewrite.library import Function, Index
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
+from codegen.rewrite.probe.machine import UNKNOWN
 from codegen.rewrite.probe.probes import (
+    DISTINCT,
     LARGEST_NUMBER,
     Probe,
+    bare,
     large_length_probes,
     large_probes,
     large_side_probes,
@@ -31,6 +34,7 @@ from codegen.rewrite.probe.probes import (
     traced,
 )
 from codegen.rewrite.probe.trace import Trace
+from codegen.rewrite.probe.values import LATE
 from codegen.rewrite.recognise.effects import Objection, vanishing
 from codegen.rewrite.recognise.study import Study, given_to
 
@@ -169,6 +173,10 @@ class Trial:
     def _disagreement(self, claim: Claim) -> Objection | None:
         body = self.study.function.body
         last = body[max(claim.statements)]
+        if not claim.agrees(self._run(self._bare())):
+            return Objection(last, "it depends on a parameter with a default")
+        if self._ambiguous() and not claim.agrees(self._run(DISTINCT)):
+            return Objection(last, "it depends on several fields that probes give one value")
         for probe in self._probes(claim):
             run = self._run(probe)
             if run.trace.cost:
@@ -204,6 +212,18 @@ class Trial:
         known = [probe for probe in self._runs if probe.tracing]
         return known or [traced(probe) for probe in self.study.probes[:1]]
 
+    def _bare(self) -> Probe:
+        known = [probe for probe in self._runs if not probe.defaults]
+        return known[0] if known else bare(self.study.probes[0])
+
+    def _ambiguous(self) -> bool:
+        """Tell whether two fields of the configuration had the same values on all probes."""
+        if self.study.probes[0].is_audio or not self.study.grid:
+            return False
+        fields = [trace.fields for trace in self.study.traces]
+        values = [tuple(read.get(name) for read in fields) for name in fields[0]]
+        return len(set(values)) < len(values)
+
     def _run(self, probe: Probe) -> Run:
         if probe not in self._runs:
             study = self.study
@@ -212,7 +232,9 @@ class Trial:
                 self.index, probe.variant, probe.rows, self.meter, probe.tracing
             )
             interpreter.passed = [] if self.passing else None
+            interpreter.distinct = probe.distinct
             given = given_to(probe, study.grid, study.merges)
+            given |= {} if probe.defaults else {UNKNOWN: LATE}
             trace = interpreter.run(study.cls, study.function, study.owner, given, self.statements)
             passed = tuple(interpreter.passed or ())
             self._runs[probe] = Run(probe, trace, interpreter.hidden, passed)
@@ -247,7 +269,7 @@ class Trial:
         return [*(self.study.function.body[n] for n in sorted(claim.statements)), *called]
 
     def _nodes(self, claim: Claim) -> Iterator[ast.AST]:
-        for tree in self._trees(claim):
+        for tree in [self.study.function.args, *self._trees(claim)]:
             yield from walk(tree)
 
 
