@@ -81,13 +81,13 @@ def _isinstance(value: Any, kind: Any) -> Any:
     return LATE if value is LATE or name not in kinds else isinstance(value, kinds[name])
 
 
-def _extreme(function: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+def _extreme(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*values: Any) -> Any:
         listed = list(values) if len(values) > 1 else iterate(values[0])
         if listed is None or is_late(listed):
             return LATE
         budget.items(len(listed))
-        return function([array(item).item() for item in listed])
+        return function(listed, key=lambda item: array(item).item())
 
     return call
 
