@@ -3,7 +3,8 @@
     python -m benchmarks.speed --release 5.8.1
 
 The yardstick Y is the CPU time of ``libcst.parse_module`` over all definitions of the tree in one
-process. Times of commands include start-up, formatting and all worker processes.
+process. Times of commands include start-up, formatting and all worker processes. The rewrite passes
+alone are measured by ``benchmarks.passes``, which also profiles them.
 """
 
 from __future__ import annotations
@@ -47,10 +48,15 @@ def yardstick(folder: Path) -> float:
 
 def run(*arguments: str) -> Timing:
     """Run ``python -m codegen`` and measure it with everything it starts."""
+    return run_module("codegen", *arguments)
+
+
+def run_module(module: str, *arguments: str) -> Timing:
+    """Run ``python -m module`` and measure it with everything it starts."""
     before = os.times()
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "codegen", *arguments],
+        [sys.executable, "-m", module, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -131,11 +137,13 @@ def main() -> int:
         os.environ["CODEGEN_CACHE_DIR"] = str(Path(folder) / "cache2")
         out = ("--output", str(Path(folder) / "out"))
         rows.append(("cold sync --rewrite", run("sync", "--rewrite", "--quiet", *root, *out)))
+    passes = run_module("benchmarks.passes", "--release", options.release)
     print(f"transformers {options.release}; Y = {unit:.2f} CPU seconds")
     print(f"{'':34}{'CPU / Y':>9}{'wall / Y':>10}{'wall s':>9}{'MiB':>7}")
     for name, timing in rows:
         ratios = f"{timing.cpu / unit:9.2f}{timing.wall / unit:10.2f}"
         print(f"{name:34}{ratios}{timing.wall:9.2f}{timing.memory:7d}   {_last(timing.output)}")
+    print(_last(passes.output))
     return 0
 
 

@@ -10,6 +10,7 @@ import pytest
 from codegen.rewrite import Settings, rewrite_library
 from codegen.rewrite.probe.probes import (
     LARGEST_NUMBER,
+    MERGES,
     MOST_PATCHES,
     large_probes,
     probes_around,
@@ -98,16 +99,18 @@ def test_large_probes_reach_what_they_are_to_reach() -> None:
 
 
 @pytest.mark.parametrize("number", [5, 32, 63, 65, 448, LARGEST_NUMBER])
-@pytest.mark.parametrize("variant", [0, 1])
-def test_probes_lie_on_both_sides_of_a_number(number: int, variant: int) -> None:
-    grids = [probe.grid for probe in probes_around([number], variant)]
-    rows = np.concatenate(grids)
-    merge = (2, 3)[variant]
-    for values, step in ((rows[:, 0], 1), (rows[:, 1], merge), (rows[:, 2], merge)):
-        below, above = values[values <= number], values[values > number]
-        assert below.max() > number - step and above.min() <= number + step
+def test_probes_lie_on_both_sides_of_a_number(number: int) -> None:
+    for variant, merge in enumerate(MERGES):
+        grids = [probe.grid for probe in probes_around([number], variant)]
+        rows = np.concatenate(grids)
+        for values in rows[:, 1:].T:
+            below, above = values[values <= number], values[values > number]
+            assert below.max() > number - merge and above.min() <= number + merge
+        assert max(int(grid.prod(1).sum()) for grid in grids) <= MOST_PATCHES
+    grids = [probe.grid for probe in probes_around([number], 0)]
+    frames = np.concatenate(grids)[:, 0]
+    assert {number - 1, number, number + 1} <= set(frames.tolist())
     assert max(len(grid) for grid in grids) > number
-    assert max(int(grid.prod(1).sum()) for grid in grids) <= MOST_PATCHES
 
 
 def test_numbers_that_no_probe_reaches_get_none() -> None:

@@ -30,6 +30,8 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
     if not _worth(index, function, ("split", "chunk")) or "is_tracing" in ast.dump(function):
         return None
     glance = study(index, cls, cls, function, 1)
+    if glance is not None and glance.cost is not None:
+        return too_costly(*glance.cost)
     if glance is None or match_unshuffle(glance) is None:
         return None
     studied = study(index, cls, cls, function)
@@ -64,6 +66,8 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
     # The table is often built by a class of another family of models.
     index.open_ancestors(cls)
     glance = study(index, cls, cls, function, 1)
+    if glance is not None and glance.cost is not None:
+        return too_costly(*glance.cost)
     if glance is None or not glance.hidden[0]:
         return None
     studied = study(index, cls, cls, function)
@@ -98,6 +102,11 @@ def half_pixel_lines(name: str, hidden: str, table: str, grid: str) -> list[str]
         f"table_rows = {table}(corners.to({table}.weight.device))",
         f"{name} = {hidden} + (table_rows * weights.to({table}.weight)[:, :, None]).sum(0)",
     ]
+
+
+def too_costly(statement: ast.stmt, cost: str) -> Left:
+    """What is said of a method that is not looked at."""
+    return Left(statement, f"not looked at, it would take {cost}")
 
 
 def _worth(index: Index, function: Function, words: tuple[str, ...]) -> bool:

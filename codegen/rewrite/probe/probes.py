@@ -99,7 +99,10 @@ def large_side_probes() -> tuple[Probe, ...]:
 
 
 def probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
-    """Grids on both sides of numbers: as rows, columns, frames, images and patches of an image."""
+    """Grids on both sides of numbers: as rows, columns, frames, images and patches of an image.
+
+    How many frames and images there are has nothing to do with the configuration: one set is enough.
+    """
     merge = MERGES[variant]
     wanted = relevant(numbers)
     sides: list[list[int]] = []
@@ -111,8 +114,10 @@ def probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
         if (low + merge) ** 2 <= MOST_PATCHES // 40:
             sides.append([1, low + merge, low + merge])
         frames += [[count, merge, merge] for count in (number - 1, number, number + 1)]
-    if wanted:
-        yield _probe(variant, sides)
+    if not wanted:
+        return
+    yield _probe(variant, sides)
+    if variant == 0:
         yield _probe(variant, frames)
         # The other probes have fewer images than any of the numbers.
         yield _probe(variant, [[1, merge, merge * (1 + i % 2)] for i in range(wanted[-1] + 2)])
