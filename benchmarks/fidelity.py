@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.trees import fetch_release
 from codegen.console.progress import show_progress
 from codegen.errors import CodegenError
-from codegen.output.render import carries_banner
+from codegen.output.render import banner_definition
 from codegen.run.outcome import Run, State
 from codegen.run.sync import Options, check
 from codegen.trees.tree import Tree, open_tree
@@ -74,7 +74,8 @@ def _unexplained(tree: Tree, run: Run) -> tuple[str, ...]:
         for path in sorted(folder.glob("*.py")):
             relative = path.relative_to(tree.root).as_posix()
             text = path.read_text(encoding="utf-8")
-            if relative not in given and carries_banner(text, Path(item.definition).name):
+            source = banner_definition(text) or ""
+            if relative not in given and Path(source).name == Path(item.definition).name:
                 found.append(relative)
     return tuple(dict.fromkeys(found))
 

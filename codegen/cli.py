@@ -234,6 +234,7 @@ def _run(arguments: argparse.Namespace) -> int:
             getattr(arguments, "force", False),
             arguments.rewrite or tree.config.rewrite,
             progress=progress,
+            staging=arguments.command == "check",
         )
         run = (sync if arguments.command == "sync" else check)(tree, arguments.models, options)
     reporter = Reporter(tree, run, arguments)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
 LAYERS = (
-    ("errors", "trees.names", "trees.reexports", "text", "store.system", "console.progress"),
+    ("errors", "trees.names", "trees.reexports", "text", "store.system", "console.progress", "trees.history"),
     ("output.checks",),
     (
         "expansion.model",
@@ -42,9 +42,9 @@ LAYERS = (
         "store.journal",
     ),
     ("run.missing", "run.written", "run.job", "store.cache", "store.workspace", "console"),
-    ("run.pool", "run.workers", "run.ahead"),
-    ("run.engine", "run.rewriting"),
-    ("run.sync", "run.orphans", "run.helper_files", "run.init"),
+    ("run.pool", "run.workers", "run.ahead", "run.edits", "run.copies"),
+    ("run.engine", "run.rewriting", "run.evidence"),
+    ("run.sync", "run.rules", "run.orphans", "run.helper_files", "run.init"),
     ("cli", "__main__", "run.verification", "run.definition_checks"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -12,9 +12,9 @@ from pathlib import PurePosixPath
 
 from codegen.console.as_json import make_report
 from codegen.console.rewrite_table import format_rewrites
-from codegen.console.words import WORDS, count_changes, diff_lines, word_of
+from codegen.console.words import diff_lines, plain_value, shown_changes, word_of
 from codegen.errors import Diagnostic
-from codegen.run.outcome import ModelOutcome, Run, State
+from codegen.run.outcome import FileOutcome, ModelOutcome, Run, State
 from codegen.trees.tree import Tree
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
@@ -88,7 +88,7 @@ class Reporter:
                 word = {State.ORPHAN: "removed", State.MISSING: "created"}.get(
                     file.state, "updated"
                 )
-                print(f"{paint(word, 'green')} {path}{count_changes(file)}")
+                print(f"{paint(word, 'green')} {path}{shown_changes(file)}{self._kept(file)}")
                 count += 1
             for file in item.files if arguments.verbose else ():
                 if file.state is State.FRESH:
@@ -106,21 +106,35 @@ class Reporter:
             names = " ".join(self.run.dependents)
             print(f"built from these, not looked at: run `{self._command('sync')} {names}`")
 
+    def _kept(self, file: FileOutcome) -> str:
+        """Where what was there can be found."""
+        if file.path in self.run.copies:
+            return f", what was there is kept as {self.run.copies[file.path]}"
+        if file.state is State.ORPHAN and file.committed:
+            return f", to undo: git restore {shlex.quote(file.path)}"
+        return ""
+
     def _check(self) -> None:
         found = [(item, file) for item in self.run.outcomes for file in item.files]
         changed = [(item, file) for item, file in found if file.state is not State.FRESH]
         self._warnings()
         for _, file in found if self.arguments.verbose else changed:
             if file.state is State.FRESH:
-                print(f"{file.path}: {WORDS[file.state]}")
+                print(f"{file.path}: {file.state.value}")
                 continue
-            print(f"{file.path}: {paint(WORDS[file.state], 'yellow')}{count_changes(file)}")
+            print(f"{file.path}: {paint(file.state.value, 'yellow')}{shown_changes(file)}")
             if self.arguments.diff:
                 sys.stdout.writelines(diff_lines(file))
-        if changed:
-            models = " ".join(dict.fromkeys(item.model for item, _ in changed if item.definition))
+        unstaged = [file.path for _, file in changed if file.state is State.UNSTAGED]
+        outdated = [item for item, file in changed if file.state is not State.UNSTAGED]
+        if unstaged:
+            print(f"run `git add {' '.join(map(shlex.quote, unstaged))}`")
+        if outdated:
+            models = " ".join(dict.fromkeys(item.model for item in outdated if item.definition))
             print(f"run `{self._command('sync')}{' ' if models else ''}{models}`")
-        elif not self.arguments.quiet and not self.run.problems:
+        if changed:
+            return
+        if not self.arguments.quiet and not self.run.problems:
             files = sum(len(item.files) for item in self.run.outcomes)
             print(f"{_plural(files, 'file')} in sync ({self.run.seconds:.1f} s)")
 
@@ -168,6 +182,18 @@ class Reporter:
             line = "  ".join([*cells, row[4], f"<- {row[5]}" if row[5] and index else row[5]])
             print(paint(line.rstrip(), "bold") if index == 0 else line.rstrip())
         print(f"{_plural(len(rows) - 1, 'model')}, {saved} lines saved")
+        if self.arguments.verbose:
+            self._rules()
+
+    def _rules(self) -> None:
+        """By which rules a library's tree was expanded."""
+        rules = self.run.rules
+        if rules is None:
+            return
+        print(f"rules: those of release {rules.release}{', except' if rules.shown else ''}")
+        for name, (value, files) in rules.shown.items():
+            shown = json.dumps(plain_value(value))
+            print(f"  {name}: {shown} ({_plural(files, 'file')} show{'s' * (files == 1)} it)")
 
 
 def _parent_names(item: ModelOutcome) -> list[str]:

@@ -1,21 +1,13 @@
-"""The words for states, and differences of files, shared by text and JSON."""
+"""The word for a model's state, and differences of files, shared by text and JSON."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
 
 from codegen.run.outcome import FileOutcome, ModelOutcome, State
 from codegen.text.lines import split_lines
-
-WORDS = {
-    State.STALE: "out of date",
-    State.MISSING: "missing",
-    State.EDITED: "edited by hand",
-    State.ORPHAN: "no longer generated",
-    State.FOREIGN: "not a generated file",
-    State.FRESH: "in sync",
-}
 
 
 def word_of(item: ModelOutcome) -> str:
@@ -25,18 +17,25 @@ def word_of(item: ModelOutcome) -> str:
     if item.blocked_by:
         return "skipped"
     worst = [file.state for file in item.files if file.state is not State.FRESH]
-    return WORDS[worst[0]] if worst else "in sync"
+    return (worst[0] if worst else State.FRESH).value
 
 
-def count_changes(file: FileOutcome) -> str:
-    """Added and removed lines, as diff tools print them."""
-    if file.old is None or file.new is None:
-        return ""
+def count_changes(file: FileOutcome) -> tuple[int, int]:
+    """Lines that `sync` adds to a file and removes from it."""
+    if file.old == file.new or file.state is State.ENDINGS:
+        return 0, 0
     added = removed = 0
     for line in diff_lines(file):
         added += line.startswith("+") and not line.startswith("+++")
         removed += line.startswith("-") and not line.startswith("---")
-    return f" (+{added} -{removed})"
+    return added, removed
+
+
+def shown_changes(file: FileOutcome) -> str:
+    """The same as diff tools print it; nothing for a file that comes or goes as a whole."""
+    added, removed = count_changes(file)
+    known = file.old is not None and file.new is not None and (added or removed)
+    return f" (+{added} -{removed})" if known else ""
 
 
 def diff_lines(file: FileOutcome) -> Sequence[str]:
@@ -49,3 +48,8 @@ def diff_lines(file: FileOutcome) -> Sequence[str]:
             f"b/{file.path}" if file.new is not None else "/dev/null",
         )
     )
+
+
+def plain_value(value: Any) -> Any:
+    """The value of a rule as JSON has it: names in order, truth, or a word."""
+    return sorted(value) if isinstance(value, (tuple, frozenset)) else value

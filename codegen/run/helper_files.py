@@ -49,7 +49,9 @@ def add_helper_files(
 def _helper_file(tree: Tree, cache: Cache, path: str, names: Sequence[str]) -> FileOutcome | None:
     if not names:
         there = glance(tree.output / path)
-        return FileOutcome(path, State.ORPHAN, there) if carries_banner(there) else None
+        if not carries_banner(there):
+            return None
+        return FileOutcome(path, State.ORPHAN, there, precious=_edited(cache, path, there))
     source = render_helpers(bundle_helpers(names))
     digest = digest_text(source)
     if cache.helpers.get(path) == (digest, cache.exact_digest(tree.output / path)):
@@ -58,13 +60,20 @@ def _helper_file(tree: Tree, cache: Cache, path: str, names: Sequence[str]) -> F
     if path in formatted.refused:
         raise CodegenError(formatted.refused[path])
     new = formatted.texts[path]
-    cache.helpers[path] = (digest, digest_text(new))
     old = read_generated(tree.output / path)
+    precious = old is not None and _edited(cache, path, old)
+    cache.helpers[path] = (digest, digest_text(new))
     if old is None:
         return FileOutcome(path, State.MISSING, None, new)
     if old == new:
         return FileOutcome(path, State.FRESH, old, new)
-    return FileOutcome(path, State.STALE if carries_banner(old) else State.FOREIGN, old, new)
+    state = State.STALE if carries_banner(old) else State.FOREIGN
+    return FileOutcome(path, state, old, new, precious)
+
+
+def _edited(cache: Cache, path: str, text: str) -> bool:
+    """Whether a helper module is not as the last run wrote it, as far as that is known."""
+    return cache.helpers.get(path, ("", ""))[1] != digest_text(text)
 
 
 def _texts(tree: Tree, folder: str, outcomes: Sequence[ModelOutcome]) -> Iterator[str]:

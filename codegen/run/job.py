@@ -23,10 +23,11 @@ from codegen.output.render import carries_banner, render_banner, render_draft
 from codegen.run.missing import missing_exports, missing_module_hint, missing_names
 from codegen.run.written import findings
 from codegen.trees.definitions import DefinitionFile
+from codegen.trees.dialect import Dialect
 from codegen.trees.names import FILE_TYPES, NameTable
 from codegen.trees.nametable import ProjectNames, RecordingTable, infer_cased
 from codegen.trees.sources import digest_text, make_source, read_text
-from codegen.trees.tree import Tree
+from codegen.trees.tree import Tree, with_dialect
 
 _DEFINED = re.compile(r"^(?:class|def|async def)\s+(\w+)|^(\w+)\s*=", re.MULTILINE)
 
@@ -34,11 +35,13 @@ _DEFINED = re.compile(r"^(?:class|def|async def)\s+(\w+)|^(\w+)\s*=", re.MULTILI
 @dataclass(frozen=True, slots=True)
 class Job:
     """A definition to expand; ``overlay`` holds texts that replace files of the tree, ``written``
-    finished texts of its files that are to be looked at."""
+    finished texts of its files that are to be looked at, ``dialect`` the rules, if they are not those
+    of the tree."""
 
     definition: DefinitionFile
     overlay: Mapping[str, str] = field(default_factory=dict)
     written: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,23 @@ class JobResult:
 class Runner:
     """Runs jobs on one tree; parsed parents are kept between jobs."""
 
-    def __init__(self, tree: Tree, names: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        names: Mapping[str, str],
+        parsed: dict[tuple[str, frozenset[str]], ParsedModule] | None = None,
+    ) -> None:
         self.tree, self.names = tree, names
-        self._parsed: dict[str, ParsedModule] = {}
+        self._parsed = {} if parsed is None else parsed
+        self._others: dict[Dialect, Runner] = {}
 
     def run(self, job: Job) -> JobResult:
         """Expand one definition; errors come back as values."""
+        if job.dialect is not None and job.dialect != self.tree.convention.dialect:
+            if job.dialect not in self._others:
+                tree = with_dialect(self.tree, job.dialect)
+                self._others[job.dialect] = Runner(tree, self.names, self._parsed)
+            return self._others[job.dialect].run(job)
         place = Location(job.definition.path)
         try:
             return self._run(job)
@@ -143,11 +157,12 @@ class Runner:
 
     def _parse(self, path: str, module: str, text: str) -> ParsedModule:
         digest = digest_text(text)
-        known = self._parsed.get(path)
+        protected = self.tree.convention.dialect.protected_names
+        known = self._parsed.get((path, protected))
         if known is None or known.source.digest != digest:
             source = make_source(path, module, text)
-            known = parse_module(source, self.tree.convention.dialect.protected_names)
-            self._parsed[path] = known
+            known = parse_module(source, protected)
+            self._parsed[path, protected] = known
         return known
 
     def _table(self, definition: Definition, parents: Mapping[str, ParsedModule]) -> RecordingTable:
@@ -178,7 +193,7 @@ class Runner:
                 inputs[path] = ""  # one that is written later matters, too
                 continue
             text = read_text(place, path)
-            if carries_banner(text):
+            if carries_banner(text, self.tree.convention.banner_template):
                 continue
             inputs[path] = digest_text(text)
             names = {first or second for first, second in _DEFINED.findall(text)}

@@ -1,8 +1,11 @@
 """Find generated files that no definition gives any more.
 
-Their banners tell. In a library's tree, which holds thousands of other files, only the folders of
-definitions are searched; that a whole definition has gone is known from the cache there. A package
-is taken as it was released, and another output folder may hold files of other trees.
+Only what is certainly ours is one: its banner is that of the tree's own kind, stands at its top and
+names a definition below the tree's own folder, whose files would lie just there. A copy in another
+folder, a file that another repository generated and a quoted banner are not. In a library's tree,
+which holds thousands of other files, only the folders of definitions are searched; that a whole
+definition has gone is known from the cache there. A package is taken as it was released, and another
+output folder may hold files of other trees.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from codegen.output.render import banner_definition, carries_banner
+from codegen.output.render import banner_definition
 from codegen.run.outcome import FileOutcome, ModelOutcome, State
 from codegen.store.cache import Cache
 from codegen.trees.names import FILE_TYPES
@@ -31,22 +34,38 @@ def add_orphans(
         result += _orphans_of_cache(tree, cache)
     if not searched:
         return result
-    paths = {item.path: tree.banner_path(item) for item in tree.definitions}
+    ours = {tree.banner_path(item): item for item in tree.definitions}
     sound = {
-        paths[item.definition]: index
+        item.definition: index
         for index, item in enumerate(outcomes)
-        if item.definition in paths and not item.problems and not item.blocked_by
+        if item.definition and not item.problems and not item.blocked_by
     }
     gone: dict[str, list[FileOutcome]] = {}
     for path, text, definition in _generated_files(tree, known):
         orphan = FileOutcome(path, State.ORPHAN, text)
-        if definition in sound:
-            owner = result[sound[definition]]
-            result[sound[definition]] = replace(owner, files=(*owner.files, orphan))
-        elif tree.kind == "project" and whole and not _may_exist(tree, definition):
+        folder = str(PurePosixPath(path).parent)
+        item = ours.get(definition)
+        if item is not None:
+            index = sound.get(item.path)
+            if index is not None and item.target == folder:
+                owner = result[index]
+                result[index] = replace(owner, files=(*owner.files, orphan))
+        elif whole and _target_of(tree, definition) == folder:
             gone.setdefault(definition, []).append(orphan)
     result += [ModelOutcome(_model(path), "", tuple(gone[path])) for path in gone]
     return result
+
+
+def _target_of(tree: Tree, definition: str) -> str | None:
+    """Where the files of a definition went that a project no longer has; None if it is no project's
+    or was not below the project's folder of definitions."""
+    place = PurePosixPath(definition)
+    if tree.kind != "project" or _may_exist(tree, definition):
+        return None
+    if ".." in place.parts or not place.is_relative_to(tree.config.definitions):
+        return None
+    inside = place.relative_to(tree.config.definitions).parent
+    return str(PurePosixPath(tree.config.output) / inside)
 
 
 def _may_exist(tree: Tree, definition: str) -> bool:
@@ -71,7 +90,7 @@ def _generated_files(tree: Tree, known: Collection[str]) -> Iterator[tuple[str, 
         path = place.relative_to(tree.output).as_posix()
         if path not in known and place.name.startswith(FILE_TYPES):
             text = glance(tree.output / path)
-            definition = banner_definition(text)
+            definition = banner_definition(text, tree.convention.banner_template)
             if definition:
                 yield path, text, definition
 
@@ -85,7 +104,8 @@ def _orphans_of_cache(tree: Tree, cache: Cache) -> Iterator[ModelOutcome]:
         files = []
         for path in cache.records[model].outputs:
             old = glance(tree.output / path)
-            if carries_banner(old):
+            named = banner_definition(old, tree.convention.banner_template) or ""
+            if PurePosixPath(named).name == f"modular_{model}.py":
                 files.append(FileOutcome(path, State.ORPHAN, old))
         if files:
             yield ModelOutcome(model, "", tuple(files))

@@ -101,6 +101,12 @@ def _parent_paths(tree: Tree, text: str, paths: set[str], parsing: bool) -> Iter
             yield from filter(None, [tree.source_path(module)])
 
 
+def parent_paths(tree: Tree, text: str) -> set[str]:
+    """Paths of the parents that a definition names, and of files that hand their bases on."""
+    via: set[str] = set()
+    return {*_parent_paths(tree, text, via, tree.kind == "project"), *via}
+
+
 def _order(
     providers: Mapping[str, frozenset[str]], tree: Tree
 ) -> tuple[tuple[str, ...], dict[str, tuple[Diagnostic, ...]]]:

@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.output.formatting import FormatSettings
 from codegen.output.render import carries_banner
+from codegen.run.copies import copies_of
+from codegen.run.edits import Past, tell_edits, tell_unstaged
 from codegen.run.engine import Engine, Expanded, Progress, ReplacedSources, entry_of
 from codegen.run.helper_files import add_helper_files
 from codegen.run.orphans import add_orphans
@@ -24,26 +26,29 @@ from codegen.run.rewriting import (
     run_rewriting,
     untouched_models,
 )
+from codegen.run.rules import Stage, notes_on, recall_rules, refusal, settle_rules
 from codegen.store.cache import Cache, load_cache
 from codegen.store.journal import interrupted_write, staging_tops
-from codegen.store.records import CacheEntry
 from codegen.store.system import usable_cores
 from codegen.store.workspace import Workspace
 from codegen.trees.definitions import model_of_file
+from codegen.trees.history import History
 from codegen.trees.nametable import read_name_table
-from codegen.trees.sources import digest_text, glance, read_generated, read_text
+from codegen.trees.sources import glance, read_generated, read_text
 from codegen.trees.tree import Tree, select_models
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run: worker processes (0: all cores), cache, overwriting of foreign files."""
+    """How to run: worker processes (0: all cores), cache, overwriting of foreign files and edits,
+    passes; ``staging``: whether a check is also about what a commit would hold."""
 
     jobs: int = 0
     cache: bool = True
     force: bool = False
     rewrite: bool = False
     progress: Progress = lambda doing, done, total: None
+    staging: bool = False
 
 
 def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
@@ -53,8 +58,12 @@ def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
     tops = staging_tops(tree.output, {item.target for item in tree.definitions})
     if problem := interrupted_write(tree.output, tops, cache.folder / "lock"):
         raise CodegenError(problem)
-    run, _ = _examine(tree, names, options, cache)
-    return replace(run, seconds=time.perf_counter() - started, notes=cache.notes)
+    run, _, history = _examine(tree, names, options, cache)
+    outcomes = (
+        tuple(tell_unstaged(tree, run.outcomes, history)) if options.staging else run.outcomes
+    )
+    notes = (*notes_on(run.rules), *cache.notes)
+    return replace(run, outcomes=outcomes, seconds=time.perf_counter() - started, notes=notes)
 
 
 def sync(tree: Tree, names: Sequence[str], options: Options) -> Run:
@@ -64,24 +73,66 @@ def sync(tree: Tree, names: Sequence[str], options: Options) -> Run:
     with _workspace(tree, cache) as workspace:
         # Another run may have been writing until we held the lock: look again.
         cache = load_cache(tree, options.rewrite, options.cache)
-        run, expanded = _examine(tree, names, options, cache)
+        run, expanded, _ = _examine(tree, names, options, cache)
+        if not options.force and (refused := refusal(run.rules, run)):
+            return replace(run, seconds=time.perf_counter() - started, refused=refused)
         written: dict[str, tuple[str, ...]] = {}
-        outcomes = [_stage(outcome, workspace, options, written) for outcome in run.outcomes]
+        copies: dict[str, str] = {}
+        outcomes = [
+            _stage(tree, outcome, workspace, cache, options, written, copies)
+            for outcome in run.outcomes
+        ]
         workspace.commit()
         outcomes = [_placed(outcome, workspace, written) for outcome in outcomes]
         for outcome in outcomes:
             _remember(tree, outcome, cache, expanded, written)
         if options.cache:
             cache.save()
-    notes = (*workspace.recovered, *cache.notes)
-    seconds = time.perf_counter() - started
-    return replace(run, outcomes=tuple(outcomes), written=written, seconds=seconds, notes=notes)
+    paths = {path for several in written.values() for path in several}
+    return replace(
+        run,
+        outcomes=tuple(outcomes),
+        written=written,
+        seconds=time.perf_counter() - started,
+        notes=(*workspace.recovered, *notes_on(run.rules), *cache.notes),
+        copies={path: copy for path, copy in copies.items() if path in paths},
+    )
 
 
 def _examine(
     tree: Tree, names: Sequence[str], options: Options, cache: Cache
-) -> tuple[Run, Expanded]:
+) -> tuple[Run, Expanded, History]:
     models = select_models(tree, list(names))
+    history = History(tree.root)
+    expand = partial(_expand, options=options, cache=cache)
+    stage = expand(recall_rules(tree, cache), models)
+    jobs = options.jobs or usable_cores()
+    stage, rules = settle_rules(stage, cache, history, models, expand, jobs)
+    tree, plan, expanded = stage.tree, stage.plan, stage.expanded
+    wanted = plan.closure(models)
+    outcomes = [
+        _outcome_or_problem(tree, model, expanded, cache, stage.texts)
+        for model in plan.order
+        if model in wanted
+    ]
+    outcomes = _with_rewritten(tree, outcomes, stage.rewriting)
+    if tree.kind == "project":
+        beside = options.rewrite and not tree.config.helpers
+        outcomes = add_helper_files(tree, cache, outcomes, beside)
+    outcomes = add_orphans(tree, cache, outcomes, not names)
+    past = Past(tree, stage.names, history, cache, options.rewrite)
+    outcomes = tell_edits(outcomes, expanded.results, cache, past, stage.rewriting.files)
+    outcomes = [*_without_collisions(outcomes), *_refused(tree, names)]
+    changed = [item.model for item in outcomes if not item.in_sync and not item.problems]
+    dependents = plan.dependents(changed) - wanted
+    run = Run(
+        tuple(outcomes), tuple(sorted(dependents)), report=stage.rewriting.report, rules=rules
+    )
+    return run, expanded, history
+
+
+def _expand(tree: Tree, models: Sequence[str], *, options: Options, cache: Cache) -> Stage:
+    """Expand the models, with the passes if they are wanted."""
     texts, problems = _definition_texts(tree)
     plan = make_plan(tree, texts)
     jobs = options.jobs or usable_cores()
@@ -109,21 +160,7 @@ def _examine(
             rewriting.digests, lambda: again().edits if rewriting.known else rewriting.edits
         )
     expanded = engine.run(models, sources)
-    wanted = plan.closure(models)
-    outcomes = [
-        _outcome_or_problem(tree, model, expanded, cache, texts)
-        for model in plan.order
-        if model in wanted
-    ]
-    outcomes = _with_rewritten(tree, outcomes, rewriting)
-    if tree.kind == "project":
-        beside = options.rewrite and not tree.config.helpers
-        outcomes = add_helper_files(tree, cache, outcomes, beside)
-    outcomes = add_orphans(tree, cache, outcomes, not names)
-    outcomes = [*_without_collisions(outcomes), *_refused(tree, names)]
-    changed = [item.model for item in outcomes if not item.in_sync and not item.problems]
-    dependents = plan.dependents(changed) - wanted
-    return Run(tuple(outcomes), tuple(sorted(dependents)), report=rewriting.report), expanded
+    return Stage(tree, table, plan, texts, expanded, rewriting)
 
 
 def _abandon_on_failure(engine: Engine, action: Callable[[], Rewriting]) -> Rewriting:
@@ -216,10 +253,11 @@ def _outcome(
             base, files=files, parents=parents, lines=record.lines, warnings=record.warnings
         )
     previous = cache.records.get(model)
-    found = [_compare(tree, path, text, previous) for path, text in result.texts.items()]
+    found = [_compare(tree, path, text) for path, text in result.texts.items()]
     if previous is not None:
         for path in previous.outputs.keys() - result.texts.keys():
-            if old := glance(tree.output / path):
+            old = glance(tree.output / path)
+            if carries_banner(old, tree.convention.banner_template):
                 found.append(FileOutcome(path, State.ORPHAN, old))
     record = entry_of(result, texts[model].count("\n"))
     parents = _parents(item.path, result.inputs)
@@ -238,17 +276,14 @@ def _parents(definition: str, inputs: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(path for path, digest in inputs.items() if digest and path != definition)
 
 
-def _compare(tree: Tree, path: str, text: str, previous: CacheEntry | None) -> FileOutcome:
+def _compare(tree: Tree, path: str, text: str) -> FileOutcome:
     old = read_generated(tree.output / path, path)
     if old is None:
         return FileOutcome(path, State.MISSING, None, text)
     if old == text:
         return FileOutcome(path, State.FRESH, old, text)
-    if not carries_banner(old):
-        return FileOutcome(path, State.FOREIGN, old, text)
-    if previous is not None and previous.outputs.get(path) == digest_text(text):
-        return FileOutcome(path, State.EDITED, old, text)
-    return FileOutcome(path, State.STALE, old, text)
+    ours = carries_banner(old, tree.convention.banner_template)
+    return FileOutcome(path, State.STALE if ours else State.FOREIGN, old, text)
 
 
 def _with_rewritten(
@@ -304,12 +339,16 @@ def _without_collisions(outcomes: Sequence[ModelOutcome]) -> list[ModelOutcome]:
 
 
 def _stage(
+    tree: Tree,
     outcome: ModelOutcome,
     workspace: Workspace,
+    cache: Cache,
     options: Options,
     written: dict[str, tuple[str, ...]],
+    copies: dict[str, str],
 ) -> ModelOutcome:
-    """Prepare one model's changed files; a refusal or failure becomes its problem."""
+    """Prepare one model's changed files, with copies of what would be lost; a refusal or failure
+    becomes its problem."""
     if outcome.problems or outcome.blocked_by:
         return outcome
     foreign = [file for file in outcome.files if file.state is State.FOREIGN]
@@ -332,10 +371,15 @@ def _stage(
     removed = [file.path for file in outcome.files if file.state is State.ORPHAN]
     if texts or removed:
         try:
-            workspace.stage(outcome.model, texts, removed)
+            kept = {} if options.force else copies_of(tree, cache, outcome)
+            kept_texts = {
+                kept[file.path]: file.old or "" for file in outcome.files if file.path in kept
+            }
+            workspace.stage(outcome.model, {**texts, **kept_texts}, removed)
         except CodegenError as error:
             return replace(outcome, problems=error.diagnostics)
         written[outcome.model] = (*texts, *removed)
+        copies.update(kept)
     return outcome
 
 

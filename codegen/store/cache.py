@@ -25,6 +25,7 @@ from codegen.store.records import (
     read_entry,
     read_pair,
     read_rewrite,
+    read_rules,
     read_stat,
 )
 from codegen.store.seal import is_sealed, seal, user_folder
@@ -51,6 +52,9 @@ class Cache:
     rewrite: RewriteEntry | None = None
     #: Helper modules beside models: digest of what was to be formatted, and of the result.
     helpers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    #: Rules that a library's files showed: which of its values holds, and how many files show it;
+    #: None if nobody has looked yet.
+    rules: dict[str, tuple[int, int]] | None = None
     notes: tuple[str, ...] = ()
     _began: int = field(default_factory=time.monotonic_ns)
 
@@ -129,6 +133,7 @@ class Cache:
             "stats": self._lasting_stats(now),
             "rewrite": asdict(self.rewrite) if self.rewrite else None,
             "helpers": self.helpers,
+            "rules": self.rules,
         }
 
 
@@ -168,10 +173,11 @@ def load_cache(tree: Tree, rewrite: bool, enabled: bool) -> Cache:
         records = {str(model): read_entry(item) for model, item in data["records"].items()}
         rewritten = read_rewrite(data["rewrite"])
         helpers = {str(path): read_pair(item) for path, item in data["helpers"].items()}
+        rules = read_rules(data["rules"])
         stats = {str(path): read_stat(stat) for path, stat in data["stats"].items()}
     except IrregularFile as error:
         note = f"{_FILE} in the cache folder is not used: {error.strerror}"
         return replace(empty, notes=(note,))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError):
         return empty
-    return Cache(empty.folder, empty.identity, records, stats, rewritten, helpers)
+    return Cache(empty.folder, empty.identity, records, stats, rewritten, helpers, rules)

@@ -113,6 +113,17 @@ def read_pair(data: Any) -> tuple[str, str]:
     return _of(str, first), _of(str, second)
 
 
+def read_rules(data: Any) -> dict[str, tuple[int, int]] | None:
+    """Rules that files showed: for each the index of its value and a count. Raises Damage."""
+    if data is None:
+        return None
+    rules = {}
+    for name, pair in _of(dict, data).items():
+        index, files = _list(pair)
+        rules[_of(str, name)] = (_of(int, index), _of(int, files))
+    return rules
+
+
 def _line(data: Any) -> Mapping[str, Any]:
     line: dict[str, Any] = _of(dict, data)
     if not line.keys() >= _REPORT.keys():

@@ -1,14 +1,17 @@
 """Which variant of the modular rules a tree follows.
 
-The rules grew over the releases of transformers. Each field below is one addition; the table of
-:func:`dialect_of` says since which release it holds. Projects use all of them.
+The rules grew over the releases of transformers. Each field of :class:`Dialect` is one addition;
+:data:`RULES` says which value it has since which release. Projects use all of them. What a tree's
+own files say is found out in ``run/evidence.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 from codegen.trees.names import FILE_TYPES, module_file_type
 
@@ -54,14 +57,21 @@ _FAST_SUFFIX_TYPES: Mapping[str, str] = MappingProxyType(
         "FastImageProcessorKwargs": "image_processing_fast",
     }
 )
+_FAST_FILE_NAMES: Mapping[str, str] = MappingProxyType(
+    {"image_processing_fast": "image_processing_{model}_fast"}
+)
+
+#: The first and the last release whose rules are known: all their files come out as published.
+OLDEST_RELEASE, NEWEST_RELEASE = (4, 54), (5, 24)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The rules that differ between releases.
+    """The rules that differ between releases, and between libraries and projects.
 
-    ``suffix_types``: class name suffixes and the kind of file such a class belongs to.
-    ``file_names``: kinds of files whose name is not ``<kind>_<model>``, with a pattern of the name.
+    ``fast_image_files``: fast image processors have files of their own,
+    ``image_processing_<model>_fast``.
+    ``video_keywords_apart``: ``...VideoProcessorKwargs`` belongs to the file of the video processor.
     ``protected_names``: identifiers and string literals that renaming leaves alone.
     ``decorator_marker``: ``@no_inherit_decorator`` suppresses inherited decorators.
     ``appends_bases``: bases that a definition adds are kept if they replace none of the parent's.
@@ -90,8 +100,8 @@ class Dialect:
     takes the place of the parent's where that is sound (``super-calls`` of a project).
     """
 
-    suffix_types: Mapping[str, str] = field(default_factory=lambda: _SUFFIX_TYPES)
-    file_names: Mapping[str, str] = field(default_factory=dict)
+    fast_image_files: bool = False
+    video_keywords_apart: bool = False
     protected_names: frozenset[str] = frozenset()
     decorator_marker: bool = True
     appends_bases: bool = True
@@ -110,6 +120,21 @@ class Dialect:
     deprecations_join: bool = True
     python_meaning: bool = False
     replaces_assignments: bool = True
+
+    @cached_property
+    def suffix_types(self) -> Mapping[str, str]:
+        """Class name suffixes and the kind of file such a class belongs to."""
+        suffixes = dict(_SUFFIX_TYPES)
+        if self.fast_image_files:
+            suffixes |= _FAST_SUFFIX_TYPES
+        if self.video_keywords_apart:
+            suffixes["VideoProcessorKwargs"] = "video_processing"
+        return suffixes
+
+    @property
+    def file_names(self) -> Mapping[str, str]:
+        """Kinds of files whose name is not ``<kind>_<model>``, with a pattern of the name."""
+        return _FAST_FILE_NAMES if self.fast_image_files else {}
 
     def file_type(self, class_name: str, model_cased: str) -> str:
         """The generated file that a class belongs to: the longest suffix that fits decides."""
@@ -146,38 +171,72 @@ class Dialect:
         )
 
 
+@dataclass(frozen=True)
+class Rule:
+    """One field of :class:`Dialect` over the releases.
+
+    ``history`` holds the values with the release that each came with, the oldest first. ``mark`` is
+    a pattern of what a definition (or, with ``in_parents``, a parent) contains where the rule can
+    matter: without it every value gives the same files.
+    """
+
+    name: str
+    history: tuple[tuple[tuple[int, int], Any], ...]
+    mark: str
+    in_parents: bool = False
+
+    def value(self, version: tuple[int, ...]) -> Any:
+        """What holds in a release."""
+        return next(value for since, value in reversed(self.history) if version >= since)
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """All that ever held, the newest first."""
+        return tuple(value for _, value in reversed(self.history))
+
+
+def _since(release: tuple[int, int], old: Any = False, new: Any = True) -> Any:
+    return (((0, 0), old), (release, new))
+
+
+_BASES, _IMAGES, _SUPER = r"^\s*class \w+[^:(]*\([^)]*,", "ImageProcess", r"\bsuper\("
+#: ``self.size: int = 3``; a parameter with a default looks the same but ends with a comma.
+_ANNOTATED = r"^[ \t]{8,}[\w.\[\]\"']+[ ]*:[^\n]*[^,\n]$"
+_BACKENDS = ("image_processing_backends", "image_processing_utils")
+RULES: tuple[Rule, ...] = (
+    Rule("fast_image_files", _since((5, 4), True, False), "(?i)fast"),
+    Rule("video_keywords_apart", _since((5, 18)), "VideoProcessorKwargs"),
+    Rule("protected_names", _since((5, 15), frozenset(), _MAMBA_NAMES), "mamba", True),
+    Rule("decorator_marker", _since((5, 11)), "no_inherit_decorator"),
+    Rule("appends_bases", _since((5, 1)), _BASES),
+    Rule("keeps_late_init", _since((5, 0)), _SUPER),
+    Rule("calls_listed_bases", _since((4, 56), True, False), r"\b[\w.]+(?:\(\))?\.\w+\("),
+    Rule("expands_own_classes", _since((4, 56), True, False), "^class "),
+    Rule("three_dot_parents", _since((5, 0)), r"\.\.\.models\."),
+    Rule("keeps_del", _since((4, 56)), r"^\s+del\b"),
+    Rule(
+        "guarded_types",
+        _since((5, 15), ("image_processing_pil",), ("image_processing_pil", "feature_extraction")),
+        "FeatureExtractor",
+    ),
+    Rule(
+        "shared_image_modules",
+        _since((5, 13), _BACKENDS, (*_BACKENDS, "image_processing_outputs")),
+        _IMAGES,
+    ),
+    Rule("attribute_displaces_method", _since((5, 21)), r"^[ \t]+\w+[ ]*[:=]"),
+    Rule("annotated_targets", _since((5, 22)), _ANNOTATED, True),
+    Rule("keeps_getattr", _since((5, 23)), "__getattr__"),
+    Rule(
+        "pil_kwargs",
+        (((0, 0), "imported"), ((5, 5), "dependency"), ((5, 6), "copied")),
+        _IMAGES,
+    ),
+    Rule("specialised_base_replaces", _since((5, 23)), _BASES),
+    Rule("deprecations_join", _since((5, 24)), "deprecate_kwarg"),
+)
+
+
 def dialect_of(version: tuple[int, ...]) -> Dialect:
     """The dialect of a transformers release."""
-    suffixes, file_names = dict(_SUFFIX_TYPES), {}
-    if version < (5, 4):
-        suffixes |= _FAST_SUFFIX_TYPES
-        file_names = {"image_processing_fast": "image_processing_{model}_fast"}
-    if version >= (5, 18):
-        suffixes["VideoProcessorKwargs"] = "video_processing"
-    guarded = ("image_processing_pil", *(("feature_extraction",) if version >= (5, 15) else ()))
-    shared: tuple[str, ...] = ("image_processing_backends", "image_processing_utils")
-    if version >= (5, 13):
-        shared = (*shared, "image_processing_outputs")
-    pil_kwargs = (
-        "copied" if version >= (5, 6) else "dependency" if version >= (5, 5) else "imported"
-    )
-    return Dialect(
-        suffix_types=MappingProxyType(suffixes),
-        file_names=MappingProxyType(file_names),
-        protected_names=_MAMBA_NAMES if version >= (5, 15) else frozenset(),
-        decorator_marker=version >= (5, 11),
-        appends_bases=version >= (5, 1),
-        keeps_late_init=version >= (5, 0),
-        calls_listed_bases=version < (4, 56),
-        expands_own_classes=version < (4, 56),
-        three_dot_parents=version >= (5, 0),
-        keeps_del=version >= (4, 56),
-        guarded_types=guarded,
-        shared_image_modules=shared,
-        attribute_displaces_method=version >= (5, 21),
-        annotated_targets=version >= (5, 22),
-        keeps_getattr=version >= (5, 23),
-        pil_kwargs=pil_kwargs,
-        specialised_base_replaces=version >= (5, 23),
-        deprecations_join=version >= (5, 24),
-    )
+    return Dialect(**{rule.name: rule.value(version) for rule in RULES})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
@@ -205,6 +205,12 @@ def _model(file_name: str) -> str:
 def _selected(model: str, config: Config) -> bool:
     included = any(fnmatchcase(model, pattern) for pattern in config.include)
     return included and not any(fnmatchcase(model, pattern) for pattern in config.exclude)
+
+
+def with_dialect(tree: Tree, dialect: Dialect) -> Tree:
+    """The same tree, read by other rules (those of a project never change)."""
+    assert isinstance(tree.convention, TransformersConvention)
+    return replace(tree, convention=replace(tree.convention, dialect=dialect))
 
 
 def select_models(tree: Tree, names: list[str]) -> tuple[str, ...]:

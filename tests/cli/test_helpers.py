@@ -98,7 +98,7 @@ def test_a_project_runs_with_the_helpers_beside_its_models(rewritten: Sandbox) -
         rewritten.root, "beta", "BetaEncoder"
     )
     again = rewritten.run("sync", "--format", "json").json
-    assert all(file["state"] == "fresh" for item in again["models"] for file in item["files"])
+    assert all(file["state"] == "in sync" for item in again["models"] for file in item["files"])
 
 
 def test_models_of_one_folder_share_their_helpers(rewritten: Sandbox) -> None:

@@ -99,7 +99,7 @@ def test_json_of_every_command(project: Sandbox) -> None:
         assert {item["model"] for item in report["models"]} == {"alpha", "beta", "gamma", "delta"}
         for item in report["models"]:
             assert item["definition"].endswith(f"modular_{item['model']}.py")
-            assert {file["state"] for file in item["files"]} <= {"fresh", "missing"}
+            assert {file["state"] for file in item["files"]} <= {"in sync", "missing"}
             assert item["lines"]["definition"] > 0
             assert item["blocked_by"] is None
     beta = next(item for item in report["models"] if item["model"] == "beta")

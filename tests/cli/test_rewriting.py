@@ -69,7 +69,7 @@ def test_second_run_counts_the_same_files(checkout: Sandbox) -> None:
         [file["path"] for m in run["models"] for file in m["files"]] for run in (first, second)
     ]
     assert sorted(paths[0]) == sorted(paths[1])
-    assert all(file["state"] == "fresh" for m in second["models"] for file in m["files"])
+    assert all(file["state"] == "in sync" for m in second["models"] for file in m["files"])
 
 
 def test_helpers_stay_in_a_tree_that_is_rewritten_in_place(checkout: Sandbox) -> None:

@@ -146,7 +146,7 @@ def test_failing_removal_of_an_orphan(project: Sandbox, monkeypatch: pytest.Monk
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
 
     monkeypatch.setattr(codegen.store.workspace.Path, "unlink", unlink)
-    result = project.run("sync", "alpha", "--no-cache")
+    result = project.run("sync", "alpha")
     monkeypatch.undo()
     os.chdir(project.root)
     assert result.code == 2
