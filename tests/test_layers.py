@@ -12,7 +12,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
 LAYERS = (
-    ("errors", "trees.names", "trees.reexports", "text", "store.system", "console.progress", "trees.history"),
+    (
+        "errors",
+        "trees.names",
+        "trees.reexports",
+        "text",
+        "store.system",
+        "console.progress",
+        "trees.history",
+    ),
     ("output.checks",),
     (
         "expansion.model",

@@ -60,8 +60,10 @@ class Reporter:
             diffs = command == "check" and self.arguments.diff
             print(json.dumps(make_report(command, root, self.run, diffs), indent=2))
             return
+        # What a check says is what it was asked for; beside a list, or what was written, it is not.
+        stream = sys.stdout if self.arguments.command == "check" else sys.stderr
         for note in self.run.notes:
-            print(f"{paint('note', 'yellow', sys.stderr)}: {note}", file=sys.stderr)
+            print(f"{paint('note', 'yellow', stream)}: {note}", file=stream)
         if self.arguments.command == "list":
             self._list()
         elif self.arguments.command == "check":

@@ -6,6 +6,7 @@ committed, and whether it came out so. Where neither knows, the file is out of d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -155,9 +156,15 @@ class Past:
         same = self._same(sources[model], result.inputs)
         if self.rewritten:
             return State.EDITED if same else State.STALE
-        if self._expand(sources).get(file.path) == plain(file.old or ""):
+        old = plain(file.old or "")
+        if self._expand(sources).get(file.path) == old:
             return State.STALE
-        return State.EDITED if same else State.BOTH
+        if not same:
+            return State.BOTH
+        # Definition and file may have been changed in one commit: was it edited before that?
+        before = self._expand(self._sources(f"{commit}^", [model])).get(file.path)
+        older = before is not None and _distance(old, before) < _distance(old, file.new or "")
+        return State.BOTH if older else State.EDITED
 
     def _same(self, sources: Mapping[str, str], inputs: Mapping[str, str]) -> bool:
         """Whether a model is made of the same texts now; what is installed is taken to be as it was."""
@@ -206,45 +213,63 @@ class Past:
         return dict(format_texts(drafts, self.tree.formatting).texts) if drafts else {}
 
 
+def _distance(first: str, second: str) -> int:
+    """How many lines only one of two texts has."""
+    left, right = Counter(first.split("\n")), Counter(second.split("\n"))
+    return ((left - right) + (right - left)).total()
+
+
 def _decoded(contents: Mapping[str, bytes]) -> dict[str, str]:
     return {path: plain(data.decode(errors="replace")) for path, data in contents.items()}
 
 
 def tell_unstaged(
     tree: Tree, outcomes: Sequence[ModelOutcome], history: History
-) -> list[ModelOutcome]:
-    """Mark files that are right on disk while a commit would hold another text, or none.
+) -> tuple[list[ModelOutcome], tuple[str, ...]]:
+    """Mark files that are right on disk while the next commit would leave them behind.
 
-    That is so where the definition and all parents are staged as they are on disk: what follows
-    from them was left out.
+    That is so where the definition and all parents are staged as they are on disk, and some of them
+    go into that commit, or the file has no place in the repository yet. Where all of them have been
+    committed before, nothing is about to go wrong: such files are named in a note.
     """
     if tree.kind == "package" or tree.output != tree.root or not history.known:
-        return list(outcomes)
+        return list(outcomes), ()
     generated = {file.path for item in outcomes for file in item.files}
     inputs = {item.model: _inputs(item, generated) for item in outcomes if item.definition}
     paths = sorted(generated.union(*inputs.values()))
     staged = history.staged(paths)
-    if not staged:
-        return list(outcomes)
     agree = set(_as_staged(tree.root, paths, staged))
     behind = {
-        file.path
+        file.path: item.model
         for item in outcomes
         if inputs.get(item.model) and inputs[item.model] <= agree
         for file in item.files
         if file.state is State.FRESH and file.path not in agree
     }
-    behind -= history.ignored(sorted(behind - staged.keys())) if behind else set()
-    return [
+    if not behind:
+        return list(outcomes), ()
+    ignored = history.ignored(sorted(behind.keys() - staged.keys()))
+    committed = history.committed(paths)
+    going = {path for path in paths if staged.get(path) != committed.get(path)}
+    marked, old = set(), []
+    for path, model in behind.items():
+        if path not in staged or inputs[model] & going:
+            marked |= {path} - ignored
+        else:
+            old.append(path)
+    told = [
         replace(
             item,
             files=tuple(
-                replace(file, state=State.UNSTAGED) if file.path in behind else file
+                replace(file, state=State.UNSTAGED) if file.path in marked else file
                 for file in item.files
             ),
         )
         for item in outcomes
     ]
+    more = f" and {len(old) - 1} more" if len(old) > 1 else ""
+    note = f"{State.UNSTAGED.value}: {old[0]}{more}" if old else ""
+    return told, (note,) if note else ()
 
 
 def _inputs(item: ModelOutcome, generated: set[str]) -> set[str]:

@@ -59,10 +59,10 @@ def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
     if problem := interrupted_write(tree.output, tops, cache.folder / "lock"):
         raise CodegenError(problem)
     run, _, history = _examine(tree, names, options, cache)
-    outcomes = (
-        tuple(tell_unstaged(tree, run.outcomes, history)) if options.staging else run.outcomes
-    )
-    notes = (*notes_on(run.rules), *cache.notes)
+    outcomes, notes = run.outcomes, (*notes_on(run.rules), *cache.notes)
+    if options.staging:
+        told, unstaged = tell_unstaged(tree, outcomes, history)
+        outcomes, notes = tuple(told), (*notes, *unstaged)
     return replace(run, outcomes=outcomes, seconds=time.perf_counter() - started, notes=notes)
 
 
