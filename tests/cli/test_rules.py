@@ -14,6 +14,8 @@ from tests.cli.trees import Sandbox
 STONE = '''\
 """Stone, written by hand."""
 
+from ...tools import first
+
 
 class StoneBlock:
     width = 4
@@ -40,7 +42,8 @@ DEPRECATES = '    @deprecate_kwarg("old")\n    def run(self, value):\n        re
 
 def _definition(model: str, members: str) -> str:
     name = model.title()
-    parent = "from ..stone.modeling_stone import StoneBlock\n\n\n"
+    parent = "from ...tools import deprecate_kwarg\n"
+    parent += "from ..stone.modeling_stone import StoneBlock\n\n\n"
     return f"{parent}class {name}Block(StoneBlock):\n{members}"
 
 
@@ -210,7 +213,7 @@ def _unknown(sandbox: Sandbox, count: int) -> None:
     _label(sandbox, "6.2.0")
     for name in names:
         place = sandbox.generated(name)
-        place.write_text(place.read_text().replace("    def setup", "    @safe\n    def setup"))
+        place.write_text(place.read_text().replace("    def setup", "    @first\n    def setup"))
 
 
 @pytest.mark.parametrize("known", ["git", "nothing"])
@@ -256,7 +259,7 @@ def test_few_differences_in_a_new_release_are_no_unknown_rules(sandbox: Sandbox)
     _unknown(sandbox, 12)
     for name in ("aa", "ab", "ac", "ad", "ae", "af", "ag"):
         place = sandbox.generated(name)
-        place.write_text(place.read_text().replace("    @safe\n", ""))
+        place.write_text(place.read_text().replace("    @first\n    def setup", "    def setup"))
     assert sandbox.run("sync", "--no-cache").code == 0
 
 
