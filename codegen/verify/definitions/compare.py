@@ -117,7 +117,8 @@ class _Comparison:
                 listed = self.facts.entry(name, member)
                 yield from self.values(place, item, other, listed)
                 docs = plain["docs"].get(member), generated["docs"].get(member)
-                yield from self.values(f"{place}.__doc__", *docs, listed)
+                made = self.facts.made_doc(name, member)
+                yield from self.values(f"{place}.__doc__", *docs, MARKERS if made else listed)
         for member in generated["members"]:
             if member not in plain["members"] and not self.facts.kept(member):
                 yield Finding(f"{name}.{member}", "no member", "added")

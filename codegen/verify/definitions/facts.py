@@ -34,6 +34,7 @@ class Facts:
     ``treated`` holds ``""`` for a class that takes its parent's decorators; ``replaced`` says of the
     classes with a replaced assignment whether the parent's body reads it later; ``dropped`` are
     names of the module that a note speaks of, ``undocumented`` classes without docstring,
+    ``made_docs`` methods whose docstring a decorator may have made,
     ``asking`` functions that ask whether something is of a parent's class.
     """
 
@@ -43,6 +44,7 @@ class Facts:
     dropped: frozenset[str]
     undocumented: frozenset[str]
     asking: frozenset[str]
+    made_docs: Mapping[str, frozenset[str]]
 
     def deleted(self, name: str) -> frozenset[str]:
         """Members of a class that the definition marks as deleted."""
@@ -55,6 +57,10 @@ class Facts:
     def documented(self, name: str) -> bool:
         """Whether a class of the definition has a docstring of its own."""
         return name not in self.undocumented
+
+    def made_doc(self, name: str, member: str) -> bool:
+        """Whether a decorator may have made the docstring of a member, for the class it stands in."""
+        return member in self.made_docs.get(name, ())
 
     def decorated(self, name: str) -> bool:
         """Whether a class takes the decorators of its parent."""
@@ -100,6 +106,7 @@ def read_facts(
     markers: dict[str, frozenset[str]] = {}
     treated: dict[str, frozenset[str]] = {}
     replaced: dict[str, bool] = {}
+    made_docs: dict[str, frozenset[str]] = {}
     for name, (module, base) in folds.items():
         classes = [node for node in trees[module].body if isinstance(node, ast.ClassDef)]
         found = [node for node in classes if node.name == base]
@@ -108,6 +115,7 @@ def read_facts(
         fold = Fold(own[name], found[-1])
         markers[name] = frozenset(_markers(fold))
         treated[name] = frozenset(_treated(fold))
+        made_docs[name] = frozenset(_decorated(fold))
         found_targets = _replaced_targets(fold)
         if found_targets:
             replaced[name] = any(found_targets.values())
@@ -121,7 +129,9 @@ def read_facts(
         for name, node in defined_names(text).items()
         if any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
     }
-    return Facts(markers, treated, replaced, frozenset(dropped), frozenset(undocumented), asking)
+    return Facts(
+        markers, treated, replaced, frozenset(dropped), frozenset(undocumented), asking, made_docs
+    )
 
 
 def _asking(tree: ast.Module, known: set[str]) -> Iterator[str]:
@@ -154,6 +164,14 @@ def _markers(fold: Fold) -> Iterator[str]:
             continue
         if "Error(" in ast.unparse(first):
             yield name
+
+
+def _decorated(fold: Fold) -> Iterator[str]:
+    """Methods that have a decorator, or whose class has one."""
+    for node in (fold.child, fold.parent):
+        for name, method in _methods(node).items():
+            if node.decorator_list or method.decorator_list:
+                yield name
 
 
 def _treated(fold: Fold) -> Iterator[str]:

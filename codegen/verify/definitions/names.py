@@ -65,10 +65,13 @@ def roles_of(
     if not parent.model:
         return {base: child for child, base in reversed(own.items())}
     spelled = spelling_of(parent, pairs, model)
+    old, new = spelled[0]
     found: dict[str, str] = {}
     for name in parent.names:
-        for left, right in spelled:
-            rest = r"(?![a-z])" if left == spelled[0][0] else r"(?![a-zA-Z0-9])"
+        # A constant is in capitals, even where the model's name in class names is, too.
+        known = [(old.upper(), _lower(new).upper()), *spelled] if name.isupper() else spelled
+        for left, right in known:
+            rest = r"(?![a-z])" if left == old and not name.isupper() else r"(?![a-zA-Z0-9])"
             renamed = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(left)}{rest}", right, name)
             if renamed != name:
                 found.setdefault(name, renamed)
@@ -87,8 +90,9 @@ def spelling_of(
             votes[old, new] += 1
     default = _spelled(parent.model, parent.names), _spelled(model, pairs)
     old, new = votes.most_common(1)[0][0] if votes else default
-    spelled = {old: new, _lower(old): _lower(new), _lower(old).upper(): _lower(new).upper()}
-    return list({**spelled, parent.model: model, parent.model.upper(): model.upper()}.items())
+    lower = {_lower(old): _lower(new), parent.model: model}
+    upper = {left.upper(): right.upper() for left, right in lower.items()}
+    return list({**upper, **lower, old: new}.items())[::-1]
 
 
 def _plain(name: str) -> str:

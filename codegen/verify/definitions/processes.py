@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from codegen.verify.definitions import preload
 from codegen.verify.definitions.compare import Finding, compare
 from codegen.verify.definitions.subject import Subject
 from codegen.verify.definitions.worker import describe_apart
 
-#: Libraries that take long to load.
 _IMPORT = re.compile(r"^(?:from|import) ([\w.]+)", re.MULTILINE)
-_HEAVY = ("torch", "transformers", "numpy")
 
 
 @dataclass(frozen=True)
@@ -95,26 +95,29 @@ def verify_definitions(
     return [_result(subject, results) for subject in subjects]
 
 
-def _context(subjects: Iterable[Subject]) -> Any:
+def _context(subjects: Sequence[Subject]) -> Any:
     methods = multiprocessing.get_all_start_methods()
     if "forkserver" not in methods:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    heavy = _shared_imports(subjects)
-    context.set_forkserver_preload([*heavy, "codegen.verify.definitions.worker"])
+    os.environ[preload.VARIABLE] = ",".join(_shared_imports(subjects))
+    context.set_forkserver_preload(
+        ["codegen.verify.definitions.preload", describe_apart.__module__]
+    )
     return context
 
 
-def _shared_imports(subjects: Iterable[Subject]) -> list[str]:
-    """Installed modules that the sources import: loaded once, before the processes are forked."""
+def _shared_imports(subjects: Sequence[Subject]) -> list[str]:
+    """Modules of other packages that several definitions import, themselves or their parents."""
     own = {name.partition(".")[0] for subject in subjects for name in subject.sides.sources}
-    found = {
-        name
-        for subject in subjects
-        for source in subject.sides.sources.values()
-        for name in _IMPORT.findall(source.text)
-    }
-    return sorted(name for name in found if name.partition(".")[0] in _HEAVY and name not in own)
+    counts: Counter[str] = Counter()
+    for subject in subjects:
+        sides = subject.sides
+        texts = [sides.sources[name].text for name in (sides.definition, *sides.generated)]
+        counts.update({name for text in texts for name in _IMPORT.findall(text)})
+    enough = min(3, len(subjects))
+    shared = {name for name, count in counts.items() if count >= enough}
+    return sorted(name for name in shared if name.partition(".")[0] not in own)
 
 
 def _received(connection: Connection) -> dict[str, Any]:
