@@ -29,7 +29,7 @@ from codegen.store.records import (
     read_stat,
 )
 from codegen.store.seal import is_sealed, seal, user_folder
-from codegen.store.system import IrregularFile, read_regular
+from codegen.store.system import IrregularFile, read_regular, signals_held_back
 from codegen.trees.sources import digest_text
 from codegen.trees.tree import Tree
 
@@ -107,23 +107,21 @@ class Cache:
 
     def save(self) -> None:
         """Replace the cache file; a folder that cannot be written only costs time next run."""
-        try:
+        with contextlib.suppress(OSError), signals_held_back():
             self.folder.mkdir(parents=True, exist_ok=True)
             for leftover in self.folder.glob("cache-*.tmp"):
                 leftover.unlink()
             handle, name = tempfile.mkstemp(dir=self.folder, prefix="cache-", suffix=".tmp")
-        except OSError:
-            return
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                # A file server has a clock of its own, which is the one that matters.
-                now = min(time.time_ns(), os.fstat(handle).st_mtime_ns)
-                body = json.dumps(self._content(now))
-                file.write(f"{json.dumps(seal(body))}\n{body}\n")
-            os.replace(name, self.folder / _FILE)
-        except OSError:
-            with contextlib.suppress(OSError):
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    # A file server has a clock of its own, which is the one that matters.
+                    now = min(time.time_ns(), os.fstat(handle).st_mtime_ns)
+                    body = json.dumps(self._content(now))
+                    file.write(f"{json.dumps(seal(body))}\n{body}\n")
+                os.replace(name, self.folder / _FILE)
+            except BaseException:
                 os.unlink(name)
+                raise
 
     def _content(self, now: int) -> dict[str, Any]:
         return {

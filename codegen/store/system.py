@@ -238,6 +238,16 @@ def signals_held_back() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+@contextlib.contextmanager
+def tidying_up() -> Iterator[None]:
+    """The same for what has to be done at the end of a run, however that came about."""
+    if _State.ending:  # no further signal is listened to then
+        yield
+        return
+    with signals_held_back():
+        yield
+
+
 def _postpone(number: int, _frame: FrameType | None) -> None:
     _State.waiting.append(number)
 

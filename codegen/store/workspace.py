@@ -31,6 +31,7 @@ from codegen.store.system import (
     kind_at,
     locked,
     signals_held_back,
+    tidying_up,
 )
 from codegen.trees.sources import digest_bytes
 
@@ -82,11 +83,11 @@ class Workspace:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for folder in self._staging.values():
-            shutil.rmtree(folder, ignore_errors=True)
-        for change in self._staged:
-            remove_folders(change.made)
-        self._stack.close()
+        with self._stack, tidying_up():
+            for folder in self._staging.values():
+                shutil.rmtree(folder, ignore_errors=True)
+            for change in self._staged:
+                remove_folders(change.made)
 
     def stage(self, model: str, texts: Mapping[str, str], removed: Sequence[str] = ()) -> None:
         """Prepare one model's files (by relative path) and the removal of others.
@@ -257,7 +258,8 @@ class Workspace:
         while top != self.output and top.parent.stat().st_dev == device:
             top = top.parent
         if top not in self._staging:
-            self._staging[top] = Path(tempfile.mkdtemp(prefix=STAGING, dir=top))
+            with signals_held_back():  # it must not be made without being known
+                self._staging[top] = Path(tempfile.mkdtemp(prefix=STAGING, dir=top))
         return self._staging[top]
 
     def _empty_staging(self) -> None:
