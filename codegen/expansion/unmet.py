@@ -76,7 +76,10 @@ def _deletions(child: ast.ClassDef, above: Inherited) -> Iterator[tuple[int, str
 
 def lost(child: ast.ClassDef, parent: ast.ClassDef, made: Iterable[ast.ClassDef]) -> list[str]:
     """Members of the parent or the child that no class made of them has, deletions aside."""
-    wanted = (members_of(parent) | members_of(child)) - _deleted(child) - _deleted(parent)
+    own = members_of(child)
+    wanted = (members_of(parent) | own) - _deleted(child) - _deleted(parent)
+    if "__eq__" in own and "__hash__" not in own:
+        wanted -= {"__hash__"}  # a class that defines equality alone has no hash
     there: set[str] = set()
     for node in made:
         there |= members_of(node)

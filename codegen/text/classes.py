@@ -146,3 +146,12 @@ def adjust_indent(statement: Statement, old: str, new: str) -> Statement:
         lead=reindent(statement.lead, old, new, ()),
         text=reindent(statement.text, old, new, strings),
     )
+
+
+def last_name(node: ast.expr) -> str:
+    """The last part of the name that a decorator or a base goes by."""
+    while isinstance(node, (ast.Call, ast.Subscript)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""

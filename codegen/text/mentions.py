@@ -201,8 +201,9 @@ class _Scanner(ast.NodeVisitor):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._decorators(node.decorator_list)
-        with_types = _Scope("function", _type_parameters(node))
-        self.scopes.append(with_types)
+        types = _type_parameters(node)
+        if types:  # only then is there a scope between the bases and a class around
+            self.scopes.append(_Scope("function", types))
         for base in (*node.bases, *(keyword.value for keyword in node.keywords)):
             self._call(base)  # it may look at its subclasses
             self.visit(base)
@@ -216,7 +217,8 @@ class _Scanner(ast.NodeVisitor):
             self.visit(item)
         self.acting = acting  # what a class body does is its own affair
         self.scopes.pop()
-        self.scopes.pop()
+        if types:
+            self.scopes.pop()
         self._bind_definition(node)
 
     def _bind_definition(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

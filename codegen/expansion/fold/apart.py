@@ -46,7 +46,7 @@ def keep_apart(pair: Pair, cause: CannotFold) -> Folded:
 
 def private_class(pair: Pair) -> str:
     """A name for the parent's class that nothing else has."""
-    plain = name = f"_{pair.base.lstrip('_')}"
+    plain = name = f"_{pair.parent_origin.name.lstrip('_')}"
     count = 2
     while name in pair.taken:
         name = f"{plain}{count}"

@@ -23,7 +23,6 @@ from codegen.expansion.fold.methods import (
     Noted,
     inlined,
     kept_decorators,
-    last_name,
     override,
 )
 from codegen.expansion.fold.model import (
@@ -40,7 +39,7 @@ from codegen.expansion.fold.private import Privates, mangle_apart
 from codegen.expansion.fold.sites import Site, Sites, find_sites, passes_self, without_self
 from codegen.expansion.fold.super_kwargs import expand_super_kwargs
 from codegen.expansion.merge import Place, choose_decorators
-from codegen.text.classes import Base
+from codegen.text.classes import Base, last_name
 from codegen.text.lexer import lex
 from codegen.text.lines import LineMap
 from codegen.text.read_body import BodyItem, ClassBody, read_body
@@ -54,7 +53,7 @@ def fold_class(pair: Pair) -> Folded:
     Where that is not possible the parent stays a class of its own. Raises CodegenError for what can
     be neither.
     """
-    pair = replace(pair, parent=mangle_apart(pair.child, pair.parent, pair.base))
+    pair = replace(pair, parent=mangle_apart(pair.child, pair.parent, pair.parent_origin.name))
     parent = read_body(pair.parent)
     edits = expand_super_kwargs(read_body(pair.child), parent, pair.origin)
     pair_written = replace(pair, child=apply_edits(pair.child, list(edits)))
@@ -163,7 +162,7 @@ class _Fold:
             raise CannotFold(
                 f"{self.pair.base}.{site.name} comes from further up", site.node.lineno
             )
-        assert site.call is not None
+        assert site.call is not None and isinstance(site.node, ast.Attribute)
         first = lines.source(site.call.args[0])
         start, end = lines.span(site.node.value)
         owner = f"super({self.child.node.name}, {first})"
@@ -188,7 +187,7 @@ class _Fold:
             for name in member.sure
             if name in self.names
         }
-        self._name_idle_markers(own)
+        self._refuse_idle_markers(own)
         standing = [member for member in own if member not in markers.values()]
         above, texts = self.privates.members(standing, markers)
         dropped = droppable(above, standing, {*markers, *self._unhashed(standing)})
@@ -215,30 +214,24 @@ class _Fold:
         bound = {name for member in own for name in member.bound}
         return {"__hash__"} if "__eq__" in bound and "__hash__" not in bound else set()
 
-    def _name_idle_markers(self, own: list[Member]) -> None:
-        """A marker that meets no member of the parent's deletes nothing."""
+    def _refuse_idle_markers(self, own: list[Member]) -> None:
+        """An attribute that is deleted has to be there."""
         from difflib import get_close_matches
 
         for member in own:
             name = next(iter(member.sure), "")
             if not is_marker(member.item) or name in self.names:
                 continue
-            line = self.pair.origin.line(member.item.statement.line)
-            close = get_close_matches(name, sorted(self.names), 1)
-            hint = f"did you mean {close[0]}?" if close else "remove it, or check the spelling"
             if member.function is None:
+                close = get_close_matches(name, sorted(self.names), 1)
                 raise fail(
                     "missing-attribute",
                     f"class {self.pair.origin.name} deletes attribute {name}, "
                     "which its parent lacks",
                     self.pair.origin.path,
-                    line,
-                    hint,
+                    self.pair.origin.line(member.item.statement.line),
+                    f"did you mean {close[0]}?" if close else "remove it, or check the spelling",
                 )
-            self.notes.append(
-                f"warning: {self.pair.origin.path}:{line}: {name} looks like a deletion, but "
-                f"{self.pair.base} does not define {name}: it stays a method that raises ({hint})"
-            )
 
     def _own_text(self, member: Member, planned: _Planned | None, seen: set[str]) -> str:
         """A member of the definition as it is printed."""

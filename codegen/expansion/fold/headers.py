@@ -6,8 +6,8 @@ import ast
 from collections.abc import Sequence
 
 from codegen.errors import fail
-from codegen.expansion.fold.methods import last_name
 from codegen.expansion.fold.model import CannotFold, Member, Pair, annotation_of
+from codegen.text.classes import last_name
 from codegen.text.read_body import ClassBody
 
 #: Decorators that make members out of the body of the class they stand on.

@@ -15,9 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen.expansion.fold.sites import first_parameter, is_super
+from codegen.text.classes import last_name
 from codegen.text.scoping import Names, is_generator, names_in, own_nodes, parameter_names
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+#: Decorators that change nothing where they stand on a function and on one that it calls.
+_ONCE_OR_TWICE = frozenset(
+    {"classmethod", "staticmethod", "abstractmethod", "override", "final", "no_grad"}
+    | {"inference_mode", "auto_docstring", "can_return_tuple"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ def _decorated(child: _Function, parent: _Function) -> str:
     own, inherited = ([ast.dump(item) for item in each.decorator_list] for each in (child, parent))
     if own and inherited and not set(inherited) <= set(own):
         return "the decorators differ"
+    if own and not all(last_name(each) in _ONCE_OR_TWICE for each in parent.decorator_list):
+        return "a decorator of both would act twice"
     return ""
 
 

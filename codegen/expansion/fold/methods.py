@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from codegen.expansion.fold.inline import Inline
 from codegen.expansion.fold.replaced import Replaced, attributes_read, plan_replacements
 from codegen.expansion.merge import MARKER
-from codegen.text.classes import Function, adjust_indent
+from codegen.text.classes import Function, adjust_indent, last_name
 from codegen.text.read_body import BodyItem
 from codegen.text.scoping import is_generator
 from codegen.text.statements import Statement
@@ -71,15 +71,6 @@ def kept_decorators(item: BodyItem) -> str:
         if last_name(decorator) not in _NOT_INHERITED:
             kept += lines[start:end]
     return "".join(f"{line}\n" for line in kept)
-
-
-def last_name(node: ast.expr) -> str:
-    """The last part of the name that a decorator or a base goes by."""
-    while isinstance(node, (ast.Call, ast.Subscript)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def docstring_of(function: Function) -> Statement | None:

@@ -37,7 +37,7 @@ class Privates:
         if any(name in member.maybe or name in member.deleted for member in self.above):
             raise CannotFold(f"the parent defines {name} under a condition", line)
         if name not in self.names:
-            owner = self.pair.base.lstrip("_")
+            owner = self.pair.parent_origin.name.lstrip("_")
             plain = f"_{owner}_{_bare(name)}"
             chosen, count = plain, 2
             while chosen in self.pair.taken or chosen in self.names.values():

@@ -22,20 +22,16 @@ class Site:
     ``receiver`` is the source of what the member is looked up on, empty in the class body itself.
     ``item`` is the index of the member of the class it stands in, ``function`` the function around
     it. ``named``: it is spelled with the parent's name, so that a method gets its ``self`` as an
-    argument.
+    argument. ``node`` is an attribute, or a call of ``getattr`` with the name as a literal.
     """
 
-    node: ast.Attribute
+    node: ast.expr
+    name: str
     receiver: str
     item: int
     function: AnyFunction | None
     call: ast.Call | None
     named: bool = False
-
-    @property
-    def name(self) -> str:
-        """The member."""
-        return self.node.attr
 
 
 @dataclass
@@ -116,6 +112,9 @@ class _Search:
         if isinstance(user, ast.Attribute):
             if isinstance(user.ctx, ast.Load):
                 self._add(user, receiver, function)
+            return
+        if isinstance(user, ast.Call) and (literal := _asked_for(user, call)):
+            self._add(user, receiver, function, name=literal)
             return
         alias = user.targets[0] if isinstance(user, ast.Assign) else None
         if not isinstance(alias, ast.Name) or function is None:
@@ -200,14 +199,26 @@ class _Search:
 
     def _add(
         self,
-        node: ast.Attribute,
+        node: ast.expr,
         receiver: str,
         function: AnyFunction | None,
         named: bool = False,
+        name: str = "",
     ) -> None:
         user = self.parents[node]
         call = user if isinstance(user, ast.Call) and user.func is node else None
-        self.sites.found.append(Site(node, receiver, self.item, function, call, named))
+        name = node.attr if isinstance(node, ast.Attribute) else name
+        self.sites.found.append(Site(node, name, receiver, self.item, function, call, named))
+
+
+def _asked_for(user: ast.Call, value: ast.expr) -> str | None:
+    """The name in ``getattr(super(), "run")``."""
+    if not isinstance(user.func, ast.Name) or user.func.id != "getattr":
+        return None
+    if len(user.args) != 2 or user.args[0] is not value:
+        return None
+    name = user.args[1].value if isinstance(user.args[1], ast.Constant) else None
+    return name if isinstance(name, str) and name.isidentifier() else None
 
 
 def is_super(node: ast.AST) -> bool:
