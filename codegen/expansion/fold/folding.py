@@ -198,14 +198,13 @@ class _Fold:
             line = markers[name].item.statement.line
             raise CannotFold(f"{name} is deleted, but the class body needs it", line)
         first = {name: each for each in reversed(above) if each in dropped for name in each.sure}
-        seen: set[str] = set()
+        heirs = _heirs(own)
         units = []
         for index, member in enumerate(own):
             if member in standing:
                 place = next((first[name] for name in sorted(member.sure) if name in first), None)
-                text = self._own_text(member, planned.get(index), seen)
+                text = self._own_text(member, planned.get(index), member in heirs)
                 units.append(Unit(member, text, member.function is not None, place))
-                seen |= member.sure
         inherited = [Unit(each, texts[each], self.privates.is_def(each)) for each in above]
         return arrange(Plan(inherited, units, dropped))
 
@@ -233,14 +232,14 @@ class _Fold:
                     f"did you mean {close[0]}?" if close else "remove it, or check the spelling",
                 )
 
-    def _own_text(self, member: Member, planned: _Planned | None, seen: set[str]) -> str:
+    def _own_text(self, member: Member, planned: _Planned | None, heir: bool) -> str:
         """A member of the definition as it is printed."""
         function = member.function
         if function is None:
             statement = member.item.statement
             text = needs_own_annotation(member, self.above, self.child, self.parent, self.pair)
             return f"{statement.lead}{text or statement.text}\n"
-        inherited = None if function.name in seen else self._inherited_def(function.name)
+        inherited = self._inherited_def(function.name) if heir else None
         result = override(member.item, inherited)
         self._check_decorators(member, inherited)
         if planned is None:
@@ -346,3 +345,15 @@ def _is_inlined(site: Site, child: ClassBody) -> bool:
     assert isinstance(node, _Function)
     found = find_call(node)
     return found is not None and found[1].func is site.node
+
+
+def _heirs(own: list[Member]) -> set[Member]:
+    """Of the methods of each name the one that takes the decorators and docstring of the parent's:
+    the last, but for the other parts of a property."""
+    found: dict[str, Member] = {}
+    for member in own:
+        if member.function is not None:
+            parts = {f"{member.function.name}.{part}" for part in ("setter", "getter", "deleter")}
+            if not parts & set(member.function.decorator_names):
+                found[member.function.name] = member
+    return set(found.values())
