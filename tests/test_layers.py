@@ -52,7 +52,7 @@ LAYERS = (
     ("run.missing", "run.written", "run.job", "store.cache", "store.workspace", "console"),
     ("run.pool", "run.workers", "run.ahead", "run.edits", "run.copies"),
     ("run.engine", "run.rewriting", "run.evidence"),
-    ("run.sync", "run.rules", "run.orphans", "run.helper_files", "run.init"),
+    ("run.sync", "run.rules", "run.orphans", "run.inherited", "run.helper_files", "run.init"),
     ("cli", "__main__", "run.verification", "run.definition_checks"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -8,7 +8,7 @@ from typing import Any
 
 _COLOURS = {"extracted": "green", "lifted": "cyan", "captured": "green", "left": "yellow"}
 #: Kinds that are told only where there are such records.
-_RARE = {"rewritten": "green"}
+_RARE = {"rewritten": "green", "inherited": "cyan", "failed": "red"}
 _ALL = {**_COLOURS, **_RARE}
 
 Paint = Callable[[str, str], str]

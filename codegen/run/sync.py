@@ -16,6 +16,7 @@ from codegen.run.copies import copies_of
 from codegen.run.edits import Past, tell_edits, tell_unstaged
 from codegen.run.engine import Engine, Expanded, Progress, ReplacedSources, entry_of
 from codegen.run.helper_files import add_helper_files
+from codegen.run.inherited import inherited_changes
 from codegen.run.orphans import add_orphans
 from codegen.run.outcome import FileOutcome, ModelOutcome, Run, State
 from codegen.run.plan import Plan, make_plan
@@ -125,9 +126,9 @@ def _examine(
     outcomes = [*_without_collisions(outcomes), *_refused(tree, names)]
     changed = [item.model for item in outcomes if not item.in_sync and not item.problems]
     dependents = plan.dependents(changed) - wanted
-    run = Run(
-        tuple(outcomes), tuple(sorted(dependents)), report=stage.rewriting.report, rules=rules
-    )
+    report = stage.rewriting.report
+    report += tuple(inherited_changes(tree, outcomes, stage.rewriting.digests, report))
+    run = Run(tuple(outcomes), tuple(sorted(dependents)), report=report, rules=rules)
     return run, expanded, history
 
 

@@ -82,3 +82,18 @@ def test_helpers_stay_in_a_tree_that_is_rewritten_in_place(checkout: Sandbox) ->
     assert checkout.run("sync", "--rewrite").code == 0
     assert _texts(checkout.root) == expected
     assert checkout.run("check", "--rewrite").code == 0
+
+
+def test_files_that_change_through_their_parents_are_named(checkout: Sandbox) -> None:
+    """A child whose definition no pass touches is in the report, as often as it is made."""
+    (checkout.root / _SOURCE).write_text(_ENCODER, encoding="utf-8")
+    child = "from ..alpha.modeling_alpha import AlphaModel\n\n\nclass ZetaModel(AlphaModel):\n    pass\n"
+    checkout.write({"zeta": child})
+    checkout.run("sync")
+    command = ("sync", "--rewrite", "--output", str(checkout.root.parent / "out"))
+    reports = [checkout.run(*command, "--format", "json").json["rewrites"] for _ in range(2)]
+    found = [r for r in reports[0] if r["kind"] == "inherited" and r["model"] == "zeta"]
+    assert [r["location"] for r in found] == ["src/transformers/models/zeta/modeling_zeta.py:1"]
+    assert found[0]["reason"] == "changes with what it inherits from modeling_alpha.py"
+    assert reports[0] == reports[1]
+    assert "inherited" in checkout.run(*command).out

@@ -8,12 +8,14 @@ defines ``run``, and ``inputs`` (a list of argument tuples) or ``inputs_of`` (ar
     bare(cls, **attributes)     a module without its ``__init__``, for code that has none
     randn, randint              torch's, from the seed of the case
     packed(grid, width)         hidden rows for a grid
+    taken(function, **values)   those of some keywords that a function names
     GRIDS                       grids of all kinds: one and several entries, frames, sides of hundreds
 """
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +30,7 @@ from torch import nn
 from codegen.rewrite.helpers import HELPER_MODULES
 
 GRIDS = (
-    [[1, 4, 6]],
+    [[1, 6, 12]],
     [[1, 12, 12], [2, 6, 18], [1, 24, 6]],
     [[3, 18, 12], [1, 6, 6], [5, 12, 30]],
     [[30, 6, 6]] + [[1, 6 * n, 12] for n in range(1, 12)],
@@ -70,6 +72,12 @@ def packed(grid: torch.Tensor, width: int) -> torch.Tensor:
     return torch.randn(int(grid.prod(1).sum()), width)
 
 
+def taken(function: Call, **values: Any) -> dict[str, Any]:
+    """The precomputed values that a rewritten function takes; none of them before."""
+    names = inspect.signature(function).parameters
+    return {name: value for name, value in values.items() if name in names}
+
+
 def load(files: Mapping[str, str], folder: Path, name: str, section: str) -> Side:
     """Import the files of one side and execute the section behind them."""
     root = folder / name
@@ -87,7 +95,13 @@ def load(files: Mapping[str, str], folder: Path, name: str, section: str) -> Sid
     torch.manual_seed(0)
     space = dict(vars(module))
     known = {"Config": Config, "bare": bare, "torch": torch, "nn": nn, "GRIDS": GRIDS}
-    space |= {**known, "packed": packed, "randn": torch.randn, "randint": torch.randint}
+    space |= {
+        **known,
+        "packed": packed,
+        "taken": taken,
+        "randn": torch.randn,
+        "randint": torch.randint,
+    }
     exec(compile(section, f"{name} # run", "exec"), space)
     inputs = space.get("inputs")
     if inputs is None:

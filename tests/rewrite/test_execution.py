@@ -16,12 +16,36 @@ TOLERANCE = 2e-5
 """Of values that are added in another order; integers agree exactly within it."""
 
 
+ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            "generation_of_a_folded_model",
+            "generation_takes_keywords",
+            "generation_with_the_hooks_of_the_library",
+        ),
+        "needs the library's generate, which tests/models run with whole models",
+    ),
+    **dict.fromkeys(
+        (
+            "processor_of_audios",
+            "processor_of_selected_rows_is_left",
+            "processor_option",
+            "processor_with_further_grids",
+        ),
+        "processors are executed in test_processors.py",
+    ),
+    "rotary_override_is_removed": "its module is renamed by expansion before it can run",
+}
+"""Cases that change and have no section, with where they are executed."""
+
+
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_before_and_after_agree(path: Path, packages: Path) -> None:
     case = read_case(path)
     edits = run(case.files, path.parent.name).edits
     if not case.run:
-        pytest.skip("the case has no section # run")
+        assert not edits or path.stem in ELSEWHERE, f"{path.name} has no section # run"
+        pytest.skip(ELSEWHERE.get(path.stem, "nothing changes"))
     # Graph capture remembers modules by name: each case has its own.
     name = f"{path.parent.name}_{path.stem}"
     before = load(case.files, packages, f"before_{name}", case.run)

@@ -9,23 +9,31 @@ from __future__ import annotations
 
 import ast
 
+from codegen.rewrite.helpers import HELPER_MODULES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.calls import bind_arguments
+from codegen.rewrite.vocabulary import torch_name
 
 BOUNDARIES = "cu_seqlens"
 
 
 def rows_expression(
-    index: Index, cls: ClassInfo, function: Function, before: ast.stmt | None = None
+    index: Index,
+    cls: ClassInfo,
+    function: Function,
+    before: ast.stmt | None = None,
+    boundaries: str = BOUNDARIES,
 ) -> str:
     """``x.shape[0]`` for the rows of an encoder's ``forward``; empty where that is not known.
 
     The expression can be used in front of the statement ``before``, or at the top without one.
+    ``boundaries`` is what the method calls the boundaries of its segments.
     """
-    if function.name != "forward" or not _boundary_calls(function):
+    calls = _boundary_calls(function, boundaries) if function.name == "forward" else []
+    if not calls:
         return ""
-    inner = _inner_rows(index, cls, function, before)
+    inner = _inner_rows(index, cls, function, before, calls, boundaries)
     if inner:
         return inner
     first = parameters(function)[1]
@@ -36,25 +44,40 @@ def rows_expression(
     return "" if batched else f"{first}.shape[0]"
 
 
-def _boundary_calls(function: Function) -> list[ast.Call]:
-    """Calls that hand segment boundaries on by keyword."""
-    return [
-        node
-        for node in walk(function)
-        if isinstance(node, ast.Call) and any(k.arg == BOUNDARIES for k in node.keywords)
-    ]
+def _boundary_calls(function: Function, boundaries: str) -> list[ast.Call]:
+    """Calls of modules that segment boundaries are handed to, under whatever name or place."""
+    found = []
+    for node in walk(function):
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", "") in HELPER_MODULES:
+            continue
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        handed = any(getattr(value, "id", "") == boundaries for value in given)
+        named = any(keyword.arg == BOUNDARIES for keyword in node.keywords)
+        if named or (handed and not torch_name(node.func)):
+            found.append(node)
+    return found
 
 
-def _inner_rows(index: Index, cls: ClassInfo, function: Function, before: ast.stmt | None) -> str:
+def _inner_rows(
+    index: Index,
+    cls: ClassInfo,
+    function: Function,
+    before: ast.stmt | None,
+    calls: list[ast.Call],
+    boundaries: str,
+) -> str:
     """Rows of the value that an inner encoder gets, if it exists in front of ``before``."""
     available = set(parameters(function)) | _assigned_before(function, before)
-    for call in _boundary_calls(function):
+    for call in calls:
         submodule = index.submodule(cls, self_attribute(call.func))
         found = index.method(submodule, "forward") if submodule is not None else None
         if submodule is None or found is None:
             continue
-        name = rows_expression(index, submodule, found[1]).removesuffix(".shape[0]")
-        value = bind_arguments(call, found[1], cls.module.text).get(name, "") if name else ""
+        bound = bind_arguments(call, found[1], cls.module.text)
+        inner = next((name for name, value in bound.items() if value == boundaries), BOUNDARIES)
+        rows = rows_expression(index, submodule, found[1], None, inner)
+        name = rows.removesuffix(".shape[0]")
+        value = bound.get(name, "") if name else ""
         if value in available:
             return f"{value}.shape[0]"
     return ""

@@ -136,19 +136,33 @@ def forward_edits(
     for call, target, modality in takers(state, cls, function):
         if any(keyword.arg is None for keyword in call.keywords):
             continue
-        if target.args.kwarg is not None and target.name in FEATURES_METHODS:
-            gifts.append((call, "precomputed"))
-        elif taken.named.get(id(target)) and (
-            target.name in FEATURES_METHODS or id(call) in taken.prefixed
-        ):
+        features = target.name in FEATURES_METHODS
+        if taken.named.get(id(target)) and (features or id(call) in taken.prefixed):
             gifts.append((call, f'{HANDED_ON}(precomputed, "{modality}")'))
-        elif target.name in FEATURES_METHODS:
-            refused.append((call, f"self.{target.name} takes no further keywords"))
+        elif features and hands_on(target):
+            gifts.append((call, "precomputed"))
+        elif features:
+            what = (
+                "takes no further keywords" if target.args.kwarg is None else "keeps its keywords"
+            )
+            refused.append((call, f"self.{target.name} {what}"))
     if function.args.kwarg is None:
         refused += [(call, "the method takes no further keywords") for call, _ in gifts]
     for call, reason in refused:
         _note_refused(state, cls, function, call, reason)
     return split_edits(function, gifts)
+
+
+def hands_on(function: Function) -> bool:
+    """Tell whether a method expands its own keywords, or those of one modality among them, in a call."""
+    name = function.args.kwarg.arg if function.args.kwarg is not None else ""
+    for call in walk(function):
+        for keyword in call.keywords if isinstance(call, ast.Call) else ():
+            if keyword.arg is None and name in {
+                n.id for n in walk(keyword.value) if isinstance(n, ast.Name)
+            }:
+                return True
+    return False
 
 
 def takers(
