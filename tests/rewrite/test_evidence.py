@@ -237,3 +237,57 @@ def test_a_second_form_is_not_written_where_it_differs(form: tuple[str, str]) ->
     assert result.edits == {}
     left = [r.reason for r in result.report if "no second form while tracing" in r.reason]
     assert len(left) == 1 and re.search(reason, left[0]), result.report
+
+
+STEPS = "steps = torch.arange(length, dtype=self.inv_freq.dtype)"
+TABLE_FORMS = {
+    "a largest position": (STEPS, f"{STEPS}.clamp(max=200)", "it gives something else on"),
+    "long tables": (
+        STEPS,
+        f"{STEPS}\n        if length > 400:\n            steps = steps / 2",
+        "it gives something else on",
+    ),
+    "a longest table": (STEPS, STEPS.replace("length,", "min(int(length), 9_000),"), "number 9000"),
+    "a refusal": (
+        STEPS,
+        f"assert length < 512\n        {STEPS}",
+        "an assert would vanish in forward",
+    ),
+    "a cache": (STEPS, f"{STEPS}\n        self.seen = steps", "a write to self.seen would vanish"),
+}
+TABLE = f"""import torch
+from torch import nn
+
+
+class TinyRotary(nn.Module):
+    def forward(self, length):
+        {STEPS}
+        return torch.outer(steps, self.inv_freq)
+
+
+class TinyEncoder(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.rotary = TinyRotary()
+
+    def angles(self, grid_thw):
+        pieces = []
+        for t, h, w in grid_thw.tolist():
+            rows = torch.arange(h)[:, None].expand(-1, w).flatten()
+            cols = torch.arange(w).repeat(h)
+            pieces.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
+        ids = torch.cat(pieces)
+        table = self.rotary(grid_thw[:, 1:].max())
+        return table[ids].flatten(1)
+"""
+
+
+@pytest.mark.parametrize("form", TABLE_FORMS)
+def test_a_table_that_is_not_what_it_looks_like_is_still_looked_up(form: str) -> None:
+    old, new, reason = TABLE_FORMS[form]
+    library = DictLibrary({"models/tiny/modeling_tiny.py": TABLE.replace(old, new)})
+    result = rewrite_library(library, Settings(passes=("extract",)))
+    assert result.edits == {}
+    assert any(reason in record.reason for record in result.report), result.report
+    unchanged = DictLibrary({"models/tiny/modeling_tiny.py": TABLE})
+    assert rewrite_library(unchanged, Settings(passes=("extract",))).edits

@@ -154,7 +154,8 @@ class Planner:
         the field as its argument, is as good a reason as for a field that is known.
         """
         glance = study(self.index, cls, cls, function, 1)
-        for name in [] if glance is None else sorted(glance.traces[0].unknown)[:GUESSES]:
+        unknown = [] if glance is None or glance.cost else sorted(glance.traces[0].unknown)
+        for name in unknown[:GUESSES]:
             view = self.index.guessing(name)
             trial = study(view, cls, cls, function, 1)
             found = [] if trial is None else self._matches(cls, trial)
@@ -184,7 +185,7 @@ class Planner:
         plan = self._finish(studied, matches, self._lookups(studied, matches)) if matches else None
         if plan is None:
             return None
-        objections = unproven(index, studied, plan.matches, plan.dead)
+        objections = unproven(index, studied, plan.matches, plan.dead, plan.lookups)
         if not objections:
             return plan
         self._leave_all(studied.cls, studied.function, objections)

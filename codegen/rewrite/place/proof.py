@@ -13,34 +13,71 @@ from functools import partial
 
 from codegen.rewrite.flow import Effect, effect
 from codegen.rewrite.library import Index
+from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.replacements import superseded
 from codegen.rewrite.recognise.effects import Objection
-from codegen.rewrite.recognise.evidence import Claim, Trial, participants
+from codegen.rewrite.recognise.evidence import Claim, Run, Trial, participants
 from codegen.rewrite.recognise.grids import Match, agrees
 from codegen.rewrite.recognise.study import Study, is_unknown, understood
 
 Unproven = tuple[Match, Objection]
+Lookup = tuple[ast.Subscript, str, str]
+"""A lookup in a rotary table: the node, the text of the module that builds the table, the index."""
 
 
 def unproven(
-    index: Index, study: Study, matches: Sequence[Match], dead: Collection[int]
+    index: Index,
+    study: Study,
+    matches: Sequence[Match],
+    dead: Collection[int],
+    lookups: Collection[Lookup],
 ) -> list[Unproven]:
-    """The matches that do not hold, if their statements are replaced and the dead ones removed."""
+    """The matches that do not hold, if their statements are replaced and the dead ones removed.
+
+    ``lookups`` of rotary tables by a matched name are replaced, too.
+    """
     effects = [effect(statement) for statement in study.function.body]
     removed = {*dead, *superseded(effects, list(matches)), *(m.statement for m in matches)}
-    parts = [_parts(effects, match) for match in matches]
+    used = [[node for node, _, name in lookups if name in match.names] for match in matches]
+    parts = [
+        _parts(effects, match) | _tables(study, effects, nodes)
+        for match, nodes in zip(matches, used)
+    ]
     everything = frozenset().union(*parts)
-    trial = Trial(index, study, everything)
+    places = {_statement_of(study, node) for node, _, _ in lookups}
+    trial = Trial(index, study, everything | places)
     beside = trial.effects(removed - everything)
     if beside is not None:
         return [(match, beside) for match in matches]
     found = []
-    for match, taking_part in zip(matches, parts):
-        claim = Claim(partial(agrees, study, match), taking_part, removed & taking_part)
+    for match, nodes, taking_part in zip(matches, used, parts):
+        claim = Claim(partial(_agrees, study, match, nodes), taking_part, removed & taking_part)
         objection = trial.objection(claim)
         if objection is not None:
             found.append((match, objection))
     return found
+
+
+def _agrees(study: Study, match: Match, nodes: Sequence[ast.Subscript], run: Run) -> bool:
+    """Whether a match holds on a run, and what is looked up by it are whole rotary tables."""
+    known = {node for node, _ in run.trace.lookups}
+    return agrees(study, match, run) and known.issuperset(nodes)
+
+
+def _tables(
+    study: Study, effects: Sequence[Effect], nodes: Iterable[ast.Subscript]
+) -> frozenset[int]:
+    """Statements that make the tables of lookups."""
+    found: frozenset[int] = frozenset()
+    for node in nodes:
+        names = {n.id for n in walk(node.value) if isinstance(n, ast.Name)} - {"self"}
+        found |= participants(effects, _statement_of(study, node) - 1, names)
+    return found
+
+
+def _statement_of(study: Study, node: ast.AST) -> int:
+    body = study.function.body
+    return next(number for number, statement in enumerate(body) if node in walk(statement))
 
 
 def _parts(effects: Sequence[Effect], match: Match) -> frozenset[int]:
