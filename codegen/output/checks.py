@@ -68,6 +68,7 @@ def _about(
         node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef, ast.Assign, ast.AugAssign)
     )
     known = so_far if simple else so_far | mentions.of("binds")
+    known = known | {item.target.id for item in ast.walk(node) if isinstance(item, ast.NamedExpr)}
     for mention in mentions.names:
         if mention.when == "binds":
             continue

@@ -81,7 +81,8 @@ class Finisher:
             if kind != "see":
                 target, plain = self.space.targets[number]
                 self.spelled[kind, number] = final = self._spoken(target, plain)
-                if kind == "quote" and final == target.name and target.kind == "copy":
+                missing = final == target.name and target not in self._placed
+                if kind == "quote" and missing and target.kind == "copy":
                     self.warnings.append(self._missing_class(target, item))
 
     def _is_present(self, name: str, target: Target) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codegen.expansion.fold.folding import fold_class
 from codegen.expansion.fold.model import Origin, Pair
@@ -43,7 +43,8 @@ class Plan:
     def insert(self, item: Placed) -> None:
         """Put an item in front of what stands behind it in its own module."""
         for position, other in enumerate(self.items):
-            if other.module == item.module and other.index > item.index:
+            places = (other.module, other.index), other.parent
+            if any(module == item.module and index > item.index for module, index in places):
                 self.items.insert(position, item)
                 return
         self.items.append(item)
@@ -356,7 +357,8 @@ class Linker:
             )
         )
         self.warnings += folded.notes
-        return self._item(unit, folded.lead, folded.text, fresh=True)
+        item = self._item(unit, folded.lead, folded.text, fresh=True)
+        return replace(item, parent=(fold.module, parent.index))
 
     # -- what parents do besides -------------------------------------------------------------
 

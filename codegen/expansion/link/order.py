@@ -28,6 +28,8 @@ class Placed:
     later: frozenset[str]
     changes: frozenset[str]
     rank: float = 0.0
+    #: Where the parent of a folded class stood.
+    parent: tuple[str, int] = ("", -1)
 
 
 class Cycle(Exception):

@@ -162,7 +162,60 @@ def read_units(source: SourceFile) -> ModuleUnits:
         lead = len(statement.lead) if index else 0
         units.append(_unit(source, index, statement, lead, lines, lexed, lazy))
     header = statements[0].lead if statements else footer
-    return ModuleUnits(source, lexed, lines, tuple(units), header, lazy)
+    placed = tuple(_in_place(units))
+    return ModuleUnits(source, lexed, lines, placed, header, lazy)
+
+
+def _in_place(units: list[Unit]) -> Iterator[Unit]:
+    """The units, with those imports as statements in their place that cannot stand at the top."""
+    defined = {name for unit in units if unit.kind != "import" for name in unit.binds}
+    rebound = {name: _is_read_between(name, units) for name in _bound_twice(units)}
+    for unit in units:
+        guarded = any(isinstance(entry, ImportGuard) for entry in unit.entries)
+        if unit.kind != "import":
+            yield unit
+        elif guarded and unit.mentions.of("now") & defined:
+            # if has_fast_path():                    a function of the module
+            yield replace(unit, kind="block", entries=())
+        elif gone := {name for name in unit.binds if rebound.get(name)}:
+            # from math import floor; down = floor; from math import ceil as floor
+            entries = tuple(_without(entry, gone) for entry in unit.entries)
+            if unit.binds - gone:
+                yield replace(unit, entries=entries)
+            names = tuple(
+                mention
+                for mention in unit.mentions.names
+                if mention.when != "binds" or mention.name in gone
+            )
+            mentions = replace(unit.mentions, names=names)
+            yield replace(unit, kind="block", entries=(), mentions=mentions)
+        else:
+            yield unit
+
+
+def _bound_twice(units: list[Unit]) -> set[str]:
+    """Names that an import binds, and something else as well."""
+    imported = {name for unit in units if unit.kind == "import" for name in unit.binds}
+    return {name for name in imported if sum(name in unit.binds for unit in units) > 1}
+
+
+def _is_read_between(name: str, units: list[Unit]) -> bool:
+    """Whether something is read while it does not have its last meaning yet."""
+    binding = [unit.index for unit in units if name in unit.binds]
+    between = units[binding[0] : binding[-1] + 1]
+    return any(name in unit.mentions.of("now") for unit in between)
+
+
+def _without(entry: PoolEntry, names: set[str]) -> PoolEntry:
+    if isinstance(entry, ImportGuard):
+        body = (_without_names(statement, names) for statement in entry.body)
+        return replace(entry, body=tuple(statement for statement in body if statement.names))
+    return _without_names(entry, names)
+
+
+def _without_names(statement: ImportStatement, names: set[str]) -> ImportStatement:
+    kept = (name for name in statement.names if name.bound.split(".")[0] not in names)
+    return statement.only(tuple(kept))
 
 
 def _unit(
