@@ -223,6 +223,7 @@ class _Expander:
         child, _ = parse_class(own.lead + own.text)
         folded, _ = parse_class(text)
         self.warnings += _kept_super_calls(child, folded, place)
+        self.warnings += _left_out(child, folded, place)
         merged = merge_class(child, folded, base, place, self.convention.dialect)
         lead = folded.lead
         return Item(statement.name, "class", lead, merged[len(lead) :], f"{path}:{statement.line}")
@@ -318,6 +319,27 @@ def _kept_super_calls(child: Class, parent: Class, place: Place) -> Iterator[str
                     f"parent's {method.name}; name the base that is meant, or write it out"
                 )
                 break
+
+
+def _left_out(child: Class, parent: Class, place: Place) -> Iterator[str]:
+    """Warn of what a library's fold leaves out or changes: it keeps attributes and methods only."""
+    for line in child.others:
+        yield (
+            f"warning: {place.path}:{place.offset + line}: this statement of class {child.name} is "
+            "left out: a folded class keeps attributes and methods"
+        )
+    for line in parent.others:
+        yield (
+            f"warning: {place.path}:{place.line}: a statement of the parent of {child.name} (line "
+            f"{line} of its class) is left out: a folded class keeps attributes and methods"
+        )
+    inherited = dict(parent.methods)
+    for key, method in child.methods:
+        if key in inherited and inherited[key].keyword != method.keyword:
+            yield (
+                f"warning: {place.path}:{place.line}: {child.name}.{method.name} becomes "
+                f"`{inherited[key].keyword}`, as in the parent"
+            )
 
 
 def _decorator_lines(text: str) -> int:

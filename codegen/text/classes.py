@@ -97,7 +97,8 @@ class Base:
 class Class:
     """A class definition in parts. ``attributes`` and ``methods`` are keyed, in source order.
 
-    ``repeated`` are methods that redefine another one without a decorator, with their lines.
+    ``repeated`` are methods that redefine another one without a decorator, with their lines;
+    ``others`` the lines of statements that are neither (of a method that a third one replaces, too).
     """
 
     name: str
@@ -111,6 +112,7 @@ class Class:
     attributes: tuple[tuple[str, Statement], ...]
     methods: tuple[tuple[str, Function], ...]
     repeated: tuple[tuple[str, int], ...] = ()
+    others: tuple[int, ...] = ()
 
     def header(self) -> str:
         """The ``class`` line with decorators and leading lines."""

@@ -27,6 +27,7 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
     attributes: dict[str, Statement] = {}
     methods: dict[str, Function] = {}
     repeated: list[tuple[str, int]] = []
+    others: list[int] = []
     for index, member in enumerate(members):
         item = member.node
         if is_docstring(member):
@@ -40,6 +41,8 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
             attributes[_attribute_key(item, index)] = member
         elif isinstance(item, ast.AnnAssign):
             attributes[ast.unparse(item.target)] = member
+        elif not isinstance(item, ast.Pass) and not _is_constant(item):
+            others.append(member.line)
     result = replace(
         class_head(reader, node),
         lead=outer[0].lead,
@@ -47,6 +50,7 @@ def parse_class(text: str) -> tuple[Class, Lexed]:
         attributes=tuple(attributes.items()),
         methods=tuple(methods.items()),
         repeated=tuple(repeated),
+        others=tuple(others),
     )
     return result, lexed
 
@@ -80,6 +84,10 @@ def functions_inside(text: str, names: Collection[str]) -> list[tuple[Region, Fu
             place = (start - len(opening), end - len(opening))
             found.append((place, reader.function(statement)))
     return sorted(found, key=lambda item: item[0])
+
+
+def _is_constant(node: ast.stmt | None) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _file_method(methods: dict[str, Function], function: Function) -> None:
