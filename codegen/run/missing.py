@@ -53,7 +53,8 @@ def missing_exports(definition: Definition, texts: Iterable[str]) -> Iterator[Di
 def missing_module_hint(tree: Tree, module: str, path: str | None) -> str:
     """What to do about a parent module that does not exist."""
     if path is None:
-        return f"install {module.partition('.')[0]}"
+        package = module.partition(".")[0]
+        return f"install {package} (a pre-commit hook finds it in its additional_dependencies)"
     close = _similar_modules(tree, module, tree.root / path)
     if close:
         return f"did you mean {' or '.join(close)}?"
