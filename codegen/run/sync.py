@@ -138,7 +138,7 @@ def _expand(tree: Tree, models: Sequence[str], *, options: Options, cache: Cache
     plan = make_plan(tree, texts)
     jobs = options.jobs or usable_cores()
     failed = {**plan.cycles, **problems}
-    table = _name_table(tree)
+    table = name_table(tree)
     transform = generated_pass(tree) if options.rewrite and tree.kind == "project" else None
     engine = Engine(tree, cache, plan, table, jobs, failed, options.progress, transform)
     rewriting, sources = Rewriting(), None
@@ -206,7 +206,8 @@ def _definition_texts(
     return texts, problems
 
 
-def _name_table(tree: Tree) -> dict[str, str]:
+def name_table(tree: Tree) -> dict[str, str]:
+    """Configuration classes by model type, as a library's tree lists them."""
     if tree.kind == "project":
         return {}
     folder = tree.root / tree.package_dir / "models/auto"

@@ -61,6 +61,7 @@ def report_schema() -> dict[str, Any]:
             "root": {"type": "string", "description": "the tree"},
             "seconds": {"type": "number"},
             "models": {"type": "array", "items": _MODEL},
+            "rules": _RULES,
             "problems": {"type": "array", "items": _PROBLEM},
             "dependents": {**_STRINGS, "description": "built from these models, not looked at"},
             "rewrites": {"type": "array", "items": _REWRITE},
@@ -68,6 +69,27 @@ def report_schema() -> dict[str, Any]:
     }
 
 
+_RULES = {
+    "type": ["object", "null"],
+    "description": "by which rules a library's tree was expanded; null for a project",
+    "properties": {
+        "release": {"type": "string", "description": "what the tree says it is"},
+        "oldest_known": _STRING,
+        "newest_known": _STRING,
+        "shown": {
+            "type": "array",
+            "description": "rules that the files show although that release has others",
+            "items": {
+                "type": "object",
+                "required": ["rule", "value", "files"],
+                "properties": {"rule": _STRING, "value": {}, "files": {"type": "integer"}},
+            },
+        },
+        "files": {"type": "integer", "description": "generated files of the tree"},
+        "unexplained": {**_STRINGS, "description": "files that no rule and no edit explains"},
+        "unknown": {"type": "boolean", "description": "sync writes nothing without --force"},
+    },
+}
 _FILE = {
     "type": "object",
     "required": ["path", "state"],
@@ -76,6 +98,7 @@ _FILE = {
         "state": {"type": "string", "description": "how the file relates to its definition"},
         "added": {"type": "integer", "description": "lines that sync would add"},
         "removed": {"type": "integer", "description": "lines that sync would remove"},
+        "copy": {"type": ["string", "null"], "description": "where what was there was kept"},
         "diff": {"type": "string", "description": "unified difference (check --diff)"},
     },
 }

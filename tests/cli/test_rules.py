@@ -274,3 +274,21 @@ def test_every_rule_has_two_values_and_a_mark() -> None:
         assert len(set(rule.values)) == len(rule.values) >= 2
         assert rule.mark
         assert rule.value(NEWEST_RELEASE) == rule.values[0]
+
+
+def test_smallest_difference_is_explained(sandbox: Sandbox) -> None:
+    """What a contributor begins with who adds the rules of a new release."""
+    from benchmarks.explain import main
+
+    _unknown(sandbox, 3)
+    place = sandbox.generated("ab")
+    place.write_text(place.read_text().replace("    def setup", "    @also\n    def setup"))
+    sandbox.capture.readouterr()
+    assert main(["--root", str(sandbox.root)]) == 1
+    said = sandbox.capture.readouterr().out
+    assert "3 definitions give other files" in said
+    assert "-    @first" in said and "-    @also" not in said
+    assert f"definition: {sandbox.definition('aa')}" in said
+    sandbox.run("sync", "--force")
+    sandbox.capture.readouterr()
+    assert main(["--root", str(sandbox.root)]) == 0
