@@ -62,13 +62,13 @@ def _differs(item: ModelOutcome) -> bool:
 def _example(tree: Tree, item: ModelOutcome) -> Iterator[str]:
     """The smallest difference of a model, the definition and the parents it comes from."""
     pairs = [(file.path, file.old, file.new) for file in item.files if file.old and file.new]
-    diffs = [
+    diffs: list[list[str]] = [
         list(difflib.unified_diff(split_lines(old), split_lines(new), f"a/{path}", f"b/{path}"))
         for path, old, new in pairs
         if old != new
     ]
     yield "\nthe smallest difference (a: as shipped, b: by the known rules):"
-    yield "".join(min(diffs, key=lambda diff: len(diff))).rstrip()
+    yield "".join(sorted(diffs, key=len)[0]).rstrip()
     yield f"\ndefinition: {tree.root / item.definition}"
     yield from (f"parent: {tree.root / path}" for path in item.parents)
 
