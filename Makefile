@@ -60,6 +60,8 @@ golden: $(BIN)/.dev  ## Record expected outputs anew; review the diff
 
 bench: $(BIN)/.dev  ## Measure fidelity and speed on a release
 	$(BIN)/python -m benchmarks.fidelity --release 5.8.1 5.23.0
+	$(BIN)/python -m benchmarks.meaning
+	$(BIN)/python -m benchmarks.meaning --library diffusers
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.helpers
 
