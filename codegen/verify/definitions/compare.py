@@ -43,12 +43,14 @@ class Words:
     def may_become(self, plain: str, generated: str) -> bool:
         """Whether two strings differ only in names of the model (entry 1 of the list)."""
         old, new = re.findall(r"\w+|\W+", plain), re.findall(r"\w+|\W+", generated)
+        registered = re.fullmatch(r"[\w./-]+", plain) is not None
+        if registered and self._model_word(plain, generated):
+            return True
         if len(old) != len(new):
             return False
-        registered = re.fullmatch(r"[\w./-]+", plain) is not None
         return all(
             left == right
-            or right in self.renames.get(left, ())
+            or right.replace("_", "") in {n.replace("_", "") for n in self.renames.get(left, ())}
             or (registered and self._model_word(left, right))
             for left, right in zip(old, new)
         )
@@ -128,6 +130,8 @@ class _Comparison:
         if generated is None:
             yield Finding(place, "ran", "did not run")
             return
+        if all(isinstance(side, list) and side[:1] == ["not built"] for side in (plain, generated)):
+            return  # nothing that the class can be built with was tried
         yield from self.values(
             place, plain, generated, self.facts.entry_of_run(place, plain, generated)
         )
@@ -158,7 +162,8 @@ class _Comparison:
         left, right = list(map(_listed, plain)), list(map(_listed, generated))
         if left[:1] == right[:1] == ["named"]:
             # A class may be the parent's own, where its import stays, or the one in its role.
-            return None if {*left[1:]} & {*right[1:]} else (left[2], right[2], False)
+            names = [{item.replace("_", "") for item in side[1:]} for side in (left, right)]
+            return None if names[0] & names[1] else (left[2], right[2], False)
         if len(left) != len(right):
             return left, right, False
         kept = None

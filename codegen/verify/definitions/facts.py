@@ -60,7 +60,7 @@ class Facts:
 
     def made_doc(self, name: str, member: str) -> bool:
         """Whether a decorator may have made the docstring of a member, for the class it stands in."""
-        return member in self.made_docs.get(name, ())
+        return bool({member, ""} & self.made_docs.get(name, frozenset()))
 
     def decorated(self, name: str) -> bool:
         """Whether a class takes the decorators of its parent."""
@@ -167,10 +167,12 @@ def _markers(fold: Fold) -> Iterator[str]:
 
 
 def _decorated(fold: Fold) -> Iterator[str]:
-    """Methods that have a decorator, or whose class has one."""
+    """Methods that have a decorator; "" where the class has one."""
     for node in (fold.child, fold.parent):
+        if node.decorator_list:
+            yield ""
         for name, method in _methods(node).items():
-            if node.decorator_list or method.decorator_list:
+            if method.decorator_list:
                 yield name
 
 

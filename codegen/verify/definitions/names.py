@@ -89,10 +89,13 @@ def spelling_of(
         if home == parent.module and suffix and _plain(old) == _plain(parent.model):
             votes[old, new] += 1
     default = _spelled(parent.model, parent.names), _spelled(model, pairs)
-    old, new = votes.most_common(1)[0][0] if votes else default
+    most = max(votes.values(), default=0)
+    tied = [pair for pair, count in votes.items() if count == most]
+    old, new = next((pair for pair in tied if pair[1] == default[1]), (tied or [default])[-1])
     lower = {_lower(old): _lower(new), parent.model: model}
     upper = {left.upper(): right.upper() for left, right in lower.items()}
-    return list({**upper, **lower, old: new}.items())[::-1]
+    others = [pair for pair in {**upper, **lower}.items() if pair[0] != old]
+    return [(old, new), *others]
 
 
 def _plain(name: str) -> str:
@@ -117,6 +120,8 @@ def model_words(
     for parent in parents:
         for old, new in spelling_of(parent, pairs, model) if parent.model else ():
             found.setdefault(old, set()).add(new)
+            dashes = found.setdefault(old.replace("_", "-"), set())
+            dashes |= {new, new.replace("_", "-")}
     return {old: frozenset(new) for old, new in found.items()}
 
 

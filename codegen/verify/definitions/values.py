@@ -16,6 +16,8 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from codegen.verify.definitions.networks import describe_torch, is_network
+
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _DEPTH = 6
 #: What every class has and nobody wrote.
@@ -65,12 +67,15 @@ class Describer:
             role = self.roles.get(cls)
             return ["named", name, self.class_name(role)[1] if role else name]
         head, dot, rest = cls.__qualname__.partition(".")
-        heads = [head, self.renames[cls.__module__].get(head, head)]
+        heads = self._spelled(cls.__module__, head, bool(dot))
+        return ["named", *(f".{item}{dot}{rest}" for item in heads)]
+
+    def _spelled(self, module: str, head: str, inside: bool) -> list[str]:
+        """Names that something of the model's own goes by; what is inside a class, each child holds."""
+        heads = [head, self.renames[module].get(head, head)]
         if head in self.kept:
             heads.append(self.kept[head])
-        if dot:  # each child holds a class of its own
-            heads += self.children.get(head, ())
-        return ["named", *(f".{item}{dot}{rest}" for item in heads)]
+        return [*heads, *(self.children.get(head, ()) if inside else ())]
 
     def order(self, cls: type) -> list[list[str]]:
         """The resolution order, without the parent classes that are folded into one of its classes."""
@@ -88,6 +93,18 @@ class Describer:
         } - {cls}
         names = [self.class_name(item) for item in cls.__mro__ if item not in folded]
         return list({found[2]: found for found in names}.values())
+
+    def _one_class(self, cls: type) -> list[type]:
+        """A class and the parent classes that a fold makes one with it."""
+        apart = [base for base in cls.__bases__ if self.own(base)]
+        if cls.__module__ not in self.files:
+            return [cls]
+        folded = [
+            base
+            for base in apart
+            if base.__module__ not in self.files or base.__name__ in self.kept
+        ]
+        return [cls, *folded]
 
     def value(self, value: Any, depth: int = 0) -> Any:
         """A value: its kind and what it consists of."""
@@ -114,8 +131,8 @@ class Describer:
         return self._object(value, depth)
 
     def _object(self, value: Any, depth: int) -> Any:
-        if type(value).__module__.partition(".")[0] == "torch" or _is_network(value):
-            described = self._torch(value)
+        if type(value).__module__.partition(".")[0] == "torch" or is_network(value):
+            described = describe_torch(value, self)
             if described is not None:
                 return described
         if isinstance(value, types.ModuleType):
@@ -125,9 +142,11 @@ class Describer:
         if inspect.isroutine(value) or inspect.isfunction(value):
             home = getattr(value, "__module__", "") or ""
             name = getattr(value, "__qualname__", repr(value))
+            own = home in self.renames
             head, dot, rest = name.partition(".")
-            role = self.renames[home].get(head, head) if home in self.renames else head
-            return ["routine", f"{'' if home in self.renames else home}:{role}{dot}{rest}"]
+            spelled = self._spelled(home, head, bool(dot)) if own else [head, head]
+            places = [f"{'' if own else home}:{item}{dot}{rest}" for item in spelled]
+            return ["routine", ["named", *places]]
         if isinstance(value, BaseException):
             return ["raised", self.class_name(type(value)), self.value(str(value))]
         if dataclasses.is_dataclass(value) or self.own(type(value)):
@@ -137,36 +156,6 @@ class Describer:
                 self.value(_state(value), depth + 1),
             ]
         return ["other", self.class_name(type(value)), self._shown(value)]
-
-    def _torch(self, value: Any) -> Any:
-        """A tensor by shape, type and content; a network by its parts and the shapes of its weights."""
-        import torch
-
-        if isinstance(value, torch.Tensor):
-            shown: list[Any] = []
-            if not value.is_meta and value.numel():
-                content = value.detach().flatten().double().nan_to_num()
-                shown = [float(content.sum()), content[:8].tolist()]
-            return ["tensor", list(value.shape), str(value.dtype), repr(shown)]
-        if isinstance(value, torch.nn.Module):
-            parts = [
-                [name, self.class_name(type(part)), self._settings(part)]
-                for name, part in value.named_modules()
-            ]
-            weights = [[name, list(part.shape)] for name, part in value.state_dict().items()]
-            return ["network", parts, weights]
-        return None
-
-    def _settings(self, network: Any) -> Any:
-        """What a part of a network holds beside weights and parts: numbers, texts, switches."""
-        if not self.own(type(network)):
-            return []
-        simple = (bool, int, float, str, tuple, list, type(None))
-        return [
-            [name, self.value(value)]
-            for name, value in vars(network).items()
-            if isinstance(value, simple) and not name.startswith(("_", "training"))
-        ]
 
     def _shown(self, value: Any) -> Any:
         try:
@@ -261,7 +250,9 @@ class Describer:
             "members": members,
             "order": [name for name in names if name not in _IMPLICIT],
             "docs": {name: doc for name, doc in docs.items() if doc},
-            "doc": next((_clean(vars(item)) for item in own if _clean(vars(item))), None),
+            "doc": next(
+                (doc for item in self._one_class(cls) if (doc := _clean(vars(item)))), None
+            ),
             "annotations": list(notes.items()),
         }
 
@@ -297,7 +288,3 @@ def _state(value: Any) -> dict[str, Any]:
             if hasattr(value, name):
                 state[name] = getattr(value, name)
     return state
-
-
-def _is_network(value: Any) -> bool:
-    return hasattr(value, "named_modules") and hasattr(value, "state_dict")
