@@ -160,7 +160,10 @@ class Call:
 def _calls(module: types.ModuleType, names: list[str]) -> Iterator[Call]:
     for name in names:
         value = vars(module)[name]
-        if isinstance(value, type) and value.__module__ == module.__name__:
+        if isinstance(value, type) and (value.__module__, value.__name__) == (
+            module.__name__,
+            name,
+        ):
             ways = list(_ways(value))
             for arguments, keywords in ways:
                 yield Call(name, arguments, keywords)

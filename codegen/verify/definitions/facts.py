@@ -119,6 +119,7 @@ def read_facts(
         found_targets = _replaced_targets(fold)
         if found_targets:
             replaced[name] = any(found_targets.values())
+    _hand_down(own, (markers, treated, made_docs))
     undocumented = {
         name for name in folds.keys() & own.keys() if ast.get_docstring(own[name]) is None
     }
@@ -146,6 +147,15 @@ def _asking(tree: ast.Module, known: set[str]) -> Iterator[str]:
             asked = [call for call in calls if ast.unparse(call.func) in _QUESTIONS]
             if any(isinstance(i, ast.Name) and i.id in known for c in asked for i in ast.walk(c)):
                 yield f"{top.name}.{node.name}" if isinstance(top, ast.ClassDef) else node.name
+
+
+def _hand_down(own: Mapping[str, ast.ClassDef], facts: Sequence[dict[str, frozenset[str]]]) -> None:
+    """What holds of a class holds of those classes of the definition that inherit from it."""
+    for name, node in own.items():
+        for base in node.bases:
+            for known in facts if isinstance(base, ast.Name) and base.id in own else ():
+                inherited = known.get(ast.unparse(base), frozenset())
+                known[name] = known.get(name, frozenset()) | inherited
 
 
 def _methods(node: ast.ClassDef) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -57,7 +57,8 @@ def describe_modules(
         if home is None or name == "__all__":
             continue
         value = vars(home)[name]
-        if isinstance(value, type) and value.__module__ in describer.files:
+        own = isinstance(value, type) and value.__module__ in describer.files
+        if own and value.__name__ == name:
             found[name] = ["class", describer.describe_class(value)]
         elif hasattr(value, "__code__"):
             found[name] = ["routine", describer.routine(value)]
