@@ -10,7 +10,6 @@ import ast
 import inspect
 import itertools
 import re
-import shutil
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -61,9 +60,11 @@ def judge(
 
     ``change`` is applied to every generated text, to see that a difference is found.
     """
-    for name in ("definitions", "generated", "lib"):
-        shutil.rmtree(root / name, ignore_errors=True)
-    for path, text in {"pyproject.toml": settings, **files}.items():
+    wanted = {"pyproject.toml": settings, **files}
+    for place in [item for item in root.rglob("*.py") if item.is_file()]:
+        if place.relative_to(root).as_posix() not in wanted:
+            place.unlink()
+    for path, text in wanted.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
     tree = open_tree(root, None)
