@@ -12,11 +12,15 @@ from codegen.rewrite.probe.trace import assigned_names
 
 @dataclass(frozen=True)
 class Effect:
-    """Names a statement reads, may change, and certainly sets anew."""
+    """Names a statement reads, may change, and certainly sets anew.
+
+    ``places`` are those of the names it reads of which it only asks where and of what kind they are.
+    """
 
     uses: frozenset[str]
     changes: frozenset[str]
     sets: frozenset[str]
+    places: frozenset[str] = frozenset()
 
 
 def effect(node: ast.stmt) -> Effect:
@@ -30,7 +34,22 @@ def effect(node: ast.stmt) -> Effect:
             parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
             sets |= {part.id for part in parts if isinstance(part, ast.Name)}
     # A partial change (x.append, x[i] = ...) also needs the old value.
-    return Effect(frozenset(uses | (changes - sets)), frozenset(changes), frozenset(sets))
+    places = frozenset(uses) - _values(node) - (changes - sets)
+    return Effect(frozenset(uses | (changes - sets)), frozenset(changes), frozenset(sets), places)
+
+
+def _values(node: ast.stmt) -> frozenset[str]:
+    """Names of which a statement reads more than device and dtype."""
+    asked = {
+        id(n.value)
+        for n in walk(node)
+        if isinstance(n, ast.Attribute) and n.attr in ("device", "dtype")
+    }
+    return frozenset(
+        n.id
+        for n in walk(node)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and id(n) not in asked
+    )
 
 
 def dead_statements(

@@ -520,6 +520,14 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         return self.merger_list
 
 
+def count_audio_rows(frames: torch.Tensor) -> torch.Tensor:
+    """Rows that three convolutions of stride two leave of so many frames: 13 of every hundred."""
+    rows = frames % 100
+    for _ in range(3):
+        rows = (rows - 1) // 2 + 1
+    return rows + 13 * (frames // 100)
+
+
 class Qwen3OmniMoeAudioAttention(nn.Module):
     """Self-attention inside each segment of a packed sequence of audio rows, without rotation."""
 
@@ -1323,14 +1331,6 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
             _, model_kwargs = split_precomputed(model_kwargs)
         expand = super()._expand_inputs_for_generation
         return expand(expand_size=expand_size, **model_kwargs)
-
-
-def count_audio_rows(frames: torch.Tensor) -> torch.Tensor:
-    """Rows that three convolutions of stride two leave of so many frames: 13 of every hundred."""
-    rows = frames % 100
-    for _ in range(3):
-        rows = (rows - 1) // 2 + 1
-    return rows + 13 * (frames // 100)
 
 
 __all__ = [

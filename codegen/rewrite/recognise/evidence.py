@@ -77,7 +77,7 @@ def participants(effects: Sequence[Effect], last: int, names: Iterable[str]) -> 
     for number in range(last, -1, -1):
         if effects[number].changes & wanted:
             found.add(number)
-            wanted |= effects[number].uses
+            wanted |= effects[number].uses - effects[number].places
     return frozenset(found)
 
 
