@@ -50,7 +50,7 @@ class Interpreter(Expressions):
         """
         self._module = owner.module
         trace = self.trace
-        with metered(self.meter):
+        with metered(self.meter), np.errstate(all="ignore"):
             try:
                 env = self._frame(function, Module(cls, "self"), [], given)
                 for number, statement in enumerate(function.body):

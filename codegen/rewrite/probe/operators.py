@@ -62,6 +62,9 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
     if isinstance(left, Arr) or isinstance(right, Arr):
         numbers = array(left), array(right)
         broadcast(*numbers)
+        whole = all(number.dtype.kind in "bi" for number in numbers)
+        if kind in (ast.FloorDiv, ast.Mod) and whole and not numbers[1].all():
+            raise Unsupported("division by zero")
         return Arr(np.asarray(_BINARY[kind](*numbers)), is_late(left) or is_late(right))
     if isinstance(left, (str, bytes)) or isinstance(right, (str, bytes)):
         # What is written has no influence on numbers, and can be long.
