@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from codegen.rewrite import rewrite_library
@@ -292,6 +292,7 @@ def statements(draw: st.DrawFn) -> str:
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lines=st.lists(statements(), min_size=1, max_size=6))
+@example(lines=2 * ["for _ in range(9): t = torch.cat([t, t])"])
 def test_random_programs_cost_little_and_compute_what_torch_computes(lines: list[str]) -> None:
     body = "\n".join(["a = [1, 2]", "t = torch.arange(3)", *lines, "return n, a, t"])
     started = time.process_time()

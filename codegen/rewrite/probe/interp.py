@@ -52,19 +52,31 @@ class Interpreter(Expressions):
         trace = self.trace
         with metered(self.meter), np.errstate(all="ignore"):
             try:
-                env = self._frame(function, Module(cls, "self"), [], given)
-                for number, statement in enumerate(function.body):
-                    if only is not None and number not in only:
-                        continue
-                    self._top = number
-                    self._top_statement(number, statement, env)
-            except Return as returned:
-                trace.result = self._kept(returned.value)
+                trace.result = self._kept(self._body(cls, function, given, only))
             except Flow:
                 trace.refused = "a break or continue outside of a loop"
             except OverBudget as problem:
                 trace.cost, trace.stopped = str(problem), self._top
         return trace
+
+    def _body(
+        self,
+        cls: ClassInfo,
+        function: Function,
+        given: dict[str, Any],
+        only: Container[int] | None,
+    ) -> Any:
+        """Run the top-level statements; the value that they return."""
+        env = self._frame(function, Module(cls, "self"), [], given)
+        try:
+            for number, statement in enumerate(function.body):
+                if only is not None and number not in only:
+                    continue
+                self._top = number
+                self._top_statement(number, statement, env)
+        except Return as returned:
+            return returned.value
+        return None
 
     def _top_statement(self, number: int, statement: ast.stmt, env: dict[str, Any]) -> None:
         try:
