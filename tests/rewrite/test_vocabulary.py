@@ -96,6 +96,8 @@ def test_a_grid_of_another_name_is_found_with_the_vocabulary_of_the_project() ->
         "models/tiny/modeling_tiny.py"
     ]
     text = before.replace("grid_thw", "layout").replace("merge_size", "downsample")
+    # Neither a loop over three numbers nor three columns tell what the parameter is.
+    text = text.replace("for t, h, w in layout:", "for row in layout:\n            t, h, w = row")
     library = DictLibrary({"models/tiny/modeling_tiny.py": text})
     assert rewrite_library(library).edits == {}
     vocabulary = extended({"grids": ["layout"], "merge-fields": ["downsample"]})
