@@ -304,3 +304,18 @@ def test_name_table_that_cannot_be_read(checkout: Sandbox) -> None:
     checkout.expect("name_table_of_another_kind", checkout.run("sync"))
     table.write_text("CONFIG_MAPPING_NAMES = OrderedDict([(name, 1)])\n")
     checkout.expect("name_table_not_literal", checkout.run("sync"))
+
+
+def test_a_library_is_looked_at_where_it_differs_from_its_committed_files(
+    checkout: Sandbox,
+) -> None:
+    """Names that nothing defines and slips are warnings there; files that agree are not looked at."""
+    slips = (
+        "\n    def forwrad(self, x):\n        del self.actt\n        return undefined_function(x)\n"
+    )
+    checkout.write({"beta": BETA + slips})
+    first = checkout.run("check", "beta", "--verbose")
+    checkout.expect("looked_at_in_a_library", first)
+    assert checkout.run("sync").code == 0
+    again = checkout.run("check", "beta", "--verbose", "--no-cache")
+    assert "undefined_function" not in again.out + again.err
