@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.output.formatting import FormatSettings
-from codegen.output.render import carries_banner
+from codegen.output.render import banner_definition, carries_banner
 from codegen.run.copies import copies_of
 from codegen.run.edits import Past, tell_edits, tell_unstaged
 from codegen.run.engine import Engine, Expanded, Progress, ReplacedSources, entry_of
@@ -259,7 +259,8 @@ def _outcome(
     if previous is not None:
         for path in previous.outputs.keys() - result.texts.keys():
             old = glance(tree.output / path)
-            if carries_banner(old, tree.convention.banner_template):
+            # A record alone is no reason to remove a file: it must name this definition.
+            if banner_definition(old) == tree.banner_path(item):
                 found.append(FileOutcome(path, State.ORPHAN, old))
     record = entry_of(result, texts[model].count("\n"))
     parents = _parents(item.path, result.inputs)
