@@ -17,6 +17,11 @@ from codegen.verify.cases import Case, CaseError, load_cases, load_whole_names
 Progress = Callable[[str, int, int], None]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+#: As ``python -m`` does it, but without the working directory, which may hold a ``torch.py``.
+_START = (
+    "import sys; sys.path[:] = filter(None, sys.path); import runpy; "
+    "runpy.run_module('codegen.verify.worker', run_name='__main__', alter_sys=True)"
+)
 
 
 @dataclass(frozen=True)
@@ -142,9 +147,9 @@ def _process(
     path.write_text(json.dumps(job), encoding="utf-8")
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(
-        [str(REPOSITORY), environment.get("PYTHONPATH", "")]
+        filter(None, [str(REPOSITORY), environment.get("PYTHONPATH")])
     )
-    command = [options.python, "-m", "codegen.verify.worker", str(path)]
+    command = [options.python, "-c", _START, str(path)]
     with (
         log.open("w", encoding="utf-8") as out,
         subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT) as process,
