@@ -259,8 +259,8 @@ def _outcome(
     if previous is not None:
         for path in previous.outputs.keys() - result.texts.keys():
             old = glance(tree.output / path)
-            # A record alone is no reason to remove a file: it must name this definition.
-            if banner_definition(old) == tree.banner_path(item):
+            # A record alone is no reason to remove a file: it must name this model's definition.
+            if model_of_file(PurePath(banner_definition(old) or "").name) == model:
                 found.append(FileOutcome(path, State.ORPHAN, old))
     record = entry_of(result, texts[model].count("\n"))
     parents = _parents(item.path, result.inputs)
