@@ -202,7 +202,7 @@ class Reader:
             keyword,
             type_parameters,
             self._parameters(node.args, opening, closing),
-            self.cut(node.returns) if node.returns else "",
+            self._returns(closing, colon) if node.returns else "",
             after_colon,
             docstrings,
             tuple(body),
@@ -210,6 +210,10 @@ class Reader:
             " " * self._indent(node.lineno),
             statement.text,
         )
+
+    def _returns(self, closing: int, colon: int) -> str:
+        """The annotation behind the arrow, with parentheses that hold its lines together."""
+        return self.text[self.lexed.code.index("->", closing) + 2 : colon].strip()
 
     def _colon(self, position: int) -> int:
         """Offset of the first colon behind ``position`` that is outside brackets."""
