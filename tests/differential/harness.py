@@ -188,7 +188,8 @@ def _binds(member: Any) -> bool:
 def _members(cls: type) -> list[str]:
     own = [item for item in cls.__mro__ if item.__module__.startswith("generated.")]
     found = dict.fromkeys(name for item in reversed(own) for name in vars(item))
-    return [name for name in found if not name.startswith(("__", "_abc")) or name == "__call__"]
+    shown = [name for name in found if not name.startswith(("__", "_abc")) or name == "__call__"]
+    return [name for name in shown if "__" not in name.strip("_")]
 
 
 def _ways(

@@ -390,6 +390,56 @@ def _some(options: Sequence[str], most: int) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(options), max_size=most, unique=True)
 
 
+#: A second parent, with names that the first one has, too.
+FLINT = """\
+GRAIN = 40
+
+
+def polish(value, times=2):
+    return value * times * GRAIN
+
+
+class FlintNorm:
+    eps = 4
+
+    def __call__(self, x):
+        return [x, polish(self.eps)]
+
+
+class FlintGate:
+    share = 2
+
+    def __init__(self, size=1):
+        self.size = size
+        self.norm = FlintNorm()
+
+    def open(self, value):
+        return [self.norm(value), polish(value), GRAIN]
+"""
+#: What a definition makes of the second parent.
+FROM_FLINT = (
+    "from ..flint.modeling_flint import FlintGate\n\n\nclass PebbleGate(FlintGate):\n    share = 3",
+    "from ..flint.modeling_flint import FlintGate\n\n\nclass PebbleGate(FlintGate):\n"
+    "    def open(self, value):\n        return [super().open(value), self.share]",
+    "from ..flint.modeling_flint import GRAIN, FlintGate\n\n\nclass PebbleGate(FlintGate):\n"
+    "    grain = GRAIN\n\n    def close(self):\n        return GRAIN",
+    "from ..flint.modeling_flint import FlintGate, polish as smooth\n\n\nclass PebbleGate(FlintGate):\n"
+    "    def close(self, value):\n        return smooth(value)",
+    "from ..flint.modeling_flint import FlintGate as Gate, FlintNorm\n\n\nclass PebbleGate(Gate):\n"
+    "    norm_class = FlintNorm\n\n\nclass PebbleDoor(PebbleGate):\n    share = 9",
+    "from ..flint import modeling_flint as flint\n\n\ndef gate(size=2):\n    return flint.FlintGate(size).open(size)",
+)
+#: A definition over the first definition: what is generated is a parent in its turn.
+BOULDER = (
+    "class BoulderBlock(PebbleBlock):\n    width = 77",
+    "class BoulderBlock(PebbleBlock):\n    def run(self, *args, **kwargs):\n"
+    "        return [super().run(*args, **kwargs)]",
+    "class BoulderBlock(PebbleBlock):\n    def __init__(self, *args, **kwargs):\n"
+    "        super().__init__(*args, **kwargs)\n        self.boulder = True",
+    "class BoulderBlock(PebbleBlock):\n    def lazy(self):\n        return isinstance(self, BoulderBlock)",
+)
+
+
 @st.composite
 def projects(draw: Callable[[st.SearchStrategy[object]], object]) -> dict[str, str]:
     """Files of a project: a parent that stands by hand, and a definition of ``pebble``."""
@@ -402,7 +452,18 @@ def projects(draw: Callable[[st.SearchStrategy[object]], object]) -> dict[str, s
     tag = "tag=" in own["definitions/pebble/modular_pebble.py"]
     members += [TAGGED] * tag
     block = _class("class StoneBlock(StoneBase)", [*members, init, run])
-    return {"generated/stone/modeling_stone.py": f"{HEAD}\n\n{block}\n", **own}
+    stone = f"{HEAD}\n\n{block}\n"
+    files = {"generated/stone/modeling_stone.py": stone, **own}
+    path = "definitions/pebble/modular_pebble.py"
+    second = take(st.sampled_from(("", "", "", *FROM_FLINT)))
+    if second:
+        files["generated/flint/modeling_flint.py"] = FLINT
+        files[path] = f"{files[path]}\n\n{second}\n"
+    over = take(st.sampled_from(("", "", "", *BOULDER)))
+    if over:
+        head = "from ..pebble.modeling_pebble import PebbleBlock\n\n\n"
+        files["definitions/boulder/modular_boulder.py"] = f"{head}{over}\n"
+    return files
 
 
 TAGGED = "def __init_subclass__(cls, tag=None, **kwargs):\n    super().__init_subclass__(**kwargs)\n    cls.tag = tag"

@@ -163,7 +163,9 @@ class _Comparison:
         if left[:1] == right[:1] == ["named"]:
             # A class may be the parent's own, where its import stays, or the one in its role.
             names = [{item.replace("_", "") for item in side[1:]} for side in (left, right)]
-            return None if names[0] & names[1] else (left[2], right[2], False)
+            # A copy whose name another class has keeps its own behind the model's.
+            copied = left[1].startswith(".") and right[1].endswith(left[1][1:])
+            return None if names[0] & names[1] or copied else (left[2], right[2], False)
         if len(left) != len(right):
             return left, right, False
         kept = None

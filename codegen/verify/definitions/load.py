@@ -42,8 +42,8 @@ class Sides:
     names is called by the model, ``folded`` are the parent classes (module and name) that classes of
     the definition inherit from by name, ``kept`` what each of these is called (and was called) where
     it stands beside the class that would hold it, ``children`` the classes that inherit from each.
-    ``unfolded`` says that a class has a base that it names through its module: this stays an import,
-    and with it the roles that its file knows. ``folders`` are where further modules of a package
+    ``unfolded`` are parents with a base that is named through its module: it stays an import, and
+    with it the roles that its file knows. ``folders`` are where further modules of a package
     are looked for.
     """
 
@@ -55,7 +55,7 @@ class Sides:
     folded: frozenset[tuple[str, str]] = frozenset()
     kept: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    unfolded: bool = False
+    unfolded: frozenset[str] = frozenset()
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
@@ -111,12 +111,13 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
                     flags |= getattr(__future__, item.name).compiler_flag
             piece = ast.Module([node], [])
             exec(compile(piece, source.path, "exec", flags, dont_inherit=True), module.__dict__)
-            if isinstance(node, ast.ClassDef) and not self.sides.unfolded:
+            if isinstance(node, ast.ClassDef):
                 self.roles |= _give_roles(module, self._parents(), self.sides)
 
     def _parents(self) -> list[tuple[ModuleType, dict[str, Any]]]:
         """The parents imported so far, each with its names as it wrote them."""
-        loaded = [sys.modules[name] for name in self.sides.renames if name in sys.modules]
+        names = self.sides.renames.keys() - self.sides.unfolded
+        loaded = [sys.modules[name] for name in sorted(names) if name in sys.modules]
         return [(m, self._as_written.setdefault(m.__name__, dict(vars(m)))) for m in loaded]
 
     def _given_names(self, text: str) -> dict[str, Any]:

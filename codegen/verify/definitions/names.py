@@ -42,15 +42,16 @@ def inherited_bases(
     return found
 
 
-def names_through_module(tree: ast.Module, renames: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether a class has a base ``module.Name`` that is a class of a parent's file."""
-    known = {name for names in renames.values() for name in names}
-    return any(
-        isinstance(base, ast.Attribute) and base.attr in known
+def named_through(tree: ast.Module, renames: Mapping[str, Mapping[str, str]]) -> frozenset[str]:
+    """Parent modules with a class that a class of the definition has for a base ``module.Name``."""
+    bases = {
+        base.attr
         for node in tree.body
         if isinstance(node, ast.ClassDef)
         for base in node.bases
-    )
+        if isinstance(base, ast.Attribute)
+    }
+    return frozenset(module for module, names in renames.items() if bases & names.keys())
 
 
 def roles_of(

@@ -19,7 +19,7 @@ from codegen.verify.definitions.names import (
     ParentNames,
     inherited_bases,
     model_words,
-    names_through_module,
+    named_through,
     roles_of,
 )
 
@@ -94,7 +94,7 @@ def make_subject(
         folded,
         kept,
         children,
-        names_through_module(ast.parse(definition.text), renames),
+        named_through(ast.parse(definition.text), renames),
     )
     return Subject(
         model,

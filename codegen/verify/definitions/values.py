@@ -229,7 +229,7 @@ class Describer:
         own = [item for item in cls.__mro__ if self.own(item)]
         names = dict.fromkeys(name for item in reversed(own) for name in vars(item))
         members = {
-            name: self.member(inspect.getattr_static(cls, name))
+            _unmangled(name, own): self.member(inspect.getattr_static(cls, name))
             for name in names
             if name not in _IMPLICIT
         }
@@ -255,6 +255,15 @@ class Describer:
             ),
             "annotations": list(notes.items()),
         }
+
+
+def _unmangled(name: str, classes: Sequence[type]) -> str:
+    """A private name as it is written: the class that it is joined with may be folded into another."""
+    for item in classes:
+        start = f"_{item.__name__.lstrip('_')}__"
+        if name.startswith(start):
+            return f"__{name.removeprefix(start)}"
+    return name
 
 
 def _doc(classes: Sequence[type], name: str) -> str | None:
