@@ -55,6 +55,8 @@ class StoneNorm(StoneBase):
         return [x, self.eps, self.width]
 """
 
+FUTURE = "from __future__ import annotations\n\n"
+
 #: Members of the parent's block beside ``__init__`` and the method ``run``.
 PARENT_MEMBERS = (
     'kinds = ("plain",)',
@@ -458,9 +460,13 @@ def projects(draw: Callable[[st.SearchStrategy[object]], object]) -> dict[str, s
     second = take(st.sampled_from(("", "", "", *FROM_FLINT)))
     if second:
         files["generated/flint/modeling_flint.py"] = FLINT
-        files[path] = f"{files[path]}\n\n{second}\n"
+        line, _, rest = second.partition("\n\n\n")
+        future = FUTURE if files[path].startswith(FUTURE) else ""
+        text = files[path].removeprefix(future)
+        files[path] = f"{future}{line}\n{text}\n\n{rest}\n"
     over = take(st.sampled_from(("", "", "", *BOULDER)))
-    if over:
+    # A `del` in the parent's module, behind what it deletes, is not carried as one: left out here.
+    if over and "del_me" not in files[path]:
         head = "from ..pebble.modeling_pebble import PebbleBlock\n\n\n"
         files["definitions/boulder/modular_boulder.py"] = f"{head}{over}\n"
     return files
@@ -494,6 +500,8 @@ def definition(
         own.append(
             f"def __init__({parameters}):\n" + indent(take(st.sampled_from(OWN_INITS)), "    ")
         )
+    own = [item for item in own if not (_is_marker(item) and len(_named(own, item)) > 1)]
+    own.sort(key=lambda item: not item.startswith('"""'))  # a docstring stands first
     bases = take(st.sampled_from(BASES))
     head = take(st.sampled_from(DECORATORS)) + f"class PebbleBlock({bases})"
     block = _class(head, own)
@@ -503,8 +511,20 @@ def definition(
     classes = [*norms, block] if order == "norm first" else [block, *norms]
     text = "\n\n\n".join([*early, *classes, *late])
     text = _with_imports(_with_support(text, bases), bases)
-    future = take(st.sampled_from(("", "", "", "from __future__ import annotations\n\n")))
+    future = take(st.sampled_from(("", "", "", FUTURE)))
     return {"definitions/pebble/modular_pebble.py": f"{future}{text}\n"}
+
+
+def _is_marker(member: str) -> bool:
+    return "AttributeError(" in member
+
+
+def _named(members: Sequence[str], member: str) -> list[str]:
+    """Members that bind the name of a marker: behind another definition of it, it is none."""
+    match = re.search(r"^(?:def )?(\w+)", member)
+    assert match
+    shape = re.compile(rf"^(?:(?:async )?def |class )?{match.group(1)}\b", re.MULTILINE)
+    return [item for item in members if shape.search(item)]
 
 
 def _with_support(text: str, bases: str) -> str:
