@@ -56,6 +56,8 @@ class ModuleInfo:
 
         Empty for ``type | None``, and where the file uses that more often.
         """
+        if "Optional" not in self.source.text:
+            return ""
         known = [name for name, origin in self.imports.items() if origin == ("typing", "Optional")]
         counts = Counter(filter(None, (_spelling_of_none(node) for node in walk(self.tree))))
         unions = counts.pop(_UNION, 0)
