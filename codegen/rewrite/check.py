@@ -30,6 +30,7 @@ from codegen.rewrite.emit.edits import (
     Substitute,
 )
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.reach import UNBOUND, Reaching
 from codegen.text.lexer import lex
 
 _HEADER = "class _:\n"
@@ -71,6 +72,9 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
     unresolved = changed.added_names - set(names) - _BUILTINS
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
+    early = _early_reads(tree) - _early_reads(ast.parse(_alone(changed.node, changed.old)))
+    if early:
+        return f"what was written reads {', '.join(sorted(early))} before it is assigned"
     resolve_aliases(tree, aliases)
     body = tree.body[0].body if changed.node.col_offset else tree.body  # type: ignore[attr-defined]
     lost = Counter(_untouched(changed.node, changed.edits))
@@ -86,6 +90,63 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
 def _alone(node: ast.stmt, lines: str) -> str:
     """The lines of a statement, which may be gone, as a module of their own."""
     return (_HEADER if node.col_offset else "") + (lines if lines.strip() else " pass\n")
+
+
+def _early_reads(tree: ast.Module) -> set[str]:
+    """Local names that a statement of a method reads although no way to it assigns them."""
+    methods = (node for node in walk(tree) if isinstance(node, ast.FunctionDef))
+    return {name for method in methods for name in early_reads(method)}
+
+
+def early_reads(function: ast.FunctionDef) -> Iterator[str]:
+    """Names that a function assigns somewhere, and reads where nothing can have assigned them."""
+    reaching = Reaching(function)
+    stored = {n.id for n in walk(function) if isinstance(n, ast.Name) and _is_store(n)}
+    for statement in own_statements(function.body):
+        nodes = own_nodes(statement)
+        made = {n.id for n in nodes if isinstance(n, ast.Name) and _is_store(n)}
+        if not reaching.is_reached(statement):
+            continue
+        for node in nodes:
+            name = node.id if isinstance(node, ast.Name) and not _is_store(node) else ""
+            known = reaching.definitions(statement, name) - {UNBOUND}
+            if name in stored and name not in made and not known:
+                yield name
+
+
+def own_statements(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a block and of the blocks in it, without those of functions and classes in it."""
+    for statement in block:
+        yield statement
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        for name in _BODIES:
+            for child in getattr(statement, name, ()):
+                inner = (
+                    child.body
+                    if isinstance(child, (ast.ExceptHandler, ast.match_case))
+                    else [child]
+                )
+                yield from own_statements(inner)
+
+
+def own_nodes(statement: ast.stmt) -> list[ast.AST]:
+    """What a statement evaluates itself: neither blocks in it nor the insides of functions."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return []
+    blocks = {id(child) for name in _BODIES for child in getattr(statement, name, ())}
+    found: list[ast.AST] = []
+    pending: list[ast.AST] = [statement]
+    while pending:
+        node = pending.pop()
+        found.append(node)
+        if not isinstance(node, ast.Lambda):
+            pending += [child for child in ast.iter_child_nodes(node) if id(child) not in blocks]
+    return found
+
+
+def _is_store(node: ast.Name) -> bool:
+    return not isinstance(node.ctx, ast.Load)
 
 
 @lru_cache(maxsize=1024)

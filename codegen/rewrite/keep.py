@@ -13,12 +13,11 @@ from difflib import get_close_matches
 
 from codegen.rewrite.emit.edits import Change, Site
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.report import Place, method_of
 from codegen.rewrite.values import Record, model_of
 from codegen.text.lexer import lex
 
 _DIRECTIVE = re.compile(r"#\s*codegen:\s*(\S*)")
-#: Module, class and method ("" for a whole class).
-Place = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,16 @@ class Kept:
     def refuse(self, change: Change) -> tuple[Record, ...]:
         """Records of what keeps a change from being made; empty if nothing does."""
         return tuple(
-            _record(site.cls.module, site.cls.name, _name(site), reason, site.node, change.rule)
+            _record(site.cls.module, site.cls.name, method_of(site), reason, site.node, change.rule)
             for site in change.sites
             if (reason := self._reason(site))
         )
 
     def _reason(self, site: Site) -> str:
         module, cls = site.cls.module.source.module, site.cls.name
-        return self.places.get((module, cls, "")) or self.places.get((module, cls, _name(site)), "")
+        return self.places.get((module, cls, "")) or self.places.get(
+            (module, cls, method_of(site)), ""
+        )
 
 
 def find_kept(index: Index, named: Iterable[str]) -> Kept:
@@ -107,10 +108,6 @@ def _ancestors(index: Index, cls: ClassInfo) -> dict[Place, str]:
     index.open_ancestors(cls)
     reason = f"{cls.name} inherits from it and is kept"
     return {(owner.module.source.module, owner.name, ""): reason for owner in index.mro(cls)[1:]}
-
-
-def _name(site: Site) -> str:
-    return site.node.name if isinstance(site.node, ast.FunctionDef) else ""
 
 
 def _record(

@@ -215,6 +215,10 @@ class Index:
             self._modules[module] = info
         return self._modules[module]
 
+    def take(self, other: Index) -> None:
+        """Use what another index has parsed, for the same texts."""
+        self._modules.update(other._modules)
+
     def replace(self, info: ModuleInfo) -> None:
         """Put another version of a module in its place; what is derived from it is computed anew."""
         self.revision += 1
@@ -351,6 +355,25 @@ class Index:
         if not isinstance(function, ast.Name):
             return None
         return self.resolve(owner.module.source.module, function.id)
+
+
+def changed_methods(
+    old: ModuleInfo | None, new: ModuleInfo | None
+) -> Iterator[tuple[str, str, str]]:
+    """Module, class and method of what two versions of a file write differently, or only one has."""
+    if old is None or new is None or old.source.text == new.source.text:
+        return
+    for name in {*old.classes, *new.classes}:
+        before, after = (_method_texts(info, name) for info in (old, new))
+        for method in {*before, *after}:
+            if before.get(method) != after.get(method):
+                yield old.source.module, name, method
+
+
+def _method_texts(info: ModuleInfo, name: str) -> dict[str, str]:
+    """Source lines of the methods of a class."""
+    body = info.classes[name].body if name in info.classes else []
+    return {node.name: info.segment(node) for node in body if isinstance(node, ast.FunctionDef)}
 
 
 def self_attribute(node: ast.AST) -> str:

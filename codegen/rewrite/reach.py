@@ -171,6 +171,10 @@ class Reaching:
         """Definitions of a name that may hold in front of a statement; empty for one never assigned."""
         return self._before.get(id(statement), {}).get(name, frozenset())
 
+    def is_reached(self, statement: ast.stmt) -> bool:
+        """Tell whether any path leads to a statement."""
+        return id(statement) in self._before
+
     def _block(self, block: Iterable[ast.stmt], env: Env | None) -> Env | None:
         for statement in block:
             if env is None:

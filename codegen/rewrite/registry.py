@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -12,9 +12,11 @@ from codegen.output.helper_bundle import helper_folder
 from codegen.rewrite.capture.capture import capture
 from codegen.rewrite.codemods import SOURCES, load_pass, run_on_texts
 from codegen.rewrite.helpers import HELPER_MODULES
+from codegen.rewrite.library import changed_methods
 from codegen.rewrite.place.extract import extract
 from codegen.rewrite.place.lift import lift
 from codegen.rewrite.place.processors import extend_processors
+from codegen.rewrite.report import Place
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import (
     HelperFile,
@@ -27,6 +29,9 @@ from codegen.rewrite.values import (
 )
 
 Pass = Callable[[RewriteState], None]
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a pass that begins, its number and the number of passes."""
+UNSTABLE = "a second run changes what the first one wrote"
 
 PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("capture", capture))
 """Name and function of every pass, in the order they must run: each looks for what the last one left."""
@@ -36,7 +41,7 @@ OURS = tuple(name for name, _ in PASSES)
 def rewrite_library(
     library: Library,
     settings: Settings | None = None,
-    progress: Callable[[str, int, int], None] = lambda doing, done, total: None,
+    progress: Progress = lambda doing, done, total: None,
 ) -> RewriteResult:
     """Rewrite the candidates of a library; nothing is written to disk.
 
@@ -56,8 +61,7 @@ def rewrite_library(
                 current, noted = _run_codemod(name, current, settings)
                 records += noted
             continue
-        state = RewriteState(current, settings)
-        run_ours(state, tuple(names), progress)
+        state = run_stable(current, settings, tuple(names), progress)
         records += without_captured(state.records)
         current = current.over(state.index.changed())
         if settings.helper_folder is not None:
@@ -65,9 +69,44 @@ def rewrite_library(
     return RewriteResult(current.edits(), added, sort_records(records))
 
 
-def run_ours(
-    state: RewriteState, names: Sequence[str], progress: Callable[[str, int, int], None]
-) -> None:
+def run_stable(
+    library: OverlaidLibrary, settings: Settings, names: Sequence[str], progress: Progress
+) -> RewriteState:
+    """Run passes of this tool, and once more on what they wrote: that must not change anything.
+
+    What a second run would change is left as it was, and the rest is done again without it.
+    """
+    refused: dict[Place, str] = {}
+    while True:
+        state = RewriteState(library, settings, refused)
+        run_ours(state, names, progress)
+        unstable = _changed_again(library, state, names) - refused.keys()
+        if not unstable:
+            return state
+        refused |= dict.fromkeys(sorted(unstable), UNSTABLE)
+
+
+def _changed_again(
+    library: OverlaidLibrary, state: RewriteState, names: Sequence[str]
+) -> set[Place]:
+    """The methods that another run would change again; of the changed files first, then of all."""
+    texts = state.index.changed()
+    found: set[Place] = set()
+    for modules in (tuple(texts), tuple(library.modules())):
+        again = RewriteState(library.over(texts).only(modules), state.settings, state.refused)
+        again.index.take(state.index)
+        run_ours(again, names, lambda doing, done, total: None)
+        found = {
+            place
+            for module in again.index.changed()
+            for place in changed_methods(state.index.get(module), again.index.get(module))
+        }
+        if not found:
+            break
+    return found
+
+
+def run_ours(state: RewriteState, names: Sequence[str], progress: Progress) -> None:
     """Run passes of this tool that follow each other."""
     for name, function in PASSES:
         if name in names:
@@ -105,6 +144,7 @@ class OverlaidLibrary:
 
     base: Library
     texts: Mapping[str, str]
+    selected: frozenset[str] | None = None
 
     def read(self, module: str) -> Source | None:
         """See :class:`Library`."""
@@ -114,11 +154,18 @@ class OverlaidLibrary:
 
     def modules(self) -> Mapping[str, str]:
         """See :class:`Library`."""
-        return self.base.modules()
+        known = self.base.modules()
+        if self.selected is None:
+            return known
+        return {module: path for module, path in known.items() if module in self.selected}
 
     def over(self, texts: Mapping[str, str]) -> OverlaidLibrary:
         """The library with further texts in place of those it has."""
-        return OverlaidLibrary(self.base, {**self.texts, **texts})
+        return replace(self, texts={**self.texts, **texts})
+
+    def only(self, modules: Collection[str]) -> OverlaidLibrary:
+        """The library with fewer modules that may be changed."""
+        return replace(self, selected=frozenset(modules))
 
     def edits(self) -> dict[str, str]:
         """New texts by path, of what differs from the library underneath."""

@@ -13,7 +13,8 @@ from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.emit.style import Style, spellings
 from codegen.rewrite.emit.write import EditError, write_edits
 from codegen.rewrite.library import ModuleInfo
-from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.report import failure
+from codegen.rewrite.values import Record
 
 Group = tuple[Change, ...]
 
@@ -102,6 +103,9 @@ def _write(group: Group) -> _Written:
             splice = _write_site(site, items, known)
         except EditError as error:
             raise _FailureAt(site, str(error)) from error
+        except Exception as error:
+            # Whatever goes wrong in writing is the rule's fault or ours: no other method suffers.
+            raise _FailureAt(site, f"{type(error).__name__}: {error}") from error
         old = info.source.text[splice.start : splice.end]
         changed = Changed(site.node, old, splice.new, tuple(items))
         problem = problem_of(changed, known | {TORCH}, info.aliases)
@@ -152,15 +156,5 @@ def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[Mod
 
 
 def _failed(group: Group, site: Site, problem: str) -> Iterable[Record]:
-    """One line for each rule: it had to be taken back, and that is our fault."""
-    info = site.cls.module
-    name = getattr(site.node, "name", "")
-    for rule in dict.fromkeys(change.rule for change in group):
-        yield Record(
-            model_of(info.source.module),
-            site.cls.name,
-            name,
-            "failed",
-            info.place(site.node),
-            reason=f"{rule}: {problem}; the method is left as it was (an error of codegen, not of the file)",
-        )
+    """One line for each rule: it had to be taken back."""
+    return (failure(rule, site, problem) for rule in dict.fromkeys(c.rule for c in group))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -15,6 +15,7 @@ from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.report import Place, failure, place_of
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 from codegen.trees.names import HELPERS
 
@@ -24,8 +25,11 @@ SHARED = re.compile(r"from ([\w.]*(?:vision_utils|encoder_helpers)) import[^\n]*
 class RewriteState:
     """Texts on their way through the passes."""
 
-    def __init__(self, library: Library, settings: Settings) -> None:
+    def __init__(
+        self, library: Library, settings: Settings, refused: Mapping[Place, str] | None = None
+    ) -> None:
         self.settings = settings
+        self.refused = refused or {}
         self.index = Index(library, settings.vocabulary.may_matter, settings.vocabulary)
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
@@ -94,7 +98,7 @@ class RewriteState:
         line = self._origins.get((path, record.cls, record.method))
         if line is None:
             line = self._origins.get((path, record.cls, ""))
-        if line is not None and record.kind in ("lifted", "captured"):
+        if line is not None and record.kind in ("lifted", "captured", "failed"):
             record = replace(record, location=f"{path}:{line}")
         elif record.kind == "left":
             record = self._as_given(record)
@@ -118,7 +122,13 @@ class RewriteState:
         refusals = self._kept.refuse(change)
         for record in refusals:
             self.note(record)
-        if not refusals:
+        if refusals:
+            return
+        places = {place_of(site): site for site in change.sites}
+        failing = [place for place in places if place in self.refused]
+        for place in failing:
+            self.note(failure(change.rule, places[place], self.refused[place]))
+        if not failing:
             self._changes.append(change)
 
     def forget(self, module: str, helper: str) -> None:

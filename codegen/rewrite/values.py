@@ -62,7 +62,8 @@ class Settings:
 class Record:
     """One line of the report.
 
-    ``kind`` is ``extracted``, ``lifted``, ``captured`` or ``left``. ``helper`` is the function that
+    ``kind`` is ``extracted``, ``lifted``, ``captured`` or ``left``, or ``failed`` for what had to be taken
+    back because it was not right, which is our fault. ``helper`` is the function that
     took over, ``parameters`` the names of the optional inputs, ``path_taken`` the methods they pass
     through, ``reason`` why something was left (or what a reader should know).
     """

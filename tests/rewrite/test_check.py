@@ -1,0 +1,153 @@
+"""Rules that are broken on purpose: what they spoil is taken back, reported as our fault, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+import pytest
+
+from codegen.rewrite import RewriteResult, Settings, rewrite_library
+from codegen.rewrite.capture import capture
+from codegen.rewrite.check import early_reads
+from codegen.rewrite.emit import write
+from codegen.rewrite.emit.edits import AddParameters, Edit, Insert, Redefine, Replace, Substitute
+from codegen.rewrite.library import ClassInfo, Function, Index
+from tests.rewrite.test_rules import DictLibrary
+
+PATH = "models/tiny/modeling_tiny.py"
+TEXT = """import torch
+from torch import nn
+
+from ...modeling_vision_utils import get_vision_cu_seqlens
+
+
+class TinyEncoder(nn.Module):
+    def forward(self, rows: torch.Tensor, grid_thw: torch.Tensor, **kwargs) -> torch.Tensor:
+        cu_seqlens = get_vision_cu_seqlens(grid_thw)
+        for layer in self.layers:
+            rows = layer(rows, cu_seqlens=cu_seqlens, **kwargs)
+        return rows
+
+    def victim(self, rows, grid_thw):
+        scale = 2  # why
+        rows = rows * scale
+        return rows
+"""
+
+
+def run_with(monkeypatch: pytest.MonkeyPatch, edits_of: object) -> RewriteResult:
+    """Run the passes with one more capture rule, which looks at ``victim`` alone."""
+
+    def broken_edits(
+        index: Index, cls: ClassInfo, function: Function
+    ) -> tuple[list[Edit], tuple[str, ...], str] | None:
+        if function.name != "victim":
+            return None
+        assert callable(edits_of)
+        return edits_of(function), (), "broken"
+
+    monkeypatch.setattr(capture, "RULES", (*capture.RULES, (broken_edits, ())))
+    return rewrite_library(DictLibrary({PATH: TEXT}), Settings())
+
+
+def failures(result: RewriteResult) -> list[tuple[str, str, str]]:
+    found = [record for record in result.report if record.kind == "failed"]
+    return [(record.method, record.location, record.reason) for record in found]
+
+
+BROKEN: dict[str, tuple[object, str]] = {
+    "does not parse": (
+        lambda f: [Substitute(f.body[1].value, "rows *")],
+        "libcst refuses it",
+    ),
+    "parses, but returns nothing sensible": (
+        lambda f: [Insert(f.body[0], ("nonlocal nobody",))],
+        "no binding for nonlocal",
+    ),
+    "unknown name": (
+        lambda f: [Substitute(f.body[1].value, "rows * factor")],
+        "uses factor, which nothing defines",
+    ),
+    "removes what is still read": (
+        lambda f: [Replace((f.body[0],))],
+        "uses scale, which nothing defines",
+    ),
+    "reads too early": (
+        lambda f: [Insert(f.body[0], ("rows = rows * scale",))],
+        "reads scale before it is assigned",
+    ),
+    "no such place": (
+        lambda f: [Replace((ast.parse("x").body[0],), ("y",))],
+        "no place for Replace of x",
+    ),
+    "raises": (lambda f: [Redefine(("a = 1", "b = 2"))], "ValueError"),
+    "grows with every run": (
+        lambda f: [Insert(f.body[0], ("rows = rows + 1",))],
+        "a second run changes what the first one wrote",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_a_broken_rule_spoils_is_taken_back(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edits, problem = BROKEN[kind]
+    result = run_with(monkeypatch, edits)
+    ((method, location, reason),) = failures(result)
+    assert (method, location) == ("victim", f"{PATH}:14")
+    assert problem in reason and "an error of codegen, not of the file" in reason
+    # The method is as it was, and the rest of the file is rewritten as without that rule.
+    monkeypatch.undo()
+    assert dict(result.edits) == dict(rewrite_library(DictLibrary({PATH: TEXT}), Settings()).edits)
+    assert "cu_seqlens: torch.Tensor | None = None" in result.edits[PATH]
+    assert TEXT[TEXT.index("    def victim") :] in result.edits[PATH]
+
+
+@pytest.mark.parametrize("loss", ["        scale = 2  # why\n", "  # why"])
+def test_what_the_writer_loses_is_noticed(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    excerpt = write.Excerpt.restored
+    monkeypatch.setattr(
+        write.Excerpt, "restored", lambda self, text: excerpt(self, text).replace(loss, "")
+    )
+    result = run_with(monkeypatch, lambda f: [AddParameters(("cu_seqlens",))])
+    ((method, _, reason),) = failures(result)
+    assert method == "victim"
+    expected = "the comment # why is gone" if loss.startswith("  #") else "uses scale"
+    assert expected in reason
+
+
+def test_a_file_that_does_not_parse_afterwards_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    from codegen.rewrite import settle
+
+    def broken(info: object, names: object, package: str) -> Sequence[object]:
+        return [settle.Splice(0, 0, "import import\n")]
+
+    monkeypatch.setattr(settle, "import_splices", broken)
+    result = rewrite_library(DictLibrary({PATH: TEXT}), Settings())
+    assert result.edits == {}
+    assert {reason.partition(";")[0] for _, _, reason in failures(result)} == {
+        "lift: the file does not parse any more"
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "early"),
+    [
+        ("y = x\nx = 1", {"x"}),
+        ("if a:\n    x = 1\nreturn x", set()),
+        ("for i in a:\n    x = i\nreturn x", set()),
+        ("while a:\n    y = x\n    x = 1", set()),
+        ("y = [x for x in a]\nx = 1", set()),
+        ("def g():\n    return x\nx = 1", set()),
+        ("try:\n    x = 1\nexcept E:\n    y = x", set()),
+        ("return a\nx = y\ny = 1", set()),
+        ("with a as x:\n    y = x\nz = w\nw = 1", {"w"}),
+    ],
+)
+def test_reads_before_any_assignment(body: str, early: set[str]) -> None:
+    lines = "".join(f"    {line}\n" for line in body.split("\n"))
+    function = ast.parse(f"def f(a):\n{lines}").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert set(early_reads(function)) == early
