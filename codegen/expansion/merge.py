@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from codegen.errors import CodegenError, fail
 from codegen.expansion.merge_methods import MethodMerger, is_deletion
-from codegen.text.classes import Base, Class, Function, adjust_indent
+from codegen.text.classes import Base, Class, Function, Parameters, adjust_indent
 from codegen.text.lines import split_lines
 from codegen.text.statements import Statement
 from codegen.trees.dialect import Dialect
@@ -249,6 +249,16 @@ def _merge_methods(
     return [merger.nested(text, names) for text in result]
 
 
+def _with_keyword_only(own: Parameters, inherited: Parameters) -> Parameters:
+    """Parameters with the keyword-only ones of the parent, whose body is to be folded in and reads them."""
+    merged = {item.name: item for item in inherited.keyword_only}
+    merged |= {item.name: item for item in own.keyword_only}
+    given = {item.name for item in own.positional}
+    keyword_only = tuple(item for name, item in merged.items() if name not in given)
+    star = (own.star or inherited.star) if keyword_only else own.star
+    return replace(own, star=star, keyword_only=keyword_only)
+
+
 def _override(own: Function, inherited: Function, dialect: Dialect, place: Place) -> Function:
     """Combine an overriding method with the signature parts it inherits (body still its own)."""
     decorators, after = _method_decorators(own, inherited, dialect, place)
@@ -261,6 +271,8 @@ def _override(own: Function, inherited: Function, dialect: Dialect, place: Place
             positional=tuple(merged.values()),
             catch_all=inherited.parameters.catch_all,
         )
+        if any("super()" in statement.text for statement in own.body):
+            parameters = _with_keyword_only(parameters, inherited.parameters)
     parameters = replace(parameters, opening=inherited.parameters.opening)
     body = own.body
     if not own.docstrings:

@@ -102,6 +102,22 @@ LIFTED = {
     )
 }
 
+_ORDER = {
+    name: number
+    for number, name in enumerate(dict.fromkeys(n for h in LIFTED.values() for n in h.outputs))
+}
+
+
+def rank(name: str) -> int:
+    """Where an optional input stands among those of a method; all others stand behind, as they are."""
+    return _ORDER.get(name, len(_ORDER))
+
+
+def is_input(name: str) -> bool:
+    """Tell whether a name is that of an optional input."""
+    return name in _ORDER
+
+
 HELPER_MODULES = {
     **{name: helper.module for name, helper in LIFTED.items()},
     "chunked_eighth_lengths": AUDIO,

@@ -86,6 +86,7 @@ def test_a_parenthesis_in_a_comment_of_the_signature() -> None:
         def f(
             self,  # the module
             x,  # rows :) and (
+            *,
             cu_seqlens: torch.Tensor | None = None,
         ):
             return x

@@ -9,6 +9,7 @@ import libcst as cst
 
 from codegen.rewrite.emit.layout import breaks, newline
 from codegen.rewrite.emit.style import Style
+from codegen.rewrite.helpers import is_input, rank
 
 MAX_LINE = 119
 TENSOR = "torch.Tensor"
@@ -21,18 +22,18 @@ def with_parameters(
 ) -> cst.FunctionDef:
     """A function with optional tensor parameters; one that exists without default gets None.
 
-    New parameters come last, in front of ``**kwargs``. Where a parameter without default follows, an
-    existing one keeps its place and has to be given, None at least.
+    New parameters can only be given by name, in the order that all models have. Where a parameter
+    without default follows, an existing one keeps its place and has to be given, None at least.
 
     Args:
         function: the definition.
-        names: of the parameters, in their order.
+        names: of the parameters.
         margin: columns in front of its ``def``.
         style: of the file.
     """
     parameters = function.params
     existing = {param.name.value for param in all_parameters(parameters)}
-    missing = [name for name in names if name not in existing]
+    missing = [name for name in sorted(names, key=rank) if name not in existing]
     parameters = _with_defaults(parameters, names, style)
     new = [
         cst.Param(
@@ -42,13 +43,21 @@ def with_parameters(
         )
         for name in missing
     ]
-    if isinstance(parameters.star_arg, (cst.Param, cst.ParamStar)):
-        parameters = parameters.with_changes(kwonly_params=(*parameters.kwonly_params, *new))
-    else:
-        parameters = parameters.with_changes(params=(*parameters.params, *new))
+    parameters = parameters.with_changes(kwonly_params=_in_order(parameters.kwonly_params, new))
     if parameters.deep_equals(function.params):
         return function
     return _laid_out(function, parameters, margin)
+
+
+def _in_order(known: Sequence[cst.Param], new: Sequence[cst.Param]) -> list[cst.Param]:
+    """Keyword-only parameters with further ones, each in front of those that come behind it everywhere."""
+    found = list(known)
+    for param in new:
+        behind = (
+            n for n, item in enumerate(found) if rank(item.name.value) > rank(param.name.value)
+        )
+        found.insert(next((n for n in behind if is_input(found[n].name.value)), len(found)), param)
+    return found
 
 
 def all_parameters(parameters: cst.Parameters) -> list[cst.Param]:

@@ -30,7 +30,7 @@ from codegen.rewrite.emit.edits import (
     Site,
 )
 from codegen.rewrite.heirs import Heirs
-from codegen.rewrite.helpers import LIFTED
+from codegen.rewrite.helpers import LIFTED, rank
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.bindings import is_of_entry
@@ -85,7 +85,7 @@ class Lifting:
     @property
     def names(self) -> list[str]:
         """Names of the optional parameters."""
-        return [name for call in self.calls.values() for name in call.helper.outputs]
+        return sorted((n for call in self.calls.values() for n in call.helper.outputs), key=rank)
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -353,7 +353,8 @@ class Lifter:
                 inserted[statement] += lines
         edits += [Insert(statement, tuple(lines)) for statement, lines in inserted.items()]
         for call_node, given in lifting.extended.values():
-            edits.append(AddKeywords(call_node, tuple(f"{name}={name}" for name in given)))
+            ordered = sorted(given, key=rank)
+            edits.append(AddKeywords(call_node, tuple(f"{name}={name}" for name in ordered)))
         return tuple(edits)
 
     def _records(self, lifting: Lifting) -> Iterator[Record]:
