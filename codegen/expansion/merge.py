@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from codegen.errors import CodegenError, fail
 from codegen.expansion.merge_methods import MethodMerger, is_deletion
 from codegen.text.classes import Base, Class, Function, Parameters, adjust_indent
+from codegen.text.lexer import lex, name_tokens
 from codegen.text.lines import split_lines
 from codegen.text.statements import Statement
 from codegen.trees.dialect import Dialect
@@ -249,13 +250,14 @@ def _merge_methods(
     return [merger.nested(text, names) for text in result]
 
 
-def _with_keyword_only(own: Parameters, inherited: Parameters) -> Parameters:
-    """Parameters with the keyword-only ones of the parent, whose body is to be folded in and reads them."""
-    merged = {item.name: item for item in inherited.keyword_only}
-    merged |= {item.name: item for item in own.keyword_only}
+def _with_keyword_only(own: Parameters, inherited: Function) -> Parameters:
+    """Parameters with those keyword-only ones of the parent that its body, to be folded in, reads."""
+    read = {name for item in inherited.body for name in name_tokens(lex(item.text).code)}
     given = {item.name for item in own.positional}
-    keyword_only = tuple(item for name, item in merged.items() if name not in given)
-    star = (own.star or inherited.star) if keyword_only else own.star
+    wanted = [item for item in inherited.parameters.keyword_only if item.name in read - given]
+    merged = {item.name: item for item in (*wanted, *own.keyword_only)}
+    keyword_only = tuple(merged.values())
+    star = (own.star or inherited.parameters.star) if wanted else own.star
     return replace(own, star=star, keyword_only=keyword_only)
 
 
@@ -272,7 +274,7 @@ def _override(own: Function, inherited: Function, dialect: Dialect, place: Place
             catch_all=inherited.parameters.catch_all,
         )
         if any("super()" in statement.text for statement in own.body):
-            parameters = _with_keyword_only(parameters, inherited.parameters)
+            parameters = _with_keyword_only(parameters, inherited)
     parameters = replace(parameters, opening=inherited.parameters.opening)
     body = own.body
     if not own.docstrings:
