@@ -333,7 +333,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
         self.post_init()
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
+        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -350,6 +350,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],

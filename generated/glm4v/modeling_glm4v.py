@@ -408,6 +408,7 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
     def rot_pos_emb(
         self,
         grid_thw: torch.Tensor,
+        *,
         rotary_pos_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Angles of each patch, and its row and column in its frame.
@@ -425,6 +426,7 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],

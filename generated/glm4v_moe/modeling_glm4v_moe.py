@@ -416,6 +416,7 @@ class Glm4vMoeVisionModel(Glm4vMoePreTrainedModel):
     def rot_pos_emb(
         self,
         grid_thw: torch.Tensor,
+        *,
         rotary_pos_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Angles of each patch, and its row and column in its frame.
@@ -433,6 +434,7 @@ class Glm4vMoeVisionModel(Glm4vMoePreTrainedModel):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],

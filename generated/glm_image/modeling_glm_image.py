@@ -406,7 +406,7 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
         self.post_init()
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
+        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Row and column of each patch, shape `(num_patches, 2)`; nothing is rotated by them."""
         if rotary_pos_ids is None:
@@ -419,6 +419,7 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
         self,
         pixel_values: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],

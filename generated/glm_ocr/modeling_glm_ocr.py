@@ -366,6 +366,7 @@ class GlmOcrVisionModel(GlmOcrPreTrainedModel):
     def rot_pos_emb(
         self,
         grid_thw: torch.Tensor,
+        *,
         rotary_pos_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Angles of each patch, and its row and column in its frame.
@@ -383,6 +384,7 @@ class GlmOcrVisionModel(GlmOcrPreTrainedModel):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],

@@ -259,6 +259,7 @@ class MLCDVisionModel(MLCDPreTrainedModel):
     def forward(
         self,
         pixel_values: torch.FloatTensor,
+        *,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:

@@ -315,6 +315,7 @@ class PaddleOCRVisionEncoder(nn.Module):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
@@ -345,7 +346,7 @@ class PaddleOCRVisionEncoder(nn.Module):
         return hidden_states
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
+        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 

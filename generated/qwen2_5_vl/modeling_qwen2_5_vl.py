@@ -360,7 +360,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         self.fullatt_block_indexes = config.fullatt_block_indexes
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
+        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -377,10 +377,11 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
-        window_index: torch.Tensor | None = None,
-        cu_window_seqlens: torch.Tensor | None = None,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
+        window_index: torch.Tensor | None = None,
+        cu_window_seqlens: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images and videos.
@@ -390,14 +391,14 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
                 Flattened patches of all images and videos, one after the other.
             grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
                 Frames, rows and columns of each image or video, counted in patches.
-            window_index (`torch.Tensor` of shape `(seq_len // spatial_merge_size**2,)`, *optional*):
-                Window-major order of the merged patches. Computed from the grid if not given.
-            cu_window_seqlens (`torch.Tensor` of shape `(num_windows + 1,)`, *optional*):
-                Boundaries of the windows, counted in patches. Computed from the grid if not given.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
+            window_index (`torch.Tensor` of shape `(seq_len // spatial_merge_size**2,)`, *optional*):
+                Window-major order of the merged patches. Computed from the grid if not given.
+            cu_window_seqlens (`torch.Tensor` of shape `(num_windows + 1,)`, *optional*):
+                Boundaries of the windows, counted in patches. Computed from the grid if not given.
 
         Returns:
             The patches after the last block, window by window, and as `pooler_output` the merged

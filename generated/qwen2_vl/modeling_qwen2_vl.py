@@ -371,7 +371,7 @@ class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
         self.post_init()
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
+        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -388,6 +388,7 @@ class Qwen2VisionTransformerPretrainedModel(Qwen2VLPreTrainedModel):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],

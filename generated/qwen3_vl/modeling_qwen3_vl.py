@@ -363,7 +363,7 @@ class Qwen3VLVisionModel(Qwen3VLPreTrainedModel):
         self.post_init()
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
+        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -380,6 +380,7 @@ class Qwen3VLVisionModel(Qwen3VLPreTrainedModel):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         embed_indices: torch.Tensor | None = None,
@@ -457,6 +458,7 @@ class Qwen3VLVisionModel(Qwen3VLPreTrainedModel):
     def fast_pos_embed_interpolate(
         self,
         grid_thw: torch.Tensor,
+        *,
         embed_indices: torch.Tensor | None = None,
         bilinear_weights: torch.Tensor | None = None,
     ) -> torch.Tensor:

@@ -360,6 +360,7 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         self,
         grid_thw: torch.Tensor,
         merge_sizes: torch.Tensor,
+        *,
         rotary_pos_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
@@ -401,6 +402,7 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         pixel_values: torch.Tensor,
         grid_thw: torch.Tensor,
         merge_sizes: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
