@@ -112,7 +112,7 @@ def _expand_one(
     offsets: list[list[ReplacementOffset]] = []
     used = 0
     for number, content in enumerate(text):
-        parts = _split(content, token) if len(content) > _SPARSE else content.split(token)
+        parts = _split_at(content, token) if len(content) > _SPARSE else content.split(token)
         count = len(parts) - 1
         if not count:
             texts.append(content)
@@ -133,7 +133,7 @@ def _expand_one(
     return texts, offsets
 
 
-def _split(content: str, token: str) -> list[str]:
+def _split_at(content: str, token: str) -> list[str]:
     """``content.split(token)``, faster where few characters could begin the placeholder."""
     first, budget = token[0], len(content) // _SPARSE
     parts = []
