@@ -17,10 +17,7 @@ from codegen.trees.tree import open_tree
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("release", "label"),
-    [("5.8.1", "5.24.0"), ("5.24.0", "5.21.0.dev0"), ("4.57.1", "5.1.0")],
-)
+@pytest.mark.parametrize(("release", "label"), [("5.8.1", "5.24.0"), ("5.24.0", "5.21.0.dev0")])
 def test_release_with_another_label(tmp_path: Path, release: str, label: str) -> None:
     """All files come out, but for those that alone show a rule."""
     package = tmp_path / "transformers"
@@ -39,7 +36,7 @@ def test_marks_leave_nothing_out() -> None:
     dialect = tree.convention.dialect
     assert isinstance(dialect, Dialect)
     trials, wrong = Trials(tree, name_table(tree)), []
-    models = [item.model for item in tree.definitions]
+    models = [item.model for item in tree.definitions[::8]]
     for rule in RULES:
         without = [model for model in models if not _has(tree.root, model, rule.mark)]
         for value in (value for value in rule.values if value != getattr(dialect, rule.name)):
