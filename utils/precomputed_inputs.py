@@ -7,6 +7,7 @@ graph is captured.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -36,10 +37,36 @@ def split_precomputed(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
 
     Returns:
         The prefixed ones (those that are None left out) and the rest, in order.
+
+    Raises:
+        ValueError: a keyword that begins with a modality is within two letters of a prefixed one, and
+            so misspelt; not while a graph is captured.
     """
+    if not is_tracing():
+        for key in kwargs:
+            if key.startswith(MODALITIES) and (meant := _misspelt(key)):
+                raise ValueError(f"{key} is not taken by any encoder: did you mean {meant}?")
     given = {key: value for key, value in kwargs.items() if key in PREFIXED and value is not None}
     rest = {key: value for key, value in kwargs.items() if key not in PREFIXED}
     return given, rest
+
+
+@lru_cache(maxsize=256)
+def _misspelt(key: str) -> str:
+    """The prefixed keyword that a misspelt one stands for, empty for any other keyword."""
+    near = {name: _distance(key, name) for name in PREFIXED if abs(len(name) - len(key)) <= 2}
+    best = min(near, key=lambda name: near[name], default="")
+    return best if key not in PREFIXED and best and near[best] <= 2 else ""
+
+
+def _distance(left: str, right: str) -> int:
+    """Number of letters to insert, remove or replace that lead from one word to another."""
+    row = list(range(len(right) + 1))
+    for number, letter in enumerate(left, 1):
+        above, row = row, [number]
+        for place, other in enumerate(right, 1):
+            row.append(min(above[place] + 1, row[-1] + 1, above[place - 1] + (letter != other)))
+    return row[-1]
 
 
 def encoder_inputs(kwargs: Mapping[str, Any], modality: str) -> dict[str, Any]:
@@ -50,6 +77,18 @@ def encoder_inputs(kwargs: Mapping[str, Any], modality: str) -> dict[str, Any]:
         if owner in ("", modality):
             found[name] = value
     return found
+
+
+def check_together(**tensors: torch.Tensor | None) -> None:
+    """Refuse some of several tensors that belong together, given without the others.
+
+    Raises:
+        ValueError: one is given and another is None.
+    """
+    given = [name for name, tensor in tensors.items() if tensor is not None]
+    missing = [name for name, tensor in tensors.items() if tensor is None]
+    if given and missing:
+        raise ValueError(f"{', '.join(given)} needs {', '.join(missing)}: give both, or neither")
 
 
 def check_shape(name: str, tensor: torch.Tensor, shape: Sequence[int | None]) -> None:

@@ -133,6 +133,7 @@ HELPER_MODULES = {
     "halved_lengths": AUDIO,
     "add_extra_tensors": "extra_tensors",
     "check_boundaries": "precomputed_inputs",
+    "check_together": "precomputed_inputs",
     "check_rows": "precomputed_inputs",
     "check_shape": "precomputed_inputs",
     "encoder_inputs": "precomputed_inputs",

@@ -37,6 +37,7 @@ from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
+    check_together,
     encoder_inputs,
     split_precomputed,
 )
@@ -415,6 +416,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
 
         # Merged tokens window by window; windows at the right and lower edge may be cut.
         if window_index is None or cu_window_seqlens is None:
+            check_together(window_index=window_index, cu_window_seqlens=cu_window_seqlens)
             window_index, cu_window_seqlens = get_window_index(
                 grid_thw,
                 self.spatial_merge_size,

@@ -37,6 +37,7 @@ from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
+    check_together,
     encoder_inputs,
     split_precomputed,
 )
@@ -387,6 +388,7 @@ class Qwen3_5VisionModel(Qwen3_5PreTrainedModel):
         """
         hidden_states = self.patch_embed(hidden_states)
         if embed_indices is None or bilinear_weights is None:
+            check_together(embed_indices=embed_indices, bilinear_weights=bilinear_weights)
             embed_indices, bilinear_weights = get_pos_embed_indices(
                 grid_thw,
                 self.num_grid_per_side,
@@ -438,6 +440,7 @@ class Qwen3_5VisionModel(Qwen3_5PreTrainedModel):
         """Learned position of each patch, shape `(num_patches, hidden_size)`, in the dtype of the table."""
         # From row by row to block by block, once per frame.
         if embed_indices is None or bilinear_weights is None:
+            check_together(embed_indices=embed_indices, bilinear_weights=bilinear_weights)
             embed_indices, bilinear_weights = get_pos_embed_indices(
                 grid_thw, self.num_grid_per_side, self.spatial_merge_size
             )

@@ -68,7 +68,14 @@ def test_generate_hands_them_to_the_encoders(case: FullCase) -> None:
 @pytest.mark.parametrize("case", FULL_CASES, ids=IDS)
 def test_generate_refuses_other_keywords_as_before(case: FullCase) -> None:
     inputs, tensors = prompt_of(case)
-    with pytest.raises(ValueError, match=r"not used by the model: \['image_cu_seqlen'\]"):
+    with pytest.raises(ValueError, match=r"not used by the model: \['image_colours'\]"):
+        model_of(case).generate(**inputs, **tensors, image_colours=tensors["image_cu_seqlens"])
+
+
+@pytest.mark.parametrize("case", FULL_CASES, ids=IDS)
+def test_generate_refuses_a_misspelt_keyword_by_name(case: FullCase) -> None:
+    inputs, tensors = prompt_of(case)
+    with pytest.raises(ValueError, match="did you mean image_cu_seqlens?"):
         model_of(case).generate(**inputs, **tensors, image_cu_seqlen=tensors["image_cu_seqlens"])
 
 

@@ -5,7 +5,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from utils.precomputed_inputs import check_boundaries, check_rows, check_shape
+from utils.precomputed_inputs import (
+    check_boundaries,
+    check_rows,
+    check_shape,
+    check_together,
+    split_precomputed,
+)
 
 HINT = "compute it from the sizes of the same inputs, or leave it out"
 
@@ -81,3 +87,30 @@ def test_checks_leave_no_trace_in_a_graph() -> None:
     assert torch.equal(compiled(x, torch.tensor([0, 1])), x + 1)
     with pytest.raises(ValueError, match="^x has shape"):
         refused(x, torch.tensor([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("image_cu_seqlen", "image_cu_seqlens"),
+        ("video_rotary_posids", "video_rotary_pos_ids"),
+        ("audio_chunk_lenghts", "audio_chunk_lengths"),
+    ],
+)
+def test_a_misspelt_keyword_is_refused(key: str, meant: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"{key} is not taken by any encoder: did you mean {meant}"
+    ):
+        split_precomputed({key: torch.zeros(1)})
+
+
+@pytest.mark.parametrize("key", ["image_grid_thw", "video_merge_sizes", "images", "cu_seqlen"])
+def test_other_keywords_are_nobodys_business(key: str) -> None:
+    assert split_precomputed({key: 1}) == ({}, {key: 1})
+
+
+def test_one_of_a_pair_is_refused() -> None:
+    check_together(window_index=None, cu_window_seqlens=None)
+    check_together(window_index=torch.zeros(1), cu_window_seqlens=torch.zeros(1))
+    with pytest.raises(ValueError, match="^window_index needs cu_window_seqlens: give both"):
+        check_together(window_index=torch.zeros(1), cu_window_seqlens=None)

@@ -74,9 +74,9 @@ def guarded_calls(function: Function) -> Iterator[tuple[Helper, ast.Call]]:
     """Helper calls that are made only where their results, parameters of the function, are None."""
     names = set(parameters(function))
     for node in walk(function):
-        if not isinstance(node, ast.If) or not isinstance(node.body[0], ast.Assign):
+        if not isinstance(node, ast.If) or not isinstance(node.body[-1], ast.Assign):
             continue
-        call = node.body[0].value
+        call = node.body[-1].value
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
             continue
         helper = LIFTED.get(call.func.id)

@@ -337,7 +337,7 @@ class Lifter:
             yield info, name
             if call.helper.total and self._rows(lifting, name):
                 yield info, "while_tracing"
-            for line in check_lines(call, self._rows(lifting, name)):
+            for line in (*pair_lines(call), *check_lines(call, self._rows(lifting, name))):
                 for needed in re.findall(r"(\w+)\(", line):
                     yield info, needed
 
@@ -430,12 +430,20 @@ def guard_lines(call: HelperCall, rows: str) -> list[str]:
     bound = [f"{total}=while_tracing({rows})"] if total and rows else []
     arguments = ", ".join((*call.arguments, *bound))
     line = f"    {', '.join(outputs)} = {call.helper.name}({arguments})"
-    lines = [f"if {test}:", line]
+    computed = [line]
     if len(line) + 8 > 119:
         opening = f"    {', '.join(outputs)} = {call.helper.name}("
-        lines = [f"if {test}:", opening, f"        {arguments}", "    )"]
+        computed = [opening, f"        {arguments}", "    )"]
+    lines = [f"if {test}:", *(f"    {check}" for check in pair_lines(call)), *computed]
     checks = check_lines(call, rows)
     return [*lines, "else:", *[f"    {check}" for check in checks]] if checks else lines
+
+
+def pair_lines(call: HelperCall) -> list[str]:
+    """Calls that refuse one of several results that belong together, given without the others."""
+    outputs = call.helper.outputs
+    given = ", ".join(f"{name}={name}" for name in outputs)
+    return [f"check_together({given})"] if len(outputs) > 1 else []
 
 
 def check_lines(call: HelperCall, rows: str) -> list[str]:
