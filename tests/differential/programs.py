@@ -507,6 +507,9 @@ def definition(
     block = _class(head, own)
     early, late = several(_some(OWN_STATEMENTS, 2)), several(_some(LATE_STATEMENTS, 1))
     norms = several(_some(NORMS, 1))
+    if bases.startswith("modeling_stone."):
+        # Such a base stays an import, with the roles that its file knows: no other is folded there.
+        norms, late = [], [item for item in late if "(StoneB" not in item]
     order = take(st.sampled_from(("norm first", "block first")))
     classes = [*norms, block] if order == "norm first" else [block, *norms]
     text = "\n\n\n".join([*early, *classes, *late])

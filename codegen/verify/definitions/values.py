@@ -155,6 +155,8 @@ class Describer:
                 self.class_name(type(value)),
                 self.value(_state(value), depth + 1),
             ]
+        if inspect.iscoroutine(value) or inspect.isgenerator(value):
+            return ["suspended", type(value).__name__]
         return ["other", self.class_name(type(value)), self._shown(value)]
 
     def _shown(self, value: Any) -> Any:
