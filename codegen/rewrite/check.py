@@ -12,7 +12,7 @@ import symtable
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from codegen.rewrite.aliases import Aliases, resolve_aliases
 from codegen.rewrite.emit.edits import (
@@ -47,7 +47,7 @@ class Changed:
     new: str
     edits: tuple[Edit, ...]
 
-    @property
+    @cached_property
     def added_names(self) -> frozenset[str]:
         """Names that the new lines read from their module, and the old ones do not; none if they do not parse."""
         try:

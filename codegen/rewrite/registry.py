@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -38,6 +40,23 @@ PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("
 OURS = tuple(name for name, _ in PASSES)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of reference cycles, as the command line and its workers run.
+
+    The trees of all modules live until the end; looking through them again and again for what could
+    be freed is a third of the time and frees next to nothing.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_uncollected()
 def rewrite_library(
     library: Library,
     settings: Settings | None = None,

@@ -100,14 +100,12 @@ def _write(group: Group) -> _Written:
         info = site.cls.module
         known = info.names | {name for module, name in needs if module is info}
         try:
-            splice = _write_site(site, items, known)
+            splice, changed = _write_site(site, items, known)
         except EditError as error:
             raise _FailureAt(site, str(error)) from error
         except Exception as error:
             # Whatever goes wrong in writing is the rule's fault or ours: no other method suffers.
             raise _FailureAt(site, f"{type(error).__name__}: {error}") from error
-        old = info.source.text[splice.start : splice.end]
-        changed = Changed(site.node, old, splice.new, tuple(items))
         problem = problem_of(changed, known | {TORCH}, info.aliases)
         if problem:
             raise _FailureAt(site, problem)
@@ -117,17 +115,21 @@ def _write(group: Group) -> _Written:
     return _Written(tuple(pieces), frozenset(needs))
 
 
-def _write_site(site: Site, edits: Sequence[Edit], known: Collection[str]) -> Splice:
+def _write_site(
+    site: Site, edits: Sequence[Edit], known: Collection[str]
+) -> tuple[Splice, Changed]:
     """The new lines of a statement, in which names of torch are spelled as the file can spell them."""
     info, siblings = site.cls.module, site.cls.node.body
     style = Style(optional=info.optional)
     splice = write_edits(info.text, siblings, site.node, edits, style)
-    old = info.source.text[splice.start : splice.end]
-    added = Changed(site.node, old, splice.new, tuple(edits)).added_names
-    names = spellings(added - set(known), info.aliases)
+    changed = Changed(
+        site.node, info.source.text[splice.start : splice.end], splice.new, tuple(edits)
+    )
+    names = spellings(changed.added_names - set(known), info.aliases)
     if not names:
-        return splice
-    return write_edits(info.text, siblings, site.node, edits, replace(style, names=names))
+        return splice, changed
+    splice = write_edits(info.text, siblings, site.node, edits, replace(style, names=names))
+    return splice, replace(changed, new=splice.new)
 
 
 def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[ModuleInfo], set[int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -189,3 +191,28 @@ def test_index_arithmetic_over_rows_of_sizes_is_reported(name: str, count: int) 
     assert [(r.method, r.location) for r in left] == [
         ("windows", "models/tiny/modular_tiny.py:7")
     ] * count
+
+
+class ForgetfulLibrary(DictLibrary):
+    """Fails when a file is read."""
+
+    def read(self, module: str) -> None:
+        raise OSError(f"{module} is gone; the collector runs: {gc.isenabled()}")
+
+
+@pytest.fixture
+def collector() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    yield
+    (gc.enable if was_enabled else gc.disable)()
+
+
+@pytest.mark.usefixtures("collector")
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_rests_and_is_left_as_the_caller_has_it(enabled: bool) -> None:
+    (gc.enable if enabled else gc.disable)()
+    with pytest.raises(OSError, match="the collector runs: False"):
+        rewrite_library(ForgetfulLibrary({"models/tiny/modeling_tiny.py": ""}))
+    assert gc.isenabled() is enabled
+    rewrite_library(DictLibrary({"models/tiny/modeling_tiny.py": ""}))
+    assert gc.isenabled() is enabled
