@@ -210,6 +210,9 @@ def undergo(tree: Tree, trial: Trial, *arguments: str) -> Ending:
     """Start a run, let it happen, and wait for the end."""
     process = tree.start("sync", "--jobs", "2", *arguments)
     _wait_for_first_line(process)
+    if trial.whom == "worker":  # they live for a small part of the run
+        while not workers_of(process) and process.poll() is None:
+            time.sleep(0.001)
     time.sleep(trial.after)
     hit = process.poll() is None
     family = workers_of(process)
@@ -287,7 +290,7 @@ def random_trial(chance: random.Random, longest: float) -> Trial:
         what = int(signal.SIGKILL)
     else:
         what = int(chance.choice(_FATAL))
-    return Trial(what, whom, chance.uniform(0, longest))
+    return Trial(what, whom, chance.uniform(0, longest / (10 if whom == "worker" else 1)))
 
 
 def sweep() -> int:
