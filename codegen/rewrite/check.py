@@ -72,7 +72,9 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
     unresolved = changed.added_names - set(names) - _BUILTINS
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
-    early = _early_reads(tree) - _early_reads(ast.parse(_alone(changed.node, changed.old)))
+    early = _early_reads(tree)
+    if early:
+        early -= _early_reads(ast.parse(_alone(changed.node, changed.old)))
     if early:
         return f"what was written reads {', '.join(sorted(early))} before it is assigned"
     resolve_aliases(tree, aliases)

@@ -56,9 +56,9 @@ class ModuleInfo:
 
         Empty for ``type | None``, and where the file uses that more often.
         """
-        if "Optional" not in self.source.text:
-            return ""
         known = [name for name, origin in self.imports.items() if origin == ("typing", "Optional")]
+        if not known and "typing" not in self.names:
+            return ""
         counts = Counter(filter(None, (_spelling_of_none(node) for node in walk(self.tree))))
         unions = counts.pop(_UNION, 0)
         best = max((*known, "typing.Optional"), key=lambda name: counts[name])

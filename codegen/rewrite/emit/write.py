@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
@@ -79,13 +80,34 @@ def write_edits(
     kept = _untouched(node, edits)
     lines = excerpt(text, (first, node.end_lineno), header, kept)
     try:
-        module = cst.parse_module(lines.text)
-        writer = Writer(module, lines, node, edits, style)
+        module, positions = _parsed(lines.text)
+        writer = Writer(positions, lines, node, edits, style)
         code = module.visit(writer).code
     except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
         raise EditError(f"libcst refuses it: {str(error).splitlines()[0]}") from error
     writer.check_done()
     return Splice(text.start_of(first), text.start_of(node.end_lineno + 1), lines.restored(code))
+
+
+class _Wrapper(MetadataWrapper):
+    """Walks through a module only where a provider wants it: positions come from writing it."""
+
+    def visit_batched(
+        self,
+        visitors: Iterable[cst.BatchableCSTVisitor],
+        before_visit: Callable[[cst.CSTNode], None] | None = None,
+        after_leave: Callable[[cst.CSTNode], None] | None = None,
+    ) -> cst.CSTNode:
+        """See :class:`MetadataWrapper`."""
+        wanted = list(visitors)
+        return super().visit_batched(wanted, before_visit, after_leave) if wanted else self.module
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, CodeRange]]:
+    """Lines and where their nodes are; asked for again where names of torch get another spelling."""
+    module = cst.parse_module(text)
+    return module, _Wrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
 
 
 def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> list[Lines]:
@@ -127,16 +149,14 @@ class Writer(cst.CSTTransformer):
 
     def __init__(
         self,
-        module: cst.Module,
+        positions: Mapping[cst.CSTNode, CodeRange],
         lines: Excerpt,
         node: ast.stmt,
         edits: Sequence[Edit],
         style: Style,
     ) -> None:
         super().__init__()
-        self.positions: Mapping[cst.CSTNode, CodeRange] = MetadataWrapper(
-            module, unsafe_skip_copy=True
-        ).resolve(PositionProvider)
+        self.positions = positions
         self.lines = lines
         self.style = style
         self.edits = tuple(dict.fromkeys(edits))
