@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from codegen.text.lines import LineMap
 from codegen.text.statements import first_line
@@ -95,6 +99,27 @@ def excerpt(text: LineMap, lines: Lines, header: str, kept: Sequence[Lines] = ()
             out.append(f"{margin}_codegen_lines_{hidden[0]}_{hidden[1]}\n")
         begin = hidden[1] + 1
     return Excerpt(text, first, "".join(out), header.count("\n"), cut, tuple(kept))
+
+
+class _Wrapper(MetadataWrapper):
+    """Walks through a module only where a provider wants it: positions come from writing it."""
+
+    def visit_batched(
+        self,
+        visitors: Iterable[cst.BatchableCSTVisitor],
+        before_visit: Callable[[cst.CSTNode], None] | None = None,
+        after_leave: Callable[[cst.CSTNode], None] | None = None,
+    ) -> cst.CSTNode:
+        """See :class:`MetadataWrapper`."""
+        wanted = list(visitors)
+        return super().visit_batched(wanted, before_visit, after_leave) if wanted else self.module
+
+
+@lru_cache(maxsize=8)
+def parsed(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, CodeRange]]:
+    """Lines and where their nodes are; asked for again where names of torch get another spelling."""
+    module = cst.parse_module(text)
+    return module, _Wrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
 
 
 def untouched(body: Sequence[ast.stmt], lines: Collection[int], header_end: int) -> list[Lines]:

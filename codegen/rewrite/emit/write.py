@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
 
 import libcst as cst
-from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+from libcst.metadata import CodeRange
 
 from codegen.rewrite.emit.blocks import BlockWriter, StatementEdits
 from codegen.rewrite.emit.docstring import with_entries
@@ -32,7 +31,7 @@ from codegen.rewrite.emit.edits import (
 )
 from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
 from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
-from codegen.rewrite.emit.places import Excerpt, Lines, Place, excerpt, untouched
+from codegen.rewrite.emit.places import Excerpt, Lines, Place, excerpt, parsed, untouched
 from codegen.rewrite.emit.signature import with_parameters
 from codegen.rewrite.emit.splices import Splice
 from codegen.rewrite.emit.style import Style
@@ -80,34 +79,13 @@ def write_edits(
     kept = _untouched(node, edits)
     lines = excerpt(text, (first, node.end_lineno), header, kept)
     try:
-        module, positions = _parsed(lines.text)
+        module, positions = parsed(lines.text)
         writer = Writer(positions, lines, node, edits, style)
         code = module.visit(writer).code
     except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
         raise EditError(f"libcst refuses it: {str(error).splitlines()[0]}") from error
     writer.check_done()
     return Splice(text.start_of(first), text.start_of(node.end_lineno + 1), lines.restored(code))
-
-
-class _Wrapper(MetadataWrapper):
-    """Walks through a module only where a provider wants it: positions come from writing it."""
-
-    def visit_batched(
-        self,
-        visitors: Iterable[cst.BatchableCSTVisitor],
-        before_visit: Callable[[cst.CSTNode], None] | None = None,
-        after_leave: Callable[[cst.CSTNode], None] | None = None,
-    ) -> cst.CSTNode:
-        """See :class:`MetadataWrapper`."""
-        wanted = list(visitors)
-        return super().visit_batched(wanted, before_visit, after_leave) if wanted else self.module
-
-
-@lru_cache(maxsize=8)
-def _parsed(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, CodeRange]]:
-    """Lines and where their nodes are; asked for again where names of torch get another spelling."""
-    module = cst.parse_module(text)
-    return module, _Wrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
 
 
 def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> list[Lines]:

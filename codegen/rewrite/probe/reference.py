@@ -165,7 +165,10 @@ def chunked_eighth(lengths: Ints) -> Ints:
 def padded_chunks(features: np.ndarray, lengths: Ints) -> np.ndarray:
     """Chunks of packed frames ``(frames, mel)``, zero-padded to the longest: ``(chunks, mel, longest)``."""
     pieces = np.split(features, np.cumsum(lengths)[:-1])
-    return np.stack([np.pad(p, ((0, lengths.max() - len(p)), (0, 0))).T for p in pieces])
+    chunks = np.zeros((len(pieces), features.shape[1], lengths.max()), features.dtype)
+    for chunk, piece in zip(chunks, pieces, strict=True):
+        chunk[:, : len(piece)] = piece.T
+    return chunks
 
 
 def frame_mask(lengths: Ints) -> Ints:
