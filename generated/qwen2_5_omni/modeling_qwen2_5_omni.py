@@ -48,6 +48,7 @@ from utils.precomputed_inputs import (
     check_boundaries,
     check_rows,
     check_shape,
+    check_together,
     encoder_inputs,
     split_precomputed,
 )
@@ -434,7 +435,7 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
         self.fullatt_block_indexes = config.fullatt_block_indexes
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
+        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -451,10 +452,11 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
-        window_index: torch.Tensor | None = None,
-        cu_window_seqlens: torch.Tensor | None = None,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
+        window_index: torch.Tensor | None = None,
+        cu_window_seqlens: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images and videos.
@@ -464,14 +466,14 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
                 Flattened patches of all images and videos, one after the other.
             grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
                 Frames, rows and columns of each image or video, counted in patches.
-            window_index (`torch.Tensor` of shape `(seq_len // spatial_merge_size**2,)`, *optional*):
-                Window-major order of the merged patches. Computed from the grid if not given.
-            cu_window_seqlens (`torch.Tensor` of shape `(num_windows + 1,)`, *optional*):
-                Boundaries of the windows, counted in patches. Computed from the grid if not given.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
+            window_index (`torch.Tensor` of shape `(seq_len // spatial_merge_size**2,)`, *optional*):
+                Window-major order of the merged patches. Computed from the grid if not given.
+            cu_window_seqlens (`torch.Tensor` of shape `(num_windows + 1,)`, *optional*):
+                Boundaries of the windows, counted in patches. Computed from the grid if not given.
 
         Returns:
             The patches after the last block, window by window, and as `pooler_output` the merged
@@ -488,6 +490,7 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
 
         # Merged tokens window by window; windows at the right and lower edge may be cut.
         if window_index is None or cu_window_seqlens is None:
+            check_together(window_index=window_index, cu_window_seqlens=cu_window_seqlens)
             window_index, cu_window_seqlens = get_window_index(
                 grid_thw,
                 self.spatial_merge_size,
@@ -720,10 +723,11 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         self,
         input_features: torch.Tensor,
         feature_lens: torch.Tensor | None = None,
+        *,
+        cu_seqlens: torch.Tensor | None = None,
         padded_feature: torch.Tensor | None = None,
         chunk_lengths: torch.Tensor | None = None,
         valid_indices: torch.Tensor | None = None,
-        cu_seqlens: torch.Tensor | None = None,
         pool_indices: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
@@ -734,14 +738,14 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                 Mel frames of all clips, one after the other.
             feature_lens (`torch.LongTensor` of shape `(num_clips,)`):
                 Mel frames of each clip.
+            cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             padded_feature (`torch.Tensor` of shape `(num_chunks, num_mel_bins, max_chunk_length)`, *optional*):
                 Input features cut into chunks and padded. Computed from the feature lengths if not given.
             chunk_lengths (`torch.Tensor` of shape `(num_chunks,)`, *optional*):
                 Lengths of the chunks before padding. Computed from the feature lengths if not given.
             valid_indices (`torch.Tensor` of shape `(num_frames,)`, *optional*):
                 Positions of the frames that are not padding. Computed from the chunk lengths if not given.
-            cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             pool_indices (`torch.Tensor` of shape `(num_tokens,)`, *optional*):
                 First frame of every pooled pair. Computed from the feature lengths if not given.
 
@@ -749,6 +753,7 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
             The rows of all clips as `last_hidden_state`.
         """
         if padded_feature is None or chunk_lengths is None:
+            check_together(padded_feature=padded_feature, chunk_lengths=chunk_lengths)
             padded_feature, chunk_lengths = chunk_and_pad_features(
                 input_features,
                 feature_lens,

@@ -48,6 +48,7 @@ from utils.precomputed_inputs import (
     check_boundaries,
     check_rows,
     check_shape,
+    check_together,
     encoder_inputs,
     split_precomputed,
 )
@@ -405,7 +406,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         )
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, rotary_pos_ids: torch.Tensor | None = None
+        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -422,6 +423,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         self,
         hidden_states: torch.Tensor,
         grid_thw: torch.Tensor,
+        *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         embed_indices: torch.Tensor | None = None,
@@ -450,6 +452,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         """
         hidden_states = self.patch_embed(hidden_states)
         if embed_indices is None or bilinear_weights is None:
+            check_together(embed_indices=embed_indices, bilinear_weights=bilinear_weights)
             embed_indices, bilinear_weights = get_pos_embed_indices(
                 grid_thw,
                 self.num_grid_per_side,
@@ -499,12 +502,14 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
     def fast_pos_embed_interpolate(
         self,
         grid_thw: torch.Tensor,
+        *,
         embed_indices: torch.Tensor | None = None,
         bilinear_weights: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Learned position of each patch, shape `(num_patches, hidden_size)`, in the dtype of the table."""
         # From row by row to block by block, once per frame.
         if embed_indices is None or bilinear_weights is None:
+            check_together(embed_indices=embed_indices, bilinear_weights=bilinear_weights)
             embed_indices, bilinear_weights = get_pos_embed_indices(
                 grid_thw, self.num_grid_per_side, self.spatial_merge_size
             )
@@ -721,10 +726,11 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
         self,
         input_features: torch.Tensor,
         feature_lens: torch.Tensor | None = None,
+        *,
+        cu_seqlens: torch.Tensor | None = None,
         padded_feature: torch.Tensor | None = None,
         chunk_lengths: torch.Tensor | None = None,
         valid_indices: torch.Tensor | None = None,
-        cu_seqlens: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the clips of a batch.
@@ -734,19 +740,20 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
                 Mel frames of all clips, one after the other.
             feature_lens (`torch.LongTensor` of shape `(num_clips,)`):
                 Mel frames of each clip.
+            cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
+                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             padded_feature (`torch.Tensor` of shape `(num_chunks, num_mel_bins, max_chunk_length)`, *optional*):
                 Input features cut into chunks and padded. Computed from the feature lengths if not given.
             chunk_lengths (`torch.Tensor` of shape `(num_chunks,)`, *optional*):
                 Lengths of the chunks before padding. Computed from the feature lengths if not given.
             valid_indices (`torch.Tensor` of shape `(num_frames,)`, *optional*):
                 Positions of the frames that are not padding. Computed from the chunk lengths if not given.
-            cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
-                Boundaries of the attention segments. Computed from the grid or the lengths if not given.
 
         Returns:
             The rows of all clips as `last_hidden_state`.
         """
         if padded_feature is None or chunk_lengths is None:
+            check_together(padded_feature=padded_feature, chunk_lengths=chunk_lengths)
             padded_feature, chunk_lengths = chunk_and_pad_features(
                 input_features,
                 feature_lens,

@@ -41,7 +41,7 @@ from codegen.expansion.fold.super_kwargs import expand_super_kwargs
 from codegen.expansion.merge import Place, choose_decorators
 from codegen.text.classes import Base, last_name
 from codegen.text.lexer import lex
-from codegen.text.lines import LineMap
+from codegen.text.lines import LineMap, split_lines
 from codegen.text.read_body import BodyItem, ClassBody, read_body
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -320,10 +320,25 @@ class _Fold:
             pieces.append("    pass\n")
         header = head.header()
         return Folded(
-            head.lead,
+            head.lead + _own_comments(written),
             header[len(head.lead) :] + "".join(pieces).rstrip("\n"),
             tuple(self.notes),
         )
+
+
+def _own_comments(written: ClassBody) -> str:
+    """Comments in front of a class and in its head, as lines of their own."""
+    text = written.text
+    lines = LineMap(text)
+    lead = "".join(line for line in split_lines(written.head.lead) if line.strip())
+    start = lines.start_of(written.node.lineno)
+    end = lines.start_of(written.node.body[0].lineno)
+    inside = (
+        text[left:right].strip()
+        for left, right in lex(text).comments
+        if start <= left < end and text[lines.start_of(lines.line_at(left)) : left].strip()
+    )
+    return lead + "".join(f"{comment}\n" for comment in inside)
 
 
 def _named(item: BodyItem, name: str) -> bool:

@@ -11,6 +11,7 @@ from codegen.expansion.fold.inline import Inline
 from codegen.expansion.fold.replaced import Replaced, attributes_read, plan_replacements
 from codegen.expansion.merge import MARKER
 from codegen.text.classes import Function, adjust_indent, last_name
+from codegen.text.lexer import lex
 from codegen.text.read_body import BodyItem
 from codegen.text.scoping import is_generator
 from codegen.text.statements import Statement
@@ -127,9 +128,8 @@ def inlined(
         elif place not in chosen.dropped:
             merged.append(adjust_indent(statement, above.indent, function.indent))
     kept = [item for number, item in enumerate(after) if number not in chosen.gone]
-    body = [*before, *_led(call, [*bound, *merged]), *kept]
-    if not body:
-        body = [Statement("", f"{inner}pass", (), 0, 0)]
+    behind = [*bound, *merged, *kept]
+    body = [*before, *_led(call, behind or [Statement("", f"{inner}pass", (), 0, 0)], inner)]
     noted = [
         Noted(
             _target(after[number]), after[number].line, statements[place].line, chosen.read[number]
@@ -140,11 +140,14 @@ def inlined(
     return replace(function, body=tuple(body)), noted
 
 
-def _led(call: Statement, statements: list[Statement]) -> list[Statement]:
-    """The comment in front of the call stays in front of what stands there now."""
-    if not statements or not call.lead.strip():
+def _led(call: Statement, statements: list[Statement], indent: str) -> list[Statement]:
+    """The comments in front of the call and behind it stay in front of what stands there now."""
+    lead = call.lead if call.lead.strip() else ""
+    for start, end in lex(call.text).comments:
+        lead += f"{indent}{call.text[start:end].strip()}\n"
+    if not lead:
         return statements
-    return [replace(statements[0], lead=call.lead + statements[0].lead), *statements[1:]]
+    return [replace(statements[0], lead=lead + statements[0].lead), *statements[1:]]
 
 
 def _target(statement: Statement) -> str:
