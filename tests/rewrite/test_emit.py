@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Callable
 
 import pytest
+from libcst.codemod.visitors import AddImportsVisitor
 
+from codegen.rewrite.emit import imports
 from codegen.rewrite.emit.edits import (
     AddKeywords,
     AddParameters,
@@ -262,3 +265,26 @@ def test_a_keyword_goes_and_its_comments_stay(name: str, comma: str) -> None:
     kept = {keyword.arg for keyword in calls(ast.parse(result), "g")[0].keywords}
     assert kept == {"a", "b", "c"} - {name}
     assert all(f"# {comment}" in result for comment in ("of a", "on b", "of b", "of c"))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "",
+        "from ..utils.a import x\n",
+        "from ..utils.a import x as b\n",
+        "from ..utils.a import *\n",
+        "from ..utils.a import (\n    x,  # why\n    z,\n)\n",
+        "from ..utils.a import x; import os\n",
+        "# lead\nfrom ..utils.a import x  # why\n",
+        "from ..utils.a import x;\n",
+        "if torch:\n    from ..utils.a import x\n",
+    ],
+)
+def test_imports_are_extended_as_by_the_visitor_of_whole_files(
+    lines: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = imports._with_names.__wrapped__(lines, "..utils.a", ("c", "b"))
+    monkeypatch.setattr(imports, "_AddToLines", AddImportsVisitor)
+    assert ours == imports._with_names.__wrapped__(lines, "..utils.a", ("c", "b"))
+    assert "*" in lines or {"b", "c"} <= set(re.findall(r"\w+", ours))

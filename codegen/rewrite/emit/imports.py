@@ -73,7 +73,32 @@ def _with_names(lines: str, module: str, names: tuple[str, ...]) -> str:
     for name in names or (None,):
         AddImportsVisitor.add_needed_import(context, module, name)
     old = cst.parse_module(lines).with_changes(has_trailing_newline=True)
-    return AddImportsVisitor(context).transform_module(old).visit(_Layout({module})).code
+    return _AddToLines(context).transform_module(old).visit(_Layout({module})).code
+
+
+class _AddToLines(AddImportsVisitor):
+    """libcst's visitor on the lines of one import that lacks the names, or on none.
+
+    It need not search for the imports of a file: that search takes longer than all the rest.
+    """
+
+    def visit_Module(self, node: cst.Module) -> None:
+        """See :class:`AddImportsVisitor`."""
+        imports = [found for statement in node.body if (found := _only_import(statement))]
+        if len(node.body) > 1 or len(imports) < len(node.body):
+            super().visit_Module(node)
+        else:
+            self.all_imports = [*imports]
+
+
+def _only_import(statement: cst.CSTNode) -> cst.ImportFrom | None:
+    """The import of single names that a statement is, None if it is or holds anything else."""
+    if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) > 1:
+        return None
+    only = statement.body[0]
+    if not isinstance(only, cst.ImportFrom) or isinstance(only.names, cst.ImportStar):
+        return None
+    return only
 
 
 def without_import(info: ModuleInfo, name: str) -> str:
