@@ -21,6 +21,22 @@ class Rename(VisitorBasedCodemodCommand):
 """
 
 
+_ENCODER = """\
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class AlphaEncoder(nn.Module):
+    def forward(self, rows, grid_thw):
+        per_frame = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        bounds = F.pad(per_frame.cumsum(dim=0, dtype=torch.int32), (1, 0), value=0)
+        for layer in self.layers:
+            rows = layer(rows, cu_seqlens=bounds)
+        return rows
+"""
+
+
 def _configure(project: Sandbox, passes: str, action: str = "pass", runs_on: str = "") -> None:
     settings = f"{PROJECT}rewrite = true\npasses = [{passes}]\n"
     (project.root / "pyproject.toml").write_text(settings, encoding="utf-8")
@@ -63,38 +79,27 @@ def test_what_it_did_and_skipped_is_told(project: Sandbox) -> None:
     assert "rewritten" in shown and "delta is fine" in shown
 
 
-def test_it_takes_its_place_among_our_passes(project: Sandbox) -> None:
-    """Ours find what an own pass in front of them wrote."""
-    text = """\
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-
-class AlphaEncoder(nn.Module):
-    def forward(self, rows, sizes):
-        per_frame = torch.repeat_interleave(sizes[:, 1] * sizes[:, 2], sizes[:, 0])
-        bounds = F.pad(per_frame.cumsum(dim=0, dtype=torch.int32), (1, 0), value=0)
-        for layer in self.layers:
-            rows = layer(rows, cu_seqlens=bounds)
-        return rows
-"""
-    own = '"codemods/rename.py:Rename"'
-    _configure(project, f'{own}, "extract", "lift"')
-    path = project.root / "codemods/rename.py"
-    renamed = (
-        path.read_text(encoding="utf-8").replace("breadth", "grid_thw").replace("width", "sizes")
-    )
-    path.write_text(renamed, encoding="utf-8")
+@pytest.mark.parametrize(
+    ("passes", "sees"),
+    [
+        ('{own}, "extract", "lift"', "what was written"),
+        ('"extract", {own}, "lift"', "the helper"),
+        ('"extract", "lift", {own}', "the optional input"),
+    ],
+)
+def test_it_takes_its_place_among_our_passes(project: Sandbox, passes: str, sees: str) -> None:
+    """What an own pass is given is what those in front of it have left."""
     for model in FAMILY:
         project.definition(model).unlink()
-    project.definition("alpha").write_text(text, encoding="utf-8")
-    assert project.run("sync").code == 0
-    assert "get_vision_cu_seqlens(grid_thw" in _generated(project, "alpha")
-    settings = f'{PROJECT}rewrite = true\npasses = ["extract", "lift", {own}]\n'
-    (project.root / "pyproject.toml").write_text(settings, encoding="utf-8")
-    assert project.run("sync").code == 0
-    assert "get_vision_cu_seqlens(" not in _generated(project, "alpha")
+    project.definition("alpha").write_text(_ENCODER, encoding="utf-8")
+    action = """code = self.context.module.code
+        lifted = "cu_seqlens is None" in code
+        helped = "get_vision_cu_seqlens(" in code
+        raise SkipFile("the optional input" if lifted else "the helper" if helped else "what was written")"""
+    _configure(project, passes.format(own='"codemods/rename.py:Rename"'), action)
+    report = project.run("sync", "--format", "json").json["rewrites"]
+    assert [item["reason"] for item in report if item["helper"] == "Rename"] == [sees]
+    assert "cu_seqlens is None" in _generated(project, "alpha")
 
 
 FAULTS = {

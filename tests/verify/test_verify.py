@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from codegen.rewrite import SourceFile, rewrite_library
+from codegen.rewrite import Source, rewrite_library
 from codegen.verify import CheckResult, VerifyOptions, absent_models, format_table, verify
 from codegen.verify.inputs import find_class
 from codegen.verify.processes import select
@@ -28,8 +28,8 @@ class OneFile:
     def modules(self) -> Mapping[str, str]:
         return {MODULE: NAME}
 
-    def read(self, module: str) -> SourceFile | None:
-        return SourceFile(NAME, MODULE, (ROOT / NAME).read_text()) if module == MODULE else None
+    def read(self, module: str) -> Source | None:
+        return Source(NAME, MODULE, (ROOT / NAME).read_text()) if module == MODULE else None
 
 
 @pytest.fixture
