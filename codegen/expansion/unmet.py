@@ -6,6 +6,8 @@ import ast
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from codegen.expansion.fold.marks import is_marker_method
+
 _SHORTEST = 4
 _Functions = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -44,6 +46,7 @@ def inherited(name: str, classes: Mapping[str, ast.ClassDef]) -> Inherited:
 def unmet(child: ast.ClassDef, above: Inherited) -> Iterator[tuple[int, str]]:
     """Line and message for what can only be meant for the parent, and meets nothing there."""
     yield from _deletions(child, above)
+    yield from _idle_markers(child, above)
     known = above.members | above.attributes
     own = members_of(child)
     used = {node.attr for node in ast.walk(child) if isinstance(node, ast.Attribute)}
@@ -72,6 +75,18 @@ def _deletions(child: ast.ClassDef, above: Inherited) -> Iterator[tuple[int, str
             if name not in known and (meant or above.whole):
                 message = f"del self.{name} meets nothing: the parent does not assign it"
                 yield node.lineno, message + (f"; did you mean {meant}?" if meant else "")
+
+
+def _idle_markers(child: ast.ClassDef, above: Inherited) -> Iterator[tuple[int, str]]:
+    """Methods that only raise AttributeError, as a deletion does, where the parent has no such method."""
+    for node in child.body:
+        if not isinstance(node, ast.FunctionDef) or not is_marker_method(node):
+            continue
+        if node.name not in above.members:
+            meant = _nearest(node.name, above.members)
+            message = f"{node.name} looks like a deletion, but the parent has no {node.name}"
+            message += ": it stays a method that raises"
+            yield node.lineno, message + (f"; did you mean {meant}?" if meant else "")
 
 
 def lost(child: ast.ClassDef, parent: ast.ClassDef, made: Iterable[ast.ClassDef]) -> list[str]:

@@ -15,7 +15,12 @@ def is_marker(item: BodyItem) -> bool:
     node = item.node
     if isinstance(node, ast.Assign):
         return isinstance(node.targets[0], ast.Name) and _makes_error(node.value)
-    if not isinstance(node, ast.FunctionDef) or node.decorator_list or node.name in _RAISING:
+    return isinstance(node, ast.FunctionDef) and is_marker_method(node)
+
+
+def is_marker_method(node: ast.FunctionDef) -> bool:
+    """Whether a method does nothing but raise AttributeError."""
+    if node.decorator_list or node.name in _RAISING:
         return False
     statement = node.body[0]
     if len(node.body) > 1 or not isinstance(statement, ast.Raise) or statement.exc is None:
