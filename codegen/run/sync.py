@@ -28,7 +28,7 @@ from codegen.run.rewriting import (
     untouched_models,
 )
 from codegen.run.rules import Stage, notes_on, recall_rules, refusal, settle_rules
-from codegen.store.cache import Cache, load_cache
+from codegen.store.cache import Cache, cache_folder, load_cache
 from codegen.store.journal import interrupted_write, staging_tops
 from codegen.store.system import usable_cores
 from codegen.store.workspace import Workspace
@@ -56,15 +56,20 @@ def check(tree: Tree, names: Sequence[str], options: Options) -> Run:
     """Compare the generated files of the named models (all by default) with their definitions."""
     started = time.perf_counter()
     cache = load_cache(tree, options.rewrite, options.cache)
-    tops = staging_tops(tree.output, {item.target for item in tree.definitions})
-    if problem := interrupted_write(tree.output, tops, cache.folder / "lock"):
-        raise CodegenError(problem)
+    refuse_half_written(tree)
     run, _, history = _examine(tree, names, options, cache)
     outcomes, notes = run.outcomes, (*notes_on(run.rules), *cache.notes)
     if options.staging:
         told, unstaged = tell_unstaged(tree, outcomes, history)
         outcomes, notes = tuple(told), (*notes, *unstaged)
     return replace(run, outcomes=outcomes, seconds=time.perf_counter() - started, notes=notes)
+
+
+def refuse_half_written(tree: Tree) -> None:
+    """Raise CodegenError where a run was killed while it was writing: what is there is half of each."""
+    tops = staging_tops(tree.output, {item.target for item in tree.definitions})
+    if problem := interrupted_write(tree.output, tops, cache_folder(tree) / "lock"):
+        raise CodegenError(problem)
 
 
 def sync(tree: Tree, names: Sequence[str], options: Options) -> Run:

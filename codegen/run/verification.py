@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from codegen.errors import CodegenError, fail
-from codegen.run.sync import Options, sync
+from codegen.run.sync import Options, refuse_half_written, sync
 from codegen.store.cache import cache_folder
 from codegen.trees.tree import Tree, open_tree
 from codegen.verify import CheckResult, VerifyOptions, absent_models, verify
@@ -26,6 +26,7 @@ def verify_tree(
     """
     root = arguments.root or _installed_transformers()
     original = open_tree(root, None)
+    refuse_half_written(original)
     if original.kind == "project":
         return _verify_project(original, arguments, progress), ()
     overlay = cache_folder(original) / "rewritten"
