@@ -188,6 +188,7 @@ class _Fold:
             if name in self.names
         }
         self._refuse_idle_markers(own)
+        self._refuse_own_deletions(own, markers)
         standing = [member for member in own if member not in markers.values()]
         above, texts = self.privates.members(standing, markers)
         dropped = droppable(above, standing, {*markers, *self._unhashed(standing)})
@@ -212,6 +213,20 @@ class _Fold:
         """A class that defines ``__eq__`` alone has no hash, whatever its parent has."""
         bound = {name for member in own for name in member.bound}
         return {"__hash__"} if "__eq__" in bound and "__hash__" not in bound else set()
+
+    def _refuse_own_deletions(self, own: list[Member], markers: dict[str, Member]) -> None:
+        """A deletion is of what the parent has; behind a member of that name it is two at once."""
+        for index, member in enumerate(own):
+            for name in sorted(member.sure & markers.keys()):
+                marker = markers[name]
+                if member is not marker and own.index(marker) > index:
+                    raise fail(
+                        "deleted-member",
+                        f"class {self.pair.origin.name} defines {name} and deletes it",
+                        self.pair.origin.path,
+                        self.pair.origin.line(marker.item.statement.line),
+                        "keep one of the two",
+                    )
 
     def _refuse_idle_markers(self, own: list[Member]) -> None:
         """An attribute that is deleted has to be there."""

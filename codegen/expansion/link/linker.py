@@ -373,7 +373,7 @@ class Linker:
             for unit in units.units:
                 if not unit.mentions.acts or unit.kind not in ("effect", "block"):
                     continue
-                if unit in plan.seen or _is_main(unit):
+                if unit in plan.seen or _is_main(unit) or _is_tidying(unit):
                     continue
                 missing = self._missing_classes(unit, plan)
                 if missing:
@@ -422,6 +422,11 @@ def _imports(unit: Unit) -> bool:
         for outer in unit.nodes
         for node in ast.walk(outer)
     )
+
+
+def _is_tidying(unit: Unit) -> bool:
+    """Whether a parent's statement only removes names of its own module, which may not be here."""
+    return all(isinstance(node, ast.Delete) for node in unit.nodes)
 
 
 def _is_main(unit: Unit) -> bool:

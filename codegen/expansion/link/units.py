@@ -169,7 +169,10 @@ def read_units(source: SourceFile) -> ModuleUnits:
 def _in_place(units: list[Unit]) -> Iterator[Unit]:
     """The units, with those imports as statements in their place that cannot stand at the top."""
     defined = {name for unit in units if unit.kind != "import" for name in unit.binds}
-    rebound = {name: _is_read_between(name, units) for name in _bound_twice(units)}
+    rebound = {
+        name: _is_read_between(name, units) or _is_imported_last(name, units)
+        for name in _bound_twice(units)
+    }
     for unit in units:
         guarded = any(isinstance(entry, ImportGuard) for entry in unit.entries)
         if unit.kind != "import":
@@ -204,6 +207,12 @@ def _is_read_between(name: str, units: list[Unit]) -> bool:
     binding = [unit.index for unit in units if name in unit.binds]
     between = units[binding[0] : binding[-1] + 1]
     return any(name in unit.mentions.of("now") for unit in between)
+
+
+def _is_imported_last(name: str, units: list[Unit]) -> bool:
+    """Whether an import replaces what another statement bound: at the top it would be replaced itself."""
+    kinds = [unit.kind for unit in units if name in unit.binds]
+    return kinds[-1] == "import" and any(kind != "import" for kind in kinds)
 
 
 def _without(entry: PoolEntry, names: set[str]) -> PoolEntry:
