@@ -70,9 +70,11 @@ def roles_of(
     found: dict[str, str] = {}
     for name in parent.names:
         # A constant is in capitals, even where the model's name in class names is, too.
-        known = [(old.upper(), _lower(new).upper()), *spelled] if name.isupper() else spelled
-        for left, right in known:
-            rest = r"(?![a-z])" if left == old and not name.isupper() else r"(?![a-zA-Z0-9])"
+        constant = (old.upper(), _lower(new).upper()) if name.isupper() else None
+        for left, right in [*filter(None, [constant]), *spelled]:
+            # A class may be in capitals as a whole, too: XCLIPMLP.
+            loose = left == old and (left, right) != constant
+            rest = r"(?![a-z])" if loose else r"(?![a-zA-Z0-9])"
             renamed = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(left)}{rest}", right, name)
             if renamed != name:
                 found.setdefault(name, renamed)
