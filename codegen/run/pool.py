@@ -25,6 +25,8 @@ from codegen.store.system import signals_held_back, signals_of_a_worker, watchin
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
+#: Seconds that a signal may take to reach us after it reached a worker.
+_ON_ITS_WAY = 0.1
 #: Seconds in which a process that was killed is gone.
 _GONE = 1.0
 
@@ -154,6 +156,8 @@ class Pool:
     def _stopped(self) -> RunStopped:
         """What to say when a process was killed from outside; once is enough for :meth:`_look`."""
         self._told = True
+        # A signal to the whole group ends the workers, too. It is on its way, and it is what happened.
+        time.sleep(_ON_ITS_WAY)
         return RunStopped(
             Diagnostic(
                 "worker-died",
