@@ -20,7 +20,12 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from codegen.errors import Diagnostic, RunStopped, fail
-from codegen.store.system import signals_held_back, signals_of_a_worker, watching_children
+from codegen.store.system import (
+    raise_if_ending,
+    signals_held_back,
+    signals_of_a_worker,
+    watching_children,
+)
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -158,6 +163,7 @@ class Pool:
         self._told = True
         # A signal to the whole group ends the workers, too. It is on its way, and it is what happened.
         time.sleep(_ON_ITS_WAY)
+        raise_if_ending()
         return RunStopped(
             Diagnostic(
                 "worker-died",

@@ -207,6 +207,13 @@ def _end(number: int, last_words: Callable[[], None], left: threading.Event) -> 
         os._exit(128 + number)
 
 
+def raise_if_ending() -> None:
+    """Raise Interrupted if a signal has asked the process to end, also if it is still held back."""
+    number = _State.ending or next(iter(_State.waiting), 0)
+    if number:
+        raise Interrupted(number)
+
+
 @contextlib.contextmanager
 def signals_held_back() -> Iterator[None]:
     """Act on signals that end a process only at the end of the block, which must be short.
@@ -283,7 +290,7 @@ def watching_children(look: Callable[[], None]) -> Iterator[None]:
     if not hasattr(signal, "SIGCHLD") or not _in_main_thread():
         yield
         return
-    before = signal.signal(signal.SIGCHLD, lambda number, frame: look())
+    before = signal.signal(signal.SIGCHLD, lambda number, frame: None if _State.ending else look())
     try:
         yield
     finally:
