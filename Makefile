@@ -25,6 +25,10 @@ $(BIN)/.dev: $(BIN)/.tool
 	$(BIN)/python -c "import torch" 2>/dev/null || \
 		$(PIP_SHOWN) --retries 0 --timeout 15 --index-url $(TORCH_INDEX) torch 2>/dev/null || \
 		$(PIP_SHOWN) torch
+	@# Alone: it must not replace that torch by the one that its own index has.
+	$(BIN)/python -m pip show --quiet torchvision 2>/dev/null || \
+		$(PIP_SHOWN) --no-deps --retries 0 --timeout 15 --index-url $(TORCH_INDEX) torchvision 2>/dev/null || \
+		$(PIP_SHOWN) --no-deps torchvision
 	$(PIP) --editable ".[dev]"
 	@touch $@
 

@@ -25,6 +25,7 @@ from benchmarks.model_generation import BATCH, BY_TOKEN, WORDS, GenerationTests
 from codegen.verify.cases import Case, load_cases
 from codegen.verify.inputs import Inputs, config_class, find_class, grid_inputs, image_inputs
 from codegen.verify.original import add_required
+from codegen.verify.torchvision_operators import declare_torchvision_operators
 from codegen.verify.wholes import (
     GRIDS,
     Whole,
@@ -33,6 +34,9 @@ from codegen.verify.wholes import (
     whole_config,
     whole_inputs,
 )
+
+#: The library's own tests import its processors.
+declare_torchvision_operators()
 
 PACKAGE = "transformers"
 #: Whole models beside those that ``verify`` checks, in the shape of its file.

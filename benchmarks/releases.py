@@ -34,7 +34,9 @@ _IMPORTS = """\
 import importlib, json, sys
 from pathlib import Path
 from codegen.verify.overlay import install
+from codegen.verify.torchvision_operators import declare_torchvision_operators
 
+declare_torchvision_operators()
 search, overlay, *names = json.loads(sys.argv[1])
 install(Path(search), "transformers", Path(overlay) if overlay else None)
 problems = {}

@@ -22,6 +22,7 @@ from codegen.verify.compiled import check_compiled, check_compiled_precomputed, 
 from codegen.verify.inputs import Inputs, to_dtype, vary
 from codegen.verify.original import record
 from codegen.verify.overlay import install
+from codegen.verify.torchvision_operators import declare_torchvision_operators
 from codegen.verify.whole_checks import check_whole, record_whole
 from codegen.verify.wholes import load_wholes
 
@@ -30,6 +31,7 @@ def main(job_path: str) -> None:
     """Run one job."""
     job = json.loads(Path(job_path).read_text(encoding="utf-8"))
     torch.set_num_threads(1)
+    declare_torchvision_operators()
     overlay = Path(job["overlay"]) if job.get("overlay") else None
     install(Path(job["search"]), job["package"], overlay)
     cases = load_cases(Path(job["cases"]) if job.get("cases") else None)

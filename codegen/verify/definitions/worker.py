@@ -14,6 +14,7 @@ from typing import Any
 from codegen.verify.definitions.load import Sides, project
 from codegen.verify.definitions.running import run_class
 from codegen.verify.definitions.sides import load_side
+from codegen.verify.torchvision_operators import declare_torchvision_operators
 
 
 def describe_apart(
@@ -23,6 +24,7 @@ def describe_apart(
     sys.path[:0] = [path for path in paths if path not in sys.path]
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     sys.dont_write_bytecode = True
+    declare_torchvision_operators()
     # What a model prints while it is imported is not for whoever reads the table.
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         try:
