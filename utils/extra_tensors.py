@@ -166,16 +166,17 @@ def _helpers() -> tuple[dict[str, tuple[Callable[..., Any], tuple[str, ...]]], d
         get_vision_cu_seqlens,
         get_window_index,
     )
+    from utils.precomputed_types import RESULTS
 
-    helpers: tuple[tuple[Callable[..., Any], tuple[str, ...]], ...] = (
-        (get_vision_cu_seqlens, ("cu_seqlens",)),
-        (get_rotary_pos_ids, ("rotary_pos_ids",)),
-        (get_window_index, ("window_index", "cu_window_seqlens")),
-        (get_pos_embed_indices, ("embed_indices", "bilinear_weights")),
-        (chunk_and_pad_features, ("padded_feature", "chunk_lengths")),
-        (get_valid_indices, ("valid_indices",)),
-        (get_audio_cu_seqlens, ("cu_seqlens",)),
-        (get_pool_indices, ("pool_indices",)),
+    helpers: tuple[Callable[..., Any], ...] = (
+        get_vision_cu_seqlens,
+        get_rotary_pos_ids,
+        get_window_index,
+        get_pos_embed_indices,
+        chunk_and_pad_features,
+        get_valid_indices,
+        get_audio_cu_seqlens,
+        get_pool_indices,
     )
     laws = {law.__name__: law for law in (halved_lengths, chunked_eighth_lengths)}
-    return {function.__name__: (function, names) for function, names in helpers}, laws
+    return {h.__name__: (h, RESULTS[h.__name__]) for h in helpers}, laws

@@ -13,20 +13,16 @@ from typing import Any
 import torch
 
 from utils.packed import is_tracing
+from utils.precomputed_types import AudioInputs, ImageInputs, VideoInputs
 
 MODALITIES = ("image", "video", "audio")
 
-NAMES = (
-    "cu_seqlens",
-    "rotary_pos_ids",
-    "window_index",
-    "cu_window_seqlens",
-    "embed_indices",
-    "bilinear_weights",
-    "padded_feature",
-    "chunk_lengths",
-    "valid_indices",
-    "pool_indices",
+NAMES = tuple(
+    dict.fromkeys(
+        key.partition("_")[2]
+        for inputs in (ImageInputs, VideoInputs, AudioInputs)
+        for key in inputs.__annotations__
+    )
 )
 
 PREFIXED = {f"{modality}_{name}": (modality, name) for modality in MODALITIES for name in NAMES}

@@ -1,4 +1,9 @@
-"""The helper functions that passes insert: module, results, optional parameters, how they are documented."""
+"""The registry of runtime helpers: what each takes, returns and checks, and how its results are documented.
+
+Everything that the passes write about a helper follows from its entry: imports, parameters and their order,
+checks of given values, docstrings, and the types of precomputed inputs (:mod:`codegen.rewrite.input_types`).
+``tests/rewrite/test_helper_registry.py`` holds the entries against the functions in ``utils/``.
+"""
 
 from __future__ import annotations
 
@@ -6,50 +11,111 @@ from dataclasses import dataclass
 
 from codegen.trees.names import HELPERS
 
+VISION = "modeling_vision_utils"
+AUDIO = "modeling_audio_utils"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A tensor that a helper returns: its name, its shape and its dtype, and what it holds.
+
+    ``shape`` is written as in docstrings, ``dtype`` is the name of one, or of the argument that has it.
+    ``text`` documents the optional input; it is empty where none is made of the result.
+    """
+
+    name: str
+    shape: str
+    dtype: str
+    text: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Type and shape as docstrings write them."""
+        return f"`torch.Tensor` of shape `{self.shape}`"
+
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A runtime helper.
+    """A function of tensors.
 
-    ``outputs`` are the names of its results, which are the optional parameters a lift adds;
-    ``total`` is the keyword that makes the call capturable once the number of rows is known.
-    ``checks`` are the calls that refuse a given result which does not fit, as templates: ``{rows}``
-    stands for the number of rows, ``{args[0]}`` for the first argument of the helper.
+    ``takes`` are its parameters, ``bounds`` those that can only be given by name: sizes that would
+    otherwise be read from values. The names of ``results`` are the optional parameters that a lift adds.
+    ``total`` is the bound that makes the call capturable once the number of rows is known; ``checks``
+    are the calls that refuse a given result which does not fit, as templates: ``{rows}`` stands for
+    the number of rows, ``{args[0]}`` for the first argument of the helper.
     """
 
     name: str
     module: str
-    outputs: tuple[str, ...]
+    takes: tuple[str, ...]
+    bounds: tuple[str, ...]
+    results: tuple[Result, ...]
     total: str = ""
     checks: tuple[str, ...] = ()
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the results."""
+        return tuple(result.name for result in self.results)
 
-VISION = "modeling_vision_utils"
-AUDIO = "modeling_audio_utils"
+
+_CU_SEQLENS = Result(
+    "cu_seqlens",
+    "(num_segments + 1,)",
+    "int32",
+    "Boundaries of the attention segments. Computed from the grid or the lengths if not given.",
+)
+_POS_IDS = Result(
+    "rotary_pos_ids",
+    "(seq_len, 2)",
+    "int64",
+    "Row and column of every patch for the rotary embedding. Computed from the grid if not given.",
+)
 
 CU_SEQLENS = Helper(
     "get_vision_cu_seqlens",
     VISION,
-    ("cu_seqlens",),
+    ("grid_thw",),
+    ("num_segments",),
+    (_CU_SEQLENS,),
     checks=('check_boundaries("cu_seqlens", cu_seqlens, {rows})',),
 )
 ROTARY_POS_IDS = Helper(
     "get_rotary_pos_ids",
     VISION,
-    ("rotary_pos_ids",),
+    ("grid_thw", "spatial_merge_size"),
+    ("num_tokens",),
+    (_POS_IDS,),
     "num_tokens",
     ('check_shape("rotary_pos_ids", rotary_pos_ids, ({rows}, 2))',),
 )
 IMAGE_POS_IDS = Helper(
     "get_image_pos_ids",
     VISION,
-    ("rotary_pos_ids",),
+    ("height", "width"),
+    ("device",),
+    (_POS_IDS,),
     checks=('check_shape("rotary_pos_ids", rotary_pos_ids, ({args[0]} * {args[1]}, 2))',),
 )
 WINDOW_INDEX = Helper(
     "get_window_index",
     VISION,
-    ("window_index", "cu_window_seqlens"),
+    ("grid_thw", "spatial_merge_size", "window_size", "patch_size"),
+    ("num_tokens", "num_windows"),
+    (
+        Result(
+            "window_index",
+            "(seq_len // spatial_merge_size**2,)",
+            "int64",
+            "Window-major order of the merged patches. Computed from the grid if not given.",
+        ),
+        Result(
+            "cu_window_seqlens",
+            "(num_windows + 1,)",
+            "int32",
+            "Boundaries of the windows, counted in patches. Computed from the grid if not given.",
+        ),
+    ),
     "num_tokens",
     (
         'check_shape("window_index", window_index, ({rows} // {args[1]}**2,))',
@@ -59,22 +125,47 @@ WINDOW_INDEX = Helper(
 POS_EMBED = Helper(
     "get_pos_embed_indices",
     VISION,
-    ("embed_indices", "bilinear_weights"),
+    ("grid_thw", "num_grid_per_side", "spatial_merge_size"),
+    ("num_tokens",),
+    (
+        Result(
+            "embed_indices",
+            "(4, seq_len)",
+            "int64",
+            "Entries of the position table around every patch. Computed from the grid if not given.",
+        ),
+        Result(
+            "bilinear_weights",
+            "(4, seq_len)",
+            "float32",
+            "Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.",
+        ),
+    ),
     "num_tokens",
     (
         'check_shape("embed_indices", embed_indices, (4, {rows}))',
         'check_shape("bilinear_weights", bilinear_weights, (4, {rows}))',
     ),
 )
-
-TEMPORAL_PAIRS = Helper("get_temporal_pair_indices", VISION, ("first_units", "second_units"))
-BLOCK_ORDER = Helper("get_block_permutation", VISION, ("block_order",), "num_tokens")
-FLATTENED = Helper("flatten_video_grid", VISION, ("flattened_video_grid_thw",))
-
 CHUNKS = Helper(
     "chunk_and_pad_features",
     AUDIO,
-    ("padded_feature", "chunk_lengths"),
+    ("input_features", "feature_lens", "n_window"),
+    ("num_chunks", "max_chunk_length"),
+    (
+        Result(
+            "padded_feature",
+            "(num_chunks, num_mel_bins, max_chunk_length)",
+            "input_features",
+            "Input features cut into chunks and padded. Computed from the feature lengths if not given.",
+        ),
+        Result(
+            "chunk_lengths",
+            "(num_chunks,)",
+            "int64",
+            "Lengths of the chunks before padding. Computed from the feature lengths if not given.",
+        ),
+    ),
     checks=(
         'check_shape("chunk_lengths", chunk_lengths, (None,))',
         'check_shape("padded_feature", padded_feature, (*chunk_lengths.shape, None, None))',
@@ -83,29 +174,156 @@ CHUNKS = Helper(
 VALID_INDICES = Helper(
     "get_valid_indices",
     AUDIO,
-    ("valid_indices",),
+    ("chunk_lengths", "length_law"),
+    ("num_valid", "max_length", "more_than_one"),
+    (
+        Result(
+            "valid_indices",
+            "(num_frames,)",
+            "int64",
+            "Positions of the frames that are not padding. Computed from the chunk lengths if not given.",
+        ),
+    ),
     checks=('check_rows("valid_indices", valid_indices, {law}(chunk_lengths))',),
 )
 AUDIO_CU_SEQLENS = Helper(
     "get_audio_cu_seqlens",
     AUDIO,
-    ("cu_seqlens",),
+    ("chunk_lengths", "feature_lens", "n_window_infer", "n_window"),
+    ("length_law", "num_segments"),
+    (_CU_SEQLENS,),
     checks=('check_boundaries("cu_seqlens", cu_seqlens, valid_indices.shape[0])',),
 )
-POOL_INDICES = Helper("get_pool_indices", AUDIO, ("pool_indices",))
+POOL_INDICES = Helper(
+    "get_pool_indices",
+    AUDIO,
+    ("feature_lens", "length_law"),
+    ("num_pooled",),
+    (
+        Result(
+            "pool_indices",
+            "(num_tokens,)",
+            "int64",
+            "First frame of every pooled pair. Computed from the feature lengths if not given.",
+        ),
+    ),
+)
 
-LIFTED = {
-    h.name: h
-    for h in (
-        *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED),
-        *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
-    )
-}
+TEMPORAL_PAIRS = Helper(
+    "get_temporal_pair_indices",
+    VISION,
+    ("grid_thw", "spatial_merge_size"),
+    ("num_pair_units",),
+    (
+        Result("first_units", "(num_pair_units,)", "int64"),
+        Result("second_units", "(num_pair_units,)", "int64"),
+    ),
+)
+BLOCK_ORDER = Helper(
+    "get_block_permutation",
+    VISION,
+    ("grid_thw", "spatial_merge_size"),
+    ("num_tokens",),
+    (Result("block_order", "(seq_len,)", "int64"),),
+    "num_tokens",
+)
+FLATTENED = Helper(
+    "flatten_video_grid",
+    VISION,
+    ("grid_thw",),
+    ("num_frames",),
+    (Result("flattened_video_grid_thw", "(num_segments, 3)", "grid_thw"),),
+)
 
-_ORDER = {
-    name: number
-    for number, name in enumerate(dict.fromkeys(n for h in LIFTED.values() for n in h.outputs))
+_LIFTED = (
+    *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED),
+    *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
+)
+_OTHERS = (
+    *(TEMPORAL_PAIRS, BLOCK_ORDER, FLATTENED),
+    Helper(
+        "get_half_pixel_indices",
+        VISION,
+        ("grid_thw", "num_grid_per_side"),
+        ("num_tokens",),
+        (Result("indices", "(4, seq_len)", "int64"), Result("weights", "(4, seq_len)", "float32")),
+        "num_tokens",
+    ),
+    Helper(
+        "get_segment_ids",
+        VISION,
+        ("cu_seqlens", "num_tokens"),
+        (),
+        (Result("segment_ids", "(seq_len,)", "int64"),),
+    ),
+    Helper(
+        "get_segment_mask",
+        VISION,
+        ("segment_ids", "dtype"),
+        (),
+        (Result("mask", "(1, 1, seq_len, seq_len)", "bool"),),
+    ),
+    Helper(
+        "get_unshuffle_indices",
+        VISION,
+        ("grid_thw", "merge_sizes"),
+        ("num_units",),
+        (Result("centres", "(4, seq_len // spatial_merge_size**2)", "int64"),),
+    ),
+    Helper(
+        "halved_lengths",
+        AUDIO,
+        ("lengths",),
+        (),
+        (Result("halved", "(num_lengths,)", "lengths"),),
+    ),
+    Helper(
+        "chunked_eighth_lengths",
+        AUDIO,
+        ("lengths", "n_window"),
+        (),
+        (Result("eighths", "(num_lengths,)", "lengths"),),
+    ),
+    Helper(
+        "clear_beyond_longest",
+        AUDIO,
+        ("columns", "chunk_lengths", "stride"),
+        (),
+        (Result("cleared", "(num_chunks, num_channels, width)", "columns"),),
+    ),
+    Helper(
+        "widen_valid_indices",
+        AUDIO,
+        ("valid_indices", "chunk_lengths", "width", "stride"),
+        (),
+        (Result("widened", "(num_frames,)", "valid_indices"),),
+    ),
+)
+
+REGISTRY = {helper.name: helper for helper in (*_LIFTED, *_OTHERS)}
+"""Every function of tensors that passes call, by name."""
+LIFTED = {helper.name: helper for helper in _LIFTED}
+"""Those whose results become optional inputs."""
+INPUTS = {result.name: result for helper in _LIFTED for result in helper.results}
+"""The optional inputs by name, in the order that all signatures have."""
+
+_PLUMBING = {
+    "extra_tensors": ("add_extra_tensors",),
+    "packed": ("is_tracing", "while_tracing"),
+    "precomputed_inputs": (
+        *("check_boundaries", "check_rows", "check_shape", "check_together"),
+        *("encoder_inputs", "split_precomputed"),
+    ),
+    "precomputed_types": ("AudioInputs", "ImageInputs", "VideoInputs"),
 }
+"""Functions that return no tensors of their own, and types, by module."""
+HELPER_MODULES = {
+    **{helper.name: helper.module for helper in REGISTRY.values()},
+    **{name: module for module, names in _PLUMBING.items() for name in names},
+}
+"""Where everything is that rewritten code may import."""
+
+_ORDER = {name: number for number, name in enumerate(INPUTS)}
 
 
 def rank(name: str) -> int:
@@ -116,74 +334,6 @@ def rank(name: str) -> int:
 def is_input(name: str) -> bool:
     """Tell whether a name is that of an optional input."""
     return name in _ORDER
-
-
-HELPER_MODULES = {
-    **{name: helper.module for name, helper in LIFTED.items()},
-    "chunked_eighth_lengths": AUDIO,
-    "clear_beyond_longest": AUDIO,
-    "widen_valid_indices": AUDIO,
-    "flatten_video_grid": VISION,
-    "get_block_permutation": VISION,
-    "get_half_pixel_indices": VISION,
-    "get_segment_ids": VISION,
-    "get_segment_mask": VISION,
-    "get_temporal_pair_indices": VISION,
-    "get_unshuffle_indices": VISION,
-    "halved_lengths": AUDIO,
-    "add_extra_tensors": "extra_tensors",
-    "check_boundaries": "precomputed_inputs",
-    "check_together": "precomputed_inputs",
-    "check_rows": "precomputed_inputs",
-    "check_shape": "precomputed_inputs",
-    "encoder_inputs": "precomputed_inputs",
-    "is_tracing": "packed",
-    "while_tracing": "packed",
-    "split_precomputed": "precomputed_inputs",
-}
-
-DOCUMENTATION = {
-    "cu_seqlens": (
-        "`torch.Tensor` of shape `(num_segments + 1,)`",
-        "Boundaries of the attention segments. Computed from the grid or the lengths if not given.",
-    ),
-    "rotary_pos_ids": (
-        "`torch.Tensor` of shape `(seq_len, 2)`",
-        "Row and column of every patch for the rotary embedding. Computed from the grid if not given.",
-    ),
-    "window_index": (
-        "`torch.Tensor` of shape `(seq_len // spatial_merge_size**2,)`",
-        "Window-major order of the merged patches. Computed from the grid if not given.",
-    ),
-    "cu_window_seqlens": (
-        "`torch.Tensor` of shape `(num_windows + 1,)`",
-        "Boundaries of the windows, counted in patches. Computed from the grid if not given.",
-    ),
-    "embed_indices": (
-        "`torch.Tensor` of shape `(4, seq_len)`",
-        "Entries of the position table around every patch. Computed from the grid if not given.",
-    ),
-    "bilinear_weights": (
-        "`torch.Tensor` of shape `(4, seq_len)`",
-        "Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.",
-    ),
-    "padded_feature": (
-        "`torch.Tensor` of shape `(num_chunks, num_mel_bins, max_chunk_length)`",
-        "Input features cut into chunks and padded. Computed from the feature lengths if not given.",
-    ),
-    "chunk_lengths": (
-        "`torch.Tensor` of shape `(num_chunks,)`",
-        "Lengths of the chunks before padding. Computed from the feature lengths if not given.",
-    ),
-    "valid_indices": (
-        "`torch.Tensor` of shape `(num_frames,)`",
-        "Positions of the frames that are not padding. Computed from the chunk lengths if not given.",
-    ),
-    "pool_indices": (
-        "`torch.Tensor` of shape `(num_tokens,)`",
-        "First frame of every pooled pair. Computed from the feature lengths if not given.",
-    ),
-}
 
 
 def helper_path(package: str, module: str) -> str:

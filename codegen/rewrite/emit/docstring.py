@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from codegen.rewrite.helpers import DOCUMENTATION
+from codegen.rewrite.helpers import INPUTS
 from codegen.text.lines import split_lines
 
 _ENTRY = re.compile(r"\s*\w+ \(.+\):")
@@ -45,8 +45,8 @@ def with_entries(
 
 
 def _entry(prefix: str, name: str, margin: str) -> str:
-    kind, description = DOCUMENTATION[name]
-    return f"{margin}{prefix}{name} ({kind}, *optional*):\n{margin}    {description}\n"
+    result = INPUTS[name]
+    return f"{margin}{prefix}{name} ({result.kind}, *optional*):\n{margin}    {result.text}\n"
 
 
 def _indent(line: str) -> str:
