@@ -1,0 +1,1 @@
+"""Mutation testing: how many small faults the fast tests of a folder notice."""
