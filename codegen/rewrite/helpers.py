@@ -315,8 +315,9 @@ _PLUMBING = {
         *("encoder_inputs", "split_precomputed"),
     ),
     "precomputed_types": ("AudioInputs", "ImageInputs", "VideoInputs"),
+    "segment_attention": ("attend_segments",),
 }
-"""Functions that return no tensors of their own, and types, by module."""
+"""Functions that return no tensors of their own or call what they are given, and types, by module."""
 HELPER_MODULES = {
     **{helper.name: helper.module for helper in REGISTRY.values()},
     **{name: module for module, names in _PLUMBING.items() for name in names},

@@ -24,12 +24,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
-from utils.modeling_vision_utils import (
-    get_rotary_pos_ids,
-    get_segment_ids,
-    get_segment_mask,
-    get_vision_cu_seqlens,
-)
+from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlens
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
@@ -37,6 +32,7 @@ from utils.precomputed_inputs import (
     encoder_inputs,
     split_precomputed,
 )
+from utils.segment_attention import attend_segments
 
 
 @dataclass
@@ -260,15 +256,14 @@ class GlmImageVisionAttention(nn.Module):
                 **kwargs,
             )
         elif is_tracing() and self.config._attn_implementation in (None, "eager", "sdpa"):
-            # A graph has no lengths to split by: all segments in one call, separated by a mask
-            segment_ids = get_segment_ids(cu_seqlens.to(query_states.device), query_states.shape[2])
-            mask_dtype = None if self.config._attn_implementation == "sdpa" else query_states.dtype
-            attn_output, _ = attention_interface(
+            # A graph has no lengths to split by: all segments in one call
+            attn_output, _ = attend_segments(
+                attention_interface,
                 self,
                 query_states,
                 key_states,
                 value_states,
-                attention_mask=get_segment_mask(segment_ids, mask_dtype),
+                cu_seqlens,
                 scaling=self.scaling,
                 dropout=dropout,
                 is_causal=False,

@@ -27,8 +27,6 @@ from transformers.utils.output_capturing import capture_outputs
 
 from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
-    get_segment_ids,
-    get_segment_mask,
     get_unshuffle_indices,
     get_vision_cu_seqlens,
 )
@@ -39,6 +37,7 @@ from utils.precomputed_inputs import (
     encoder_inputs,
     split_precomputed,
 )
+from utils.segment_attention import attend_segments
 
 
 @dataclass
@@ -221,15 +220,14 @@ class VideoLlama3VisionAttention(nn.Module):
                 **kwargs,
             )
         elif is_tracing() and self.config._attn_implementation in (None, "eager", "sdpa"):
-            # A graph has no lengths to split by: all segments in one call, separated by a mask
-            segment_ids = get_segment_ids(cu_seqlens.to(query_states.device), query_states.shape[2])
-            mask_dtype = None if self.config._attn_implementation == "sdpa" else query_states.dtype
-            attn_output, _ = attention_interface(
+            # A graph has no lengths to split by: all segments in one call
+            attn_output, _ = attend_segments(
+                attention_interface,
                 self,
                 query_states,
                 key_states,
                 value_states,
-                attention_mask=get_segment_mask(segment_ids, mask_dtype),
+                cu_seqlens,
                 scaling=self.scaling,
                 dropout=dropout,
                 is_causal=False,

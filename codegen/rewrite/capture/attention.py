@@ -1,14 +1,17 @@
-"""Attention over segments: one masked call while tracing instead of a split by host-side lengths.
+"""Attention over segments: one call while tracing instead of a split by host-side lengths.
 
     else:                                             elif is_tracing() and ...:
-        lengths = cu_seqlens[1:] - cu_seqlens[:-1]        mask = get_segment_mask(get_segment_ids(...), ...)
-        splits = [torch.split(t, lengths.tolist(), ..)  ->     out, weights = attention(..., attention_mask=mask, ...)
-        outputs = [attention(q, k, v) for ...]        else:
-        out = torch.cat(outputs, dim=1)                   (unchanged)
+        lengths = cu_seqlens[1:] - cu_seqlens[:-1]        out, weights = attend_segments(
+        splits = [torch.split(t, lengths.tolist(), ..)  ->     attention, self, query, key, value, cu_seqlens, ...
+        outputs = [attention(q, k, v) for ...]            )
+        out = torch.cat(outputs, dim=1)               else:
+                                                          (unchanged)
 
-The mask compares segment ids, so its shape depends on the number of tokens only. Eager attention adds
-it, sdpa takes it as booleans; other implementations keep the split. What the attention function does with
-a mask has to be known: by the library's convention, or from the function itself.
+The helper knows the library's attention functions: it takes an operator that splits inside the graph
+(sdpa, compiled), or calls the function with a mask. A function that is called in another way is
+called with a mask here: what it does with one has to be known, by the library's convention or from
+the function itself. The mask compares segment ids, so its shape depends on the number of tokens only.
+Eager attention adds it, sdpa takes it as booleans; other implementations keep the split.
 """
 
 from __future__ import annotations
@@ -44,15 +47,20 @@ def attention_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
         if isinstance(convention, Left):
             near = near or convention
             continue
-        lines = _lines(cls.module.text, split, convention)
+        if convention == "library" and _as_library_calls(split):
+            lines = _segment_lines(cls.module.text, split)
+            helpers: tuple[str, ...] = ("attend_segments",)
+        else:
+            lines = _masked_lines(cls.module.text, split, convention)
+            helpers = ("get_segment_ids", "get_segment_mask")
         test = "is_tracing()"
         if convention == "library":
             test += f' and {IMPLEMENTATION} in (None, "eager", "sdpa")'
         edits = [_edit(owner, body, split, test, lines)]
-        reason = "attention split by lengths: one call with a segment mask while tracing"
+        reason = "attention split by lengths: one call for all segments while tracing"
         if split.weights:
             reason += "; its weights are then one matrix, not a list"
-        return edits, ("get_segment_ids", "get_segment_mask", "is_tracing"), reason
+        return edits, (*helpers, "is_tracing"), reason
     return near
 
 
@@ -147,7 +155,30 @@ def _has_config(index: Index, cls: ClassInfo) -> bool:
     return False
 
 
-def _lines(text: LineMap, split: SplitAttention, convention: str) -> list[str]:
+def _as_library_calls(split: SplitAttention) -> bool:
+    """Tell whether a call is ``attention(self, query, key, value, ...)`` with a pair of results."""
+    call, pieces = split.call, split.pieces
+    names = [getattr(argument, "id", "") for argument in call.args]
+    return split.is_first and names[:1] == ["self"] and names[1:4] == list(pieces)
+
+
+def _segment_lines(text: LineMap, split: SplitAttention) -> list[str]:
+    """The call of all segments by the helper."""
+    call = split.call
+    given = [text.source(call.func), "self", *split.pieces.values(), split.boundaries]
+    for keyword in call.keywords:
+        if keyword.arg != MASK:
+            name = "**" if keyword.arg is None else f"{keyword.arg}="
+            given.append(f"{name}{text.source(keyword.value)}")
+    return [
+        "# A graph has no lengths to split by: all segments in one call",
+        f"{split.output}, {split.weights or '_'} = attend_segments(",
+        *[f"    {argument}," for argument in given],
+        ")",
+    ]
+
+
+def _masked_lines(text: LineMap, split: SplitAttention, convention: str) -> list[str]:
     """The masked call."""
     query = split.query
     additive = f"{query}.dtype"

@@ -1,0 +1,230 @@
+"""The operator behind `segment_attention`: kernels, gradients, and its place in the process.
+
+Every copy of the helpers in a process shares one operator, registered by the first of them. Its
+name carries a version, which has to change with its meaning.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+OPERATOR_NAMESPACE = "encoder_helpers"
+OPERATOR_NAME = "segment_attention_v1"
+OPERATOR_INPUTS = (
+    "Tensor query, Tensor key, Tensor value, Tensor cu_seqlens, float? scale, bool enable_gqa"
+)
+
+Kernel = Callable[
+    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, "float | None"], torch.Tensor
+]
+
+
+def attend_by_segment(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    scale: float | None,
+    enable_gqa: bool,
+) -> torch.Tensor:
+    """Run the operator: one call of sdpa for each segment, as eager code makes it.
+
+    Returns:
+        `(batch, N, heads, value_dim)`, contiguous.
+
+    Raises:
+        RuntimeError: the lengths of the segments do not add up to N.
+    """
+    kernel = find_varlen_kernel(query, key, value)
+    if kernel is not None:
+        return kernel(query, key, value, cu_seqlens, scale).contiguous()
+    batch, heads, tokens, _ = query.shape
+    output = query.new_empty((batch, tokens, heads, value.shape[3]))
+    for start, length in segment_spans(cu_seqlens, tokens):
+        q, k, v = (state.narrow(2, start, length) for state in (query, key, value))
+        mixed = torch.nn.functional.scaled_dot_product_attention(
+            q, k, v, scale=scale, enable_gqa=enable_gqa
+        )
+        output.narrow(1, start, length).copy_(mixed.transpose(1, 2))
+    return output
+
+
+def differentiate_by_segment(
+    gradient: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    scale: float | None,
+    enable_gqa: bool,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Compute each segment again; return the gradients of query, key and value."""
+    states = (query, key, value)
+    results = (torch.empty_like(query), torch.empty_like(key), torch.empty_like(value))
+    kernel = find_varlen_kernel(*states)
+    if kernel is not None:
+        with torch.enable_grad():
+            leaves = [state.detach().requires_grad_() for state in states]
+            output = kernel(leaves[0], leaves[1], leaves[2], cu_seqlens, scale)
+        for result, found in zip(results, torch.autograd.grad(output, leaves, gradient)):
+            result.copy_(found)
+        return results
+    for start, length in segment_spans(cu_seqlens, query.shape[2]):
+        with torch.enable_grad():
+            leaves = [state.narrow(2, start, length).detach().requires_grad_() for state in states]
+            q, k, v = leaves
+            output = torch.nn.functional.scaled_dot_product_attention(
+                q, k, v, scale=scale, enable_gqa=enable_gqa
+            ).transpose(1, 2)
+        outer = gradient.narrow(1, start, length)
+        for result, found in zip(results, torch.autograd.grad(output, leaves, outer)):
+            result.narrow(2, start, length).copy_(found)
+    return results
+
+
+def segment_spans(cu_seqlens: torch.Tensor, tokens: int) -> Iterator[tuple[int, int]]:
+    """Yield start and length of every segment that has tokens.
+
+    Raises:
+        RuntimeError: boundaries that decrease, do not begin at 0 or do not end at `tokens`.
+    """
+    boundaries = cu_seqlens.tolist()
+    lengths = [end - start for start, end in zip(boundaries, boundaries[1:])]
+    if boundaries[:1] != [0] or boundaries[-1] != tokens or min(lengths, default=0) < 0:
+        raise RuntimeError(f"the boundaries of segments {boundaries} do not divide {tokens} tokens")
+    yield from ((start, length) for start, length in zip(boundaries, lengths) if length)
+
+
+# -- kernels of variable length ---------------------------------------------------------------------
+
+
+def find_varlen_kernel(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> Kernel | None:
+    """The kernel of this device that takes boundaries, for these shapes and dtypes; None: split.
+
+    Only on CUDA, and only among those that sdpa may choose at present.
+    """
+    if query.device.type != "cuda" or torch.version.hip is not None:
+        return None
+    alike = query.shape == key.shape == value.shape and query.shape[0] == 1
+    head_dim = query.shape[3]
+    if not alike or head_dim % 8 or query.shape[2] == 0:
+        return None
+    half = query.dtype in (torch.float16, torch.bfloat16)
+    flash = torch.backends.cuda.is_flash_attention_available()
+    modern = torch.cuda.get_device_capability(query.device) >= (8, 0)
+    if half and head_dim <= 256 and flash and modern and torch.backends.cuda.flash_sdp_enabled():
+        return attend_by_flash
+    if torch.backends.cuda.mem_efficient_sdp_enabled() and (half or query.dtype == torch.float32):
+        return attend_memory_efficiently
+    return None
+
+
+def attend_by_flash(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    scale: float | None,
+) -> torch.Tensor:
+    """Flash attention over boundaries: `(1, N, heads, head_dim)`."""
+    states = [state.squeeze(0).transpose(0, 1) for state in (query, key, value)]
+    boundaries, longest = read_longest(cu_seqlens)
+    output: torch.Tensor = torch.ops.aten._flash_attention_forward(
+        *states, boundaries, boundaries, longest, longest, 0.0, False, False, scale=scale
+    )[0]
+    return output.unsqueeze(0)
+
+
+def attend_memory_efficiently(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    scale: float | None,
+) -> torch.Tensor:
+    """Memory efficient attention over boundaries, single precision too: `(1, N, heads, head_dim)`."""
+    states = [state.transpose(1, 2) for state in (query, key, value)]
+    boundaries, longest = read_longest(cu_seqlens)
+    keep = any(state.requires_grad for state in states)
+    output: torch.Tensor = torch.ops.aten._efficient_attention_forward(
+        *states, None, boundaries, boundaries, longest, longest, 0.0, 0, keep, scale=scale
+    )[0]
+    return output
+
+
+def read_longest(cu_seqlens: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """The boundaries as kernels want them, and the length of the longest segment."""
+    longest: int = cu_seqlens.diff().amax().item()  # type: ignore[assignment]
+    return cu_seqlens.to(torch.int32).contiguous(), longest
+
+
+# -- registration -----------------------------------------------------------------------------------
+
+
+def register_segment_attention() -> Any:
+    """Return the operator of this process, registered now unless a copy of the helpers has done so."""
+    name = f"{OPERATOR_NAMESPACE}::{OPERATOR_NAME}"
+    operators = getattr(torch.ops, OPERATOR_NAMESPACE)
+    if not hasattr(operators, OPERATOR_NAME):
+        # What is registered through these functions lives as long as the process.
+        tags = [torch.Tag.pt2_compliant_tag]
+        if hasattr(torch.Tag, "cudagraph_unsafe"):  # it reads boundaries on the host
+            tags.append(torch.Tag.cudagraph_unsafe)
+        results = "(Tensor, Tensor, Tensor)"
+        torch.library.define(
+            f"{name}_backward", f"(Tensor gradient, {OPERATOR_INPUTS}) -> {results}", tags=tags
+        )
+        torch.library.impl(f"{name}_backward", "default", differentiate_by_segment)
+        torch.library.register_fake(f"{name}_backward", fake_gradients)
+        torch.library.define(name, f"({OPERATOR_INPUTS}) -> Tensor", tags=tags)
+        torch.library.impl(name, "default", attend_by_segment)
+        torch.library.register_fake(name, fake_attention)
+        torch.library.register_autograd(name, propagate_gradient, setup_context=keep_inputs)
+    return getattr(operators, OPERATOR_NAME).default
+
+
+def fake_attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *further: Any
+) -> torch.Tensor:
+    """The result's shape and strides."""
+    batch, heads, tokens, _ = query.shape
+    return query.new_empty((batch, tokens, heads, value.shape[3]))
+
+
+def fake_gradients(
+    gradient: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *further: Any,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Shapes and strides of the gradients."""
+    return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+
+
+def keep_inputs(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    """Keep what the gradients are computed from."""
+    ctx.save_for_backward(*inputs[:4])
+    ctx.settings = inputs[4:]
+
+
+def propagate_gradient(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    """Gradients of the operator's inputs.
+
+    Raises:
+        NotImplementedError: these are to be differentiated in turn.
+    """
+    if torch.is_grad_enabled():
+        raise NotImplementedError(
+            "attention over segments can be differentiated once: its backward has no create_graph"
+        )
+    operators = getattr(torch.ops, OPERATOR_NAMESPACE)
+    backward = getattr(operators, f"{OPERATOR_NAME}_backward")
+    return (*backward(gradient, *ctx.saved_tensors, *ctx.settings), None, None, None)
+
+
+SEGMENT_ATTENTION = register_segment_attention()
+"""The operator: `(query, key, value, cu_seqlens, scale, enable_gqa)`."""
