@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 
+from utils.operators import is_compiled_for_torch
 from utils.segment_operator import SEGMENT_ATTENTION
 from utils.vision_segments import get_segment_ids, get_segment_mask
 
@@ -87,7 +88,7 @@ def segment_attention(
 
 def _takes_operator(attention: Attention, module: torch.nn.Module, kwargs: dict[str, Any]) -> bool:
     """Tell whether the operator computes what a call computes, and the graph stays in torch."""
-    if not torch.compiler.is_compiling() or _is_exporting():
+    if not is_compiled_for_torch():
         return False
     if _implementation(module) != "sdpa":
         return False
@@ -100,12 +101,6 @@ def _takes_operator(attention: Attention, module: torch.nn.Module, kwargs: dict[
     dropout, wanted = further.pop("dropout", 0.0), further.get("output_attentions", False)
     # A tensor may be a bias that a version of the function reads.
     return not (dropout or wanted or any(torch.is_tensor(value) for value in further.values()))
-
-
-def _is_exporting() -> bool:
-    """Tell whether the graph is for `torch.export`, whose programs other runtimes take."""
-    found = getattr(torch.compiler, "is_exporting", None)
-    return found is None or bool(found())
 
 
 def _implementation(module: torch.nn.Module) -> str | None:

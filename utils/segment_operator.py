@@ -1,17 +1,13 @@
-"""The operator behind `segment_attention`: kernels, gradients, and its place in the process.
-
-Every copy of the helpers in a process shares one operator, registered by the first of them. Its
-name carries a version, which has to change with its meaning.
-"""
+"""The operator behind `segment_attention`: kernels, gradients, registration."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-OPERATOR_NAMESPACE = "encoder_helpers"
-OPERATOR_NAME = "segment_attention_v1"
-OPERATOR_INPUTS = (
+from utils.operators import register_operator
+
+SEGMENT_INPUTS = (
     "Tensor query, Tensor key, Tensor value, Tensor cu_seqlens, float? scale, bool enable_gqa"
 )
 
@@ -164,28 +160,6 @@ def read_longest(cu_seqlens: torch.Tensor) -> tuple[torch.Tensor, int]:
 # -- registration -----------------------------------------------------------------------------------
 
 
-def register_segment_attention() -> Any:
-    """Return the operator of this process, registered now unless a copy of the helpers has done so."""
-    name = f"{OPERATOR_NAMESPACE}::{OPERATOR_NAME}"
-    operators = getattr(torch.ops, OPERATOR_NAMESPACE)
-    if not hasattr(operators, OPERATOR_NAME):
-        # What is registered through these functions lives as long as the process.
-        tags = [torch.Tag.pt2_compliant_tag]
-        if hasattr(torch.Tag, "cudagraph_unsafe"):  # it reads boundaries on the host
-            tags.append(torch.Tag.cudagraph_unsafe)
-        results = "(Tensor, Tensor, Tensor)"
-        torch.library.define(
-            f"{name}_backward", f"(Tensor gradient, {OPERATOR_INPUTS}) -> {results}", tags=tags
-        )
-        torch.library.impl(f"{name}_backward", "default", differentiate_by_segment)
-        torch.library.register_fake(f"{name}_backward", fake_gradients)
-        torch.library.define(name, f"({OPERATOR_INPUTS}) -> Tensor", tags=tags)
-        torch.library.impl(name, "default", attend_by_segment)
-        torch.library.register_fake(name, fake_attention)
-        torch.library.register_autograd(name, propagate_gradient, setup_context=keep_inputs)
-    return getattr(operators, OPERATOR_NAME).default
-
-
 def fake_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *further: Any
 ) -> torch.Tensor:
@@ -221,10 +195,21 @@ def propagate_gradient(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor |
         raise NotImplementedError(
             "attention over segments can be differentiated once: its backward has no create_graph"
         )
-    operators = getattr(torch.ops, OPERATOR_NAMESPACE)
-    backward = getattr(operators, f"{OPERATOR_NAME}_backward")
-    return (*backward(gradient, *ctx.saved_tensors, *ctx.settings), None, None, None)
+    found = SEGMENT_ATTENTION_BACKWARD(gradient, *ctx.saved_tensors, *ctx.settings)
+    return (*found, None, None, None)
 
 
-SEGMENT_ATTENTION = register_segment_attention()
+SEGMENT_ATTENTION_BACKWARD = register_operator(
+    "segment_attention_v1_backward",
+    f"(Tensor gradient, {SEGMENT_INPUTS}) -> (Tensor, Tensor, Tensor)",
+    differentiate_by_segment,
+    fake_gradients,
+)
+SEGMENT_ATTENTION = register_operator(
+    "segment_attention_v1",
+    f"({SEGMENT_INPUTS}) -> Tensor",
+    attend_by_segment,
+    fake_attention,
+    (propagate_gradient, keep_inputs),
+)
 """The operator: `(query, key, value, cu_seqlens, scale, enable_gqa)`."""

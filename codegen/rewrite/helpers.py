@@ -309,6 +309,7 @@ INPUTS = {result.name: result for helper in _LIFTED for result in helper.results
 
 _PLUMBING = {
     "extra_tensors": ("add_extra_tensors",),
+    "grid_sampling": ("sample_grid",),
     "packed": ("is_tracing", "while_tracing"),
     "precomputed_inputs": (
         *("check_boundaries", "check_rows", "check_shape", "check_together"),

@@ -26,6 +26,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.grid_sampling import sample_grid
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlens
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
@@ -197,7 +198,7 @@ class Glm4vMoeVisionEmbeddings(nn.Module):
             weight.device, torch.float32
         ) * 2 - 1
         points = torch.stack((points[:, 1], points[:, 0]), dim=-1).unsqueeze(0).unsqueeze(2)
-        sampled = F.grid_sample(
+        sampled = sample_grid(
             table, points, mode=self.interpolated_method, padding_mode="border", align_corners=False
         )
         sampled = sampled.squeeze(0).squeeze(-1).permute(1, 0)

@@ -16,7 +16,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from codegen.output.helper_bundle import bundle_helpers
 from utils import segment_attention as helper
 from utils.segment_attention import attend_segments, segment_attention
-from utils.segment_operator import SEGMENT_ATTENTION
+from utils.segment_operator import SEGMENT_ATTENTION, find_varlen_kernel
 
 SCALE = 0.3
 BOUNDARIES = [
@@ -229,6 +229,23 @@ def test_other_numbers_of_segments_need_no_further_compilation() -> None:
 def scaled_split(states: Three, cu_seqlens: torch.Tensor) -> torch.Tensor:
     query, key, value = (state * 1.5 for state in states)
     return split_attention(query, key, value, cu_seqlens) + 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("boundaries", BOUNDARIES, ids=str)
+def test_kernels_of_variable_length_agree_with_the_split(
+    boundaries: list[int], dtype: torch.dtype
+) -> None:
+    states = [state.detach().to("cuda").requires_grad_() for state in draw_states(40, dtype)]
+    assert find_varlen_kernel(*states) is not None
+    cu_seqlens = torch.tensor(boundaries, device="cuda")
+    expected = split_attention(*states, cu_seqlens)
+    found = segment_attention(*states, cu_seqlens, SCALE)
+    bound = 1e-5 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(found, expected, rtol=bound, atol=bound)
+    for left, right in zip(gradients(found, states), gradients(expected, states), strict=True):
+        torch.testing.assert_close(left, right, rtol=bound, atol=bound)
 
 
 # -- several copies ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.pooling import pooling_edits
 from codegen.rewrite.capture.repeats import lengths_edits, repeat_edits
 from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
+from codegen.rewrite.capture.sampling import sampling_edits
 from codegen.rewrite.emit.edits import Change, Edit, Site
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.state import RewriteState
@@ -35,6 +36,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (mask_edits, ("for ", "range(1, ")),
     (parts_edits, ("split(", "for ")),
     (pooling_edits, ("get_audio_cu_seqlens(", ".append(")),
+    (sampling_edits, ("grid_sample(",)),
     (chunk_edits, ("chunk_and_pad_features(",)),
 )
 """Rules with words that a method must contain for the rule to be tried."""
