@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import PurePath
 
+from codegen.rewrite.central import central_changes, without_repeated
 from codegen.rewrite.emit.edits import Change
 from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
@@ -119,17 +120,20 @@ class RewriteState:
 
         A change of what the author keeps is not made, and that is noted.
         """
-        refusals = self._kept.refuse(change)
-        for record in refusals:
-            self.note(record)
-        if refusals:
-            return
-        places = {place_of(site): site for site in change.sites}
-        failing = [place for place in places if place in self.refused]
-        for place in failing:
-            self.note(failure(change.rule, places[place], self.refused[place]))
-        if not failing:
-            self._changes.append(change)
+        self._changes += self._permitted((change,))
+
+    def _permitted(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """The changes that neither the author nor an earlier failure forbids; others are noted."""
+        for change in changes:
+            refusals = self._kept.refuse(change)
+            for record in refusals:
+                self.note(record)
+            places = {place_of(site): site for site in change.sites}
+            failing = [place for place in places if place in self.refused and not refusals]
+            for place in failing:
+                self.note(failure(change.rule, places[place], self.refused[place]))
+            if not failing and not refusals:
+                yield change
 
     def forget(self, module: str, helper: str) -> None:
         """Take back the import of a helper that a module no longer calls."""
@@ -147,9 +151,14 @@ class RewriteState:
         """Carry out what is queued; modules are parsed anew on their next use."""
         if not self._changes:
             return
+        changes, self._changes = self._changes, []
+        # What is documented once has to be there before a method can do without an entry.
+        self._carry_out(tuple(self._permitted(central_changes(self.index, changes))))
+        self._carry_out([without_repeated(self.index, change) for change in changes])
+
+    def _carry_out(self, changes: Sequence[Change]) -> None:
         from codegen.rewrite.settle import settle
 
-        changes, self._changes = self._changes, []
         settled = settle(changes, self.settings.helper_package)
         for info in settled.modules:
             self.index.replace(info)

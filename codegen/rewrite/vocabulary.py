@@ -125,6 +125,10 @@ def is_host_class(name: str) -> bool:
     return any(part in name for part in HOST_CLASSES)
 
 
+COMPLETING_DECORATOR, CENTRAL_ARGUMENTS = "auto_docstring", "ModelArgs"
+"""The decorator that completes docstrings, and the class with an entry for every argument that all models
+share, in trees that document arguments in one place."""
+
 PARENTS_PARAMETERS = "super_kwargs"
 """Name that an override in a definition gives to all parameters of the method it overrides."""
 
