@@ -18,9 +18,9 @@ from pathlib import Path
 from benchmarks.trees import fetch_release
 from codegen.console.progress import show_progress
 from codegen.errors import CodegenError
-from codegen.output.render import banner_definition
 from codegen.run.outcome import Run, State
 from codegen.run.sync import Options, check
+from codegen.trees.banners import banner_definition
 from codegen.trees.tree import Tree, open_tree
 
 SAMPLE = Path(__file__).with_name("fidelity_sample.txt")

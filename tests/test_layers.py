@@ -16,6 +16,7 @@ LAYERS = (
         "errors",
         "trees.names",
         "trees.reexports",
+        "trees.banners",
         "text",
         "store.system",
         "console.progress",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from codegen.errors import CodegenError, fail
@@ -22,11 +22,13 @@ def assemble_files(
     exports: Mapping[str, Sequence[str]],
     convention: Convention,
     always: Mapping[str, Sequence[ImportStatement]] | None = None,
+    wanted: Mapping[str, Collection[str]] | None = None,
 ) -> list[DraftFile]:
     """Return the drafts of all files, in the order of the file types.
 
     ``placed`` gives each file's definitions with their indexes, ``exports`` the quoted entries of
-    its ``__all__``, ``always`` imports that stand in a file even if no name in it needs them.
+    its ``__all__``, ``always`` imports that stand in a file whatever the pool holds, ``wanted`` names
+    that a file imports even if nothing in it needs them.
     """
     path = definition.module.source.path
     both = {"image_processing", "image_processing_pil"} <= placed.keys()
@@ -41,7 +43,7 @@ def assemble_files(
             listed = ", ".join(exports[kind])
             text = f"__all__ = [{listed}]"
             items.append(Item("__all__", "exports", definition.exports_lead, text, f"{path}:0"))
-        imports = _imports(items, pool, path)
+        imports = _imports(items, pool, path, (wanted or {}).get(kind, ()))
         forced = (always or {}).get(kind, ())
         imports = [*forced, *(entry for entry in imports if entry not in forced)]
         if kind in convention.dialect.guarded_types:
@@ -56,9 +58,11 @@ def _code(items: Sequence[Item]) -> str:
     return "".join(f"{item.lead}{item.text}\n" for item in items)
 
 
-def _imports(items: Sequence[Item], pool: Sequence[PoolEntry], path: str) -> list[PoolEntry]:
+def _imports(
+    items: Sequence[Item], pool: Sequence[PoolEntry], path: str, wanted: Collection[str] = ()
+) -> list[PoolEntry]:
     used = used_names(_code(items), items, bound_names(pool)) | guard_names(pool)
-    return select_imports(pool, used, {item.name for item in items}, path)
+    return select_imports(pool, used.union(wanted), {item.name for item in items}, path)
 
 
 def _copy_for_pil(

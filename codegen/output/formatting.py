@@ -65,7 +65,7 @@ _PROJECT_RUFF = """\
 line-length = {line_length}
 src = [{root}]
 [lint]
-select = ["F401", "F811", "I"]
+select = ["F811", "I"]
 """
 
 

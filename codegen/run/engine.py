@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from codegen.errors import CodegenError, Diagnostic, fail
 from codegen.output.formatting import Formatted, format_texts
-from codegen.output.render import banner_definition
 from codegen.run.job import Job, JobResult, Runner, format_job, look_at_job, run_job
 from codegen.run.plan import Plan
 from codegen.run.workers import Workers
 from codegen.store.cache import Cache
 from codegen.store.records import CacheEntry
+from codegen.trees.banners import banner_definition
 from codegen.trees.names import FILE_TYPES, NameTable
 from codegen.trees.nametable import answer
 from codegen.trees.sources import digest_text, glance, read_text

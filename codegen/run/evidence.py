@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from codegen.output.formatting import format_texts
-from codegen.output.render import banner_definition
 from codegen.run.job import Job, JobResult, Runner, run_job
 from codegen.run.workers import Workers
+from codegen.trees.banners import banner_definition
 from codegen.trees.dialect import RULES, Dialect, Rule
 from codegen.trees.sources import glance
 from codegen.trees.tree import Tree

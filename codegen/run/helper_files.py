@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 from codegen.errors import CodegenError
 from codegen.output.formatting import format_texts
 from codegen.output.helper_bundle import bundle_helpers
-from codegen.output.render import carries_banner, render_helpers
+from codegen.output.render import render_helpers
 from codegen.run.outcome import FileOutcome, ModelOutcome, State
 from codegen.store.cache import Cache
+from codegen.trees.banners import carries_banner
 from codegen.trees.names import HELPERS
 from codegen.trees.sources import digest_text, glance, read_generated
 from codegen.trees.tree import Tree

@@ -19,9 +19,10 @@ from codegen.expansion.expand import expand
 from codegen.expansion.model import Definition, ParsedModule
 from codegen.expansion.parse import parse_module
 from codegen.output.formatting import FormatSettings, Formatted, format_texts
-from codegen.output.render import carries_banner, render_banner, render_draft
+from codegen.output.render import render_banner, render_draft
 from codegen.run.missing import missing_exports, missing_module_hint, missing_names
 from codegen.run.written import findings
+from codegen.trees.banners import carries_banner
 from codegen.trees.definitions import DefinitionFile
 from codegen.trees.dialect import Dialect
 from codegen.trees.names import FILE_TYPES, NameTable

@@ -15,9 +15,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from codegen.output.render import banner_definition
 from codegen.run.outcome import FileOutcome, ModelOutcome, State
 from codegen.store.cache import Cache
+from codegen.trees.banners import banner_definition
 from codegen.trees.names import FILE_TYPES
 from codegen.trees.sources import glance
 from codegen.trees.tree import Tree

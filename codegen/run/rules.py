@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from codegen.errors import Diagnostic
-from codegen.output.render import banner_definition
 from codegen.run.engine import Expanded
 from codegen.run.evidence import Evidence, Trials
 from codegen.run.outcome import Rules, Run
@@ -17,6 +16,7 @@ from codegen.run.plan import Plan
 from codegen.run.rewriting import Rewriting
 from codegen.store.cache import Cache
 from codegen.store.system import read_regular
+from codegen.trees.banners import banner_definition
 from codegen.trees.dialect import NEWEST_RELEASE, OLDEST_RELEASE, RULES, Dialect, dialect_of
 from codegen.trees.history import History, blob_ids
 from codegen.trees.sources import glance, read_text

@@ -11,7 +11,6 @@ from pathlib import Path, PurePath
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.output.formatting import FormatSettings
-from codegen.output.render import banner_definition, carries_banner
 from codegen.run.copies import copies_of
 from codegen.run.edits import Past, tell_edits, tell_unstaged
 from codegen.run.engine import Engine, Expanded, Progress, ReplacedSources, entry_of
@@ -32,6 +31,7 @@ from codegen.store.cache import Cache, cache_folder, load_cache
 from codegen.store.journal import interrupted_write, staging_tops
 from codegen.store.system import usable_cores
 from codegen.store.workspace import Workspace
+from codegen.trees.banners import banner_definition, carries_banner
 from codegen.trees.definitions import model_of_file
 from codegen.trees.history import History
 from codegen.trees.nametable import read_name_table

@@ -56,7 +56,7 @@ def read_body(text: str) -> ClassBody:
     docstring = None
     for statement in (part for whole in statements for part in reader.apart(whole)):
         item = statement.nodes[0]
-        if item is node.body[0] and _is_string(item):
+        if item is node.body[0] and is_string(item):
             docstring = statement
         elif isinstance(item, ast.Pass) or _is_constant(item, ...):
             continue
@@ -68,7 +68,8 @@ def read_body(text: str) -> ClassBody:
     return ClassBody(head, docstring, tuple(items), footer, node, text)
 
 
-def _is_string(node: ast.stmt) -> bool:
+def is_string(node: ast.stmt) -> bool:
+    """Whether a statement is nothing but a string."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

@@ -36,7 +36,7 @@ def keep_apart(pair: Pair, cause: CannotFold) -> Folded:
     below = without_marker(below, pair.origin.path, pair.origin.offset)
     line = pair.origin.line(cause.line) if cause.line else pair.origin.line(child.node.lineno)
     note = (
-        f"note: {pair.origin.path}:{line}: {pair.base} stays a class of its own in front of "
+        f"{'warning' if cause.warned else 'note'}: {pair.origin.path}:{line}: {pair.base} stays a class of its own in front of "
         f"{pair.origin.name}, {name}: {cause.reason}"
     )
     lead = parent.head.lead

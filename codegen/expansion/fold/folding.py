@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from codegen.errors import fail
@@ -35,14 +35,14 @@ from codegen.expansion.fold.model import (
     apply_edits,
     members_of,
 )
-from codegen.expansion.fold.private import Privates, mangle_apart
+from codegen.expansion.fold.private import Privates, check_kept_names, mangle_apart
 from codegen.expansion.fold.sites import Site, Sites, find_sites, passes_self, without_self
 from codegen.expansion.fold.super_kwargs import expand_super_kwargs
 from codegen.expansion.merge import Place, choose_decorators
 from codegen.text.classes import Base, last_name
 from codegen.text.lexer import lex
 from codegen.text.lines import LineMap, split_lines
-from codegen.text.read_body import BodyItem, ClassBody, read_body
+from codegen.text.read_body import BodyItem, ClassBody, is_string, read_body
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -85,6 +85,7 @@ class _Fold:
 
     def run(self) -> Folded:
         """The finished class."""
+        check_kept_names(self.pair, members_of(self.child, True, True), self.above)
         check_headers(self.child, self.parent, self.above)
         bases = merge_bases(self.pair, self.child.head.bases, self.parent.head.bases, self.names)
         sites = find_sites(self.child, self.pair.base)
@@ -198,6 +199,7 @@ class _Fold:
             name = min(left)
             line = markers[name].item.statement.line
             raise CannotFold(f"{name} is deleted, but the class body needs it", line)
+        dropped |= _strings_about(above, dropped, markers)
         first = {name: each for each in reversed(above) if each in dropped for name in each.sure}
         heirs = _heirs(own)
         units = []
@@ -207,7 +209,8 @@ class _Fold:
                 text = self._own_text(member, planned.get(index), member in heirs)
                 units.append(Unit(member, text, member.function is not None, place))
         inherited = [Unit(each, texts[each], self.privates.is_def(each)) for each in above]
-        return arrange(Plan(inherited, units, dropped))
+        documented = bool(self.child.docstring or self.parent.docstring)
+        return arrange(Plan(inherited, units, documented, dropped))
 
     def _unhashed(self, own: list[Member]) -> set[str]:
         """A class that defines ``__eq__`` alone has no hash, whatever its parent has."""
@@ -354,6 +357,17 @@ def _own_comments(written: ClassBody) -> str:
         if start <= left < end and text[lines.start_of(lines.line_at(left)) : left].strip()
     )
     return lead + "".join(f"{comment}\n" for comment in inside)
+
+
+def _strings_about(
+    members: list[Member], dropped: set[Member], deleted: Collection[str]
+) -> set[Member]:
+    """The strings behind attributes that are deleted: they describe what is not there any more."""
+    return {
+        member
+        for before, member in zip(members, members[1:])
+        if before in dropped and before.sure <= set(deleted) and is_string(member.node)
+    }
 
 
 def _named(item: BodyItem, name: str) -> bool:

@@ -14,6 +14,15 @@ from codegen.text.read_body import ClassBody
 _MAKING = frozenset(
     {"dataclass", "define", "frozen", "mutable", "attrs", "s", "total_ordering", "strict"}
 )
+#: Those that make fields of the annotated attributes of that very body, and of no class below.
+_DATA = _MAKING - {"total_ordering", "strict", "attrs"}
+#: Their arguments that say what instances of that very class are.
+_OF_INSTANCES = frozenset({"frozen", "slots", "weakref_slot"})
+#: Bases that make something of the class that lists them, and not of the classes below it.
+_LISTED_ONLY = ("Protocol", "NamedTuple")
+_TUPLE_MEMBERS = frozenset(
+    {"__new__", "__init__", "__getnewargs__", "_make", "_replace", "_asdict", "_source"}
+)
 #: Members that such decorators make.
 MADE_MEMBERS = frozenset(
     {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__replace__"}
@@ -44,6 +53,8 @@ def check_headers(child: ClassBody, parent: ClassBody, above: Sequence[Member]) 
         if name in names:
             raise CannotFold(reason)
     _check_keywords(child, parent)
+    _check_listed(child, parent)
+    _check_data(child, parent)
     made = _making(parent)
     listed = [ast.dump(each) for each in child.node.decorator_list]
     if made and child.node.decorator_list and not all(ast.dump(each) in listed for each in made):
@@ -57,6 +68,51 @@ def check_headers(child: ClassBody, parent: ClassBody, above: Sequence[Member]) 
             f"@{last_name(own_making[0])} would make fields of the parent's attributes",
             child.node.lineno,
         )
+
+
+def _check_listed(child: ClassBody, parent: ClassBody) -> None:
+    """A parent is a protocol or a named tuple by its own bases, a class below it is neither."""
+    listed = {last_name(base) for base in child.node.bases}
+    for base in parent.node.bases:
+        name = last_name(base)
+        if name in listed or name not in _LISTED_ONLY:
+            continue
+        # Methods alone do not care whether the class is the named tuple itself.
+        acting = [item.node for item in child.items if _is_read_by_named_tuple(item.node)]
+        if name == "Protocol" or acting:
+            line = acting[0].lineno if acting else child.node.lineno
+            raise CannotFold(f"only the parent itself is a {name}", line)
+
+
+def _is_read_by_named_tuple(node: ast.stmt) -> bool:
+    """Whether it makes a field, or a member that a named tuple does not let its body define."""
+    special = isinstance(node, ast.FunctionDef) and node.name in _TUPLE_MEMBERS
+    return isinstance(node, ast.AnnAssign) or special
+
+
+def _check_data(child: ClassBody, parent: ClassBody) -> None:
+    """Without a decorator of its own a class keeps the constructor and the fields of its parent."""
+    making = [each for each in parent.node.decorator_list if last_name(each) in _DATA]
+    if not making or child.node.decorator_list:
+        return
+    decorator = f"@{last_name(making[0])}"
+    for item in child.items:
+        if isinstance(item.node, ast.AnnAssign):
+            raise CannotFold(
+                f"{ast.unparse(item.node.target)} is no new field, nor a new default of one, without "
+                f"{decorator} on {child.node.name}",
+                item.node.lineno,
+                warned=True,
+            )
+    arguments = {
+        each.arg for node in making for each in ast.walk(node) if isinstance(each, ast.keyword)
+    }
+    if (found := _OF_INSTANCES.intersection(filter(None, arguments))) or last_name(making[0]) in (
+        "frozen",
+        "define",
+    ):
+        what = min(found, default=last_name(making[0]))
+        raise CannotFold(f"{decorator} makes only the parent itself {what}", child.node.lineno)
 
 
 def _annotated(above: Sequence[Member]) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from codegen.expansion.fold.model import CannotFold, Member
+from codegen.text.read_body import is_string
 
 #: Decorators that only describe a function: the order of such definitions does not matter.
 _QUIET_DECORATORS = frozenset(
@@ -38,10 +39,14 @@ class Unit:
 
 @dataclass
 class Plan:
-    """The units of both sides, and the parent's members that no one needs any more."""
+    """The units of both sides, and the parent's members that no one needs any more.
+
+    ``documented``: a docstring stands in front of them.
+    """
 
     parent: list[Unit]
     own: list[Unit]
+    documented: bool
     dropped: set[Member] = field(default_factory=set)
 
 
@@ -168,6 +173,8 @@ def _problem(order: Sequence[Unit], plan: Plan) -> tuple[str, int] | None:
         if _visible(name, members) != _final(name, parent, own):
             line = next((_line(each) for each in own if name in each.bound | each.deleted), 0)
             return f"{name} would have another value in the end", line
+    if members and is_string(members[0].node) and not plan.documented:
+        return "a string would become the docstring", _line(members[0])
     if _effects(members) != _effects([*(each for each in parent if each in members), *own]):
         return "statements with effects would change their order", 0
     return None

@@ -55,7 +55,13 @@ def override(own: BodyItem, inherited: BodyItem | None) -> Function:
 def _alike(own: ast.stmt, inherited: ast.stmt) -> bool:
     """Whether decorators that fit one function fit the other, too."""
     assert isinstance(own, _Function) and isinstance(inherited, _Function)
-    return type(own) is type(inherited) and is_generator(own) == is_generator(inherited)
+    if type(own) is not type(inherited) or is_generator(own) != is_generator(inherited):
+        return False
+    # def make(self, size): ...      over a static or class method: it is for an instance now
+    binding = {last_name(each) for each in inherited.decorator_list}
+    listed = [*own.args.posonlyargs, *own.args.args]
+    for_instances = bool(listed) and listed[0].arg == "self"
+    return not (for_instances and binding & {"staticmethod", "classmethod"})
 
 
 def kept_decorators(item: BodyItem) -> str:

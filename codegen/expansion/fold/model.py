@@ -14,11 +14,14 @@ Edit = tuple[int, int, str]
 
 
 class CannotFold(Exception):
-    """The two classes cannot be one with the meaning of Python; ``line`` is of the child's text."""
+    """The two classes cannot be one with the meaning of Python; ``line`` is of the child's text.
 
-    def __init__(self, reason: str, line: int = 0) -> None:
+    ``warned``: the author may not have meant what Python makes of it.
+    """
+
+    def __init__(self, reason: str, line: int = 0, warned: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.line = reason, line
+        self.reason, self.line, self.warned = reason, line, warned
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Pair:
     ``base`` is the name of the parent in the definition. ``taken`` are identifiers that new names
     must not be, ``relative`` tells about other classes; ``key_of`` where the class is written that a
     name of the definition, or (the second argument) of the parent, denotes. ``replaces`` is false where no assignment may take the place
-    of a parent's.
+    of a parent's. ``generated``: the parent's file is, so that some of its members are kept ones.
     """
 
     child: str
@@ -67,6 +70,7 @@ class Pair:
     relative: Callable[[Key], Relative | None]
     key_of: Callable[[str, bool], Key]
     replaces: bool = True
+    generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

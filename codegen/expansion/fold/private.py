@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from codegen.errors import fail
 from codegen.expansion.fold.methods import kept_decorators
 from codegen.expansion.fold.model import CannotFold, Member, Pair
 from codegen.text.lexer import lex
@@ -19,6 +20,30 @@ _IMPLICIT = {
     "__init_subclass__": "classmethod",
     "__class_getitem__": "classmethod",
 }
+
+
+#: How members are called that an earlier expansion kept of a class further up.
+_KEPT = re.compile(r"_[A-Z]\w*_\w+")
+
+
+def check_kept_names(pair: Pair, child: Sequence[Member], above: Sequence[Member]) -> None:
+    """Refuse to override what the parent has under a private name only because it was generated.
+
+    By the definitions alone the name is free. Raises CodegenError.
+    """
+    if not pair.generated:
+        return
+    kept = {name for member in above for name in member.sure if _KEPT.fullmatch(name)}
+    for member in child:
+        if taken := sorted(member.sure & kept):
+            raise fail(
+                "kept-name",
+                f"{pair.origin.name} defines {taken[0]}, the name under which the generated "
+                f"{pair.base} keeps a method of its own parent",
+                pair.origin.path,
+                pair.origin.line(member.item.statement.line),
+                "call it otherwise",
+            )
 
 
 class Privates:

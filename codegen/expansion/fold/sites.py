@@ -102,7 +102,7 @@ class _Search:
 
     def _super(self, call: ast.Call) -> None:
         context = self._context(call)
-        if context.nested:
+        if context.nested and not self._names_us(call):
             return
         receiver = self._receiver(call, context)
         if receiver is None:
@@ -122,6 +122,11 @@ class _Search:
         assert isinstance(user, ast.Assign)
         uses = self._alias(alias.id, receiver, function, call.lineno)
         self.sites.aliases.append((user, uses))
+
+    def _names_us(self, call: ast.Call) -> bool:
+        """Whether ``super(C, x)`` in a class inside of ours speaks of our class, or of its parent."""
+        owner = call.args[0] if len(call.args) == 2 else None
+        return isinstance(owner, ast.Name) and owner.id in (self.body.node.name, self.base)
 
     def _receiver(self, call: ast.Call, context: _Context) -> str | None:
         """What the members are looked up on; None where the call reaches past the parent."""
@@ -147,7 +152,8 @@ class _Search:
             # Past the parent: in the folded class that is past the class itself.
             context = self._context(call)
             first = first_parameter(context.functions[0]) if context.functions else None
-            if isinstance(instance, ast.Name) and instance.id == first:
+            ours = isinstance(instance, ast.Name) and instance.id == first
+            if ours and not context.nested:
                 self.sites.edits.append((*self.lines.span(call), "super()"))
             else:
                 self.sites.edits.append((*self.lines.span(owner), self.body.node.name))

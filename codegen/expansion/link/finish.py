@@ -39,9 +39,11 @@ class Finisher:
         self._spell(files)
         placed = {kind: self._items(items) for kind, items in files.items()}
         pool = [*self._own_entries(), *self._created(), *self._parent_entries()]
-        always = self._always(files, exports)
         listed = {kind: [entry.text for entry in entries] for kind, entries in exports.items()}
-        return assemble_files(self.definition, placed, pool, listed, self.linker.convention, always)
+        always = {kind: [_FUTURE] for kind in files} if self.linker.lazy else {}
+        wanted = self._wanted(exports)
+        convention = self.linker.convention
+        return assemble_files(self.definition, placed, pool, listed, convention, always, wanted)
 
     def _items(self, items: Sequence[Placed]) -> dict[str, tuple[float, Item]]:
         found = {}
@@ -142,26 +144,17 @@ class Finisher:
 
     # -- imports -----------------------------------------------------------------------------
 
-    def _always(
-        self, files: Placements, exports: Mapping[str, Sequence[Export]]
-    ) -> dict[str, list[ImportStatement]]:
-        """Imports that stand in a file whether or not a name in it needs them."""
-        found: dict[str, list[ImportStatement]] = {kind: [] for kind in files}
-        if self.linker.lazy:
-            for entries in found.values():
-                entries.append(_FUTURE)
+    def _wanted(self, exports: Mapping[str, Sequence[Export]]) -> dict[str, set[str]]:
+        """Names that a file imports although nothing in it needs them: the definition does so, too."""
         own = self.space.definition
-        pool = [*statements_of(self._own_entries())]
+        pool = [name.bound for each in statements_of(self._own_entries()) for name in each.names]
+        found: dict[str, set[str]] = {}
         for kind, listed in exports.items():
-            wanted = {entry.name for entry in listed} - own.binders.keys()
-            found.setdefault(kind, []).extend(_restricted(pool, wanted))
-        default = self.linker.default_plan().kind
-        unused = own.imported.keys() - self._used - self.imported.keys()
-        for statement in pool:
-            if statement.module is None or "noqa" in statement.trailing:
-                names = {name.bound for name in statement.names}
-                if all(name.split(".")[0] in unused for name in names):
-                    found.setdefault(default, []).append(statement)
+            names = {entry.name for entry in listed} - own.binders.keys()
+            found[kind] = names & own.imported.keys()
+        mentioned = {name for unit in own.units for name in unit.mentions.of("now", "later")}
+        idle = {name for name in pool if name.split(".")[0] not in mentioned | self._used}
+        found.setdefault(self.linker.default_plan().kind, set()).update(idle)
         return found
 
     def _own_entries(self) -> Iterator[PoolEntry]:
@@ -261,12 +254,3 @@ class Finisher:
         for kind, number in marks_in(mark):
             return self.spelled.get((kind, number), name)
         return mark
-
-
-def _restricted(
-    statements: Sequence[ImportStatement], names: set[str]
-) -> Iterator[ImportStatement]:
-    for statement in statements:
-        kept = tuple(name for name in statement.names if name.bound in names)
-        if kept:
-            yield statement.only(kept)

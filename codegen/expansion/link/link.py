@@ -51,6 +51,7 @@ def link(
     linker = Linker(space, folds, imported, convention, table.cased(definition.model), path)
     linker.place_classes()
     linker.place_rest()
+    linker.place_idle()
     linker.carry_effects()
     warnings += check_names(linker)
     finisher = Finisher(linker, imported, definition, handwritten)

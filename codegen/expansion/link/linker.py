@@ -22,7 +22,9 @@ from codegen.expansion.model import ParentImport
 from codegen.text.lexer import lex, name_tokens
 from codegen.text.lines import LineMap
 from codegen.text.mentions import Mentions, scan
+from codegen.trees.banners import carries_banner
 from codegen.trees.conventions import Convention
+from codegen.trees.names import module_file_type
 
 #: Names that stand first in a file, in this order, if something needs them.
 _PINNED = ("logger", "_CHECKPOINT_FOR_DOC", "_CONFIG_FOR_DOC")
@@ -74,6 +76,8 @@ class Linker:
         self.space, self.folds, self.convention = space, folds, convention
         self.imported = imported
         self.cased, self.path = cased, path
+        above = {unit.name: module_file_type(fold.module) for unit, fold in folds.items()}
+        self._kinds = {name: kind for name, kind in above.items() if kind}
         self.plans: dict[str, Plan] = {}
         self.warnings: list[str] = []
         used = {fold.module for fold in folds.values()} | {t.module for t in space.joined.values()}
@@ -89,8 +93,12 @@ class Linker:
     # -- where things go ---------------------------------------------------------------------
 
     def file_type(self, name: str) -> str:
-        """The kind of file that a class of the model belongs to."""
-        return self.convention.dialect.file_type(name, self.cased)
+        """The kind of file that a class of the model belongs to.
+
+        Where the end of its name says nothing, it goes where its parent's class stands.
+        """
+        kind = self.convention.dialect.file_type(name, self.cased)
+        return self._kinds.get(name, kind) if kind == "modeling" else kind
 
     def plan(self, kind: str) -> Plan:
         """The plan of a file."""
@@ -160,6 +168,13 @@ class Linker:
                 plan.insert(item)
                 plan.seen.add(unit)
                 plan.placed |= {Target("own", "", name) for name in unit.binds}
+
+    def place_idle(self) -> None:
+        """Place the functions and variables that the definition imports from parents for others."""
+        own = self.space.definition
+        mentioned = {name for unit in own.units for name in unit.mentions.of("now", "later")}
+        for name in sorted(self.space.joined.keys() - mentioned - own.binders.keys()):
+            self.need([name], self.default_plan(), self.space.joined[name].module)
 
     def _plan_of(self, unit: Unit) -> Plan:
         """The file of a statement that no class needs: that of the classes that it names."""
@@ -354,6 +369,7 @@ class Linker:
                 kin.relative,
                 kin.key_of,
                 self.convention.dialect.replaces_assignments,
+                carries_banner(module.source.text),
             )
         )
         self.warnings += folded.notes
