@@ -107,10 +107,8 @@ def _check_data(child: ClassBody, parent: ClassBody) -> None:
     arguments = {
         each.arg for node in making for each in ast.walk(node) if isinstance(each, ast.keyword)
     }
-    if (found := _OF_INSTANCES.intersection(filter(None, arguments))) or last_name(making[0]) in (
-        "frozen",
-        "define",
-    ):
+    found = _OF_INSTANCES.intersection(each for each in arguments if each)
+    if found or last_name(making[0]) in ("frozen", "define"):
         what = min(found, default=last_name(making[0]))
         raise CannotFold(f"{decorator} makes only the parent itself {what}", child.node.lineno)
 
