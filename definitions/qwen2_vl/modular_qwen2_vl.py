@@ -17,7 +17,9 @@ from transformers import AutoModel, Qwen2VLConfig, Qwen2VLVisionConfig
 from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
+from transformers.feature_extraction_utils import BatchFeature
 from transformers.generation import GenerationMixin
+from transformers.image_utils import ImageInput
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import (
     BaseModelOutputWithPast,
@@ -25,10 +27,19 @@ from transformers.modeling_outputs import (
     CausalLMOutputWithPast,
 )
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
-from transformers.processing_utils import Unpack
+from transformers.processing_utils import (
+    MultiModalData,
+    ProcessingKwargs,
+    ProcessorMixin,
+    TextKwargs,
+    Unpack,
+)
 from transformers.utils import TransformersKwargs, can_return_tuple, torch_compilable_check
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
+from transformers.video_utils import VideoInput
+
+from utils.processing_utils import ReplacementOffset, get_text_with_replacements
 
 
 @dataclass
@@ -906,9 +917,244 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
         return input_ids, {**others, **repeated}
 
 
+class Qwen2VLTextKwargs(TextKwargs, total=False):
+    """Options for texts, with the one that asks where the placeholders stood."""
+
+    return_text_replacement_offsets: bool | None
+
+
+class Qwen2VLProcessorKwargs(ProcessingKwargs, total=False):
+    """Options of the processor by modality, and what holds where the caller says nothing."""
+
+    text_kwargs: Qwen2VLTextKwargs
+
+    _defaults = {"text_kwargs": {"padding": False, "return_mm_token_type_ids": True}}
+
+
+class Qwen2VLProcessor(ProcessorMixin):
+    """Prompts with images and videos, as the model takes them.
+
+    A prompt holds one placeholder for each item, which becomes as many tokens as the encoder makes of
+    the item. Nothing but placeholders is replaced, whatever a prompt says, and the caller's prompts stay
+    as they are. The processor of the library agrees on everything that fits together. Where placeholders
+    and items differ in number it drops items without a word or fails on an index; here both numbers
+    are named.
+    """
+
+    valid_processor_kwargs = Qwen2VLProcessorKwargs
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        video_processor: Any = None,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.image_token = getattr(tokenizer, "image_token", "<|image_pad|>")
+        self.video_token = getattr(tokenizer, "video_token", "<|video_pad|>")
+        self.image_token_id = self.find_token_id(tokenizer, "image_token")
+        self.video_token_id = self.find_token_id(tokenizer, "video_token")
+        super().__init__(image_processor, tokenizer, video_processor, chat_template=chat_template)
+
+    def find_token_id(self, tokenizer: Any, name: str) -> int:
+        """Id of the token that is held under this name, by the tokenizer's own word where it has one."""
+        known = getattr(tokenizer, f"{name}_id", None)
+        return known if known else tokenizer.convert_tokens_to_ids(getattr(self, name))
+
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        videos: VideoInput | None = None,
+        **kwargs: Unpack[Qwen2VLProcessorKwargs],
+    ) -> BatchFeature:
+        """Expand, tokenize and measure one prompt or a batch of them.
+
+        Args:
+            images, videos: all items in the order of their placeholders, flat or nested by prompt.
+            text: prompts, with one placeholder for each item.
+
+        Returns:
+            `input_ids`, `attention_mask` and, unless switched off, `mm_token_type_ids`, one row for
+            each prompt; `pixel_values` `(patches, values)` with `image_grid_thw` `(images, 3)`;
+            `pixel_values_videos` with `video_grid_thw`; `text_replacement_offsets` if
+            `return_text_replacement_offsets` is set, one list of offsets for each prompt.
+
+        Raises:
+            ValueError: placeholders and items differ in number, there is no prompt, or a truncated one has
+                lost tokens of an item.
+        """
+        return self.prepare(images, text, videos, **kwargs)
+
+    def prepare(
+        self,
+        images: ImageInput | None,
+        text: str | Sequence[str] | None,
+        videos: VideoInput | None,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """What a call returns."""
+        if text is None:
+            raise ValueError(f"{type(self).__name__} needs a prompt in `text`")
+        options = self.read_options(kwargs)
+        tensor_type = options["text_kwargs"].pop("return_tensors", None)
+        image_inputs, image_replacements = self._process_images(images, **options["images_kwargs"])
+        video_inputs, video_replacements = self._process_videos(videos, **options["videos_kwargs"])
+        if not self.is_asked_for(kwargs, "videos_kwargs", "return_metadata"):
+            video_inputs.pop("video_metadata", None)
+        text_inputs = self.process_texts(
+            [text] if isinstance(text, str) else list(text),
+            image_replacements,
+            video_replacements,
+            **options["text_kwargs"],
+        )
+        return BatchFeature(
+            data={**text_inputs, **image_inputs, **video_inputs},
+            tensor_type=tensor_type,
+            skip_tensor_conversion=["text_replacement_offsets", "video_metadata"],
+        )
+
+    def read_options(self, kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The caller's options and the defaults, by modality; the dictionaries of the caller stay whole."""
+        own = {name: dict(x) if isinstance(x, dict) else x for name, x in kwargs.items()}
+        return self._merge_kwargs(
+            self.valid_processor_kwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **own
+        )
+
+    def is_asked_for(self, kwargs: dict[str, Any], modality: str, option: str) -> bool:
+        """Whether the caller, not a default, has set an option."""
+        return bool(kwargs.get(option) or kwargs.get(modality, {}).get(option))
+
+    def _process_images(
+        self, images: ImageInput | None, **kwargs: Any
+    ) -> tuple[dict[str, Any], list[str]]:
+        """What the encoder takes of the images, and what each placeholder becomes."""
+        if images is None:
+            return {}, []
+        inputs = self.image_processor(images=images, **kwargs)
+        number = len(inputs["image_grid_thw"])
+        return inputs, [self.replace_image_token(inputs, index) for index in range(number)]
+
+    def _process_videos(
+        self, videos: VideoInput | None, **kwargs: Any
+    ) -> tuple[dict[str, Any], list[str]]:
+        """The same of the videos."""
+        if videos is None:
+            return {}, []
+        inputs = self.video_processor(videos=videos, **kwargs)
+        number = len(inputs["video_grid_thw"])
+        return inputs, [self.replace_video_token(inputs, index) for index in range(number)]
+
+    def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int) -> str:
+        """A token for every block of patches that the encoder merges."""
+        patches = int(image_inputs["image_grid_thw"][image_idx].prod())
+        return self.image_token * (patches // self.image_processor.merge_size**2)
+
+    def replace_video_token(self, video_inputs: dict[str, Any], video_idx: int) -> str:
+        """A token for every block of patches that the encoder merges, in all frames."""
+        patches = int(video_inputs["video_grid_thw"][video_idx].prod())
+        return self.video_token * (patches // self.video_processor.merge_size**2)
+
+    def process_texts(
+        self,
+        texts: list[str],
+        image_replacements: list[str],
+        video_replacements: list[str],
+        return_mm_token_type_ids: bool = False,
+        return_text_replacement_offsets: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Expand the prompts and tokenize them."""
+        offsets: list[list[ReplacementOffset]] = [[] for _ in texts]
+        if image_replacements or video_replacements:
+            texts, offsets = self.expand_texts(
+                texts, image_replacements, video_replacements, bool(return_text_replacement_offsets)
+            )
+        inputs = self.tokenizer(texts, **kwargs)
+        self._check_special_mm_tokens(texts, inputs, modalities=["image", "video"])
+        if return_mm_token_type_ids:
+            inputs.update(self.token_types(inputs["input_ids"]))
+        if return_text_replacement_offsets:
+            inputs["text_replacement_offsets"] = offsets
+        return inputs
+
+    def expand_texts(
+        self,
+        texts: list[str],
+        image_replacements: list[str],
+        video_replacements: list[str],
+        return_replacement_offsets: bool,
+    ) -> tuple[list[str], list[list[ReplacementOffset]]]:
+        """New texts, and where what was replaced if that is wanted."""
+        return get_text_with_replacements(
+            texts,
+            image_token=self.image_token,
+            images_replacements=image_replacements,
+            video_token=self.video_token,
+            videos_replacements=video_replacements,
+            return_replacement_offsets=return_replacement_offsets,
+        )
+
+    def token_types(self, input_ids: list[list[int]]) -> dict[str, list[list[int]]]:
+        """Which tokens are text, image or video."""
+        return {"mm_token_type_ids": self.create_mm_token_type_ids(input_ids)}
+
+    def _get_num_multimodal_tokens(
+        self,
+        image_sizes: Sequence[Sequence[int]] | None = None,
+        video_sizes: Sequence[Sequence[int]] | None = None,
+        **kwargs: Any,
+    ) -> MultiModalData:
+        """How many tokens items of given sizes become, before there are any.
+
+        Args:
+            image_sizes: `(height, width)` in pixels of each image.
+            video_sizes: `(frames, height, width)` of each video.
+            kwargs: options of the image and the video processor.
+        """
+        defaults, counts = self.valid_processor_kwargs._defaults, {}
+        if image_sizes is not None:
+            options = {**defaults.get("images_kwargs", {}), **kwargs}
+            count = self.image_processor.get_number_of_image_patches
+            patches = [count(*size, options) for size in image_sizes]
+            unit = (options.get("merge_size") or self.image_processor.merge_size) ** 2
+            counts["num_image_patches"] = patches
+            counts["num_image_tokens"] = [number // unit for number in patches]
+        if video_sizes is not None:
+            options = {**defaults.get("videos_kwargs", {}), **kwargs}
+            count = self.video_processor.get_number_of_video_patches
+            unit = (options.get("merge_size") or self.video_processor.merge_size) ** 2
+            patches = [count(*size, options) for size in video_sizes]
+            counts["num_video_tokens"] = [number // unit for number in patches]
+        return MultiModalData(**counts)
+
+    def post_process_image_text_to_text(
+        self,
+        generated_outputs: Any,
+        skip_special_tokens: bool = True,
+        clean_up_tokenization_spaces: bool = False,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Texts of generated ids `(batch, tokens)`."""
+        return self.tokenizer.batch_decode(
+            generated_outputs,
+            skip_special_tokens=skip_special_tokens,
+            clean_up_tokenization_spaces=clean_up_tokenization_spaces,
+            **kwargs,
+        )
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """Names of everything that a call can return."""
+        return [*super().model_input_names, "mm_token_type_ids"]
+
+
 __all__ = [
     "Qwen2VLForConditionalGeneration",
     "Qwen2VLModel",
     "Qwen2VLPreTrainedModel",
+    "Qwen2VLProcessor",
+    "Qwen2VLProcessorKwargs",
     "Qwen2VisionTransformerPretrainedModel",
 ]

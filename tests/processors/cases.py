@@ -1,0 +1,62 @@
+"""Every processor of ours, with the one of transformers it is compared with and small parts for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+#: Patches of 4 pixels, merged two by two, from 1 to 64 merged tokens: as the small encoders have them.
+PATCHES = {"patch_size": 4, "merge_size": 2, "temporal_patch_size": 2}
+SIZE = {"size": {"shortest_edge": 8 * 8, "longest_edge": 64 * 64}}
+CLIP_SIZE = {"size": {"shortest_edge": 2 * 8 * 8, "longest_edge": 8 * 32 * 32}}
+WORDS = ("<|im_start|>", "<|im_end|>")
+
+
+@dataclass(frozen=True, eq=False)
+class ProcessorCase:
+    """One processor: classes by name, options of its parts, and how its prompts are written.
+
+    `named` are the tokens that the tokenizer holds as attributes, `plain` further tokens, `wrapped` what
+    a prompt holds for an item of each modality. `options` are keywords of every call.
+    """
+
+    model: str
+    processor: str
+    library: str
+    named: Mapping[str, str]
+    wrapped: Mapping[str, str]
+    image: tuple[str, Mapping[str, Any]]
+    video: tuple[str, Mapping[str, Any]] | None = None
+    audio: tuple[str, Mapping[str, Any]] | None = None
+    plain: tuple[str, ...] = WORDS
+    options: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether the library's processor is known to be wrong for these prompts; the definition says why.
+    upstream_errs: Callable[[Sequence[Any]], bool] = lambda prompts: False
+
+    @property
+    def id(self) -> str:
+        return self.model
+
+
+QWEN = {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"}
+QWEN_PLAIN = ("<|vision_start|>", "<|vision_end|>", *WORDS)
+QWEN_WRAPPED = {
+    "image": "<|vision_start|><|image_pad|><|vision_end|>",
+    "video": "<|vision_start|><|video_pad|><|vision_end|>",
+}
+QWEN_IMAGE = ("Qwen2VLImageProcessor", {**PATCHES, **SIZE})
+QWEN_VIDEO = ("Qwen2VLVideoProcessor", {**PATCHES, **CLIP_SIZE})
+
+CASES = (
+    ProcessorCase(
+        "qwen2_vl",
+        "Qwen2VLProcessor",
+        "Qwen2VLProcessor",
+        QWEN,
+        QWEN_WRAPPED,
+        QWEN_IMAGE,
+        QWEN_VIDEO,
+        plain=QWEN_PLAIN,
+    ),
+)
