@@ -200,6 +200,10 @@ def _filled(prompt: Sequence[Part], learned: Mapping[tuple[str, int], str]) -> I
 
 
 def _shown(texts: Sequence[str]) -> str:
-    """Texts with repeated tokens folded, short enough for a message."""
-    folded = [re.sub(r"(<[^<>\s]+>)\1+", r"\1...", text) for text in texts]
+    """Texts with repeated tokens as a number, short enough for a message."""
+
+    def fold(match: re.Match[str]) -> str:
+        return f"{match[1]}*{len(match[0]) // len(match[1])}"
+
+    folded = [re.sub(r"(<[^<>\s]+>)\1+", fold, text) for text in texts]
     return repr([text if len(text) < 300 else f"{text[:300]}..." for text in folded])

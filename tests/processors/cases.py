@@ -31,6 +31,12 @@ class ProcessorCase:
     audio: tuple[str, Mapping[str, Any]] | None = None
     plain: tuple[str, ...] = WORDS
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: Keywords of single calls without which samples cannot be joined.
+    merging: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether the model takes these prompts in one batch.
+    batched_together: Callable[[Sequence[Any]], bool] = lambda prompts: True
+    #: Fields of the model's configuration that name a token, besides those of the named ones.
+    ids: Mapping[str, str] = field(default_factory=dict)
     #: Whether the library's processor is known to be wrong for these prompts; the definition says why.
     upstream_errs: Callable[[Sequence[Any]], bool] = lambda prompts: False
 
@@ -45,6 +51,10 @@ QWEN_WRAPPED = {
     "image": "<|vision_start|><|image_pad|><|vision_end|>",
     "video": "<|vision_start|><|video_pad|><|vision_end|>",
 }
+QWEN_IDS = {
+    "vision_start_token_id": "<|vision_start|>",
+    "vision_end_token_id": "<|vision_end|>",
+}
 QWEN_IMAGE = ("Qwen2VLImageProcessor", {**PATCHES, **SIZE})
 QWEN_VIDEO = ("Qwen2VLVideoProcessor", {**PATCHES, **CLIP_SIZE})
 
@@ -58,5 +68,6 @@ CASES = (
         QWEN_IMAGE,
         QWEN_VIDEO,
         plain=QWEN_PLAIN,
+        ids=QWEN_IDS,
     ),
 )

@@ -30,7 +30,9 @@ CALL = {"do_sample_frames": False}
 def build_tokenizer(case: ProcessorCase) -> Any:
     """A tokenizer for which every byte is a token, besides the special ones of the case."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(models.BPE(vocab={letter: n for n, letter in enumerate(alphabet)}, merges=[]))
+    backend = Tokenizer(
+        models.BPE(vocab={letter: n for n, letter in enumerate(alphabet)}, merges=[])
+    )
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     tokens = dict.fromkeys((*SPECIAL.values(), *case.named.values(), *case.plain))
@@ -70,7 +72,11 @@ def items(modality: str) -> tuple[np.ndarray, ...]:
     """Three items of a modality: images `(height, width, 3)`, clips with frames first, sounds `(samples,)`."""
     if modality == "audio":
         return tuple(np.sin(np.arange(n) * 0.05).astype(np.float32) for n in SOUNDS)
-    shapes = [(h, w, 3) for w, h in IMAGES] if modality == "image" else [(t, h, w, 3) for t, w, h in CLIPS]
+    shapes = (
+        [(h, w, 3) for w, h in IMAGES]
+        if modality == "image"
+        else [(t, h, w, 3) for t, w, h in CLIPS]
+    )
     draw = np.random.default_rng(len(modality))
     return tuple(draw.integers(0, 256, size=shape, dtype=np.uint8) for shape in shapes)
 
@@ -96,7 +102,9 @@ def given(case: ProcessorCase, prompts: Sequence[Prompt], nested: bool = False) 
         ]
         if any(rows):
             flat = [item for row in rows for item in row]
-            call[ARGUMENTS[modality]] = rows if nested and modality != "audio" and all(rows) else flat
+            call[ARGUMENTS[modality]] = (
+                rows if nested and modality != "audio" and all(rows) else flat
+            )
             if modality == "video":
                 call |= CALL
     return call
