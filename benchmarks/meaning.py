@@ -36,12 +36,18 @@ KINDS = {
     "configurations": "configuration",
     "processors": "processing",
     "image processors": "image_processing",
+    "pil processors": "image_processing_pil",
+    "video processors": "video_processing",
+    "feature extractors": "feature_extraction",
     "tokenizers": "tokenization",
 }
 #: Folders of other libraries that hold classes of models, and not what runs them.
 FOLDERS = {"diffusers": ("models", "schedulers")}
 #: Suffixes that say to which file a class goes.
-_ROLES = ("Config", "ImageProcessor", "ImageProcessorPil", "Processor", "Tokenizer")
+_ROLES = (
+    *("Config", "ImageProcessor", "ImageProcessorPil", "VideoProcessor", "FeatureExtractor"),
+    *("Processor", "Tokenizer"),
+)
 _SETTINGS = '[tool.codegen]\nformatter = "none"\nexpand = {expand}\n'
 _BODIES = (
     "    def {name}(self, *args, **kwargs):\n        return super().{name}(*args, **kwargs)\n",
@@ -108,14 +114,18 @@ def definition(subject: Subject, model: str, overriding: int | None) -> str:
     return head + _BODIES[overriding % len(_BODIES)].format(name=method)
 
 
-def write_project(root: Path, subjects: Sequence[Subject], overriding: bool, library: str) -> None:
-    """A project with one definition for each subject."""
+def write_project(
+    root: Path, subjects: Sequence[Subject], overriding: int | None, library: str
+) -> None:
+    """A project with one definition for each subject; ``overriding`` as in :func:`definition`."""
     expand = ["transformers.models.*"] if library == "transformers" else [f"{library}.*"]
     (root / "pyproject.toml").write_text(_SETTINGS.format(expand=json.dumps(expand)))
     for index, (model, subject) in enumerate(zip(_models(), subjects)):
         place = root / "definitions" / model / f"modular_{model}.py"
         place.parent.mkdir(parents=True)
-        place.write_text(definition(subject, model, index if overriding else None))
+        place.write_text(
+            definition(subject, model, None if overriding is None else index + overriding)
+        )
 
 
 def _models() -> Iterator[str]:
@@ -124,7 +134,7 @@ def _models() -> Iterator[str]:
 
 
 def sweep(
-    subjects: Sequence[Subject], overriding: bool, library: str, running: bool, jobs: int
+    subjects: Sequence[Subject], overriding: int | None, library: str, running: bool, jobs: int
 ) -> list[tuple[Subject, DefinitionResult]]:
     """Make and compare the definitions of some subjects."""
     with tempfile.TemporaryDirectory(prefix="meaning-") as folder, show_progress(False) as progress:
@@ -140,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--library", default="transformers")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="files of each kind")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="which files, and which overrides")
     parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--inspect", action="store_true", help="do not build and run anything")
     parser.add_argument("--verbose", action="store_true", help="say what differs")
@@ -156,7 +166,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             subjects = sorted(chosen, key=lambda item: item.module)
         found = sweep(
-            subjects, kind == "overridden", options.library, not options.inspect, options.jobs
+            subjects,
+            options.seed if kind == "overridden" else None,
+            options.library,
+            not options.inspect,
+            options.jobs,
         )
         states = Counter(result.state for _, result in found)
         good = good and not states["differs"] and not states["broken"]

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from tests.differential.harness import Verdict, judge
 from tests.differential.programs import projects
 
-_COMMON = settings(
+COMMON = settings(
     deadline=None,
     database=None,
     derandomize=True,
@@ -19,7 +19,8 @@ _COMMON = settings(
 )
 
 
-def _check(files: dict[str, str], root: Path, seen: Counter[str]) -> None:
+def check_pair(files: dict[str, str], root: Path, seen: Counter[str]) -> None:
+    """Expand and compare one project below ``root``, and count what became of it."""
     verdict = judge(files, root)
     seen[verdict.kind] += 1
     assert not verdict.failed, _shown(files, verdict)
@@ -41,10 +42,10 @@ def _shown(files: dict[str, str], verdict: Verdict) -> str:
 def test_generated_code_means_what_its_definition_means(count: int, tmp_path: Path) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(_COMMON, max_examples=count)
+    @settings(COMMON, max_examples=count)
     @given(projects())
     def run(files: dict[str, str]) -> None:
-        _check(files, tmp_path, seen)
+        check_pair(files, tmp_path, seen)
 
     run()
     print(dict(seen))  # shown with -s: how many pairs were equal, listed, refused, no Python
