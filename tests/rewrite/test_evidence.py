@@ -55,8 +55,8 @@ LEFT = {
         "with_two_sizes": ("on several fields that probes give one value", "torch.cat(pieces)"),
     },
     "effects_that_would_vanish": {
-        "asserted": ("an assert would vanish", "assert"),
-        "raised": ("a raise would vanish", "raise ValueError"),
+        "asserted": ("an assert would vanish: it reads h, which goes", "assert"),
+        "raised": ("a raise would vanish: it reads h, w, which go", "raise ValueError"),
         "raised_in_a_function": ("a raise would vanish in refuse_thin", "for t, h, w"),
         "warned": ("a call of warnings.warn would vanish", "warnings.warn"),
         "logged": ("a call of logger.debug would vanish", "logger.debug"),
@@ -85,6 +85,17 @@ def test_what_does_not_hold_is_left_with_its_reason_and_place(case: str) -> None
         found = [r for r in result.report if r.method == method and re.search(reason, r.reason)]
         assert len(found) == 1, (method, [r.reason for r in result.report if r.method == method])
         assert line in lines[int(found[0].location.rpartition(":")[2]) - 1], method
+
+
+def test_refusals_that_cannot_be_moved_say_why() -> None:
+    text = (GOLDEN / "extract" / "refusals_in_rounds.txt").read_text().partition(MARKER)[0]
+    result = rewrite_library(DictLibrary(split_files(text)), Settings(passes=("extract",)))
+    reasons = {(r.method, r.reason) for r in result.report if r.kind == "left" and r.helper}
+    start = "not replaced by get_rotary_pos_ids: an assert would vanish: "
+    assert reasons == {
+        ("of_one_row", f"{start}it reads area, which goes with the loop"),
+        ("of_later_frames", f"{start}not every grid leads to it"),
+    }
 
 
 def test_large_probes_reach_what_they_are_to_reach() -> None:

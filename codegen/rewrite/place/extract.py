@@ -18,7 +18,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codegen.rewrite.emit.edits import Change, Edit, Redefine, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
@@ -41,15 +41,24 @@ from codegen.rewrite.library import (
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.proof import Unproven, incomplete, missed, unproven
-from codegen.rewrite.place.replacements import new_lines, ordered_rows, replaced_effect, superseded
+from codegen.rewrite.place.replacements import (
+    guard_lines,
+    new_lines,
+    ordered_rows,
+    replaced_effect,
+    superseded,
+)
 from codegen.rewrite.place.rotary import POSITION_FORWARD, RotaryTables
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
+from codegen.rewrite.recognise.effects import NO_GUARDS
 from codegen.rewrite.recognise.grids import Match, match_statement
+from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.left import report_left, report_near
 from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
+NOTHING = Effect(frozenset(), frozenset(), frozenset())
 JOINT = (WINDOW_INDEX, TEMPORAL_PAIRS)
 GUESSES = 4
 """Unknown fields of configurations that are tried for a method."""
@@ -64,6 +73,7 @@ class MethodPlan:
     dead: frozenset[int]
     lookups: tuple[tuple[ast.Subscript, str, str], ...]
     renames: dict[str, str] = field(default_factory=dict)
+    guards: Guards = NO_GUARDS
 
 
 def extract(state: RewriteState) -> None:
@@ -95,6 +105,11 @@ def extract(state: RewriteState) -> None:
     for together in changes.values():
         state.propose(joined(together))
     state.settle()
+
+
+def _also_reading(known: Effect, names: frozenset[str]) -> Effect:
+    """An effect that reads further names."""
+    return replace(known, uses=known.uses | names)
 
 
 def _handled(plan: MethodPlan) -> frozenset[int]:
@@ -185,7 +200,7 @@ class Planner:
         plan = self._finish(studied, matches, self._lookups(studied, matches)) if matches else None
         if plan is None:
             return None
-        objections = unproven(index, studied, plan.matches, plan.dead, plan.lookups)
+        objections = unproven(index, studied, plan.matches, plan.dead, plan.lookups, plan.guards)
         if not objections:
             return plan
         self._leave_all(studied.cls, studied.function, objections)
@@ -262,21 +277,29 @@ class Planner:
         replaced = {n: self._effect(statement, lookups) for n, statement in enumerate(body)}
         replaced = {n: new for n, new in replaced.items() if new != effects[n]}
         surplus = superseded(effects, matches)
-        replaced.update(dict.fromkeys(surplus, Effect(frozenset(), frozenset(), frozenset())))
+        replaced.update(dict.fromkeys(surplus, NOTHING))
         replaced.update({m.statement: replaced_effect(m) for m in matches})
         removable = [n for n, _ in iter_statements(studied.function) if understood(studied, n)]
-        dead = dead_statements(effects, removable, replaced) | surplus
+        matched = {match.statement for match in matches}
+        removed = dead_statements(effects, removable, replaced) | surplus
+        guards = guards_of(studied.function, removed | matched)
+        # What a refusal reads has to stay with it.
+        kept = {n: _also_reading(replaced.get(n, NOTHING), guards.names(n)) for n in guards.kept}
+        dead = dead_statements(effects, removable, {**replaced, **kept}) | surplus
+        dead |= kept.keys() & removed
+        gone = {name for n in dead | matched for name in assigned_names(body[n])}
+        guards = guards_of(studied.function, dead | matched, gone)
         objections = [(m, incomplete(studied, m, dead, set(replaced))) for m in matches]
         refused = [(match, objection) for match, objection in objections if objection is not None]
         if refused:
             self._leave_all(studied.cls, studied.function, refused)
-            kept = [match for match, objection in objections if objection is None]
-            return self._finish(studied, kept, lookups) if kept else None
+            rest = [match for match, objection in objections if objection is None]
+            return self._finish(studied, rest, lookups) if rest else None
         renames = {}
         for match in matches:
             if match.helper is not POS_EMBED:
                 renames.update(self._renames(match, studied, dead))
-        return MethodPlan(studied, tuple(matches), dead, tuple(lookups), renames)
+        return MethodPlan(studied, tuple(matches), dead, tuple(lookups), renames, guards)
 
     @staticmethod
     def _effect(statement: ast.stmt, lookups: list[tuple[ast.Subscript, str, str]]) -> Effect:
@@ -324,14 +347,17 @@ class Planner:
     def change(self, plan: MethodPlan, rotary: RotaryTables) -> Change:
         """What a plan does to its method."""
         function = plan.study.function
-        edits: list[Edit] = [Replace((function.body[number],)) for number in sorted(plan.dead)]
+        info = plan.study.owner.module
+        kept = {n: guard_lines(info, nodes) for n, nodes in plan.guards.kept.items()}
+        edits: list[Edit] = [
+            Replace((function.body[number],), kept.get(number, ())) for number in sorted(plan.dead)
+        ]
         for match in plan.matches:
             node = function.body[match.statement]
             lines = new_lines(match, function, node, plan.renames)
-            edits.append(Replace((node,), tuple(lines)))
+            edits.append(Replace((node,), (*kept.get(match.statement, ()), *lines)))
         edits += self._lookup_edits(plan, rotary)
         edits += self._rename_edits(plan)
-        info = plan.study.owner.module
         helpers = [match.helper.name for match in plan.matches]
         if any(m.helper is BLOCK_ORDER and ordered_rows(m, function) for m in plan.matches):
             helpers.append("while_tracing")

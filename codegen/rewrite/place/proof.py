@@ -18,6 +18,7 @@ from codegen.rewrite.place.replacements import superseded
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import Claim, Run, Trial, participants
 from codegen.rewrite.recognise.grids import Match, agrees
+from codegen.rewrite.recognise.guards import Guards
 from codegen.rewrite.recognise.study import Study, is_unknown, understood
 
 Unproven = tuple[Match, Objection]
@@ -31,10 +32,11 @@ def unproven(
     matches: Sequence[Match],
     dead: Collection[int],
     lookups: Collection[Lookup],
+    guards: Guards,
 ) -> list[Unproven]:
     """The matches that do not hold, if their statements are replaced and the dead ones removed.
 
-    ``lookups`` of rotary tables by a matched name are replaced, too.
+    ``lookups`` of rotary tables by a matched name are replaced, too; ``guards`` are kept.
     """
     effects = [effect(statement) for statement in study.function.body]
     removed = {*dead, *superseded(effects, list(matches)), *(m.statement for m in matches)}
@@ -45,7 +47,7 @@ def unproven(
     ]
     everything = frozenset().union(*parts)
     places = {_statement_of(study, node) for node, _, _ in lookups}
-    trial = Trial(index, study, everything | places)
+    trial = Trial(index, study, everything | places, guards=guards)
     beside = trial.effects(removed - everything)
     if beside is not None:
         return [(match, beside) for match in matches]

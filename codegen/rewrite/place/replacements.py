@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 
 from codegen.rewrite.flow import Effect
 from codegen.rewrite.helpers import BLOCK_ORDER, POS_EMBED, TEMPORAL_PAIRS
-from codegen.rewrite.library import Function, parameters
+from codegen.rewrite.library import Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.recognise.grids import Match
@@ -71,6 +72,19 @@ def ordered_rows(match: Match, function: Function) -> str:
 
 def _mentions(node: ast.expr, name: str) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))
+
+
+def guard_lines(info: ModuleInfo, guards: Sequence[ast.stmt]) -> tuple[str, ...]:
+    """Refusals as the file writes them, at the margin; their comments stay with those of the loop."""
+    lines: list[str] = []
+    for guard in guards:
+        source = info.text.source(guard)
+        strings = (n for n in walk(guard) if isinstance(n, (ast.Constant, ast.JoinedStr)))
+        if "#" in source or any(n.end_lineno != n.lineno for n in strings):
+            source = ast.unparse(guard)
+        first, *rest = source.split("\n")
+        lines += [first, *(line.removeprefix(" " * guard.col_offset) for line in rest)]
+    return tuple(lines)
 
 
 def new_lines(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
@@ -18,10 +18,12 @@ from codegen.rewrite.probe.builtin_calls import BUILTINS
 from codegen.rewrite.probe.functions import FUNCTIONS, TRACING
 from codegen.rewrite.probe.tensor_methods import KNOWN
 from codegen.rewrite.probe.trace import mutates, root_name
+from codegen.rewrite.recognise.guards import Guards
 
 Callee = Callable[[ast.Call], Iterable[Function] | None]
 """The functions that a call may enter; None for a call that is not known."""
 
+NO_GUARDS = Guards()
 _NAMESPACES = ("torch", "F", "nn", "math")
 _PURE_FUNCTIONS = frozenset(FUNCTIONS) | KNOWN | TRACING | {"is_torchdynamo_compiling", "torch_int"}
 _VIEWS = frozenset(
@@ -67,21 +69,32 @@ class Objection:
 
 
 def vanishing(
-    statements: Iterable[ast.stmt], function: Function, callee: Callee
+    statements: Iterable[ast.stmt], function: Function, callee: Callee, guards: Guards = NO_GUARDS
 ) -> Objection | None:
-    """The first effect of statements of a function, and of all that they call, that is not a result."""
+    """The first effect of statements of a function, and of all that they call, that is not a result.
+
+    What ``guards`` keeps does not vanish.
+    """
     seen: set[Function] = set()
+    spared = guards.spared
     for statement in statements:
-        found = _effect(statement, _fresh_names(function), callee, seen)
+        found = _effect(statement, _fresh_names(function), callee, seen, spared)
         if found is not None:
-            return found
+            why = guards.why.get(found.node, "")
+            return replace(found, reason=f"{found.reason}: {why}") if why else found
     return None
 
 
 def _effect(
-    tree: ast.AST, fresh: frozenset[str], callee: Callee, seen: set[Function]
+    tree: ast.AST,
+    fresh: frozenset[str],
+    callee: Callee,
+    seen: set[Function],
+    spared: Collection[ast.AST] = (),
 ) -> Objection | None:
     for node in walk(tree):
+        if node in spared:
+            continue
         what = _STATEMENTS.get(type(node)) or _written(node, fresh)
         if what is None and isinstance(node, ast.With):
             what = _context(node)

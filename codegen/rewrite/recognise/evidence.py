@@ -35,7 +35,8 @@ from codegen.rewrite.probe.probes import (
 )
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import LATE
-from codegen.rewrite.recognise.effects import Objection, vanishing
+from codegen.rewrite.recognise.effects import NO_GUARDS, Objection, vanishing
+from codegen.rewrite.recognise.guards import Guards, refuses
 from codegen.rewrite.recognise.study import Study, given_to
 
 STEPS = 160_000
@@ -95,13 +96,14 @@ class Trial:
     """The evidence on one method; runs are shared by all claims about it.
 
     ``statements`` are those that take part in any of the claims; no others are run. ``passing`` lets
-    rows pass through modules of unknown classes.
+    rows pass through modules of unknown classes. ``guards`` are the refusals that stay.
     """
 
     index: Index
     study: Study
     statements: frozenset[int]
     passing: bool = False
+    guards: Guards = NO_GUARDS
     meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
     _runs: dict[Probe, Run] = field(default_factory=dict)
     _around: dict[tuple[int, frozenset[int]], tuple[Probe, ...]] = field(default_factory=dict)
@@ -113,6 +115,7 @@ class Trial:
             or self._numbers(claim)
             or self._disagreement(claim)
             or self._placed(self._coverage(claim))
+            or self._unmet(claim)
         )
 
     def _placed(self, found: Objection | None) -> Objection | None:
@@ -134,7 +137,16 @@ class Trial:
         """What would vanish with statements, besides their results."""
         body = self.study.function.body
         statements = [body[number] for number in sorted(removed)]
-        return self._placed(vanishing(statements, self.study.function, self._callee))
+        return self._placed(vanishing(statements, self.study.function, self._callee, self.guards))
+
+    def _unmet(self, claim: Claim) -> Objection | None:
+        """A refusal that would be met in front of the helper, and is not met in every run."""
+        for number in sorted(self.guards.kept.keys() & set(claim.removed)):
+            for guard in self.guards.kept[number]:
+                if not all(guard in trace.ran.get(number, ()) for trace in self._traces()):
+                    what = "an assert" if isinstance(guard, ast.Assert) else "a raise"
+                    return Objection(guard, f"{what} would vanish: not every grid leads to it")
+        return None
 
     def _callee(self, call: ast.Call) -> Iterable[Function] | None:
         found = [trace.calls[call] for trace in self.study.traces if call in trace.calls]
@@ -284,9 +296,9 @@ def _uncovered(
     tree: ast.stmt, ran: set[ast.AST], outcomes: Mapping[ast.AST, set[bool]]
 ) -> Objection | None:
     """What of a statement is not shown by any run."""
-    skipped = {node for guard in walk(tree) if _refuses(guard) for node in walk(guard)}
+    skipped = {node for guard in walk(tree) if refuses(guard) for node in walk(guard)}
     for node in walk(tree):
-        if node in skipped or _is_docstring(node):
+        if node in skipped or isinstance(node, ast.Raise) or _is_docstring(node):
             continue
         if isinstance(node, ast.stmt) and node not in ran:
             return Objection(node, "no probe runs it")
@@ -311,13 +323,6 @@ def _conditions(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.comprehension):
         return node.ifs
     return node.values if isinstance(node, ast.BoolOp) else []
-
-
-def _refuses(node: ast.AST) -> bool:
-    """Tell whether a node only refuses sizes: an assertion, or a condition under which it raises."""
-    if isinstance(node, ast.If):
-        return isinstance(node.body[-1], ast.Raise) and not node.orelse
-    return isinstance(node, (ast.Assert, ast.Raise))
 
 
 def _is_docstring(node: ast.AST) -> bool:
