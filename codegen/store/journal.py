@@ -139,14 +139,15 @@ def _recover(output: Path, change: Change) -> str:
     if any(digest not in (move.new, move.old) for digest, move in zip(found, change.moves)):
         return "left as it is"
     ahead = [move for move, digest in zip(change.moves, found) if digest != move.new]
-    behind = [move for move, digest in zip(change.moves, found) if digest != move.old]
-    if not ahead or not behind:
+    if not ahead or all(digest == move.old for digest, move in zip(found, change.moves)):
         return ""
     if all(not m.draft or digest_at(output / m.draft) == m.new for m in ahead):
         with contextlib.suppress(OSError):
             for move in ahead:
                 put(output / move.place, output / move.draft if move.draft else None)
             return "completed"
+    # Completing may have failed half way.
+    behind = [move for move in change.moves if digest_at(output / move.place) != move.old]
     for move in behind:
         if move.backup and digest_at(output / move.backup) != move.old:
             return "left half written"
