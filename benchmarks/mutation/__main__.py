@@ -100,7 +100,7 @@ def copies(count: int) -> Iterator[list[Copy]]:
 
 def run_folder(
     name: str, mutants: Sequence[Mutant], made: Sequence[Copy], fresh: bool, tell: Tell
-) -> tuple[list[Mutant], frozenset[str]]:
+) -> tuple[list[Mutant], Mapping[str, str]]:
     """The mutants of a folder that survive, and the tests that fail without any."""
     sources, folders, torch = FOLDERS[name]
     free: Queue[Copy] = Queue()
@@ -204,8 +204,8 @@ def main() -> int:
                 f"{folder}: {len(counted) - len(alive)} of {len(counted)} killed ({share:.0%}), "
                 f"{len(sample) - len(counted)} equivalent"
             )
-            for test in sorted(broken):
-                tell(f"  fails without any mutant: {test}")
+            for test, reason in sorted(broken.items()):
+                tell(f"  fails without any mutant: {test}: {reason}")
     return int(failed)
 
 

@@ -33,8 +33,8 @@ class Recorded:
     lines: Mapping[str, Mapping[int, frozenset[str]]]
     preparing: frozenset[tuple[str, int]]
     seconds: Mapping[str, float]
-    #: Tests that fail without any mutant, which tell nothing.
-    failed: frozenset[str]
+    #: Tests that fail without any mutant, which tell nothing, and what they say.
+    failed: Mapping[str, str]
 
     def tests_for(self, mutant: Mutant) -> list[str]:
         """Tests that can notice a mutant, in the order in which to try them.
@@ -118,7 +118,7 @@ def combine(records: Iterable[Mapping[str, Any]]) -> Recorded:
     lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     preparing: set[tuple[str, int]] = set()
     seconds: dict[str, float] = {}
-    failed: set[str] = set()
+    failed: dict[str, str] = {}
     for each in records:
         seconds.update(each["seconds"])
         failed.update(each["failed"])
@@ -131,7 +131,7 @@ def combine(records: Iterable[Mapping[str, Any]]) -> Recorded:
                     if phase == "setup":
                         preparing.add((path, line))
     frozen = {path: {n: frozenset(t) for n, t in known.items()} for path, known in lines.items()}
-    return Recorded(frozen, frozenset(preparing), seconds, frozenset(failed))
+    return Recorded(frozen, frozenset(preparing), seconds, failed)
 
 
 def _span(mutant: Mutant) -> list[int]:

@@ -133,8 +133,8 @@ def test_last_words_that_nobody_reads_do_not_keep_the_process() -> None:
         """
     )
     wait_for(process, "ready")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 128 + signal.SIGINT
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 128 + signal.SIGTERM
 
 
 def test_a_signal_waits_while_it_is_held_back() -> None:
