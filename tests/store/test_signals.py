@@ -104,8 +104,8 @@ def test_a_block_that_loses_the_exception_ends_all_the_same(stuck: str) -> None:
     process = run(
         f"""
         with ending_on_signals(lambda: print("last words", flush=True)):
-            print("ready", flush=True)
             try:
+                print("ready", flush=True)
                 {stuck}
             except BaseException:
                 pass
@@ -125,8 +125,8 @@ def test_last_words_that_nobody_reads_do_not_keep_the_process() -> None:
     process = run(
         """
         with ending_on_signals(lambda: time.sleep(60)):
-            print("ready", flush=True)
             try:
+                print("ready", flush=True)
                 time.sleep(60)
             except BaseException:
                 time.sleep(60)
