@@ -15,6 +15,7 @@ from pathlib import Path
 
 from codegen import __version__
 from codegen.errors import CodegenError, Diagnostic, RunStopped
+from codegen.review.command import add_review
 from codegen.store.system import Interrupted, ending_on_signals
 
 EXIT_OK, EXIT_DIFFERS, EXIT_ERROR = 0, 1, 2
@@ -27,6 +28,7 @@ examples:
   python -m codegen sync                      regenerate what is out of date
   python -m codegen sync qwen2_vl             one model, and what it is built from
   python -m codegen check --diff              show what sync would change, write nothing
+  python -m codegen review                    what an edit does, each change once, and its risks
   python -m codegen verify qwen2_vl           rewritten encoder against the original
   python -m codegen list                      models, parents, files, state
   python -m codegen sync --root ~/transformers --output /tmp/out
@@ -69,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--diff", action="store_true", help="print unified diffs")
     _add_verify(commands)
     _add_init(commands)
+    add_review(commands)
     return parser
 
 
@@ -91,7 +94,7 @@ def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         description="Print the JSON schema of the [tool.codegen] table, or of --format json.",
         epilog="example: python -m codegen schema report",
     )
-    schema.add_argument("subject", choices=("table", "report"))
+    schema.add_argument("subject", choices=("table", "report", "review"))
     for each in (command, schema):
         each.set_defaults(format="text")
 
@@ -219,6 +222,8 @@ def _run(arguments: argparse.Namespace) -> int:
     gc.disable()
     if arguments.command == "verify":
         return _verify(arguments)
+    if arguments.command == "review":
+        return _review(arguments)
     if arguments.command in ("init", "schema"):
         return _init(arguments) if arguments.command == "init" else _schema(arguments)
     from codegen.console.progress import show_progress
@@ -283,6 +288,24 @@ def _verify_definitions(arguments: argparse.Namespace) -> int:
     return EXIT_OK if all(result.ok for result in results) else EXIT_DIFFERS
 
 
+def _review(arguments: argparse.Namespace) -> int:
+    from codegen.console.pager import show
+    from codegen.console.progress import show_progress
+    from codegen.console.text import paint
+    from codegen.review.command import run_review
+
+    with show_progress(arguments.format != "text") as progress:
+        answer = run_review(arguments, paint, progress)
+    if arguments.html is not None:
+        arguments.html.write_text(answer.html, encoding="utf-8")
+        print(f"written {arguments.html}", file=sys.stderr)
+    if arguments.format == "text" and not arguments.no_pager:
+        show(answer.text)
+    else:
+        print(answer.text, end="")
+    return answer.code
+
+
 def _init(arguments: argparse.Namespace) -> int:
     from codegen.run.init import init_project
 
@@ -296,7 +319,9 @@ def _init(arguments: argparse.Namespace) -> int:
 def _schema(arguments: argparse.Namespace) -> int:
     import json
 
+    from codegen.review.as_data import review_schema
     from codegen.trees.schema import SCHEMAS
 
-    print(json.dumps(SCHEMAS[arguments.subject](), indent=2))
+    schemas = {**SCHEMAS, "review": review_schema}
+    print(json.dumps(schemas[arguments.subject](), indent=2))
     return EXIT_OK

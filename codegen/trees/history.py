@@ -58,6 +58,16 @@ class History:
         """The last commit that changed a file, "" if there is none."""
         return (self._ask("rev-list", "-1", "HEAD", "--", path) or b"").decode().strip()
 
+    def commit(self, ref: str) -> str:
+        """The commit that a name stands for, "" if it stands for none."""
+        options = ["--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
+        return (self._ask("rev-parse", *options) or b"").decode().strip()
+
+    def files(self, commit: str, places: Sequence[str]) -> list[str]:
+        """Paths of the files at and below some places that a commit holds."""
+        answer = self._ask("ls-tree", "-r", "-z", "--name-only", commit, "--", *places) or b""
+        return [path for path in answer.decode(errors="surrogateescape").split("\0") if path]
+
     def texts(self, commit: str, paths: Sequence[str]) -> dict[str, bytes]:
         """Contents of files at a commit; those that it does not hold are left out."""
         asked = [path for path in paths if "\n" not in path]

@@ -1,0 +1,90 @@
+"""From the arguments of the command to the two sides that are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from codegen.errors import fail
+from codegen.review.build import Question
+from codegen.review.freshness import Freshness, as_expected, ask_freshness, ask_side
+from codegen.review.model import Side
+from codegen.review.sides import read_commit, read_folder
+from codegen.review.unexplained import Expected
+from codegen.run.sync import Options
+from codegen.trees.tree import Tree, open_tree
+
+WORK_TREE = "work tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line names: up to two states, the tree, and a second release."""
+
+    states: tuple[str, ...] = ()
+    root: Path | None = None
+    against: Path | None = None
+    synced: bool = False
+
+
+def make_question(asked: Asked, options: Options) -> Question:
+    """Read both sides and ask for their freshness. Raises CodegenError."""
+    if asked.against is not None:
+        if asked.states or asked.root is None:
+            raise fail("usage", "--against takes --root and no BASE or HEAD", "", 0, _AGAINST)
+        return _folders(asked.root, asked.against, options, asked.synced)
+    folders = [_folder(state) for state in asked.states]
+    if len(folders) == 2 and folders[0] and folders[1]:
+        return _folders(folders[0], folders[1], options, asked.synced)
+    tree = open_tree(asked.root, None)
+    options = replace(options, rewrite=options.rewrite or tree.config.rewrite)
+    if len(folders) == 1 and folders[0] and not _is_ref(tree, asked.states[0]):
+        return _folders(folders[0], tree.root, options, asked.synced)
+    base = read_commit(tree, asked.states[0] if asked.states else "HEAD")
+    if len(asked.states) == 2:
+        head = read_commit(tree, asked.states[1])
+        fresh = ask_side(tree, head, replace(options, cache=False))
+    else:
+        head = read_folder(tree, WORK_TREE)
+        fresh = ask_freshness(tree, options)
+    return _question(tree, base, head, fresh, options, asked.synced)
+
+
+_AGAINST = "python -m codegen review --root releases/A --against releases/B"
+
+
+def _folder(state: str) -> Path | None:
+    path = Path(state)
+    return path if path.is_dir() else None
+
+
+def _is_ref(tree: Tree, state: str) -> bool:
+    from codegen.trees.history import History
+
+    return bool(History(tree.root).commit(state))
+
+
+def _folders(old: Path, new: Path, options: Options, synced: bool) -> Question:
+    tree, other = open_tree(new, None), open_tree(old, None)
+    if (tree.kind == "project") != (other.kind == "project"):
+        raise fail("usage", f"{old} and {new} are trees of different kinds", "", 0, _AGAINST)
+    options = replace(options, rewrite=options.rewrite or tree.config.rewrite)
+    base = read_folder(other, str(old), tree)
+    head = read_folder(tree, str(new))
+    fresh = ask_freshness(tree, options)
+    return _question(tree, base, head, fresh, options, synced)
+
+
+def _question(
+    tree: Tree, base: Side, head: Side, fresh: Freshness, options: Options, synced: bool
+) -> Question:
+    def base_expected(models: Sequence[str]) -> Expected:
+        plain = replace(options, cache=False)
+        return as_expected(ask_side(tree, base, plain, models))
+
+    if synced:  # what is there gives way to what `sync` would write
+        texts = {**head.texts, **fresh.expected}
+        head = replace(head, texts=texts, label=f"{head.label}, synced")
+        fresh = replace(fresh, expected={}, stale=())
+    return Question(tree, base, head, fresh.stale, fresh.expected, base_expected, fresh.notes)

@@ -1,0 +1,202 @@
+"""Which edit accounts for which hunk of a generated file.
+
+The chain of a generated class says which sources can have written a member; among the edits of
+these, equal lines (after undoing model names) decide. What has no equal line in any source, such as
+an import that has become needed, is accounted for by the names that an edit brings in or takes
+away. A hunk that none of this reaches stays without an edit: the caller finds out why.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from codegen.review.edits import words
+from codegen.review.lineage import Lineage, Origin
+from codegen.review.model import Edit, Hunk, Line, MemberChange, SourceHunk, Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    """A hunk of a generated file with the index of the edit that accounts for it (None: none)."""
+
+    change: MemberChange
+    hunk: Hunk
+    edit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """A hunk of a source with what is asked of it again and again."""
+
+    edit: int
+    source: SourceHunk
+    removed: Counter[Tokens]
+    added: Counter[Tokens]
+
+    def score(self, gone: Counter[Tokens], come: Counter[Tokens]) -> int:
+        """Changed lines that it shares with a hunk."""
+        return sum((self.removed & gone).values()) + sum((self.added & come).values())
+
+
+class Attribution:
+    """Finds causes; holds the edits by file, class and member, and by their lines."""
+
+    def __init__(self, edits: Sequence[Edit], base: Lineage, head: Lineage) -> None:
+        self._base, self._head = base, head
+        self._members: dict[tuple[str, str, str], list[_Cause]] = defaultdict(list)
+        self._classes: dict[tuple[str, str], list[_Cause]] = defaultdict(list)
+        self._paths: dict[str, list[_Cause]] = defaultdict(list)
+        self._lines: dict[Tokens, list[_Cause]] = defaultdict(list)
+        self._closures: dict[str, frozenset[str]] = {}
+        for index, edit in enumerate(edits):
+            for source in edit.hunks:
+                self._enter(index, source)
+
+    def _enter(self, index: int, source: SourceHunk) -> None:
+        gone, come = line_keys(source.hunk.removed), line_keys(source.hunk.added)
+        cause = _Cause(index, source, gone, come)
+        change = source.change
+        for member in filter(None, {change.old, change.new}):
+            self._members[(change.path, member.owner, member.name)].append(cause)
+            self._classes[(change.path, member.owner or member.name)].append(cause)
+        self._paths[change.path].append(cause)
+        for key in {*gone, *come}:
+            self._lines[key].append(cause)
+
+    def attribute(self, changes: Sequence[MemberChange]) -> list[Attributed]:
+        """Causes of all hunks of one generated file."""
+        found: list[Attributed] = []
+        for change in changes:
+            for hunk in change.hunks:
+                found += self._causes_of(change, hunk)
+        return self._by_names(found)
+
+    def _causes_of(self, change: MemberChange, hunk: Hunk) -> Iterator[Attributed]:
+        """The hunk, in parts where several edits have written its lines."""
+        near = self._near(change)
+        inside = self.closure(change.path)
+        parts: dict[int | None, tuple[list[Line], list[Line]]] = {}
+        lines = [(0, line) for line in hunk.removed] + [(1, line) for line in hunk.added]
+        owners = [self._owner_of(line, side, near, inside) for side, line in lines]
+        known = [owner for owner in owners if owner is not None]
+        if len(set(known)) <= 1:
+            yield Attributed(change, hunk, known[0] if known else self._unlike(near, change))
+            return
+        usual = Counter(known).most_common(1)[0][0]
+        for (side, line), owner in zip(lines, owners):
+            place = parts.setdefault(usual if owner is None else owner, ([], []))
+            place[side].append(line)
+        for owner, (removed, added) in parts.items():
+            first = added[0].number if added else hunk.line
+            yield Attributed(
+                change,
+                replace(hunk, removed=tuple(removed), added=tuple(added), line=first),
+                owner,
+            )
+
+    def _owner_of(
+        self, line: Line, side: int, near: Sequence[_Cause], inside: frozenset[str]
+    ) -> int | None:
+        """The edit that has the line: in this member's chain, else anywhere in reach."""
+        key = _line_key(line)
+        nearest = [c for c in near if key in (c.added if side else c.removed)]
+        if nearest:
+            return nearest[0].edit
+        if len(key) < 4:  # `else:` or `return x` stands in any edit
+            return None
+        others = self._lines.get(key, ())
+        reached = [c for c in others if c.source.change.path in inside]
+        exact = [c for c in reached if key in (c.added if side else c.removed)]
+        return (exact or reached)[0].edit if reached else None
+
+    def _unlike(self, near: Sequence[_Cause], change: MemberChange) -> int | None:
+        """The edit of the same member whose lines read otherwise here."""
+        return near[0].edit if near else None
+
+    def _near(self, change: MemberChange) -> list[_Cause]:
+        """Hunks of sources in the same member of the classes that this one comes from."""
+        member = change.member
+        causes: list[_Cause] = []
+        for origin in self._origins(change):
+            if member.owner and change.kind == "changed" and member.kind != "class":
+                causes += self._members.get((origin.path, origin.name, member.name), ())
+            else:
+                causes += self._classes.get((origin.path, origin.name), ())
+        return causes
+
+    def _origins(self, change: MemberChange) -> list[Origin]:
+        member = change.member
+        name = member.owner or member.name
+        old = change.old.owner or change.old.name if change.old else name
+        chains = (*self._head.chain(change.path, name), *self._base.chain(change.path, old))
+        return list(dict.fromkeys(chains))
+
+    def _by_names(self, found: list[Attributed]) -> list[Attributed]:
+        """Give what is left to the edit whose names it speaks of, directly or through other hunks."""
+        spoken: dict[str, set[int]] = defaultdict(set)
+        if found:
+            for path in self.closure(found[0].change.path):
+                for cause in self._paths.get(path, ()):
+                    for name in cause.source.names | _brought(cause.source.change):
+                        spoken[name].add(cause.edit)
+        for _ in range(_ROUNDS):
+            for item in found:
+                if item.edit is not None:
+                    for name in words(item.hunk.removed) ^ words(item.hunk.added):
+                        spoken[name].add(item.edit)
+            again = [self._named(item, spoken) for item in found]
+            if again == found:
+                break
+            found = again
+        return found
+
+    def _named(self, item: Attributed, spoken: Mapping[str, set[int]]) -> Attributed:
+        if item.edit is not None:
+            return item
+        own = words(item.hunk.removed) ^ words(item.hunk.added)
+        own |= {item.change.member.name, item.change.role} - {""}
+        votes = Counter(edit for name in own for edit in spoken.get(name, ()))
+        return replace(item, edit=votes.most_common(1)[0][0]) if votes else item
+
+    def closure(self, path: str) -> frozenset[str]:
+        """The sources that a generated file can be made of, on either side."""
+        if path not in self._closures:
+            found: set[str] = set()
+            for lineage in (self._base, self._head):
+                _collect(path, lineage, found)
+            self._closures[path] = frozenset(found)
+        return self._closures[path]
+
+    def touched(self, path: str) -> bool:
+        """Whether any source of a generated file was edited."""
+        return any(source in self._paths for source in self.closure(path))
+
+
+#: How far names are followed from hunk to hunk of a file (a function brings an import along).
+_ROUNDS = 4
+
+
+def _collect(path: str, lineage: Lineage, found: set[str]) -> None:
+    source = lineage.side.generated.get(path, path)
+    if source in found:
+        return
+    found.add(source)
+    if source in lineage.side.definitions:
+        for parent in lineage.parents(source):
+            _collect(parent, lineage, found)
+
+
+def _brought(change: MemberChange) -> set[str]:
+    """The name of a member that came or went."""
+    return {change.role or change.member.name} if change.kind != "changed" else set()
+
+
+def line_keys(lines: Iterable[Line]) -> Counter[Tokens]:
+    """What lines say, wherever and however deep they stand."""
+    return Counter(_line_key(line) for line in lines)
+
+
+def _line_key(line: Line) -> Tokens:
+    return line.tokens[1:] if len(line.tokens) > 1 else line.tokens

@@ -1,0 +1,135 @@
+"""The stages of a review in their order: two sides in, a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from codegen.review.attribute import Attributed, Attribution
+from codegen.review.compare import Reading, compare_texts, count_plain
+from codegen.review.edits import join_edits, source_changes, split_hunks
+from codegen.review.group import group_changes
+from codegen.review.lineage import Lineage, Pool
+from codegen.review.model import (
+    Change,
+    Edit,
+    MemberChange,
+    Report,
+    Side,
+    SourceCount,
+    Stale,
+    Summary,
+    Unexplained,
+)
+from codegen.review.reach import not_reached
+from codegen.review.risks import find_risks
+from codegen.review.unexplained import Expected, sort_out_rest
+from codegen.trees.tree import Tree
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is reviewed: a tree and two of its states, and what is known of their freshness.
+
+    ``expected`` are the texts that the definitions of the head give, where the files say otherwise;
+    ``base_expected`` finds the same for the base, for the models that are named, when it is needed.
+    """
+
+    tree: Tree
+    base: Side
+    head: Side
+    stale: tuple[Stale, ...] = ()
+    expected: Mapping[str, str] = field(default_factory=dict)
+    base_expected: Callable[[Sequence[str]], Expected] = lambda models: Expected(False, {})
+    notes: tuple[str, ...] = ()
+
+
+def build_report(question: Question) -> Report:
+    """Compare, attribute, fold, and look for risks."""
+    pool = Pool()
+    base = Lineage(question.tree, question.base, pool)
+    head = Lineage(question.tree, question.head, pool)
+    sources = source_changes(base, head)
+    edits = join_edits(split_hunks(sources, base, head))
+    generated = generated_changes(base, head)
+    attributed = attribute(edits, generated, base, head)
+    attributed, unexplained = sort_out_rest(question, edits, attributed, generated)
+    changes = group_changes(edits, attributed)
+    risks = find_risks(changes, base, head, question.tree.config.helpers)
+    return Report(
+        _summary(question, sources, generated, changes, attributed, unexplained),
+        question.stale,
+        tuple(unexplained),
+        tuple(risks),
+        tuple(changes),
+        tuple(not_reached(question.tree, changes, base, head)),
+        question.notes,
+    )
+
+
+def generated_changes(base: Lineage, head: Lineage) -> dict[str, list[MemberChange]]:
+    """What differs in each generated file that both sides, or one of them, have."""
+    found = {}
+    old, new = base.side, head.side
+    for path in sorted({*old.generated, *new.generated}):
+        before, after = old.text(path), new.text(path)
+        if before != after:
+            model = (new if path in new.generated else old).model_of(path)
+            sides = Reading(before, base.naming(path)), Reading(after, head.naming(path))
+            found[path] = compare_texts(path, model, *sides)
+    return found
+
+
+def attribute(
+    edits: Sequence[Edit],
+    generated: Mapping[str, Sequence[MemberChange]],
+    base: Lineage,
+    head: Lineage,
+) -> list[Attributed]:
+    """Every hunk of the generated files with its edit."""
+    attribution = Attribution(edits, base, head)
+    return [item for changes in generated.values() for item in attribution.attribute(changes)]
+
+
+def _summary(
+    question: Question,
+    sources: Sequence[MemberChange],
+    generated: Mapping[str, Sequence[MemberChange]],
+    changes: Sequence[Change],
+    attributed: Sequence[Attributed],
+    unexplained: Sequence[Unexplained],
+) -> Summary:
+    head = question.head
+    hunks = added = removed = 0
+    for several in generated.values():
+        counts = count_plain(several)
+        hunks, added, removed = hunks + counts[0], added + counts[1], removed + counts[2]
+    models = tuple(sorted({item.change.model for item in attributed}))
+    models += tuple(sorted({item.model for item in unexplained} - set(models)))
+    everyone = set(head.definitions.values())
+    variants = [item for change in changes for item in change.variants]
+    rest = sum(hunk.size for item in unexplained for hunk in item.hunks)
+    explained = sum(item.hunk.size for item in attributed if item.edit is not None)
+    total = explained + rest + sum(i.hunk.size for i in attributed if i.edit is None)
+    return Summary(
+        question.base.label,
+        head.label,
+        tuple(_source_counts(sources)),
+        len(generated),
+        models,
+        tuple(sorted(everyone - set(models))),
+        hunks,
+        added + removed,
+        added,
+        removed,
+        len(variants) + len(unexplained),
+        sum(item.size for item in variants) + rest,
+        round(100 * explained / total) if total else 100,
+    )
+
+
+def _source_counts(changes: Sequence[MemberChange]) -> list[SourceCount]:
+    by_path: dict[str, list[MemberChange]] = {}
+    for change in changes:
+        by_path.setdefault(change.path, []).append(change)
+    return [SourceCount(path, *count_plain(several)[1:]) for path, several in by_path.items()]

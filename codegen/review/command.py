@@ -1,0 +1,147 @@
+"""``python -m codegen review``: its arguments, and what it has to say. Printing is the caller's."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.errors import fail
+from codegen.review.kinds import RISKS
+from codegen.review.model import Report
+
+EXIT_OK, EXIT_FAILED_ON = 0, 3
+_SPECIAL = ("unexplained", "stale", "any")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to print, what to write into a file, and the exit code."""
+
+    text: str
+    code: int
+    html: str = ""
+
+
+def add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    command = commands.add_parser(
+        "review",
+        help="what an edit of definitions does, each change once, with its risks",
+        description="Compare two states of a tree: definitions, and the generated files that they "
+        "reach, folded so that each change is read once. By default HEAD against the work tree.",
+        epilog="example: python -m codegen review main --html review.html --fail-on state-dict",
+    )
+    command.add_argument("states", nargs="*", metavar="BASE [HEAD]", help="git refs, or folders")
+    command.add_argument(
+        "--root", type=Path, metavar="DIR", help="the tree (default: the enclosing project)"
+    )
+    command.add_argument(
+        "--against", type=Path, metavar="DIR", help="a second release: what moving to it changes"
+    )
+    command.add_argument(
+        "--format", choices=("text", "json", "md", "github"), default="text", help="how to report"
+    )
+    command.add_argument("--html", type=Path, metavar="FILE", help="write a page to read and click")
+    command.add_argument("--show", metavar="2A", help="only this change, or this variant of it")
+    command.add_argument("--model", metavar="NAME", help="only what concerns this model")
+    command.add_argument(
+        "--risk", metavar="KIND", help="only risks of this kind, and their changes"
+    )
+    command.add_argument(
+        "--fail-on",
+        metavar="KIND,...",
+        default="",
+        help=f"exit 3 if there is one: {', '.join((*_SPECIAL, *RISKS))}",
+    )
+    command.add_argument(
+        "--synced", action="store_true", help="review what sync would write, not what is there"
+    )
+    command.add_argument(
+        "--verify", action="store_true", help="compare state dicts of built models"
+    )
+    command.add_argument(
+        "--rewrite", action="store_true", help="the files were written with the rewrite passes"
+    )
+    command.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes")
+    command.add_argument("--no-cache", action="store_true", help="ignore and keep the cache as is")
+    command.add_argument("--no-pager", action="store_true", help="print without a pager")
+
+
+def run_review(
+    arguments: argparse.Namespace, paint: Callable[[str, str], str], progress: Callable[..., None]
+) -> Answer:
+    """Make the report and word it. Raises CodegenError for what cannot be compared."""
+    wanted = _checked_kinds(arguments)
+    report = _narrowed(_make(arguments, progress), arguments)
+    code = EXIT_FAILED_ON if found_kinds(report) & wanted else EXIT_OK
+    html = ""
+    return Answer(_worded(report, arguments, paint), code, html)
+
+
+def _make(arguments: argparse.Namespace, progress: Callable[..., None]) -> Report:
+    from codegen.review.ask import Asked, make_question
+    from codegen.review.build import build_report
+    from codegen.run.sync import Options
+
+    options = Options(
+        arguments.jobs, not arguments.no_cache, rewrite=arguments.rewrite, progress=progress
+    )
+    states = tuple(arguments.states)
+    if len(states) > 2:
+        raise fail("usage", "at most two states can be compared: BASE and HEAD")
+    asked = Asked(states, arguments.root, arguments.against, arguments.synced)
+    return build_report(make_question(asked, options))
+
+
+def _worded(report: Report, arguments: argparse.Namespace, paint: Callable[[str, str], str]) -> str:
+    from codegen.review import as_text
+
+    if arguments.show:
+        text = as_text.format_shown(report, arguments.show, paint)
+        if text is None:
+            hint = f"there are 1 to {len(report.changes)}, with letters such as 1A"
+            raise fail("unknown-change", f"no change {arguments.show!r}", "", 0, hint)
+        return text
+    if arguments.format == "json":
+        from codegen.review.as_data import format_json
+
+        return format_json(report)
+    if arguments.format == "md":
+        from codegen.review.as_markdown import format_markdown
+
+        return format_markdown(report)
+    if arguments.format == "github":
+        from codegen.review.as_annotations import format_annotations
+
+        return format_annotations(report)
+    return as_text.format_text(report, paint)
+
+
+def _checked_kinds(arguments: argparse.Namespace) -> set[str]:
+    kinds = {kind.strip() for kind in arguments.fail_on.split(",") if kind.strip()}
+    asked = kinds | ({arguments.risk} if arguments.risk else set())
+    unknown = sorted(asked - {*RISKS, *_SPECIAL})
+    if unknown:
+        hint = f"known kinds: {', '.join((*_SPECIAL, *RISKS))}"
+        raise fail("unknown-kind", f"no kind of risk: {', '.join(unknown)}", "", 0, hint)
+    return kinds
+
+
+def found_kinds(report: Report) -> set[str]:
+    """What ``--fail-on`` can name of a report."""
+    kinds = {risk.kind for risk in report.risks}
+    kinds |= {"any"} if kinds or report.unexplained else set()
+    kinds |= {"unexplained"} if report.unexplained else set()
+    return kinds | ({"stale"} if report.stale else set())
+
+
+def _narrowed(report: Report, arguments: argparse.Namespace) -> Report:
+    from codegen.review.narrow import about_model, about_risk
+
+    if arguments.model:
+        report = about_model(report, arguments.model)
+    if arguments.risk:
+        report = about_risk(report, arguments.risk)
+    return report

@@ -1,0 +1,195 @@
+"""What was edited in the sources, hunk by hunk, and which hunks are one edit.
+
+Hunks are one edit if they do the same after undoing model names (an argument threaded through
+thirty models), if they bring in or take away the same name in related places (an attribute renamed
+where it is assigned and where it is read), if a member left here and came there, or if they are
+neighbours. Everything else counts apart, even within one method.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import keyword
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from codegen.review.compare import Reading, compare_texts
+from codegen.review.lineage import Lineage
+from codegen.review.model import Edit, Hunk, Line, Member, MemberChange, SourceHunk
+from codegen.review.names import Naming
+from codegen.review.settings import settings_lines
+from codegen.review.sides import SETTINGS
+
+#: Unchanged lines between two hunks of one member that make them neighbours.
+_NEAR = 1
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_COMMON = frozenset(keyword.kwlist) | {"self", "cls", "config", "kwargs", "args", "super", "None"}
+
+
+def source_changes(base: Lineage, head: Lineage) -> list[MemberChange]:
+    """What differs in definitions, hand-written files and settings, file by file."""
+    changes: list[MemberChange] = []
+    old, new = base.side, head.side
+    for path in sorted({*old.texts, *new.texts}):
+        if path in old.generated or path in new.generated or old.text(path) == new.text(path):
+            continue
+        if path == SETTINGS:
+            changes += _settings_changes(old.text(path), new.text(path))
+            continue
+        before = Reading(old.text(path), base.naming(path))
+        after = Reading(new.text(path), head.naming(path))
+        changes += compare_texts(path, new.model_of(path), before, after)
+    return changes
+
+
+def _settings_changes(old: str, new: str) -> Iterator[MemberChange]:
+    """Keys of the table of a project that differ; other parts of the file are none of its business."""
+    before, after = settings_lines(old), settings_lines(new)
+    for key in sorted({*before, *after}):
+        left, right = before.get(key), after.get(key)
+        if left is not None and right is not None and left[1] == right[1]:
+            continue
+        hunk = Hunk(
+            _setting(left), _setting(right), (right or left or (1, ""))[0], (left or (1, ""))[0]
+        )
+        members = [Member("", key, "statement", *item) if item else None for item in (left, right)]
+        kind = "changed" if left and right else "added" if right else "gone"
+        yield MemberChange(SETTINGS, "", "", kind, members[0], members[1], (hunk,))
+
+
+def _setting(found: tuple[int, str] | None) -> tuple[Line, ...]:
+    return (Line(found[1], found[0], (found[1],)),) if found else ()
+
+
+def split_hunks(changes: Sequence[MemberChange], base: Lineage, head: Lineage) -> list[SourceHunk]:
+    """All hunks of the sources, each with the names that it introduces or removes."""
+    found = []
+    scopes = _Scopes(base, head)
+    for change in changes:
+        for hunk in change.hunks:
+            found.append(SourceHunk(change, hunk, scopes.names(change, hunk)))
+    return found
+
+
+class _Scopes:
+    """Names that come into a class or a file, or leave it, with an edit."""
+
+    def __init__(self, base: Lineage, head: Lineage) -> None:
+        self._base, self._head = base, head
+        self._known: dict[tuple[str, str], frozenset[str]] = {}
+
+    def names(self, change: MemberChange, hunk: Hunk) -> frozenset[str]:
+        own = words(hunk.removed) ^ words(hunk.added)
+        return frozenset(own & self._differing(change.path, change.member.owner))
+
+    def _differing(self, path: str, owner: str) -> frozenset[str]:
+        key = (path, owner)
+        if key not in self._known:
+            old, new = self._base.text(path), self._head.text(path)
+            before, after = self._base.naming(path), self._head.naming(path)
+            both = _words_of(old, before) ^ _words_of(new, after)
+            if owner:
+                left, right = class_text(old, owner), class_text(new, owner)
+                both |= _words_of(left, before) ^ _words_of(right, after)
+            self._known[key] = frozenset(both - _COMMON)
+        return self._known[key]
+
+
+def class_text(text: str, name: str) -> str:
+    """The lines of a class in a text whose statements start at the margin."""
+    match = re.search(rf"^class {re.escape(name)}\b.*\n(?:(?:[ \t].*)?\n|\)[^\n]*\n)*", text, re.M)
+    return match[0] if match else ""
+
+
+def _words_of(text: str, naming: Naming) -> set[str]:
+    return {naming.name(word) for word in set(_WORD.findall(text))}
+
+
+def words(lines: Iterable[Line]) -> set[str]:
+    """Identifiers in the code of lines, after undoing model names; words of prose are none.
+
+    A string counts where it is nothing but an identifier, as the name of a buffer is.
+    """
+    found: set[str] = set()
+    for line in lines:
+        if len(line.tokens) == 1:
+            _, imports, names = line.tokens[0].rpartition("import ")
+            found.update(_WORD.findall(names) if imports else ())
+            continue
+        stripped = (token.strip("\"'") for token in line.tokens)
+        found.update(token for token in stripped if _WORD.fullmatch(token))
+    return found - _COMMON
+
+
+def join_edits(hunks: Sequence[SourceHunk]) -> list[Edit]:
+    """The edits that hunks make up, in the order of their first hunks."""
+    joined = _Union(len(hunks))
+    _join_by(joined, hunks, lambda item: [("same", item.hunk.key)] if _telling(item) else [])
+    _join_by(joined, hunks, _name_links)
+    _join_neighbours(joined, hunks)
+    groups: dict[int, list[SourceHunk]] = defaultdict(list)
+    for index, item in enumerate(hunks):
+        groups[joined.root(index)].append(item)
+    return [Edit(edit_id(group), tuple(group)) for group in groups.values()]
+
+
+def edit_id(hunks: Sequence[SourceHunk]) -> str:
+    """Eight digits that follow from what the hunks do, not from where they stand."""
+    text = "\n".join(sorted(repr((item.change.role, item.hunk.key)) for item in hunks))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _telling(item: SourceHunk) -> bool:
+    """Whether a hunk says enough to be the same change wherever it stands."""
+    if item.change.kind == "moved" or item.hunk.layout:
+        return False
+    return sum(len(tokens) for side in item.hunk.key for tokens in [side]) > 3
+
+
+def _name_links(item: SourceHunk) -> list[object]:
+    """Names tie hunks of one file together, and of classes of one family across files."""
+    links: list[object] = [("file", item.change.path, name) for name in item.names]
+    if item.change.role:  # the name of the root that the class inherits from
+        links += [("family", item.change.role, name) for name in item.names]
+    return links
+
+
+def _join_by(
+    joined: _Union, hunks: Sequence[SourceHunk], links: Callable[[SourceHunk], Sequence[object]]
+) -> None:
+    first: dict[object, int] = {}
+    for index, item in enumerate(hunks):
+        for link in links(item):
+            joined.join(first.setdefault(link, index), index)
+
+
+def _join_neighbours(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
+    for index in range(1, len(hunks)):
+        one, two = hunks[index - 1], hunks[index]
+        if one.change is not two.change:
+            continue
+        end = max((line.number + line.text.count("\n") for line in one.hunk.added), default=0)
+        if two.hunk.line - (end or one.hunk.line) - 1 <= _NEAR or (
+            one.hunk.layout and two.hunk.layout
+        ):
+            joined.join(index - 1, index)
+
+
+class _Union:
+    """Sets that grow together."""
+
+    def __init__(self, size: int) -> None:
+        self._parent = list(range(size))
+
+    def root(self, index: int) -> int:
+        """The first of the set that an index is in."""
+        while self._parent[index] != index:
+            self._parent[index] = self._parent[self._parent[index]]
+            index = self._parent[index]
+        return index
+
+    def join(self, one: int, two: int) -> None:
+        """Make the sets of two indexes one."""
+        first, second = sorted((self.root(one), self.root(two)))
+        self._parent[second] = first

@@ -1,0 +1,72 @@
+"""Overrides and deletion markers of definitions that have lost what they were about in the parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from codegen.errors import Location
+from codegen.review.lineage import ClassInfo, Lineage, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """An override or deletion at ``place``; ``parent`` is the file that no longer has ``name``."""
+
+    kind: str
+    message: str
+    place: Location
+    models: tuple[str, ...]
+    parent: str
+    name: str
+
+
+def lost_overrides(base: Lineage, head: Lineage) -> Iterator[Loss]:
+    """What parents had before and have no more, where a definition still counts on it."""
+    for definition in head.side.definitions:
+        for name, info in head.index(definition).classes.items():
+            home = head.base_of(definition, name)
+            if home is None or home[0] not in head.side.texts:
+                continue
+            if base.side.text(home[0]) == head.side.text(home[0]):
+                continue
+            old, new = _class(base, home), _class(head, home)
+            if old is not None and new is not None:
+                yield from _losses(definition, info, old, new, home[0], head)
+
+
+def _class(lineage: Lineage, home: tuple[str, str]) -> ClassInfo | None:
+    return lineage.index(home[0]).classes.get(home[1])
+
+
+def _losses(
+    definition: str, info: ClassInfo, old: ClassInfo, new: ClassInfo, parent: str, head: Lineage
+) -> Iterator[Loss]:
+    models = tuple(sorted(_models(head, Origin(definition, info.name))))
+    had, has = {*old.members, *old.assigned}, {*new.members, *new.assigned}
+    gone = had - has
+
+    def loss(kind: str, name: str, line: int, said: str) -> Loss:
+        message = f"{info.name}{said}, which {new.name} no longer has"
+        return Loss(kind, message, Location(definition, line), models, parent, name)
+
+    for name, line in info.members.items():
+        if name in gone:
+            yield loss("lost-override", name, line, f" overrides {name}")
+    for name, line in info.assigned.items():
+        if name in gone and name not in info.members:
+            yield loss("lost-override", name, line, f" assigns {name} anew")
+    for name, line in {**info.deleted, **info.erased}.items():
+        if name in gone:
+            yield loss("lost-deletion", name, line, f" deletes {name}")
+
+
+def _models(head: Lineage, origin: Origin) -> set[str]:
+    """The model of a class of a definition, and of all that inherit from it."""
+    found: set[str] = set()
+    queue = [origin]
+    while queue:
+        item = queue.pop()
+        found.add(head.side.model_of(item.path))
+        queue += head.heirs.get(item, ())
+    return found

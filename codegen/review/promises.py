@@ -1,0 +1,230 @@
+"""Compare classes and functions of both sides: what callers, checkpoints and numbers rely on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from codegen.review.facts import ClassFacts, ModuleFacts, Parameter, Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A risk in one generated file: its kind and message (without model names), the class and the
+    member it is about, and the name that it turns on."""
+
+    kind: str
+    message: str
+    owner: str
+    member: str
+    name: str
+
+
+def compare_classes(old: ClassFacts, new: ClassFacts) -> Iterator[Finding]:
+    """What a class promised and does not keep."""
+    yield from _state_keys(old, new)
+    if old.bases != new.bases:
+        bases = f"({', '.join(old.bases)}) become ({', '.join(new.bases)})"
+        yield Finding("base", f"bases of {new.role} {bases}", new.name, new.name, "")
+    yield from _decorators(new.role, old.decorators, new.decorators, new.name, new.name)
+    for name, signature in old.signatures.items():
+        shown = f"{new.role}.{name}"
+        if name not in new.signatures:
+            if not name.startswith("__"):
+                message = f"method {shown} is gone"
+                yield Finding("signature", message, new.name, name, name)
+            continue
+        kind = "config" if new.is_config else "signature"
+        for said, parameter in compare_signatures(signature, new.signatures[name]):
+            yield Finding(kind, f"{shown}: {said}", new.name, name, parameter)
+        yield from _decorators(
+            shown, old.method_decorators[name], new.method_decorators[name], new.name, name
+        )
+    if new.is_config:
+        yield from _fields(old, new)
+
+
+def _state_keys(old: ClassFacts, new: ClassFacts) -> Iterator[Finding]:
+    gone = {name: item for name, item in old.weights.items() if name not in new.weights}
+    come = {name: item for name, item in new.weights.items() if name not in old.weights}
+    for name, weight in list(gone.items()):
+        other = next((key for key, item in come.items() if _same_weight(item, weight)), None)
+        if other is not None:
+            del gone[name], come[other]
+            message = f"{new.role}: key {name} becomes {other} in the state dict"
+            yield Finding("state-dict", message, new.name, "__init__", other)
+    for name, weight in gone.items():
+        message = f"{new.role}: key {name} ({weight.constructor}) leaves the state dict"
+        yield Finding("state-dict", message, new.name, "__init__", name)
+    for name, weight in come.items():
+        message = f"{new.role}: key {name} ({weight.constructor}) comes into the state dict"
+        yield Finding("state-dict", message, new.name, "__init__", name)
+    for name, weight in new.weights.items():
+        before = old.weights.get(name)
+        if before is None or before.made == weight.made:
+            continue
+        if before.constructor != weight.constructor:
+            said = f"{before.constructor} becomes {weight.constructor}"
+        elif weight.sized or weight.constructor == "buffer":
+            said = f"{before.made} becomes {weight.made}"
+        else:
+            continue
+        yield Finding("state-dict", f"{new.role}: {name}: {said}", new.name, "__init__", name)
+
+
+def _same_weight(one: Weight, two: Weight) -> bool:
+    return one.made == two.made and one.constructor == two.constructor
+
+
+def _decorators(
+    shown: str, old: Sequence[str], new: Sequence[str], owner: str, member: str
+) -> Iterator[Finding]:
+    gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
+    if gone or come:
+        said = [f"@{item} is gone" for item in gone] + [f"@{item} is new" for item in come]
+        name = next(iter([*come, *gone])).partition("(")[0]
+        yield Finding("decorator", f"{shown}: {', '.join(said)}", owner, member, name)
+    elif tuple(old) != tuple(new):
+        yield Finding("decorator", f"{shown}: decorators in another order", owner, member, "")
+
+
+def _fields(old: ClassFacts, new: ClassFacts) -> Iterator[Finding]:
+    for name, value in old.fields.items():
+        if name not in new.fields:
+            message = f"{new.role}: field {name} is gone"
+        elif new.fields[name] != value:
+            message = f"{new.role}: {name} = {value} becomes {new.fields[name] or 'unset'}"
+        else:
+            continue
+        yield Finding("config", message, new.name, name, name)
+    for name, value in new.fields.items():
+        if name not in old.fields and not value:
+            yield Finding(
+                "config", f"{new.role}: field {name} is new, without default", new.name, name, name
+            )
+
+
+def compare_signatures(
+    old: Sequence[Parameter], new: Sequence[Parameter]
+) -> Iterator[tuple[str, str]]:
+    """What a caller of the old signature cannot rely on any more, with the parameter."""
+    before = {item.name: item for item in old}
+    after = {item.name: item for item in new}
+    gone = [name for name in before if name not in after]
+    come = [name for name in after if name not in before]
+    places_old, places_new = _positions(old), _positions(new)
+    for name in gone:
+        place = places_old.get(name)
+        other = next((n for n in come if place is not None and places_new.get(n) == place), None)
+        same = other is not None and before[name].default == after[other].default
+        if other is not None and same and len(gone) == len(come):
+            come.remove(other)
+            yield f"argument {name} becomes {other}", other
+        else:
+            yield (
+                f"argument {before[name].kind.replace('positional', '')}{name} is removed".replace(
+                    "keyword", ""
+                ),
+                name,
+            )
+    for name in come:
+        if after[name].default is None and after[name].kind in ("positional", "keyword"):
+            yield f"argument {name} is new and has no default", name
+    yield from _order(places_old, places_new, after)
+    for name in before:
+        if name in after and before[name].default != after[name].default:
+            one, two = before[name].default, after[name].default
+            if one is None:
+                continue  # a default that came hurts nobody
+            yield f"{name}={one} becomes {name if two is None else f'{name}={two}'}", name
+        if name in after and (before[name].kind, after[name].kind) == ("positional", "keyword"):
+            yield f"argument {name} is keyword-only now", name
+
+
+def _order(
+    old: Mapping[str, int], new: Mapping[str, int], after: Mapping[str, Parameter]
+) -> Iterator[tuple[str, str]]:
+    common = [name for name in old if name in new]
+    now = sorted(common, key=lambda name: new[name])
+    if common != now:
+        yield f"arguments in another order: {', '.join(now)}", now[0]
+        return
+    last = max((new[name] for name in common), default=-1)
+    for name, place in new.items():
+        if name not in old and place < last and after[name].default is not None:
+            following = next(n for n in now if new[n] > place)
+            if len(new) > len(old):
+                yield f"argument {name} is new and stands before {following}", name
+
+
+def _positions(parameters: Sequence[Parameter]) -> dict[str, int]:
+    names = [item.name for item in parameters if item.kind == "positional"]
+    return {name: index for index, name in enumerate(names)}
+
+
+def compare_functions(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
+    """The same for functions at the top of a module."""
+    for name, signature in old.functions.items():
+        if name not in new.functions:
+            continue
+        for said, parameter in compare_signatures(signature, new.functions[name]):
+            yield Finding("signature", f"{name}: {said}", name, name, parameter)
+        yield from _decorators(
+            name, old.function_decorators[name], new.function_decorators[name], name, name
+        )
+
+
+def compare_public(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
+    """Public names that are gone."""
+    bound = {*new.classes, *new.functions} | {name for _, name in new.imports}
+    for name in (*old.classes, *old.functions):
+        if name not in bound and not name.startswith("_"):
+            word = "class" if name in old.classes else "function"
+            role = old.classes[name].role if name in old.classes else name
+            yield Finding("public-name", f"{word} {role} is gone", name, name, name)
+    for name in set(old.exported or ()) - set(new.exported or ()):
+        if name in bound:
+            yield Finding("public-name", f"{name} is no longer in __all__", "", "__all__", name)
+
+
+def compare_numerics(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
+    """Operators that came into a method or left it, unless they only moved within the file."""
+    total = _total(new)
+    total.subtract(_total(old))
+    for name, item in new.classes.items():
+        before = old.classes.get(name)
+        if before is None:
+            continue
+        for method, counts in item.operators.items():
+            if method in before.operators:
+                said = _difference(before.operators[method], counts, total)
+                if said:
+                    shown = f"{item.role}.{method}: {said}"
+                    yield Finding("numerics", shown, name, method, "")
+    for name, counts in new.function_operators.items():
+        if name in old.function_operators:
+            said = _difference(old.function_operators[name], counts, total)
+            if said:
+                yield Finding("numerics", f"{name}: {said}", name, name, "")
+
+
+def _total(module: ModuleFacts) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for item in module.classes.values():
+        for counts in item.operators.values():
+            total.update(counts)
+    for counts in module.function_operators.values():
+        total.update(counts)
+    return total
+
+
+def _difference(old: Counter[str], new: Counter[str], total: Counter[str]) -> str:
+    come = [name for name, n in (new - old).items() if total[name] > 0 for _ in range(n)]
+    gone = [name for name, n in (old - new).items() if total[name] < 0 for _ in range(n)]
+    said = []
+    if come:
+        said.append(f"{' '.join(sorted(come))} came")
+    if gone:
+        said.append(f"{' '.join(sorted(gone))} went")
+    return ", ".join(said)

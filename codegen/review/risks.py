@@ -1,0 +1,247 @@
+"""Compare what both sides of a generated file promise, and name what may break.
+
+A risk is told once for all models that share it, with the place in a source that is to blame. What
+was so before the edit is no risk of the edit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from codegen.errors import Location
+from codegen.output.checks import check_text
+from codegen.review.facts import ClassFacts, ModuleFacts, read_facts
+from codegen.review.kinds import RISKS
+from codegen.review.lineage import Lineage
+from codegen.review.lost import Loss, lost_overrides
+from codegen.review.model import Change, Instance, Risk
+from codegen.review.promises import (
+    Finding,
+    compare_classes,
+    compare_functions,
+    compare_numerics,
+    compare_public,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """Both sides of one generated file."""
+
+    path: str
+    model: str
+    old: ModuleFacts
+    new: ModuleFacts
+
+
+def find_risks(
+    changes: Sequence[Change], base: Lineage, head: Lineage, helpers: str = ""
+) -> list[Risk]:
+    """All risks, the gravest kinds first."""
+    places = _Places(changes, base, head)
+    found: dict[tuple[str, str, Location, int], set[str]] = defaultdict(set)
+    for path in sorted({path for change in changes for path in change.files}):
+        file = _read(path, base, head)
+        if file is None:
+            continue
+        for finding in [*_of_file(file, helpers), *_undefined(file, base, head)]:
+            if finding.kind == "undefined?":
+                if not _meant(file.path, finding, head):
+                    continue
+                finding = replace(finding, kind="undefined")
+            place, change = places.of(file, finding)
+            found[(finding.kind, finding.message, place, change)].add(file.model)
+    for loss in lost_overrides(base, head):
+        if not _told(loss, found):
+            change = places.of_name(loss.parent, loss.name)
+            found[(loss.kind, loss.message, loss.place, change)] |= set(loss.models)
+    order = list(RISKS)
+    risks = [
+        Risk(kind, message, place, tuple(sorted(models)), change)
+        for (kind, message, place, change), models in found.items()
+    ]
+    return sorted(
+        risks, key=lambda risk: (order.index(risk.kind), risk.place.path, risk.place.line)
+    )
+
+
+def _read(path: str, base: Lineage, head: Lineage) -> _File | None:
+    if path not in base.side.texts or path not in head.side.texts:
+        return None  # a file that came or went as a whole breaks nothing that it has promised
+    old = read_facts(base.side.text(path), base.naming(path))
+    new = read_facts(head.side.text(path), head.naming(path))
+    return _File(path, head.side.model_of(path), old, new) if old and new else None
+
+
+def _of_file(file: _File, helpers: str) -> Iterator[Finding]:
+    yield from compare_public(file.old, file.new)
+    yield from compare_functions(file.old, file.new)
+    yield from compare_numerics(file.old, file.new)
+    for name, new in file.new.classes.items():
+        old = file.old.classes.get(name)
+        if old is not None:
+            yield from compare_classes(old, new)
+        yield from _dead_weights(file, old, new)
+        yield from _lost_attributes(file, old, new)
+    yield from _helpers(file, helpers)
+
+
+def _dead_weights(file: _File, old: ClassFacts | None, new: ClassFacts) -> Iterator[Finding]:
+    for name, weight in new.weights.items():
+        if _is_read(file.new, new, name):
+            continue
+        if old is not None and name in old.weights and not _is_read(file.old, old, name):
+            continue  # it was so before
+        message = f"{new.role} assigns {name} ({weight.constructor}), which nobody reads"
+        if old is not None and name in old.weights:
+            message += " any more"
+        yield Finding("dead-weight", message, new.name, "__init__", name)
+
+
+def _is_read(module: ModuleFacts, item: ClassFacts, name: str) -> bool:
+    if name in module.foreign:
+        return True
+    family = [*module.ancestors(item.name), *module.heirs(item.name)]
+    if any(name in each.read for each in family):
+        return True
+    # Modules in containers are read by their classes; a class without methods of its own is data.
+    return not any("forward" in each.signatures for each in family)
+
+
+def _lost_attributes(file: _File, old: ClassFacts | None, new: ClassFacts) -> Iterator[Finding]:
+    """Attributes that are read and were defined, or are read since now, and nothing defines."""
+    if old is None:
+        return
+    defined = {name for each in file.new.ancestors(new.name) for name in each.defined}
+    before = {name for each in file.old.ancestors(old.name) for name in each.defined}
+    for name in sorted(new.read - defined):
+        if name in before:
+            message = f"{new.role} reads self.{name}, which nothing assigns any more"
+            yield Finding("undefined", message, new.name, "", name)
+        elif name not in old.read:
+            message = f"{new.role} reads self.{name}, which nothing assigns here"
+            yield Finding("undefined?", message, new.name, "", name)
+
+
+def _meant(path: str, finding: Finding, head: Lineage) -> bool:
+    """Whether a class that this one comes from assigns the attribute: no base from elsewhere does."""
+    infos = (
+        head.index(origin.path).classes.get(origin.name)
+        for origin in head.chain(path, finding.owner)
+    )
+    return any(info and finding.name in {*info.assigned, *info.members} for info in infos)
+
+
+def _undefined(file: _File, base: Lineage, head: Lineage) -> Iterator[Finding]:
+    """Names that nothing defines, as the checks of every generated text find them."""
+    if base.side.text(file.path) == head.side.text(file.path):
+        return
+    before = {(item.code, item.name) for item in check_text(base.side.text(file.path))}
+    for item in check_text(head.side.text(file.path)):
+        if (item.code, item.name) not in before:
+            owner = _class_at(file.new, item.line)
+            yield Finding("undefined", item.message, owner, "", item.name)
+
+
+def _class_at(module: ModuleFacts, line: int) -> str:
+    above = [item for item in module.classes.values() if item.line <= line]
+    return max(above, key=lambda item: item.line).name if above else ""
+
+
+def _helpers(file: _File, helpers: str) -> Iterator[Finding]:
+    def own(module: ModuleFacts) -> set[tuple[str, str]]:
+        return {
+            item
+            for item in module.imports
+            if item[0].endswith("encoder_helpers")
+            or (helpers and (item[0] == helpers or item[0].startswith(f"{helpers}.")))
+        }
+
+    old, new = own(file.old), own(file.new)
+    for word, names in (("imports", new - old), ("no longer imports", old - new)):
+        for module, name in sorted(names):
+            message = f"the generated file {word} the helper {name} of {module}"
+            yield Finding("helper", message, "", "", name)
+
+
+def _told(loss: Loss, found: Iterable[tuple[str, str, Location, int]]) -> bool:
+    """Whether an assignment anew is told as a weight that nobody reads already."""
+    return any(
+        kind == "dead-weight" and place == loss.place and f" assigns {loss.name} " in message
+        for kind, message, place, _ in found
+    )
+
+
+class _Places:
+    """Finds the place in a source that a finding is about, and the change it comes from."""
+
+    def __init__(self, changes: Sequence[Change], base: Lineage, head: Lineage) -> None:
+        self._base, self._head = base, head
+        self._changes = {change.number: change for change in changes}
+        self._instances: dict[str, list[tuple[int, Instance]]] = defaultdict(list)
+        for change in changes:
+            for variant in change.variants:
+                for instance in variant.instances:
+                    self._instances[instance.change.path].append((change.number, instance))
+
+    def of(self, file: _File, finding: Finding) -> tuple[Location, int]:
+        """Place and number of the change."""
+        number = self._number(file.path, finding)
+        change = self._changes.get(number)
+        if finding.kind == "dead-weight":
+            place = self._assignment(file.path, finding)
+            if place:
+                return place, number
+        if change and change.edit:
+            return _edit_place(change, finding), number
+        definition = self._head.side.generated.get(file.path, file.path)
+        return Location(definition), number
+
+    def _number(self, path: str, finding: Finding) -> int:
+        best, found = -1, 0
+        for number, instance in self._instances.get(path, ()):
+            score = _closeness(instance, finding)
+            if score > best:
+                best, found = score, number
+        return found
+
+    def _assignment(self, path: str, finding: Finding) -> Location | None:
+        for origin in self._head.chain(path, finding.owner):
+            info = self._head.index(origin.path).classes.get(origin.name)
+            if info and finding.name in info.assigned:
+                return Location(origin.path, info.assigned[finding.name])
+        return None
+
+    def of_name(self, path: str, name: str) -> int:
+        """The change whose edit speaks of a name, in a parent that may be generated."""
+        for number, change in self._changes.items():
+            if change.edit and any(name in item.names for item in change.edit.hunks):
+                return number
+        numbers = [number for number, _ in self._instances.get(path, ())]
+        return numbers[0] if numbers else 0
+
+
+def _closeness(instance: Instance, finding: Finding) -> int:
+    """How much a hunk has to do with a finding: the same class, the same member, the same name."""
+    member = instance.change.member
+    score = 4 * (finding.owner in (member.owner, member.name) and bool(finding.owner))
+    score += 2 * (bool(finding.member) and finding.member == member.name)
+    text = "\n".join(line.text for hunk in instance.hunks for line in (*hunk.removed, *hunk.added))
+    return score + 3 * (bool(finding.name) and finding.name in text)
+
+
+def _edit_place(change: Change, finding: Finding) -> Location:
+    """The line of an edit that speaks of the finding, else its first one."""
+    assert change.edit is not None
+
+    def closeness(index: int) -> int:
+        assert change.edit is not None
+        item = change.edit.hunks[index]
+        lines = (*item.hunk.removed, *item.hunk.added)
+        named = bool(finding.name) and any(finding.name in line.text for line in lines)
+        return 2 * named + (item.change.member.name == finding.member)
+
+    best = max(range(len(change.edit.hunks)), key=lambda index: (closeness(index), -index))
+    return change.edit.hunks[best].place
