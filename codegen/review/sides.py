@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from codegen.errors import fail
-from codegen.output.render import banner_definition
 from codegen.review.model import Side
+from codegen.trees.banners import banner_definition
 from codegen.trees.definitions import model_of_file
 from codegen.trees.history import History
 from codegen.trees.sources import glance
