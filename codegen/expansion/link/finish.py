@@ -206,7 +206,9 @@ class Finisher:
         for plan in self.linker.plans.values():
             for name, kind in sorted(plan.elsewhere.items()):
                 module = self.dialect.module_name(kind, self.definition.model)
-                yield ImportStatement(f".{module}", (ImportedName(name),))
+                if all(mark in self.spelled for mark in marks_in(name)):
+                    final = without_marks(name, self.spelled)
+                    yield ImportStatement(f".{module}", (ImportedName(final),))
 
     def _parent_entries(self) -> Iterator[PoolEntry]:
         for units in self.space.parents.values():

@@ -13,6 +13,7 @@ from codegen.expansion.link.linker import Fold, Linker
 from codegen.expansion.link.namespace import Target, build_namespace
 from codegen.expansion.link.naming import Naming, PairNaming
 from codegen.expansion.link.order import Cycle, Placed, ordered
+from codegen.expansion.link.shared import share_state
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
 from codegen.expansion.link.verdict import check_classes, check_drafts, check_names
 from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
@@ -55,7 +56,9 @@ def link(
     linker.carry_effects()
     warnings += check_names(linker)
     finisher = Finisher(linker, imported, definition, handwritten)
+    share_state(linker)
     exports = read_exports(own, linker)
+    share_state(linker)
     files = {kind: _sorted(plan.items, path) for kind, plan in linker.plans.items()}
     drafts = finisher.drafts(files, exports)
     warnings += [*linker.warnings, *finisher.warnings, *check_classes(linker, files)]
