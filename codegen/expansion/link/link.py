@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from codegen.errors import CodegenError, fail
@@ -21,6 +21,7 @@ from codegen.expansion.prefix import count_votes
 from codegen.expansion.rename import paired_names
 from codegen.trees.conventions import Convention
 from codegen.trees.names import NameTable
+from codegen.trees.reexports import Home
 
 Imported = Mapping[str, ParentImport]
 
@@ -54,6 +55,7 @@ def link(
     linker.place_rest()
     linker.place_idle()
     linker.carry_effects()
+    warnings += _left_bases(own, imported, convention, path)
     warnings += check_names(linker)
     finisher = Finisher(linker, imported, definition, handwritten)
     share_state(linker)
@@ -117,6 +119,39 @@ def _folds(
         if found:
             folds[unit] = found[0]
     return folds
+
+
+def _left_bases(
+    own: ModuleUnits, imported: Imported, convention: Convention, path: str
+) -> Iterator[str]:
+    """Notes on bases that stay imports only because of how they are written."""
+    for unit in own.units:
+        node = unit.nodes[0]
+        for base in node.bases if isinstance(node, ast.ClassDef) else ():
+            if isinstance(base, ast.Attribute):
+                module, _, name = _spelled_out(ast.unparse(base), own).rpartition(".")
+                if isinstance(convention.base_home(module, name), Home):
+                    yield (
+                        f"note: {path}:{base.lineno}: {ast.unparse(base)} is named through its "
+                        f"module, so it stays an import; import {name} by name to have it folded in"
+                    )
+            elif isinstance(base, ast.Subscript) and ast.unparse(base.value) in imported:
+                yield (
+                    f"note: {path}:{base.lineno}: {ast.unparse(base)} says more than the name of "
+                    "the parent, so it stays an import"
+                )
+
+
+def _spelled_out(dotted: str, own: ModuleUnits) -> str:
+    """A dotted name with the module that its first part is imported from; as it is otherwise."""
+    root, _, rest = dotted.partition(".")
+    if root not in own.imported or root in own.binders:
+        return dotted
+    statement, entry = own.imported[root]
+    if statement.module is None:
+        return f"{entry.name}.{rest}" if entry.alias else dotted
+    joint = "" if statement.module.endswith(".") else "."
+    return f"{statement.module}{joint}{entry.name}.{rest}"
 
 
 def _missing_class(
