@@ -190,6 +190,8 @@ class Index:
     _overlay: dict[str, str] = field(default_factory=dict)
     _mro: dict[int, list[ClassInfo]] = field(default_factory=dict)
     _opened: set[str] = field(default_factory=set)
+    unreadable: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Modules that do not parse, with line and reason."""
     revision: int = 0
 
     def guessing(self, field_name: str) -> Index:
@@ -209,9 +211,8 @@ class Index:
                 text = self._overlay.get(module, source.text)
                 try:
                     info = ModuleInfo.parse(Source(source.path, module, text))
-                except (SyntaxError, ValueError, RecursionError, MemoryError):
-                    # Expansion says what is wrong with it: the last two are nested too deeply.
-                    info = None
+                except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                    self.unreadable[module] = _why_unreadable(error)
             self._modules[module] = info
         return self._modules[module]
 
@@ -355,6 +356,15 @@ class Index:
         if not isinstance(function, ast.Name):
             return None
         return self.resolve(owner.module.source.module, function.id)
+
+
+def _why_unreadable(error: Exception) -> tuple[int, str]:
+    """Line, 0 if it is not known, and reason why a text does not parse."""
+    if isinstance(error, SyntaxError):
+        return error.lineno or 0, error.msg
+    if isinstance(error, (RecursionError, MemoryError)):
+        return 0, "it is nested too deeply"
+    return 0, str(error)
 
 
 def changed_methods(

@@ -131,10 +131,12 @@ def run_ours(state: RewriteState, names: Sequence[str], progress: Progress) -> N
         if name in names:
             passes = state.settings.passes
             progress(f"rewriting: {name}", passes.index(name), len(passes))
-            function(state)
+            with state.attempt(name):
+                function(state)
     if names and "lift" in state.settings.passes and names[-1] == _last_of_ours(state.settings):
         # Part of lift in its effect, but capture adds inputs, too.
-        extend_processors(state)
+        with state.attempt("processors"):
+            extend_processors(state)
 
 
 def _last_of_ours(settings: Settings) -> str:

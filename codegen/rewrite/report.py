@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import traceback
+from pathlib import PurePath
 
 from codegen.rewrite.emit.edits import Site
+from codegen.rewrite.library import ClassInfo, Function
 from codegen.rewrite.values import Record, model_of
 
 Place = tuple[str, str, str]
@@ -19,6 +22,20 @@ def place_of(site: Site) -> Place:
 def method_of(site: Site) -> str:
     """The method that is changed, empty for another statement of a class."""
     return site.node.name if isinstance(site.node, ast.FunctionDef) else ""
+
+
+def broken(rule: str, error: Exception, cls: ClassInfo | None, function: Function | None) -> Record:
+    """A rule that raised while it looked at a method or class, or at everything without one."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    problem = f"{type(error).__name__}: {error}{place}"
+    if cls is None:
+        reason = f"{rule}: {problem}; it does nothing in this run (an error of codegen)"
+        return Record("passes", "", "", "failed", "", reason=reason)
+    reason = f"{rule}: {problem}; left as it was (an error of codegen, not of the file)"
+    model, node = model_of(cls.module.source.module), function or cls.node
+    method = function.name if function is not None else ""
+    return Record(model, cls.name, method, "failed", cls.module.place(node), reason=reason)
 
 
 def failure(rule: str, site: Site, problem: str) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -14,9 +15,9 @@ from codegen.rewrite.central import central_changes, without_repeated
 from codegen.rewrite.emit.edits import Change
 from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
-from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.report import Place, failure, place_of
+from codegen.rewrite.report import Place, broken, failure, place_of
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 from codegen.trees.names import HELPERS
 
@@ -74,12 +75,23 @@ class RewriteState:
     def candidates(self) -> list[ModuleInfo]:
         """Modules that may hold something to rewrite, as they are now."""
         found = [info for name in self._names if (info := self.index.get(name)) is not None]
+        for name in [name for name in self._names if name in self.index.unreadable]:
+            self._names.remove(name)
+            self._note_unreadable(name)
         if not self._origins:
             for info in found:
                 for cls in self.classes(info):
                     for name, function in cls.methods.items():
                         self._origins[info.source.path, cls.name, name] = function.lineno
         return found
+
+    def _note_unreadable(self, module: str) -> None:
+        source = self.index.library.read(module)
+        line, why = self.index.unreadable[module]
+        path = source.path if source is not None else ""
+        reason = f"not looked at: as Python it cannot be read ({why})"
+        record = Record(model_of(module), "", "", "left", f"{path}:{line or 1}", reason=reason)
+        self.records.append(record)
 
     def others(self) -> Iterator[Source]:
         """The other files that could be rewritten, in which nothing is of interest."""
@@ -147,6 +159,21 @@ class RewriteState:
         text = without_import(info, helper)
         self.index.replace(ModuleInfo.parse(replace(info.source, text=text)))
 
+    @contextmanager
+    def attempt(
+        self, rule: str, cls: ClassInfo | None = None, function: Function | None = None
+    ) -> Iterator[None]:
+        """Whatever a rule raises while it looks at a method is no reason to leave the others.
+
+        What it has proposed by then is not done.
+        """
+        queued = len(self._changes)
+        try:
+            yield
+        except Exception as error:
+            del self._changes[queued:]
+            self.note(broken(rule, error, cls, function))
+
     def settle(self) -> None:
         """Carry out what is queued; modules are parsed anew on their next use."""
         if not self._changes:
@@ -174,7 +201,7 @@ class RewriteState:
             source = self.index.library.read(module)
             info = self.index.get(module) if source is not None else None
             text = info.source.text if info is not None else source.text if source else ""
-            if any(word in text for word in words):
+            if any(word in text for word in words) and module not in self.index.unreadable:
                 body = info.tree.body if info is not None else ast.parse(text).body
                 for node in body:
                     spelling = (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from codegen.rewrite import RewriteResult, Settings, rewrite_library
+from codegen.rewrite import RewriteResult, Settings, registry, rewrite_library
 from codegen.rewrite.capture import capture
 from codegen.rewrite.check import early_reads
 from codegen.rewrite.emit import write
@@ -54,6 +54,54 @@ def run_with(monkeypatch: pytest.MonkeyPatch, edits_of: object) -> RewriteResult
 def failures(result: RewriteResult) -> list[tuple[str, str, str]]:
     found = [record for record in result.report if record.kind == "failed"]
     return [(record.method, record.location, record.reason) for record in found]
+
+
+def test_a_rule_that_raises_while_it_looks_leaves_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    result = run_with(monkeypatch, lambda function: {}["missing"])
+    ((method, location, reason),) = failures(result)
+    assert (method, location) == ("victim", f"{PATH}:14")
+    assert reason.startswith("broken: KeyError: 'missing' at test_check.py:")
+    assert reason.endswith("; left as it was (an error of codegen, not of the file)")
+    assert "if cu_seqlens is None" in result.edits[PATH]
+    victim = TEXT[TEXT.index("    def victim") :]
+    assert victim in result.edits[PATH]
+
+
+@pytest.mark.parametrize("name", ["extract", "lift", "capture"])
+def test_a_pass_that_raises_does_not_end_the_run(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def fails(state: object) -> None:
+        raise RecursionError("too deep")
+
+    passes = tuple((known, fails if known == name else run) for known, run in registry.PASSES)
+    monkeypatch.setattr(registry, "PASSES", passes)
+    result = rewrite_library(DictLibrary({PATH: TEXT}), Settings())
+    (record,) = [record for record in result.report if record.kind == "failed"]
+    assert record.reason.startswith(f"{name}: RecursionError: too deep at test_check.py:")
+    assert record.reason.endswith("; it does nothing in this run (an error of codegen)")
+    assert bool(result.edits) is (name != "lift")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ("grid_thw = (\n", 1, "'(' was never closed"),
+        ("x = 1\nfrom ...packed import grid_thw)\n", 2, "unmatched ')'"),
+        ("grid_thw = " + "(" * 3000 + ")" * 3000, 1, "too"),
+        ("grid_thw = '\0'", 1, "null bytes"),
+    ],
+)
+def test_a_file_that_is_no_python_is_left_with_the_reason(text: str, line: int, why: str) -> None:
+    broken = "models/odd/modeling_odd.py"
+    result = rewrite_library(DictLibrary({PATH: TEXT, broken: text}), Settings())
+    assert failures(result) == [] and [*result.edits] == [PATH]
+    (record,) = [record for record in result.report if record.model == "odd"]
+    assert (record.kind, record.location) == ("left", f"{broken}:{line}")
+    assert record.reason.startswith("not looked at: as Python it cannot be read (")
+    assert why in record.reason
 
 
 BROKEN: dict[str, tuple[object, str]] = {

@@ -55,7 +55,9 @@ def capture(state: RewriteState) -> None:
                         "jit.is_tracing()", ""
                     ):
                         continue
-                    found = rule(state.index, cls, function)
+                    found = None
+                    with state.attempt(rule.__name__.removesuffix("_edits"), cls, function):
+                        found = rule(state.index, cls, function)
                     if found is None:
                         continue
                     if isinstance(found, Left):

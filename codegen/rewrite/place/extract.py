@@ -88,10 +88,11 @@ def extract(state: RewriteState) -> None:
                 plan = planner.plan(cls, name)
                 if plan is not None:
                     plans[info.source.module].append(plan)
-                else:
-                    report_left(state, cls, name, gone)
                 handled = _handled(plan) if plan is not None else frozenset[int]()
-                report_near(state, cls, cls.methods[name], handled)
+                with state.attempt("extract", cls, cls.methods[name]):
+                    if plan is None:
+                        report_left(state, cls, name, gone)
+                    report_near(state, cls, cls.methods[name], handled)
     rotary.check_callers()
     # A table and the lookups in it change together.
     changes: dict[int, list[Change]] = defaultdict(list)
@@ -154,7 +155,8 @@ class Planner:
         function = cls.methods[name]
         if id(function) not in self._plans:
             self._plans[id(function)] = None
-            self._plans[id(function)] = self._make(cls, function)
+            with self.state.attempt("extract", cls, function):
+                self._plans[id(function)] = self._make(cls, function)
         return self._plans[id(function)]
 
     def _make(self, cls: ClassInfo, function: Function) -> MethodPlan | None:

@@ -55,11 +55,12 @@ def extract_audio(state: RewriteState) -> set[ast.stmt]:
             function = cls.methods.get("forward")
             if function is None or not _worth(state.index, function):
                 continue
-            studied = study_lengths(state.index, cls, function)
-            if isinstance(studied, Study):
-                _note_cost(state, cls, studied)
-            elif studied is not None:
-                gone |= _rewrite(state, cls, studied)
+            with state.attempt("extract", cls, function):
+                studied = study_lengths(state.index, cls, function)
+                if isinstance(studied, Study):
+                    _note_cost(state, cls, studied)
+                elif studied is not None:
+                    gone |= _rewrite(state, cls, studied)
     return gone
 
 

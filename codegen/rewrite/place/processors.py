@@ -40,10 +40,11 @@ def extend_processors(state: RewriteState) -> None:
                 continue
             cls = ClassInfo(info, node)
             call = cls.methods.get("__call__")
-            if call is None:
-                _compare_with_parent(state, cls)
-            elif OPTION not in info.segment(call) and "grid_thw" in info.segment(call):
-                _extend(state, cls, call)
+            with state.attempt("processors", cls, call):
+                if call is None:
+                    _compare_with_parent(state, cls)
+                elif OPTION not in info.segment(call) and "grid_thw" in info.segment(call):
+                    _extend(state, cls, call)
     state.settle()
 
 

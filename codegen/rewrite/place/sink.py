@@ -34,8 +34,9 @@ def sink_computations(state: RewriteState) -> None:
             for function in cls.methods.values():
                 if "get_" not in info.segment(function):
                     continue
-                for statement in function.body:
-                    _sink(state, cls, function, statement)
+                with state.attempt("sink", cls, function):
+                    for statement in function.body:
+                        _sink(state, cls, function, statement)
     state.settle()
 
 

@@ -52,7 +52,9 @@ def thread_keywords(state: RewriteState, taken: Taken) -> None:
     for info in state.candidates():
         for cls in state.classes(info):
             for function in cls.methods.values():
-                done = _thread(state, cls, function, taken)
+                done = False
+                with state.attempt("thread", cls, function):
+                    done = _thread(state, cls, function, taken)
                 if function.name == "forward" and (done or is_threaded(info.segment(function))):
                     threaded.add(id(function))
     Generation(state, threaded).extend()
