@@ -53,6 +53,6 @@ def _module_files(name: str) -> list[Path]:
     if spec is None:
         return []
     if not spec.submodule_search_locations:
-        return [Path(spec.origin)] if spec.origin else []
+        return [Path(spec.origin)] if spec.has_location else []  # not of one that is built in
     place = Path(next(iter(spec.submodule_search_locations)), *rest)
     return [found for found in (place.with_suffix(".py"), place / "__init__.py") if found.is_file()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import socket
 import stat
@@ -143,8 +145,9 @@ def test_who_owns_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert system.owned_by_us(tmp_path / "file")
     assert system.owned_by_us(tmp_path / "link"), "the link itself is asked"
     user = os.getuid()
-    monkeypatch.setattr(os, "getuid", lambda: user + 1)
-    assert not system.owned_by_us(tmp_path / "file")
+    for other in (user + 1, user - 1):
+        monkeypatch.setattr(os, "getuid", lambda other=other: other)
+        assert not system.owned_by_us(tmp_path / "file")
     monkeypatch.delattr(os, "getuid")
     assert system.owned_by_us(tmp_path / "file"), "a system without users"
 
@@ -192,6 +195,19 @@ def test_a_lock_is_released_by_a_failure(tmp_path: Path) -> None:
 def test_where_nothing_can_be_locked_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError), system.locked(tmp_path / "file" / "lock", 0):
+        pass
+
+
+def test_a_file_that_stays_behind_is_never_taken_for_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the system refuses to lock, a killed run would keep all others out for ever."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises((OSError, NotImplementedError)), system.locked(tmp_path / "lock", 0):
         pass
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,15 @@ def test_a_staging_folder_that_is_a_link_holds_no_journals(tmp_path: Path) -> No
     assert find_journals([root]) == []
 
 
+def test_drafts_in_a_staging_folder_that_is_a_link_are_not_moved(killed: Killed) -> None:
+    killed.move("a.py")
+    (killed.root / f"{STAGING}y").symlink_to(killed.staging)
+    place = killed.staging / "journal.json"
+    place.write_text(place.read_text().replace(f"{STAGING}x/1.new", f"{STAGING}y/1.new"))
+    assert "damaged" in killed.recover()[0]
+    assert (killed.root / "b.py").read_text() == "old b"
+
+
 def test_staging_folders_are_looked_for_where_files_go(tmp_path: Path) -> None:
     tops = staging_tops(tmp_path, ["out/alpha", "out/deep/beta", "gamma"])
     assert tops == [tmp_path, tmp_path / "out", tmp_path / "out/deep"]
@@ -374,6 +384,12 @@ def test_a_journal_is_flushed_before_it_has_its_name(
     assert place == tmp_path / "journal.json"
     assert done == [("flush_to_disk", "journal.new", False), ("flush_folder", tmp_path.name, True)]
     assert [path.name for path in tmp_path.iterdir()] == ["journal.json"]
+
+
+def test_what_a_journal_says_cannot_be_changed_on_the_way(killed: Killed) -> None:
+    for value, name in ((killed.change, "moves"), (killed.change.moves[0], "place")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, name, "other")
 
 
 def test_digests_are_of_bytes_and_follow_no_link(tmp_path: Path) -> None:

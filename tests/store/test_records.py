@@ -144,6 +144,19 @@ def test_a_report_line_may_say_more_than_is_asked() -> None:
     assert entry is not None and entry.report[0]["later"] == "z"
 
 
+@pytest.mark.parametrize(
+    "value, name",
+    [
+        (CacheEntry({}, {}, {}), "inputs"),
+        (RewriteEntry({}, {}, {}), "files"),
+        (FileStat(1, 1, 1, "", True), "digest"),
+    ],
+)
+def test_what_was_known_cannot_be_changed(value: object, name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(value, name, "other")
+
+
 OUTPUTS = {"generated/alpha/modeling_alpha.py": "1", "generated/alpha/configuration_alpha.py": "2"}
 
 

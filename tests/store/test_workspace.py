@@ -254,18 +254,19 @@ def test_where_no_journal_can_be_written_models_fail_one_by_one(
     real = workspace.write_journal
 
     def small(folder: Path, changes: Any) -> Path:
-        if len(changes) > 1 or changes[0].model == "beta":
+        if len(changes) > 1 or changes[0].model == "alpha":
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(folder, changes)
 
     monkeypatch.setattr(workspace, "write_journal", small)
     with opened(root) as space:
         write_both(space)
-    assert files(root) == {**ALPHA, "beta/modeling.py": "old beta"}
-    (problem,) = space.failed["beta"]
-    assert list(space.failed) == ["beta"]
+    assert files(root) == {"alpha/modeling.py": "old alpha", "beta/configuration.py": "beta"}
+    assert not (root / "alpha/sub").exists()
+    (problem,) = space.failed["alpha"]
+    assert list(space.failed) == ["alpha"]
     assert problem.message == "cannot write the file: No space left on device"
-    assert problem.location and problem.location.path == "beta/configuration.py"
+    assert problem.location and problem.location.path == "alpha/modeling.py"
 
 
 @pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
@@ -332,6 +333,57 @@ def test_a_file_system_without_second_names(
     with opened(root) as space:
         write_both(space)
     assert (root / "alpha/modeling.py").read_text() == "old alpha"
+
+
+def test_a_link_comes_back_as_a_link(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without second names, too."""
+    (root / "alpha/inside.py").symlink_to("modeling.py")
+    monkeypatch.setattr(os, "link", Failing(os.link, 1, OSError()))
+    monkeypatch.setattr(workspace, "put", Failing(journal.put, 2, OSError()))
+    with opened(root) as space:
+        space.stage("alpha", {"alpha/inside.py": "x", "alpha/other.py": "y"})
+        space.commit()
+    assert list(space.failed) == ["alpha"]
+    assert (root / "alpha/inside.py").is_symlink()
+
+
+def test_the_removal_of_what_is_not_there_is_no_failure(root: Path) -> None:
+    with opened(root) as space:
+        space.stage("alpha", {}, removed=["alpha/none.py"])
+        space.commit()
+    assert space.failed == {} and files(root) == OLD
+
+
+class OtherDevice:
+    """What ``stat`` says of a file on another device."""
+
+    def __init__(self, found: os.stat_result, difference: int) -> None:
+        self.found, self.st_dev = found, found.st_dev + difference
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.found, name)
+
+
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_drafts_lie_on_the_disk_of_their_place(
+    root: Path, monkeypatch: pytest.MonkeyPatch, difference: int
+) -> None:
+    """A file can be moved in one step only on one disk; here alpha is one of its own."""
+    real = Path.stat
+
+    def stat(path: Path, **named: Any) -> Any:
+        inside = root / "alpha" in (path, *path.parents)
+        return OtherDevice(real(path, **named), difference) if inside else real(path, **named)
+
+    with opened(root, "alpha", "alpha/sub", "beta") as space:
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "stat", stat)
+            space.stage("alpha", ALPHA)
+            space.stage("beta", {"beta/modeling.py": "new"})
+        staged = {path.parent.parent.relative_to(root).as_posix() for path in root.rglob("*.new")}
+        assert staged == {"alpha", "."}
+        space.commit()
+    assert files(root) == {**ALPHA, "beta/modeling.py": "new"}
 
 
 def test_the_lock_is_held_while_the_workspace_is_open(root: Path) -> None:
