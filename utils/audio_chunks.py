@@ -204,7 +204,7 @@ def _copy_chunks(features: torch.Tensor, chunk_lengths: torch.Tensor, longest: i
         slices = features.unfold(1, longest, 1).transpose(0, 1)
         parts.append(slices.index_select(0, start[:inner]))
     if inner < chunk_lengths.shape[0]:
-        kept = max(frames - longest, 0)
+        kept = frames - longest
         ending = torch.nn.functional.pad(features[:, kept:], (0, longest))
         slices = ending.unfold(1, longest, 1).transpose(0, 1)
         parts.append(slices.index_select(0, start[inner:] - kept))

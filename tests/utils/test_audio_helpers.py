@@ -222,3 +222,26 @@ def test_chunks_pass_gradients_to_the_features(lengths: list[int]) -> None:
     # Each frame is in one chunk, at one place.
     expected = [w[:, :n] for w, n in zip(weight, chunk_lengths.tolist())]
     torch.testing.assert_close(features.grad, torch.cat(expected, dim=1))
+
+
+def test_chunks_that_do_not_exist_leave_windows_as_they_are() -> None:
+    lengths = torch.tensor([8, 3])
+    expected = audio.get_audio_cu_seqlens(torch.tensor([8, 3]), lengths, 8, 4)
+    filled = audio.get_audio_cu_seqlens(torch.tensor([8, 3, 0, 0]), lengths, 8, 4)
+    assert filled.tolist() == expected.tolist()
+
+
+ONE = {
+    "pool": lambda lengths: audio.get_pool_indices(lengths, num_pooled=2),
+    "windows": lambda lengths: audio.get_audio_cu_seqlens(lengths, lengths, 16, 4, num_segments=3),
+    "chunks": lambda lengths: audio.get_chunk_lengths(lengths, 2, num_chunks=4),
+    "valid": lambda lengths: audio.get_valid_indices(lengths, num_valid=4, max_length=4),
+}
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_a_single_audio_is_captured_without_reading_it(name: str) -> None:
+    """Eagerly there are short cuts for one; in a graph its values cannot be read."""
+    lengths = torch.tensor([8])
+    found = torch.compile(ONE[name], fullgraph=True, backend="eager")(lengths)
+    assert found.tolist() == ONE[name](lengths).tolist()

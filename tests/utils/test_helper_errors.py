@@ -167,12 +167,37 @@ def test_totals_that_contradict_the_lengths() -> None:
             call()
 
 
+def test_messages_tell_both_numbers() -> None:
+    lengths, features = torch.tensor([5, 8]), torch.zeros(2, 13)
+    calls: dict[str, Callable[[], Any]] = {
+        "num_chunks is 3, but the audios have 4 chunks": lambda: audio.get_chunk_lengths(
+            lengths, 2, num_chunks=3
+        ),
+        "feature_lens add up to 13, but there are 12 frames": lambda: audio.chunk_and_pad_features(
+            features[:, 1:], lengths, 2
+        ),
+        "max_chunk_length is 5, the longest chunk 4": lambda: audio.chunk_and_pad_features(
+            features, lengths, 2, max_chunk_length=5
+        ),
+        "num_segments is 1, but there are 2 chunks": lambda: audio.get_audio_cu_seqlens(
+            lengths, num_segments=1
+        ),
+        "num_segments is 1, but there are 2 windows": lambda: audio.get_audio_cu_seqlens(
+            lengths, lengths, 8, 4, num_segments=1
+        ),
+    }
+    for message, call in calls.items():
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            call()
+
+
 def test_bad_scalars_of_audio_helpers() -> None:
     lengths = torch.tensor([5, 8])
     with pytest.raises(ValueError, match="n_window"):
         audio.get_chunk_lengths(lengths, 0)
-    with pytest.raises(ValueError, match="together"):
-        audio.get_audio_cu_seqlens(lengths, lengths)
+    for some in ((lengths, None, None), (None, 8, 4), (lengths, 8, None), (lengths, None, 4)):
+        with pytest.raises(ValueError, match="together"):
+            audio.get_audio_cu_seqlens(lengths, *some)
     with pytest.raises(ValueError, match="smaller than a chunk"):
         audio.get_audio_cu_seqlens(lengths, lengths, 4, 4)
     for chunks in ([0, 0], [5, -8]):

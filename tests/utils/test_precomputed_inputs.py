@@ -12,7 +12,9 @@ from utils.precomputed_inputs import (
     check_together,
     split_precomputed,
 )
+from utils.precomputed_types import AudioInputs, ImageInputs, VideoInputs
 
+MODALITY_TYPES = (ImageInputs, VideoInputs, AudioInputs)
 HINT = "compute it from the sizes of the same inputs, or leave it out"
 
 
@@ -114,3 +116,18 @@ def test_one_of_a_pair_is_refused() -> None:
     check_together(window_index=torch.zeros(1), cu_window_seqlens=torch.zeros(1))
     with pytest.raises(ValueError, match="^window_index needs cu_window_seqlens: give both"):
         check_together(window_index=torch.zeros(1), cu_window_seqlens=None)
+
+
+@pytest.mark.parametrize("inputs", MODALITY_TYPES)
+def test_every_precomputed_input_may_be_left_out(inputs: type) -> None:
+    assert inputs.__required_keys__ == frozenset()
+    assert inputs.__optional_keys__
+
+
+def test_values_on_an_accelerator_are_not_read() -> None:
+    """Reading them would wait for the device; their shapes are checked all the same."""
+    elsewhere = torch.zeros(3, dtype=torch.int64, device="meta")
+    check_boundaries("cu_seqlens", elsewhere, 6)
+    check_rows("valid_indices", elsewhere, torch.ones(2, dtype=torch.int64, device="meta"))
+    with pytest.raises(ValueError, match="at least two integers"):
+        check_boundaries("cu_seqlens", elsewhere[:1], 6)
