@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 #: A text with fewer candidates than one in so many characters is searched by the first character of the
 #: placeholder, which is many times as fast as a search for all of it.
@@ -256,3 +256,29 @@ def _refuse_surplus(
         rest = sum(1 for _ in iterators[modality.token])
         if rest:
             raise _too_many(modality, text, len(modality.replacements) - rest)
+
+
+def pop_offsets_option(keywords: dict[str, Any]) -> bool:
+    """Take ``return_text_replacement_offsets`` out of the keywords of a processor's call.
+
+    It may stand among them or in their ``text_kwargs``, which are the caller's and stay as they are.
+    """
+    name = "return_text_replacement_offsets"
+    nested = keywords.get("text_kwargs")
+    inner = False
+    if isinstance(nested, dict) and name in nested:
+        keywords["text_kwargs"] = {key: value for key, value in nested.items() if key != name}
+        inner = nested[name]
+    return bool(keywords.pop(name, inner))
+
+
+def add_replacement_offsets(batch: Any, offsets: list[list[ReplacementOffset]] | None) -> Any:
+    """A processor's result with the offsets of its replacements, one list for each text; None adds nothing.
+
+    Args:
+        batch: what the processor returns, with ``input_ids``.
+        offsets: from :func:`get_text_with_replacements`; empty where nothing was to be replaced.
+    """
+    if offsets is not None:
+        batch["text_replacement_offsets"] = offsets or [[] for _ in batch.get("input_ids", ())]
+    return batch

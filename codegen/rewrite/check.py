@@ -17,6 +17,7 @@ from functools import cached_property, lru_cache
 from codegen.rewrite.aliases import Aliases, resolve_aliases
 from codegen.rewrite.emit.edits import (
     AddKeywords,
+    AddOption,
     AddParameters,
     Branch,
     Describe,
@@ -184,7 +185,7 @@ def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> Iterator[str]:
             changed.add(edit.call)
         elif isinstance(edit, Redefine):
             return
-        elif isinstance(edit, AddParameters):
+        elif isinstance(edit, (AddParameters, AddOption)):
             changed.add(node)
         elif isinstance(edit, Describe) and isinstance(node, ast.FunctionDef):
             changed.add(node.body[0])

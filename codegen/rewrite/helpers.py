@@ -309,6 +309,11 @@ INPUTS = {result.name: result for helper in _LIFTED for result in helper.results
 
 _PLUMBING = {
     "extra_tensors": ("add_extra_tensors",),
+    "processing_utils": (
+        "add_replacement_offsets",
+        "get_text_with_replacements",
+        "pop_offsets_option",
+    ),
     "grid_sampling": ("sample_grid",),
     "packed": ("is_tracing", "while_tracing"),
     "precomputed_inputs": (

@@ -20,6 +20,7 @@ from codegen.rewrite.place.lift import lift
 from codegen.rewrite.place.processors import extend_processors
 from codegen.rewrite.report import Place
 from codegen.rewrite.state import RewriteState
+from codegen.rewrite.tokens.expand_tokens import expand_tokens
 from codegen.rewrite.values import (
     HelperFile,
     Library,
@@ -35,7 +36,12 @@ Progress = Callable[[str, int, int], None]
 """Called with the name of a pass that begins, its number and the number of passes."""
 UNSTABLE = "a second run changes what the first one wrote"
 
-PASSES: tuple[tuple[str, Pass], ...] = (("extract", extract), ("lift", lift), ("capture", capture))
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("extract", extract),
+    ("lift", lift),
+    ("capture", capture),
+    ("expand_tokens", expand_tokens),
+)
 """Name and function of every pass, in the order they must run: each looks for what the last one left."""
 OURS = tuple(name for name, _ in PASSES)
 

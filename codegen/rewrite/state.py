@@ -32,6 +32,7 @@ class RewriteState:
     ) -> None:
         self.settings = settings
         self.refused = refused or {}
+        self.required: set[str] = set()
         self.index = Index(library, settings.vocabulary.may_matter, settings.vocabulary)
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
@@ -196,8 +197,8 @@ class RewriteState:
         """Names of the helpers that the texts import, changed now or by an earlier run."""
         spelled = {helper_path(self.settings.helper_package, m) for m in HELPER_MODULES.values()}
         words = [f"from {path} import" for path in spelled]
-        found: set[str] = set()
-        for module in self.index.library.modules():
+        found = set(self.required)
+        for module in dict.fromkeys((*self.index.library.modules(), *self.index.changed())):
             source = self.index.library.read(module)
             info = self.index.get(module) if source is not None else None
             text = info.source.text if info is not None else source.text if source else ""

@@ -52,7 +52,7 @@ class Settings:
 
     helper_package: str = "..."
     helper_folder: str | None = ""
-    passes: tuple[str, ...] = ("extract", "lift", "capture")
+    passes: tuple[str, ...] = ("extract", "lift", "capture", "expand_tokens")
     vocabulary: Vocabulary = DEFAULT
     root: str = ""
     keep: tuple[str, ...] = ()

@@ -55,10 +55,15 @@ def untouched_models(
     tree: Tree, plan: Plan, texts: Mapping[str, str], models: Iterable[str]
 ) -> tuple[str, ...]:
     """The models, and all they build on, that no pass will look at, in order."""
+    from codegen.rewrite.tokens.prefilter import may_hold_expansion
     from codegen.rewrite.vocabulary import extended
 
     vocabulary = extended(tree.config.vocabulary)
-    touched = {model for model, text in texts.items() if vocabulary.may_matter(text)}
+    touched = {
+        model
+        for model, text in texts.items()
+        if vocabulary.may_matter(text) or may_hold_expansion(text)
+    }
     touched |= plan.dependents(touched)
     wanted = plan.closure(models) - touched
     return tuple(model for model in plan.order if model in wanted)

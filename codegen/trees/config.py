@@ -22,7 +22,7 @@ FORMATTERS = ("black", "ruff", "none")
 SUPER_CALLS = ("convention", "python")
 LONGEST_LINE = 320
 #: The rewrite passes of this tool, in the order that they need.
-PASSES = ("extract", "lift", "capture")
+PASSES = ("extract", "lift", "capture", "expand_tokens")
 #: Bytes in the name of a file, on the systems in use.
 _LONGEST_NAME = 200
 #: What names in ``[tool.codegen.vocabulary]`` stand for: fields of :class:`codegen.rewrite.vocabulary.Vocabulary`.

@@ -89,6 +89,13 @@ class AddParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class AddOption:
+    """A further parameter of the method, written with its default, behind those that can be given by place."""
+
+    parameter: str
+
+
+@dataclass(frozen=True, slots=True)
 class Describe:
     """Entries for parameters in the docstring of the method, if it has such entries."""
 
@@ -113,6 +120,7 @@ Edit = (
     | AddKeywords
     | DropKeyword
     | AddParameters
+    | AddOption
     | Describe
     | Redefine
 )

@@ -49,6 +49,15 @@ def with_parameters(
     return _laid_out(function, parameters, margin)
 
 
+def with_option(function: cst.FunctionDef, parameter: str, margin: int) -> cst.FunctionDef:
+    """A function with one more parameter that has a default, behind those that can be given by place."""
+    made = cst.parse_statement(f"def f({parameter}): pass")
+    assert isinstance(made, cst.FunctionDef)
+    parameters = function.params
+    changed = parameters.with_changes(params=[*parameters.params, *made.params.params])
+    return _laid_out(function, changed, margin)
+
+
 def _in_order(known: Sequence[cst.Param], new: Sequence[cst.Param]) -> list[cst.Param]:
     """Keyword-only parameters with further ones, each in front of those that come behind it everywhere."""
     found = list(known)

@@ -17,6 +17,7 @@ from codegen.rewrite.emit.blocks import BlockWriter, StatementEdits
 from codegen.rewrite.emit.docstring import with_entries
 from codegen.rewrite.emit.edits import (
     AddKeywords,
+    AddOption,
     AddParameters,
     Branch,
     Describe,
@@ -32,7 +33,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
 from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
 from codegen.rewrite.emit.places import Excerpt, Lines, Place, excerpt, parsed, untouched
-from codegen.rewrite.emit.signature import with_parameters
+from codegen.rewrite.emit.signature import with_option, with_parameters
 from codegen.rewrite.emit.splices import Splice
 from codegen.rewrite.emit.style import Style
 from codegen.text.lines import LineMap
@@ -269,6 +270,8 @@ class Writer(cst.CSTTransformer):
         for edit in self.edits:
             if isinstance(edit, AddParameters):
                 function = with_parameters(function, edit.names, self.root[1], self.style)
+            elif isinstance(edit, AddOption):
+                function = with_option(function, edit.parameter, self.root[1])
             elif isinstance(edit, Describe):
                 function = described(function, edit, " " * (self.root[1] + 4))
             elif isinstance(edit, Redefine):

@@ -1,0 +1,1 @@
+"""The pass ``expand_tokens``: one shared helper for the placeholders that processors replace in texts."""

@@ -1,0 +1,246 @@
+"""Compare a processor before and after on prompts: what it returns, gives to its parts, and raises.
+
+Both run in the same worlds (:mod:`codegen.rewrite.tokens.terms`), on texts with placeholders in all
+orders, with too few and too many items, flat and nested. What differs once differs.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from codegen.rewrite.tokens.machine import Closure, Machine, Raised
+from codegen.rewrite.tokens.subject import Subject
+from codegen.rewrite.tokens.terms import Unsupported, World, freeze, term
+
+WANTED, MOST_RUNS = 10, 160
+"""Runs in which something was replaced that have to agree, and runs that are made at most."""
+_TOO_FEW = "too few prompts"
+_LACK = ("StopIteration", "IndexError", "KeyError")
+_ITEMS = ("images", "videos", "audio", "audios")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The arguments of one call."""
+
+    number: int
+    arguments: dict[str, Any]
+    fits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What shows of a run: the result or the exception, and calls of parts; which statements ran."""
+
+    result: Any
+    raised: str
+    message: str
+    trace: tuple[Any, ...]
+    given: tuple[tuple[Any, ...], ...]
+    reached: frozenset[int]
+
+
+def difference(
+    old: Subject, new: Subject, tokens: Sequence[str], seen: Collection[ast.stmt]
+) -> str:
+    """Why two versions of a processor are not shown to be equal; empty if they are.
+
+    Args:
+        old: the class as it was.
+        new: the class as it is to be.
+        tokens: the placeholders, as expressions of the class.
+        seen: statements of the old class that have to have run.
+    """
+    call = old.method("__call__")
+    if call is None:
+        return "there is no __call__ to compare"
+    flat = _compared(old, new, call, tokens, seen, False)
+    if not flat.startswith(_TOO_FEW):
+        return flat
+    nested = _compared(old, new, call, tokens, seen, True)
+    return flat if nested.startswith(_TOO_FEW) else nested
+
+
+def _compared(
+    old: Subject,
+    new: Subject,
+    call: ast.FunctionDef,
+    tokens: Sequence[str],
+    seen: Collection[ast.stmt],
+    nested: bool,
+) -> str:
+    """See :func:`difference`; in worlds with outputs over all items, or nested ones."""
+    good, missing = 0, {id(node) for node in seen}
+    failures: dict[str, int] = {}
+    for number in range(MOST_RUNS):
+        try:
+            prompt = _prompt(old, call, tokens, number)
+            before = run(old, prompt, nested)
+            if before.raised in _LACK and prompt.fits:
+                continue  # a world in which shapes do not fit together
+            after = run(new, prompt, nested)
+        except Unsupported as error:
+            failures[str(error)] = failures.get(str(error), 0) + 1
+            if failures[str(error)] > 12 and not good:
+                return f"it cannot be followed: {error}"
+            continue
+        problem = _misplaced(prompt, after) or _compare(
+            before, after, any(prompt.arguments.get(k) == [] for k in _ITEMS)
+        )
+        if problem:
+            return problem
+        if not before.raised and before.reached & missing:
+            missing -= before.reached
+            good += 1
+        elif not before.raised and prompt.arguments.get("text") and before.reached:
+            good += any(id(node) in before.reached for node in seen)
+        if good >= WANTED and not missing:
+            return ""
+    if failures and not good:
+        return f"it cannot be followed: {max(failures, key=lambda name: failures[name])}"
+    lines = sorted(node.lineno for node in seen if id(node) in missing)
+    where = f"; line {lines[0]} never ran" if lines else ""
+    return f"{_TOO_FEW} went through it to compare ({good} of {WANTED}){where}"
+
+
+def _misplaced(prompt: Prompt, after: Outcome) -> str:
+    """Why offsets would not be right against the texts of the caller; empty if they are."""
+    text = prompt.arguments.get("text")
+    if text is None or text == []:
+        return ""
+    own = tuple(freeze(item) for item in ([text] if isinstance(text, str) else text))
+    if all(given == own for given in after.given):
+        return ""
+    return "the texts are changed in front of the placeholders' replacement, which offsets would not show"
+
+
+def _compare(before: Outcome, after: Outcome, none: bool) -> str:
+    if before.raised in _LACK:
+        # Too few items: another error than a bare one of an iterator or a list is what is wanted,
+        # and without any item placeholders stay.
+        return "" if after.raised or none else "too few items are no error any more"
+    if (before.raised, before.message) != (after.raised, after.message):
+        return f"a prompt raises {after.raised or 'nothing'}, before {before.raised or 'nothing'}"
+    if before.raised:
+        return ""
+    if before.trace != after.trace:
+        return "the parts of the processor get something else"
+    return "" if before.result == after.result else "a prompt gives another result"
+
+
+def run(subject: Subject, prompt: Prompt, nested: bool = False) -> Outcome:
+    """One call of a processor.
+
+    Raises:
+        Unsupported: it cannot be followed.
+    """
+    machine = Machine(subject, World(prompt.number, nested))
+    call = subject.method("__call__")
+    assert call is not None
+    raised = message = ""
+    result: Any = None
+    try:
+        machine.construct()
+        result = machine.call(Closure(call, owner=machine.instance), (), _fresh(prompt.arguments))
+    except Raised as error:
+        raised, message = error.kind, error.message
+    except Unsupported:
+        raise
+    except Exception as error:
+        # The code makes something of values that it would not be given: no evidence either way.
+        raise Unsupported(f"{type(error).__name__}: {error}") from None
+    trace = tuple(machine.trace)
+    given = tuple(machine.given)
+    return Outcome(freeze(result), raised, message, trace, given, frozenset(machine.reached))
+
+
+def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {k: [*v] if isinstance(v, list) else v for k, v in arguments.items()}
+
+
+def _prompt(subject: Subject, call: ast.FunctionDef, tokens: Sequence[str], number: int) -> Prompt:
+    """Arguments for one call, by chance: texts, and the items that stand in them."""
+    random = Random(number)
+    machine = Machine(subject, World(number))
+    try:
+        machine.construct()
+    except Raised as error:
+        raise Unsupported(f"__init__ raises {error.kind}") from None
+    names = [arg.arg for arg in (*call.args.args[1:], *call.args.kwonlyargs)]
+    kinds = [name for name in names if name in _ITEMS]
+    given = [kind for kind in kinds if random.random() < 0.75] or kinds[-1:]
+    by_kind = _placeholders(machine, tokens)
+    counts: dict[str, list[int]] = {kind: [] for kind in given}
+    texts = []
+    for _ in range(random.choice((1, 1, 2, 3))):
+        text, stood = _text(random, given, by_kind)
+        texts.append(text)
+        for kind in given:
+            counts[kind].append(stood.count(kind))
+    fits = random.random() < 0.8
+    arguments: dict[str, Any] = {}
+    for kind in given:
+        arguments[kind] = _items(random, kind, counts[kind], fits)
+    arguments["text"] = texts[0] if len(texts) == 1 and random.random() < 0.3 else texts
+    plain = call.args.args[1 : len(call.args.args) - len(call.args.defaults)]
+    if number % 4 == 3 and "text" not in [arg.arg for arg in plain]:
+        del arguments["text"]  # the processor may have a text of its own for them
+    optional = [arg for arg in names if arg not in (*_ITEMS, "text")]
+    required = len(call.args.args) - 1 - len(call.args.defaults)
+    arguments |= {name: term("named", name) for name in names[:required] if name in optional}
+    for kind in kinds:
+        if kind not in arguments and names.index(kind) < required:
+            arguments[kind] = []
+    return Prompt(number, {k: v for k, v in arguments.items() if k in names}, fits)
+
+
+def _placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str]]:
+    """The placeholders by the parameter that their items come in."""
+    from codegen.rewrite.tokens.machine import Scope
+
+    found: dict[str, list[str]] = {}
+    for token in tokens:
+        value = machine.value(ast.parse(token, mode="eval").body, Scope({"self": machine.instance}))
+        if not isinstance(value, str):
+            raise Unsupported(f"{token} is no string")
+        low = f"{token} {value}".lower()
+        kind = "videos" if "video" in low else "audio" if "audio" in low else "images"
+        found.setdefault(kind, []).append(value)
+    return found
+
+
+def _text(
+    random: Random, given: Sequence[str], by_kind: dict[str, list[str]]
+) -> tuple[str, list[str]]:
+    """A text with placeholders, and the kinds of its placeholders in order."""
+    parts, stood = [random.choice(("", "a ", "\n", "é\\g<0> "))], []
+    for _ in range(random.choice((0, 1, 1, 2, 3))):
+        kind = random.choice(list(given))
+        tokens = by_kind.get("audio" if kind == "audios" else kind)
+        if tokens:
+            parts += [random.choice(tokens), random.choice(("", " b", "\nc "))]
+            stood.append(kind)
+    return "".join(parts), stood
+
+
+def _items(random: Random, kind: str, counts: Sequence[int], fits: bool) -> list[Any]:
+    """Items for texts with so many placeholders: flat, or a list for each text."""
+    numbers = iter(range(10_000))
+    change = 0 if fits else random.choice((-1, 1))
+    nested = random.random() < 0.4
+    lists = [
+        [term(kind, next(numbers)) for _ in range(max(0, count + (change if n == 0 else 0)))]
+        for n, count in enumerate(counts)
+    ]
+    return lists if nested else [item for inner in lists for item in inner]
+
+
+def prompts(subject: Subject, tokens: Sequence[str], most: int) -> Iterator[Prompt]:
+    """Prompts as :func:`difference` makes them."""
+    call = subject.method("__call__")
+    assert call is not None
+    return (_prompt(subject, call, tokens, number) for number in range(most))

@@ -1,0 +1,395 @@
+"""Write a processor anew: its loops go, a method says what a placeholder becomes, the helper replaces."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from codegen.rewrite.emit.edits import (
+    AddKeywords,
+    AddOption,
+    Change,
+    Edit,
+    Enclose,
+    Insert,
+    Replace,
+    Substitute,
+    at_top,
+    behind_class,
+)
+from codegen.rewrite.emit.edits import Site as Place
+from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.processors import own_returns
+from codegen.rewrite.tokens.names import Needs, Unmovable, bare, free_names, gather, output_entry
+from codegen.rewrite.tokens.sites import MODALITIES, Site, last_value
+from codegen.rewrite.tokens.wording import (
+    MAX_LINE,
+    call_lines,
+    expression,
+    lines_of,
+    renamed,
+    segment,
+)
+from codegen.rewrite.values import Record, model_of
+
+HELPER = "get_text_with_replacements"
+OPTION = "return_text_replacement_offsets"
+_OFFSETS = "text_replacement_offsets"
+_COLLECTED = "replacement_offsets"
+_KEYS = {
+    "image": "images_replacements",
+    "video": "videos_replacements",
+    "audio": "audio_replacements",
+}
+
+
+@dataclass(frozen=True)
+class Move:
+    """What becomes of a site: the method with what a placeholder becomes, and the list of all of them."""
+
+    site: Site
+    modality: str
+    token: str
+    method: tuple[str, ...]
+    collect: tuple[str, ...]
+    edits: tuple[Edit, ...]
+
+
+def token_of(info: ModuleInfo, site: Site) -> str:
+    """The placeholder as an expression that any method of the class could use.
+
+    Raises:
+        Unmovable: it depends on the method.
+    """
+    node: ast.expr | None = site.token
+    for _ in range(4):
+        if not isinstance(node, ast.Name) or node.id in info.names:
+            break
+        node = last_value(site.function, node.id, site.start)
+    if node is None:
+        raise Unmovable(f"what {ast.unparse(site.token)} is, its callers decide")
+    return ast.unparse(node)
+
+
+def modality_of(token: str) -> str:
+    """Which kind of item a placeholder stands for, by its name."""
+    low = token.lower()
+    return next((name for name in ("video", "audio") if name in low), "image")
+
+
+def plan(info: ModuleInfo, site: Site) -> Move:
+    """What to write for a site.
+
+    Raises:
+        Unmovable: why nothing can be.
+    """
+    token = token_of(info, site)
+    modality = modality_of(token)
+    inputs, index = (
+        f"{modality}_inputs" if modality != "audio" else "audio_inputs",
+        f"{modality}_idx",
+    )
+    edits: list[Edit] = []
+    sequences: dict[str, str] = {}
+    calls: dict[str, str] = {}
+    lengths: list[str] = []
+    for call, name in site.taken:
+        sequence = _sequence(info, site, name, edits)
+        sequences[name] = sequence
+        calls[call] = f"{sequence}[{index}]"
+        lengths.append(sequence)
+    if site.counter:
+        lengths += _indexed(site)
+        if not lengths:
+            raise Unmovable(f"nothing is looked up by {site.counter}")
+    names = [
+        sequences.get(name, name)
+        for name in free_names(site.item, site.value)
+        if name != site.counter
+    ]
+    needs = gather(info, site.function, site, names, inputs)
+    sentinels = dict.fromkeys(site.sentinels, site.unit)
+    extra = (
+        [] if not site.sentinels else list(free_names((), ast.parse(site.unit, mode="eval").body))
+    )
+    for name in gather(
+        info, site.function, site, [n for n in extra if n not in names], inputs
+    ).lines:
+        needs.lines.append(name)
+    change = {site.counter: index} if site.counter else {}
+    body = renamed("\n".join(lines_of(info, site.item)), change, calls, sentinels)
+    value = renamed(expression(info, site.value), change, calls, sentinels)
+    method = (
+        f"def replace_{modality}_token(self, {inputs}: dict, {index}: int) -> str:",
+        f'    """What the placeholder of one {modality} becomes."""',
+        *(f"    {line}" for line in needs.lines),
+        *(f"    {line}" for line in body.split("\n") if line),
+        *(f"    {line}" for line in _returned(info, site, value, change, calls, sentinels)),
+    )
+    given, lead = _given(modality, needs)
+    called = f"self.replace_{modality}_token"
+    collect = [*lead]
+    if lengths:
+        made = f"{called}({given}, {index})"
+        line = f"{_KEYS[modality]} = [{made} for {index} in range(len({lengths[0]}))]"
+        if len(line) > 100:
+            collect += [
+                f"{_KEYS[modality]} = [",
+                f"    {made} for {index} in range(len({lengths[0]}))",
+                "]",
+            ]
+        else:
+            collect.append(line)
+    else:
+        made = f"{called}({given}, 0)"
+        count = f"sum(sample.count({ast.unparse(site.token)}) for sample in {site.texts})"
+        line = f"{_KEYS[modality]} = [{made}] * {count}"
+        if len(line) > 100:
+            line = f"num_placeholders = {count}"
+            collect += [line, f"{_KEYS[modality]} = [{made}] * num_placeholders"]
+        else:
+            collect.append(line)
+    return Move(site, modality, token, method, tuple(collect), tuple(edits))
+
+
+def _returned(
+    info: ModuleInfo,
+    site: Site,
+    value: str,
+    change: dict[str, str],
+    calls: dict[str, str],
+    sentinels: dict[str, str],
+) -> list[str]:
+    """``return value``, over several lines as the author wrote it where it is too long for one."""
+    if len(value) + 15 <= MAX_LINE:
+        return [f"return {value}"]
+    lines = renamed(segment(info, site.value), change, calls, sentinels).split("\n")
+    return ["return (", *(f"    {line}" for line in lines), ")"]
+
+
+def _given(modality: str, needs: Needs) -> tuple[str, list[str]]:
+    """The argument with what the method needs, and lines in front that make it."""
+    entries = ", ".join(f'"{key}": {name}' for key, name in needs.entries.items())
+    if needs.source and not entries:
+        return needs.source, []
+    name = f"{modality}_replacement_inputs"
+    if needs.source:
+        return name, [f"{name} = {{**{needs.source}, {entries}}}"]
+    return (name, [f"{name} = {{{entries}}}"]) if entries else ("{}", [])
+
+
+def _indexed(site: Site) -> list[str]:
+    """What the counter looks up: its length is the number of items."""
+    found = []
+    for root in (*site.item, site.value):
+        for node in walk(root):
+            looked_up = node.value if isinstance(node, ast.Subscript) else None
+            if isinstance(looked_up, ast.Name) and ast.unparse(node).endswith(f"[{site.counter}]"):
+                found.append(looked_up.id)
+    return list(dict.fromkeys(found))
+
+
+def _sequence(info: ModuleInfo, site: Site, name: str, edits: list[Edit]) -> str:
+    """The name of what an iterator or a queue gives one by one, as a sequence."""
+    function = site.function
+    inside = {id(node) for statement in site.statements for node in walk(statement)}
+    uses = [
+        node
+        for node in walk(function)
+        if isinstance(node, ast.Name) and node.id == name and id(node) not in inside
+    ]
+    loads = [node for node in uses if isinstance(node.ctx, ast.Load)]
+    if loads:
+        raise Unmovable(f"{name} is used elsewhere, too")
+    stores = [
+        n
+        for n in walk(function)
+        if isinstance(n, ast.Assign) and any(u is t for u in uses for t in n.targets)
+    ]
+    if len(stores) != len(uses):
+        raise Unmovable(f"{name} is given its value in a way that is not followed")
+    for store in stores:
+        value = store.value
+        if bare(value) is not value:
+            inner = bare(value)
+            new = expression(info, inner)
+            if isinstance(inner, ast.GeneratorExp):
+                new = f"[{ast.unparse(inner)[1:-1]}]"
+            if isinstance(inner, ast.Name) and len(stores) == 1:
+                edits.append(Replace((store,)))
+                return inner.id
+            edits.append(Substitute(value, new))
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            if value.func.attr == "copy" and isinstance(value.func.value, ast.Name):
+                edits.append(Replace((store,)))
+                return value.func.value.id
+    return name
+
+
+def change_of(cls: ClassInfo, moves: Sequence[Move], has_method: bool) -> Change:
+    """The change of a class that carries out all its moves.
+
+    Args:
+        cls: the processor.
+        moves: of its sites.
+        has_method: whether the library's mixin has the method of the helper's name.
+
+    Raises:
+        Unmovable: why it cannot be made.
+    """
+    info = cls.module
+    call = cls.methods.get("__call__")
+    by_function: dict[int, list[Move]] = {}
+    for move in moves:
+        by_function.setdefault(id(move.site.function), []).append(move)
+    places: dict[int, tuple[Function, list[Edit]]] = {}
+    helpers: set[tuple[ModuleInfo, str]] = set() if has_method else {(info, HELPER)}
+    for group in by_function.values():
+        function = group[0].site.function
+        edits = [edit for move in group for edit in move.edits]
+        in_call = function is call
+        edits += _function_edits(info, group, has_method, in_call)
+        places[id(function)] = function, edits
+    if call is not None and call.args.kwarg is not None:
+        _, edits = places.setdefault(id(call), (call, []))
+        edits += _call_edits(call, [m.site.function for m in moves if m.site.function is not call])
+        helpers |= {(info, "pop_offsets_option"), (info, "add_replacement_offsets")}
+    methods: list[str] = []
+    for move in moves:
+        methods += ["", *move.method] if methods else [*move.method]
+    reason = "its placeholders are replaced in one pass"
+    record = Record(
+        model_of(info.source.module),
+        cls.name,
+        moves[0].site.function.name,
+        "extracted",
+        info.place(moves[0].site.start),
+        helper=HELPER,
+        reason=reason,
+    )
+    sites = [Place(cls, function, tuple(edits)) for function, edits in places.values()]
+    last = behind_class(cls, tuple(methods))
+    joined = [
+        Place(cls, site.node, (*site.edits, *last.edits)) if site.node is last.node else site
+        for site in sites
+    ]
+    if all(site.node is not last.node for site in sites):
+        joined.append(last)
+    return Change("expand", tuple(joined), tuple(helpers), (record,))
+
+
+def _function_edits(
+    info: ModuleInfo, group: Sequence[Move], has_method: bool, in_call: bool
+) -> Iterator[Edit]:
+    """The edits of a method: lists in the place of loops, and one call of the helper behind the last."""
+    sites = [move.site for move in group]
+    function = sites[0].function
+    if len({move.modality for move in group}) < len(group):
+        raise Unmovable("two kinds of placeholders stand for one kind of item")
+    for first, second in zip(sites, sites[1:]):
+        if second.texts != first.result:
+            raise Unmovable("the loops do not work on the same texts one after the other")
+    texts, result = sites[0].texts, sites[-1].result
+    wanted = (
+        OPTION
+        if in_call and function.args.kwarg is not None
+        else ("False" if in_call else f"{_COLLECTED} is not None")
+    )
+    target = _OFFSETS if wanted == OPTION else "_" if in_call else "offsets"
+    lines = _helper_call(group, texts, result, target, wanted, has_method)
+    if not in_call:
+        lines += [f"if {_COLLECTED} is not None:", f"    {_COLLECTED}.extend(offsets)"]
+        yield AddOption(f"{_COLLECTED}=None")
+    leftover = list(_leftovers(function, sites))
+    for node in leftover:
+        yield Replace((node,))
+    if len(group) == 1:
+        site = sites[0]
+        yield Replace(site.statements, (*group[0].collect, *lines))
+        return
+    tops = [_top(function, site) for site in sites]
+    names = [_KEYS[move.modality] for move in group]
+    guarded = [top is not site.start for top, site in zip(tops, sites)]
+    for move in group:
+        yield Replace(move.site.statements, move.collect)
+    if any(guarded):
+        if texts != result:
+            raise Unmovable("where there are no items, the texts have another name")
+        yield Insert(tops[0], (f"{' = '.join(names)} = []",))
+        lines = [f"if {' or '.join(names)}:", *(f"    {line}" for line in lines)]
+    yield Insert(tops[-1], tuple(lines), behind=True)
+
+
+def _top(function: Function, site: Site) -> ast.stmt:
+    """The statement of the method's own block that a site stands in."""
+    for node in function.body:
+        if any(inner is site.start for inner in walk(node)):
+            return node
+    raise Unmovable("the loop stands in a function inside the method")
+
+
+def _helper_call(
+    group: Sequence[Move], texts: str, result: str, target: str, wanted: str, has_method: bool
+) -> list[str]:
+    arguments = [texts]
+    for modality in MODALITIES:
+        for move in (move for move in group if move.modality == modality):
+            if not has_method or move.token != f"self.{modality}_token":
+                arguments.append(f"{modality}_token={ast.unparse(move.site.token)}")
+            arguments.append(f"{_KEYS[modality]}={_KEYS[modality]}")
+    if wanted != "False":
+        arguments.append(f"return_replacement_offsets={wanted}")
+    if not has_method:
+        arguments.append("allow_surplus=True")
+    function = f"self.{HELPER}" if has_method else HELPER
+    return call_lines(f"{result}, {target}", function, arguments)
+
+
+def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
+    """Counters and empty lists that only the loops used."""
+    gone = {id(node) for site in sites for s in site.statements for node in walk(s)}
+    results = {site.result for site in sites}
+    kept: dict[str, int] = {}
+    for node in walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in gone:
+            kept[node.id] = kept.get(node.id, 0) + 1
+    used = {
+        n.id for site in sites for s in site.statements for n in walk(s) if isinstance(n, ast.Name)
+    }
+    for site in sites:
+        for node in site.block:
+            if node.lineno >= site.start.lineno or not isinstance(node, ast.Assign):
+                continue
+            target = node.targets[0]
+            empty = (isinstance(node.value, ast.List) and not node.value.elts) or (
+                isinstance(node.value, ast.Constant) and node.value.value == 0
+            )
+            if not isinstance(target, ast.Name) or not empty or target.id not in used:
+                continue
+            if target.id in results or not kept.get(target.id):
+                yield node
+
+
+def _call_edits(call: Function, callees: Sequence[Function]) -> Iterator[Edit]:
+    """Offsets for who asks ``__call__`` for them."""
+    assert call.args.kwarg is not None
+    option = f"{OPTION} = pop_offsets_option({call.args.kwarg.arg})"
+    yield at_top(call, (option, f"{_OFFSETS} = []"))
+    names = {f"self.{function.name}" for function in callees}
+    for node in walk(call):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
+            yield AddKeywords(node, (f"{_COLLECTED}={_OFFSETS} if {OPTION} else None",))
+    for node in own_returns(call):
+        if node.value is not None and isinstance(node.value, ast.Call):
+            arguments = (f"{_OFFSETS} if {OPTION} else None,",)
+            yield Enclose(node.value, "add_replacement_offsets", arguments)
+
+
+def unit_parameters(function: Function) -> list[str]:
+    """Parameters of a method."""
+    return [name for name in parameters(function) if name != "self"]
+
+
+__all__ = ["HELPER", "Move", "Unmovable", "change_of", "output_entry", "plan", "token_of"]

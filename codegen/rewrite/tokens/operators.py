@@ -1,0 +1,131 @@
+"""What operators do to plain values, tokens and terms."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from codegen.rewrite.tokens.terms import Term, Unsupported, World, derived, freeze, term
+
+LONGEST = 200_000
+"""Characters of a string, or entries of a list, that a run may make."""
+
+_BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mult": operator.mul,
+    "Div": operator.truediv,
+    "FloorDiv": operator.floordiv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+    "BitAnd": operator.and_,
+    "BitOr": operator.or_,
+    "BitXor": operator.xor,
+}
+_ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+}
+
+
+def named(name: str) -> Any:
+    """What is known of something by its name: a token is a string of its own, all else a term."""
+    return f"⟨{name}⟩" if name.endswith("_token") else term("named", name)
+
+
+def text(value: Any) -> str:
+    """A value as part of a string."""
+    if isinstance(value, Term):
+        return f"⟨{value.digest}⟩"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    return repr(freeze(value))
+
+
+def binary(world: World, name: str, left: Any, right: Any) -> Any:
+    """``left + right`` and its like, by the name of the operator in ``ast``."""
+    if name == "Mult" and isinstance(right, (str, list, tuple)):
+        left, right = right, left
+    if name == "Mult" and isinstance(left, (str, list, tuple)):
+        times = world.count(right) if isinstance(right, Term) else right
+        if not isinstance(times, int) or len(left) * times > LONGEST:
+            raise Unsupported("a repetition")
+        return left * times
+    if name == "Add" and (isinstance(left, str) or isinstance(right, str)):
+        if isinstance(left, (str, Term)) and isinstance(right, (str, Term)):
+            return text(left) + text(right)
+        raise Unsupported("a string and something else")
+    if isinstance(left, Term):
+        return derived(name, left, right)
+    if isinstance(right, Term):
+        return term(name, left, right, length=right.length)
+    if name not in _BINARY:
+        raise Unsupported(f"the operator {name}")
+    return _BINARY[name](left, right)
+
+
+def compare(world: World, name: str, left: Any, right: Any) -> bool:
+    """``left < right`` and its like, by the name of the operator in ``ast``."""
+    if name in ("Is", "IsNot"):
+        same = left is right or (not isinstance(left, Term) and left == right)
+        return same == (name == "Is")
+    if name in ("Eq", "NotEq"):
+        return equal(world, left, right) == (name == "Eq")
+    if name in ("In", "NotIn"):
+        return contains(world, right, left) == (name == "In")
+    if isinstance(left, Term) or isinstance(right, Term):
+        return world.truth(term(name, left, right))
+    return bool(_ORDER[name](left, right))
+
+
+def equal(world: World, left: Any, right: Any) -> bool:
+    """``left == right``: of terms by chance, unless they are of the same making."""
+    if not (_holds_term(left) or _holds_term(right)):
+        return bool(left == right)
+    if freeze(left) == freeze(right):
+        return True
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(equal(world, a, b) for a, b in zip(left, right))
+    if left is None or right is None:
+        return False
+    decide = world.likely if isinstance(left, str) or isinstance(right, str) else world.truth
+    return decide(term("Eq", *sorted((left, right), key=lambda item: repr(freeze(item)))))
+
+
+def contains(world: World, owner: Any, item: Any) -> bool:
+    """``item in owner``."""
+    if isinstance(owner, str):
+        return text(item) in owner
+    if isinstance(owner, Term):
+        # Of an unknown string it is known that it holds no placeholder.
+        return not is_token(item) and world.truth(term("In", owner, item))
+    if isinstance(owner, (dict, set)):
+        return item in owner
+    if isinstance(owner, (list, tuple, range)):
+        return any(equal(world, entry, item) for entry in owner)
+    raise Unsupported("a search in something")
+
+
+def is_token(value: Any) -> bool:
+    """Whether a value is a placeholder, or what stands for one."""
+    return isinstance(value, str) and value.startswith(("⟨", "<"))
+
+
+def put(owner: Any, key: Any, value: Any) -> None:
+    """``owner[key] = value`` of a list or dictionary."""
+    if isinstance(key, Term):
+        raise Unsupported("a position that is not known")
+    if isinstance(owner, list) and isinstance(key, int) and not -len(owner) <= key < len(owner):
+        raise Unsupported("a position that a list does not have")
+    if isinstance(key, slice) and isinstance(value, Term):
+        raise Unsupported("a slice that is not known")
+    owner[key] = value
+
+
+def _holds_term(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_holds_term(item) for item in value)
+    return isinstance(value, Term)

@@ -1,0 +1,378 @@
+"""Where a method replaces placeholders: loops over texts, and what they do for one placeholder.
+
+A site is found by its structure. Whether what comes instead gives the same is a matter of evidence.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from codegen.rewrite.library import Function
+from codegen.rewrite.nodes import walk
+
+MODALITIES = ("image", "video", "audio")
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """The expansion of one kind of placeholder in a method.
+
+    ``statements`` are those that go; ``item`` is what is done for one placeholder, ``value`` what takes
+    its place, with ``sentinels`` in it for ``unit``. ``texts`` and ``result`` are the lists of texts before
+    and after. ``each`` says of what there is one for every placeholder: an index that is counted up, or
+    what iterators and queues give. Without any of it all placeholders become the same.
+    """
+
+    function: Function
+    block: Sequence[ast.stmt]
+    statements: tuple[ast.stmt, ...]
+    token: ast.expr
+    texts: str
+    result: str
+    item: tuple[ast.stmt, ...]
+    value: ast.expr
+    sentinels: tuple[str, ...] = ()
+    unit: str = ""
+    counter: str = ""
+    taken: tuple[tuple[str, str], ...] = ()
+    first: ast.stmt | None = None
+    before: tuple[ast.stmt, ...] = ()
+    prelude: tuple[str, ...] = field(default=())
+
+    @property
+    def start(self) -> ast.stmt:
+        """The statement that the new lines stand in the place of."""
+        return self.first if self.first is not None else self.statements[0]
+
+
+def find_sites(function: Function) -> Iterator[Site]:
+    """The sites of a method, in order."""
+    for block in _blocks(function):
+        skipped: set[int] = set()
+        for number, statement in enumerate(block):
+            if id(statement) in skipped:
+                continue
+            site = None
+            if isinstance(statement, ast.For):
+                site = _loop(function, block, number, statement)
+            elif isinstance(statement, ast.Assign):
+                site = _comprehension(function, block, statement)
+            if site is not None:
+                skipped |= {id(part) for part in site.statements}
+                yield site
+
+
+def _blocks(node: ast.AST) -> Iterator[Sequence[ast.stmt]]:
+    """Blocks of statements, outer ones first; what stands in a loop over texts belongs to that loop."""
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(node, name, None)
+        if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+            yield block
+            for statement in block:
+                if not isinstance(statement, (ast.For, ast.FunctionDef, ast.While)):
+                    yield from _blocks(statement)
+
+
+# -- loops ----------------------------------------------------------------------------------------
+
+
+def _loop(function: Function, block: Sequence[ast.stmt], number: int, loop: ast.For) -> Site | None:
+    text, texts = _subject(function, loop)
+    if not text:
+        return None
+    whiles = [n for n in loop.body if isinstance(n, ast.While) and _searched(n.test, text)]
+    parts = _Parts(text, loop)
+    if whiles:
+        return _repeated(function, block, number, loop, texts, parts, whiles)
+    return _replaced(function, block, number, loop, texts, parts)
+
+
+def _subject(function: Function, loop: ast.For) -> tuple[str, str]:
+    """How a loop names one text, and the list of texts; empty if it is no loop over texts."""
+    if not isinstance(loop.target, ast.Name):
+        return "", ""
+    if isinstance(loop.iter, ast.Name):
+        return loop.target.id, loop.iter.id
+    call = loop.iter
+    if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "range":
+        return "", ""
+    if len(call.args) != 1:
+        return "", ""
+    size: ast.expr | None = call.args[0]
+    if isinstance(size, ast.Name):
+        size = last_value(function, size.id, loop)
+    if not isinstance(size, ast.Call) or getattr(size.func, "id", "") != "len":
+        return "", ""
+    texts = size.args[0]
+    if not isinstance(texts, ast.Name):
+        return "", ""
+    return f"{texts.id}[{loop.target.id}]", texts.id
+
+
+def _searched(test: ast.expr, text: str) -> ast.expr | None:
+    """``P`` of ``P in text``."""
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In):
+        return test.left if ast.unparse(test.comparators[0]) == text else None
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """A loop over texts."""
+
+    text: str
+    loop: ast.For
+
+    def replacement(self, node: ast.stmt, limited: bool) -> ast.Call | None:
+        """``text.replace(P, R, 1)`` of ``text = text.replace(P, R, 1)``."""
+        if not isinstance(node, ast.Assign) or ast.unparse(node.targets[0]) != self.text:
+            return None
+        return replace_call(node.value, self.text, limited)
+
+    def appended(self, node: ast.stmt) -> str:
+        """``out`` of ``out.append(text)``."""
+        call = node.value if isinstance(node, ast.Expr) else None
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            return ""
+        if call.func.attr != "append" or ast.unparse(call.args[0]) != self.text:
+            return ""
+        return ast.unparse(call.func.value)
+
+
+def replace_call(node: ast.expr, text: str, limited: bool) -> ast.Call | None:
+    """The expression if it is ``text.replace(a, b)``, or with a third argument 1."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    if node.func.attr != "replace" or ast.unparse(node.func.value) != text:
+        return None
+    third = node.args[2] if len(node.args) == 3 else None
+    is_limited = isinstance(third, ast.Constant) and third.value == 1
+    return node if is_limited == limited and len(node.args) == 2 + limited else None
+
+
+def _repeated(
+    function: Function,
+    block: Sequence[ast.stmt],
+    number: int,
+    loop: ast.For,
+    texts: str,
+    parts: _Parts,
+    whiles: Sequence[ast.While],
+) -> Site | None:
+    """``while P in text:`` with one replacement in it, and what brings sentinels back."""
+    inner = whiles[0]
+    token = _searched(inner.test, parts.text)
+    assert token is not None
+    calls = {id(node): call for node in inner.body if (call := parts.replacement(node, True))}
+    if len(calls) != 1:
+        return None
+    call = next(iter(calls.values()))
+    rest = [node for node in inner.body if id(node) not in calls]
+    value, queue = call.args[1], ""
+    if isinstance(value, ast.Constant):
+        # The text gets a mark only; what it stands for waits in a queue.
+        queued = [node for node in rest if _queued(node)]
+        if len(queued) != 1:
+            return None
+        queue, value = _queued(queued[0]) or ("", value)
+        rest = [node for node in rest if node is not queued[0]]
+    gone, result, unit, sentinels = [*_queue_loops(whiles[1:])], texts, "", []
+    for node in loop.body:
+        back = parts.replacement(node, False)
+        if back is not None and isinstance(back.args[0], ast.Constant):
+            sentinels.append(str(back.args[0].value))
+            unit = ast.unparse(back.args[1])
+            gone.append(node)
+        elif parts.appended(node):
+            result = parts.appended(node)
+            gone.append(node)
+        elif queue and isinstance(node, (ast.Assign, ast.AnnAssign)):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if ast.unparse(target) == queue:
+                gone.append(node)
+    others = [n for n in loop.body if n is not inner and all(n is not g for g in gone)]
+    if others:
+        return None
+    statements: list[ast.stmt] = [loop]
+    following = block[number + 1] if number + 1 < len(block) else None
+    last = _restored(following, result)
+    if last is not None:
+        assert isinstance(following, ast.Assign)
+        sentinels.append(last[0])
+        unit, result = last[1], ast.unparse(following.targets[0])
+        statements.append(following)
+    counter, rest = _counter(rest)
+    return Site(
+        function,
+        block,
+        tuple(statements),
+        token,
+        texts,
+        result,
+        tuple(rest),
+        value,
+        tuple(sentinels),
+        unit,
+        counter,
+        _taken(rest, value),
+    )
+
+
+def _queued(node: ast.stmt) -> tuple[str, ast.expr] | None:
+    """``queue`` and ``value`` of ``queue.append(value)``."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    function = call.func if isinstance(call, ast.Call) else None
+    if not isinstance(function, ast.Attribute) or function.attr != "append":
+        return None
+    assert isinstance(call, ast.Call)
+    return (function.value.id, call.args[0]) if isinstance(function.value, ast.Name) else None
+
+
+def _queue_loops(whiles: Sequence[ast.While]) -> Iterator[ast.stmt]:
+    """Loops that put what waits in a queue in the place of marks."""
+    for node in whiles:
+        test = node.test
+        is_mark = isinstance(test, ast.Compare) and isinstance(test.left, ast.Constant)
+        if is_mark and all(
+            ".pop(0)" in ast.unparse(n) or ".replace(" in ast.unparse(n) for n in node.body
+        ):
+            yield node
+
+
+def _restored(node: ast.stmt | None, texts: str) -> tuple[str, str] | None:
+    """Sentinel and unit of ``[text.replace(S, unit) for text in texts]`` behind the loop."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.ListComp):
+        return None
+    generator = node.value.generators[0]
+    call = replace_call(node.value.elt, ast.unparse(generator.target), False)
+    if call is None or ast.unparse(generator.iter) != texts:
+        return None
+    if not isinstance(call.args[0], ast.Constant):
+        return None
+    return str(call.args[0].value), ast.unparse(call.args[1])
+
+
+def _counter(body: Sequence[ast.stmt]) -> tuple[str, list[ast.stmt]]:
+    """The name that is counted up at the end of a body, and the rest of the body."""
+    for node in body:
+        added = node.target if isinstance(node, ast.AugAssign) else None
+        if isinstance(added, ast.Name) and ast.unparse(node) == f"{added.id} += 1":
+            return added.id, [other for other in body if other is not node]
+    return "", list(body)
+
+
+def _taken(body: Sequence[ast.stmt], value: ast.expr) -> tuple[tuple[str, str], ...]:
+    """What is taken out of iterators and queues: the text of the call, and the name."""
+    found = {}
+    for root in (*body, value):
+        for node in walk(root):
+            if not isinstance(node, ast.Call):
+                continue
+            if getattr(node.func, "id", "") == "next" and isinstance(node.args[0], ast.Name):
+                found[ast.unparse(node)] = node.args[0].id
+            elif isinstance(node.func, ast.Attribute) and node.func.attr == "pop":
+                owner = node.func.value
+                if isinstance(owner, ast.Name) and ast.unparse(node).endswith(".pop(0)"):
+                    found[ast.unparse(node)] = owner.id
+    return tuple(found.items())
+
+
+# -- one replacement for all, and functions that give the next one ---------------------------------
+
+
+def _replaced(
+    function: Function,
+    block: Sequence[ast.stmt],
+    number: int,
+    loop: ast.For,
+    texts: str,
+    parts: _Parts,
+) -> Site | None:
+    """A loop that does nothing but replace, and collect or put back."""
+    text, value, token, result = parts.text, None, None, texts
+    for node in loop.body:
+        found = None
+        if isinstance(node, ast.Assign):
+            found = _all_of(node.value, text)
+        if found is not None and value is None:
+            assert isinstance(node, ast.Assign)
+            token, value = found
+            text = ast.unparse(node.targets[0])
+            continue
+        inner = _Parts(text, loop)
+        if value is not None and inner.appended(node):
+            result = inner.appended(node)
+        elif value is None or not _puts_back(node, parts.text, text):
+            return None
+    if value is None or token is None:
+        return None
+    return Site(function, block, (loop,), token, texts, result, (), value, taken=_taken((), value))
+
+
+def _puts_back(node: ast.stmt, place: str, text: str) -> bool:
+    return ast.unparse(node) == f"{place} = {text}"
+
+
+def _comprehension(function: Function, block: Sequence[ast.stmt], node: ast.Assign) -> Site | None:
+    """``out = [text.replace(P, r) for text in texts]`` and its like."""
+    made = node.value
+    if not isinstance(made, ast.ListComp) or len(made.generators) != 1:
+        return None
+    generator = made.generators[0]
+    if not isinstance(generator.iter, ast.Name) or not isinstance(node.targets[0], ast.Name):
+        return None
+    found = _all_of(made.elt, ast.unparse(generator.target))
+    if found is None or generator.ifs:
+        return None
+    token, value = found
+    return Site(
+        function,
+        block,
+        (node,),
+        token,
+        generator.iter.id,
+        node.targets[0].id,
+        (),
+        value,
+        taken=_taken((), value),
+    )
+
+
+def _all_of(node: ast.expr, text: str) -> tuple[ast.expr, ast.expr] | None:
+    """Placeholder and replacement of ``text.replace(P, r)`` or ``re.sub(re.escape(P), lambda _: r, text)``."""
+    call = replace_call(node, text, False)
+    if call is not None:
+        is_sentinel = isinstance(call.args[0], ast.Constant) and "placeholder" in str(
+            call.args[0].value
+        )
+        return None if is_sentinel else (call.args[0], call.args[1])
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "re.sub" or len(node.args) != 3:
+        return None
+    pattern, function, subject = node.args
+    if ast.unparse(subject) != text or not isinstance(function, ast.Lambda):
+        return None
+    if not isinstance(pattern, ast.Call) or ast.unparse(pattern.func) != "re.escape":
+        return None
+    return pattern.args[0], function.body
+
+
+# -- names ----------------------------------------------------------------------------------------
+
+
+def last_value(function: Function, name: str, before: ast.AST) -> ast.expr | None:
+    """What a name was last given in front of a node, as the lines go; None for a parameter.
+
+    That something is absent (``None``) counts only where nothing else is given.
+    """
+    found: tuple[int, ast.expr] | None = None
+    limit = getattr(before, "lineno", 0)
+    for node in walk(function):
+        if isinstance(node, ast.Assign) and node.lineno < limit:
+            for target in node.targets:
+                if isinstance(target, ast.Name) and target.id == name:
+                    absent = isinstance(node.value, ast.Constant) and node.value.value is None
+                    if found is None or (node.lineno > found[0] and not absent):
+                        found = node.lineno, node.value
+    return found[1] if found is not None else None

@@ -1,0 +1,65 @@
+"""A processor class with the classes it inherits from, as far as their files are in the tree."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
+
+MIXIN = "ProcessorMixin"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A class and where its parents are looked up."""
+
+    index: Index
+    cls: ClassInfo
+
+    @cached_property
+    def line(self) -> tuple[ClassInfo, ...]:
+        """The class and its parents, nearest first, up to the mixin of the library."""
+        found: list[ClassInfo] = []
+        pending = [self.cls]
+        while pending:
+            cls = pending.pop(0)
+            if all(cls.node is not known.node for known in found):
+                found.append(cls)
+                pending += parents(self.index, cls)
+        return tuple(found)
+
+    def method(self, name: str) -> Function | None:
+        """The method that an instance has."""
+        return next((cls.methods[name] for cls in self.line if name in cls.methods), None)
+
+    def owner(self, name: str) -> ClassInfo | None:
+        """The class whose method an instance has."""
+        return next((cls for cls in self.line if name in cls.methods), None)
+
+    def module_of(self, function: ast.AST) -> ModuleInfo:
+        """The file that a method of the class stands in."""
+        for cls in self.line:
+            if any(function is method for method in cls.methods.values()):
+                return cls.module
+        return self.cls.module
+
+
+def parents(index: Index, cls: ClassInfo) -> Iterator[ClassInfo]:
+    """The parents of a class whose files are known; the mixin itself is none of them."""
+    module = cls.module
+    for base in cls.node.bases:
+        name = base.id if isinstance(base, ast.Name) else ""
+        if name in module.classes and module.classes[name] is not cls.node:
+            yield ClassInfo(module, module.classes[name])
+        elif name in module.imports and name != MIXIN:
+            wanted, original = module.imports[name]
+            package, _, last = wanted.rpartition(".")
+            for place in (f"{package}.modular_{last.partition('_')[2]}", wanted):
+                # Inside a definition's package the definition is what a pass edits.
+                info = index.open(place) if place != module.source.module else None
+                if info is not None and original in info.classes:
+                    yield ClassInfo(info, info.classes[original])
+                    break

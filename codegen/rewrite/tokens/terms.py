@@ -1,0 +1,191 @@
+"""Values of which nothing is known but how they came about, and a world that decides about them.
+
+What a processor computes from pixels is no concern of the texts: it is a term, equal to any term of the
+same making. Where a program has to know more of one (is it true, how long is it, how often is a token
+repeated), the world says so: the same for equal terms, and otherwise by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+MOST = 4
+"""Counts, and lengths of what belongs to no item, are smaller than this."""
+
+
+class Unsupported(Exception):
+    """Something that cannot be followed; what was to be shown is not shown."""
+
+
+@dataclass(eq=False, slots=True)
+class Term:
+    """A value that is known by its making only, and what was stored in it since.
+
+    ``length`` is the number of its entries where that follows from what it was made of; ``nested``
+    the numbers of entries of its entries. ``items`` are the numbers of images, videos or audios per text
+    of what a processor of these returns: what it returns under a name has an entry for each of them.
+    """
+
+    digest: str
+    length: int | None = None
+    nested: tuple[int, ...] = ()
+    items: tuple[int, ...] = ()
+    children: dict[Hashable, Any] = field(default_factory=dict)
+    changed: dict[Hashable, Any] = field(default_factory=dict)
+
+    def frozen(self) -> tuple[Any, ...]:
+        """Its making and its changes, as something that can be compared."""
+        changes = tuple(sorted((repr(k), repr(freeze(v))) for k, v in self.changed.items()))
+        inner = tuple(
+            sorted((repr(k), repr(f)) for k, v in self.children.items() if (f := _changed(v)))
+        )
+        return ("term", self.digest, changes, inner)
+
+
+class Gone:
+    """What an entry is once it was taken out."""
+
+
+GONE = Gone()
+
+
+def _changed(value: Any) -> Any:
+    """The frozen form of a term that was changed, or that holds one; None for any other value."""
+    if not isinstance(value, Term):
+        return None
+    frozen = value.frozen()
+    return frozen if frozen[2] or frozen[3] else None
+
+
+def freeze(value: Any) -> Any:
+    """A value as something that can be compared and hashed.
+
+    Raises:
+        Unsupported: iterators and functions, whose state is not known.
+    """
+    if isinstance(value, Term):
+        return value.frozen()
+    if isinstance(value, (list, tuple)):
+        return (type(value).__name__, *(freeze(item) for item in value))
+    if isinstance(value, (set, frozenset)):
+        return ("set", *sorted((freeze(item) for item in value), key=repr))
+    if isinstance(value, dict):
+        return ("dict", *((key, freeze(item)) for key, item in value.items()))
+    if value is None or isinstance(value, (str, int, float, bool, range, Gone)):
+        return (type(value).__name__, value if not isinstance(value, Gone) else "")
+    if isinstance(value, slice):
+        return ("slice", freeze(value.start), freeze(value.stop), freeze(value.step))
+    name = getattr(value, "stands_for", "")
+    if name:
+        return ("known", name)
+    raise Unsupported(f"{type(value).__name__} as a value")
+
+
+def term(operation: str, *parts: Any, length: int | None = None) -> Term:
+    """The term of an operation on values."""
+    frozen = repr((operation, *(freeze(part) for part in parts)))
+    return Term(blake2b(frozen.encode(), digest_size=9).hexdigest(), length)
+
+
+@dataclass(frozen=True)
+class World:
+    """What holds of terms, by chance: another number, another world.
+
+    In a ``nested`` one, processors of items return lists of what they have for the items of each text.
+    """
+
+    number: int
+    nested: bool = False
+
+    def _draw(self, value: Term, question: str) -> int:
+        asked = f"{self.number} {question} {value.frozen()}".encode()
+        return int.from_bytes(blake2b(asked, digest_size=4).digest(), "big")
+
+    def truth(self, value: Term) -> bool:
+        """Whether it counts as true."""
+        return bool(value.items) or self._draw(value, "truth") % 2 == 0
+
+    def likely(self, value: Term) -> bool:
+        """Whether something holds that mostly does."""
+        return self._draw(value, "likely") % 4 != 0
+
+    def count(self, value: Term) -> int:
+        """How often something is repeated that is repeated so often."""
+        return self._draw(value, "count") % MOST
+
+    def length(self, value: Term) -> int:
+        """How many entries it has."""
+        return value.length if value.length is not None else self._draw(value, "length") % MOST
+
+    def entries(self, value: Term) -> Iterator[Any]:
+        """Its entries, one after the other."""
+        return (self.entry(value, index) for index in range(self.length(value)))
+
+    def entry(self, value: Term, key: Any) -> Any:
+        """What stands at a key or position: the same object whenever it is asked for.
+
+        Raises:
+            IndexError, KeyError: there is none.
+        """
+        known = _key(key)
+        if known in value.changed:
+            if value.changed[known] is GONE:
+                raise KeyError(key)
+            return value.changed[known]
+        if value.length is not None and isinstance(key, int):
+            if not -value.length <= key < value.length:
+                raise IndexError(key)
+            known = key = key % value.length
+        if known not in value.children:
+            made = term("entry", value.digest, key)
+            if isinstance(key, slice):
+                made.length = _slice_length(value, key)
+            elif isinstance(key, int) and 0 <= key < len(value.nested):
+                made.length = value.nested[key]
+            elif isinstance(key, str) and value.items:
+                made.length = sum(value.items)
+                if self.nested:
+                    made.length, made.nested = len(value.items), value.items
+            value.children[known] = made
+        return value.children[known]
+
+
+def _key(key: Any) -> Hashable:
+    return key if isinstance(key, (str, int)) else repr(freeze(key))
+
+
+def _slice_length(value: Term, key: slice) -> int | None:
+    if value.length is None or not all(
+        part is None or isinstance(part, int) for part in (key.start, key.stop, key.step)
+    ):
+        return None
+    return len(range(value.length)[key])
+
+
+def store(value: Term, key: Any, new: Any) -> None:
+    """Put something into a term, or :data:`GONE` in the place of what was there."""
+    value.changed[_key(key)] = new
+
+
+def is_stored(value: Term, key: Any) -> bool:
+    """Whether something was put there, or taken out."""
+    return _key(key) in value.changed
+
+
+def derived(operation: str, source: Term, *parts: Any, keep: bool = True) -> Term:
+    """A term made of another one with as many entries, unless ``keep`` says otherwise."""
+    made = term(operation, source, *parts)
+    if keep:
+        made.length, made.nested = source.length, source.nested
+    return made
+
+
+def flat(items: Sequence[Any]) -> list[Any]:
+    """The entries of lists in a list, one level after the other."""
+    found: list[Any] = []
+    for item in items:
+        found += flat(item) if isinstance(item, (list, tuple)) else [item]
+    return found

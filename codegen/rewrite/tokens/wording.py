@@ -1,0 +1,97 @@
+"""Pieces of a processor's source under other names, as the author wrote them."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Mapping, Sequence
+from textwrap import dedent
+
+from codegen.rewrite.library import ModuleInfo
+from codegen.text.lexer import lex
+from codegen.text.lines import split_lines
+
+MAX_LINE = 119
+
+
+def lines_of(info: ModuleInfo, statements: Sequence[ast.stmt]) -> list[str]:
+    """The lines of statements at the left margin, without comments: these stay where they stood."""
+    found: list[str] = []
+    for node in statements:
+        found += split_lines(dedent(without_comments(info.segment(node))))
+    return [line.rstrip("\n") for line in found if line.strip()]
+
+
+def without_comments(text: str) -> str:
+    """A text without its comments, and without the lines that held nothing else."""
+    for start, end in reversed(lex(text).comments if "#" in text else []):
+        line = text.rfind("\n", 0, start) + 1
+        if text[line:start].strip():
+            text = text[: len(text[:start].rstrip())] + text[end:]
+        else:
+            text = text[:line] + text[end + 1 :]
+    return text
+
+
+def expression(info: ModuleInfo, node: ast.expr) -> str:
+    """An expression as it is written, on one line."""
+    found = ast.get_source_segment(info.source.text, node)
+    if found is not None:
+        found = re.sub(r"([(\[{])\s*\n\s*", r"\1", re.sub(r",?\s*\n\s*([)\]}])", r"\1", found))
+    if found is None or "#" in found:
+        return ast.unparse(node)
+    return re.sub(r"\s*\n\s*", " ", found)
+
+
+def segment(info: ModuleInfo, node: ast.expr) -> str:
+    """An expression as it is written, over as many lines, at the left margin and without comments."""
+    lines = info.text.lines[node.lineno - 1 : node.end_lineno]
+    found = ast.get_source_segment(info.source.text, node) or ast.unparse(node)
+    margin = " " * (len(lines[0]) - len(lines[0].lstrip())) if lines else ""
+    return without_comments(dedent(margin + found))
+
+
+def renamed(
+    text: str, names: Mapping[str, str], calls: Mapping[str, str], sentinels: Mapping[str, str]
+) -> str:
+    """A text with other names, other expressions in the place of calls, and units for sentinels."""
+    for call, new in calls.items():
+        text = text.replace(call, new)
+    for sentinel, unit in sentinels.items():
+        text = re.sub(f"(['\"]){re.escape(sentinel)}\\1", lambda match: unit, text)  # noqa: B023
+    if not names or not any(re.search(rf"\b{name}\b", text) for name in names):
+        return text
+    made: list[str] = []
+    last, lines = (1, 0), split_lines(text)
+    previous = ""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, IndentationError):
+        return text
+    for token in tokens:
+        if token.type == tokenize.NAME and previous != "." and token.string in names:
+            made.append(_between(lines, last, token.start))
+            made.append(names[token.string])
+            last = token.end
+        previous = token.string
+    made.append(_between(lines, last, (len(lines) + 1, 0)))
+    return "".join(made)
+
+
+def _between(lines: Sequence[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    if start[0] == end[0]:
+        return lines[start[0] - 1][start[1] : end[1]]
+    parts = [lines[start[0] - 1][start[1] :], *lines[start[0] : end[0] - 1]]
+    if end[0] <= len(lines):
+        parts.append(lines[end[0] - 1][: end[1]])
+    return "".join(parts)
+
+
+def call_lines(target: str, function: str, arguments: Sequence[str]) -> list[str]:
+    """``target = function(arguments)`` on one line where it fits below two levels, else one argument a line."""
+    flat = f"{target} = {function}({', '.join(arguments)})"
+    if len(flat) + 16 <= MAX_LINE:
+        return [flat]
+    return [f"{target} = {function}(", *(f"    {item}," for item in arguments), ")"]
