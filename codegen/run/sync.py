@@ -169,6 +169,19 @@ def _expand(tree: Tree, models: Sequence[str], *, options: Options, cache: Cache
     return Stage(tree, table, plan, texts, expanded, rewriting)
 
 
+def rewritten_sources(tree: Tree, cache: Cache, progress: Progress) -> Rewriting:
+    """What the passes make of the sources, with its texts, whatever an earlier run has left."""
+    texts, _ = _definition_texts(tree)
+    plan = make_plan(tree, texts)
+    plain = partial(_plain_texts, tree, plan, cache, name_table(tree))
+    return run_rewriting(tree, texts, cache, plain, progress)
+
+
+def plan_of(tree: Tree) -> Plan:
+    """Which definitions of a tree build on which."""
+    return make_plan(tree, _definition_texts(tree)[0])
+
+
 def _abandon_on_failure(engine: Engine, action: Callable[[], Rewriting]) -> Rewriting:
     try:
         return action()

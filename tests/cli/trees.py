@@ -183,12 +183,12 @@ class Sandbox:
         folder = self.root / self.output
         return {path.name for path in folder.rglob("*") if path.is_file()}
 
-    def expect(self, name: str, result: Result) -> None:
-        """Compare what a command said with the golden file ``name``."""
+    def expect(self, name: str, result: Result, folder: Path = GOLDEN) -> None:
+        """Compare what a command said with the golden file ``name`` of a folder."""
         command = " ".join(["python -m codegen", *result.arguments])
         said = "\n".join(filter(None, (result.out.rstrip(), result.err.rstrip())))
         text = self._neutral(f"$ {command}\n{said}\nexit code: {result.code}\n")
-        place = GOLDEN / f"{name}.txt"
+        place = folder / f"{name}.txt"
         if self.update:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")

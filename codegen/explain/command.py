@@ -1,0 +1,114 @@
+"""What `explain` prints, for what was asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from codegen.errors import CodegenError, fail
+from codegen.explain.atlas import Atlas, Settings
+from codegen.explain.explain import Explainer
+from codegen.explain.lookup import (
+    Target,
+    check_line,
+    find_file,
+    find_member,
+    frames,
+    read_target,
+    tree_around,
+)
+from codegen.explain.show import Paint, as_data, show_frame, show_line, show_member
+from codegen.explain.values import Explanation, MemberExplanation
+from codegen.trees.tree import Tree, open_tree
+
+Progress = Callable[[str, int, int], None]
+
+
+class Asked:
+    """Opens the trees of what is asked about; each is opened once."""
+
+    def __init__(self, root: Path | None, rewrite: bool, cache: bool, progress: Progress) -> None:
+        self.root, self.rewrite, self.cache, self.progress = root, rewrite, cache, progress
+        self._explainers: dict[Path, Explainer] = {}
+
+    def explainer(self, file: Path) -> Explainer:
+        """The explainer of the tree that is given, or else encloses a file.
+
+        Raises:
+            CodegenError: there is no tree.
+        """
+        tree = open_tree(self.root, None) if self.root else tree_around(Path.cwd() / file)
+        tree = tree or open_tree(None, None)
+        return self._of(tree)
+
+    def _of(self, tree: Tree) -> Explainer:
+        if tree.root not in self._explainers:
+            rewrite = self.rewrite or tree.config.rewrite
+            settings = Settings(rewrite, self.cache, 0, self.progress)
+            self._explainers[tree.root] = Explainer(Atlas(tree, settings))
+        return self._explainers[tree.root]
+
+    def answer(self, target: Target, same: bool) -> Explanation | MemberExplanation:
+        """The explanation of a line or member.
+
+        Raises:
+            CodegenError: there is no such file, line or member, or the file is not generated.
+        """
+        explainer = self.explainer(target.file)
+        path = find_file(explainer.atlas, target.file)
+        if target.member:
+            return explainer.member(path, find_member(explainer.atlas, path, target.member))
+        check_line(explainer.atlas, path, target.line)
+        return explainer.line(path, target.line, same)
+
+
+def explain_targets(
+    asked: Asked, spelled: list[str], as_json: bool, paint: Paint, whole: bool
+) -> Iterator[str]:
+    """The lines to print for what a command line names. ``whole``: every other place is listed."""
+    answers = [asked.answer(read_target(each), True) for each in spelled]
+    if as_json:
+        yield json.dumps([as_data(answer) for answer in answers], indent=2)
+        return
+    for index, answer in enumerate(answers):
+        if index:
+            yield ""
+        if isinstance(answer, MemberExplanation):
+            yield from show_member(answer, paint)
+        else:
+            yield from show_line(answer, paint, *((10**9,) if whole else ()))
+
+
+def explain_traceback(asked: Asked, text: str, as_json: bool, paint: Paint) -> Iterator[str]:
+    """A traceback with every frame of a generated file annotated; everything else passes through.
+
+    Raises:
+        CodegenError: it names no line of a file.
+    """
+    lines = list(frames(text.removesuffix("\n")))
+    if not any(target for _, target in lines):
+        hint = "give FILE:LINE or FILE:CLASS.METHOD, or pipe a traceback in"
+        raise fail("explain-target", "standard input holds no traceback", "", 0, hint)
+    answers = [_frame(asked, target) if target else None for _, target in lines]
+    if as_json:
+        yield json.dumps([as_data(answer) for answer in answers if answer], indent=2)
+        return
+    waiting: list[str] = []
+    for (line, _), answer in zip(lines, answers):
+        if waiting and not line.startswith("    "):
+            yield from waiting
+            waiting = []
+        yield line
+        if answer is not None:  # behind the line of code that the interpreter shows
+            waiting = list(show_frame(answer, paint))
+    yield from waiting
+
+
+def _frame(asked: Asked, target: Target) -> Explanation | None:
+    """The explanation of a frame; none where its file is no generated one."""
+    try:
+        answer = asked.answer(target, False)
+    except CodegenError:
+        return None
+    return answer if isinstance(answer, Explanation) else None

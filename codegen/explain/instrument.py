@@ -1,0 +1,290 @@
+"""Load the expansion a second time, with strings that keep their places (:mod:`origins`).
+
+The expansion cuts and joins plain strings, and is not told of anything else: what it does to them is
+followed here, whatever it does. Its modules are read once more under another name, with the few
+operations changed in which Python itself would forget the places:
+
+    f"{lead}{text}"          interpolated(lead, text)
+    "".join(pieces)          spliced("", pieces)
+    pattern.sub(new, text)   substitute(pattern, new, text)
+
+and with an ``ast`` whose names are cut out of the text that was parsed. Everything else is as it runs
+in `sync`, which pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from codegen.explain.origins import (
+    SOURCES,
+    Traced,
+    interpolated,
+    joined,
+    respelled,
+    substituted,
+)
+from codegen.text.lexer import Lexed, lex
+from codegen.text.lines import LineMap
+
+#: The package as whose modules the second copies are known.
+_COPY = "_codegen_traced"
+#: What is copied: all that handles the text of definitions and parents. The rest is shared.
+_COPIED = ("text", "expansion", "trees", "output.render", "run.job", "run.missing", "run.written")
+_FOLDER = Path(__file__).parents[1]
+
+
+def load(module: str) -> Any:
+    """The copy of a module, named as below ``codegen``: ``run.job``."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        # In front: the folders of the package are where the usual finder would look.
+        sys.meta_path.insert(0, _Finder())
+    return importlib.import_module(f"{_COPY}.{module}")
+
+
+def _is_copied(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in _COPIED)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the copies: their sources are those of the modules themselves."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """See :class:`importlib.abc.MetaPathFinder`."""
+        if fullname.partition(".")[0] != _COPY:
+            return None
+        inside = fullname.split(".")[1:]
+        place = _FOLDER.joinpath(*inside)
+        package = place.is_dir()
+        file = place / "__init__.py" if package else place.with_suffix(".py")
+        if not file.is_file():
+            return None
+        return importlib.util.spec_from_file_location(
+            fullname,
+            file,
+            loader=_Loader(fullname, str(file)),
+            submodule_search_locations=[str(place)] if package else None,
+        )
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Compiles a module with its string operations changed."""
+
+    def get_code(self, fullname: str) -> Any:
+        """See :class:`importlib.abc.InspectLoader`; the compiled form is kept nowhere."""
+        path = self.get_filename(fullname)
+        return compile(_changed(ast.parse(self.get_data(path))), path, "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See :class:`importlib.abc.Loader`."""
+        vars(module).update(_interpolated=interpolated, _spliced=spliced, _substitute=substitute)
+        super().exec_module(module)
+        if vars(module).get("ast") is ast:
+            vars(module)["ast"] = _named_ast()
+        replace = _REPLACED.get(module.__name__.removeprefix(f"{_COPY}."))
+        if replace:
+            replace(module)
+
+
+def _changed(tree: ast.Module) -> ast.Module:
+    _Operations().visit(tree)
+    return ast.fix_missing_locations(tree)
+
+
+class _Operations(ast.NodeTransformer):
+    """Replaces the operations that forget places."""
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        """An f-string; a part with a format of its own stays what it is."""
+        self.generic_visit(node)
+        parts: list[ast.expr] = []
+        for value in node.values:
+            plain = isinstance(value, ast.FormattedValue) and value.conversion == -1
+            if isinstance(value, ast.FormattedValue):
+                whole = plain and value.format_spec is None
+                parts.append(value.value if whole else ast.JoinedStr([value]))
+            else:
+                parts.append(value)
+        return _call("_interpolated", parts, node)
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
+        """Format specifications are no strings of their own."""
+        node.value = self.visit(node.value)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """``join`` and ``sub``, of whatever object: what it is shows when it is called."""
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Attribute):
+            return node
+        if node.func.attr == "join" and len(node.args) == 1 and not node.keywords:
+            return _call("_spliced", [node.func.value, *node.args], node)
+        if node.func.attr == "sub":
+            return _call("_substitute", [node.func.value, *node.args], node, node.keywords)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
+        """Copies import copies."""
+        package, _, inside = (node.module or "").partition(".")
+        if package == "codegen" and _is_copied(inside):
+            node.module = f"{_COPY}.{inside}"
+        return node
+
+
+def _call(
+    name: str, arguments: list[ast.expr], node: ast.expr, keywords: Sequence[ast.keyword] = ()
+) -> ast.expr:
+    call = ast.Call(ast.Name(name, ast.Load()), arguments, list(keywords))
+    return ast.copy_location(call, node)
+
+
+def spliced(owner: Any, pieces: Any) -> Any:
+    """``owner.join(pieces)``."""
+    return joined(owner, pieces) if isinstance(owner, str) else owner.join(pieces)
+
+
+def substitute(owner: Any, *arguments: Any, **options: Any) -> Any:
+    """``owner.sub(...)`` of a pattern or of the module ``re``."""
+    if owner is re:
+        owner = re.compile(arguments[0], options.pop("flags", 0))
+        arguments = arguments[1:]
+    if isinstance(owner, re.Pattern):
+        return substituted(owner, *arguments, **options)
+    return owner.sub(*arguments, **options)
+
+
+# -- syntax trees --------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _named_ast() -> ModuleType:
+    module = ModuleType("ast")
+    vars(module).update(vars(ast))
+    vars(module)["parse"] = _parse
+    return module
+
+
+def _parse(source: str, *arguments: Any, **options: Any) -> Any:
+    """``ast.parse``; names of definitions and imports are cut out of the text."""
+    tree = ast.parse(source, *arguments, **options)
+    if isinstance(source, Traced):
+        _cut_names(tree, source)
+    return tree
+
+
+def _cut_names(tree: ast.AST, source: Traced) -> None:
+    lines = LineMap(str.__str__(source))
+    for node in _statements(tree):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            keyword = "class" if isinstance(node, ast.ClassDef) else "def"
+            start = lines.offset(node.lineno, node.col_offset)
+            begin = lines.text.index(node.name, lines.text.index(keyword, start) + len(keyword))
+            node.name = source[begin : begin + len(node.name)]
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            _cut_import(node, source, lines)
+
+
+def _cut_import(node: ast.Import | ast.ImportFrom, source: Traced, lines: LineMap) -> None:
+    for alias in node.names:
+        begin = lines.offset(alias.lineno, alias.col_offset)
+        if source.startswith(alias.name, begin):
+            alias.name = source[begin : begin + len(alias.name)]
+        if alias.asname:
+            end = lines.offset(alias.end_lineno or 0, alias.end_col_offset or 0)
+            alias.asname = source[end - len(alias.asname) : end]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        begin = lines.offset(node.lineno, node.col_offset) + len("from")
+        found = source.find(node.module, begin, lines.offset(*_first(node.names)))
+        if found >= 0:
+            node.module = source[found : found + len(node.module)]
+
+
+def _first(names: Sequence[ast.alias]) -> tuple[int, int]:
+    return names[0].lineno, names[0].col_offset
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.stmt]:
+    pending: list[Any] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+            inner = getattr(node, block, ())
+            pending += inner if isinstance(inner, list) else ()
+
+
+# -- what is replaced as a whole -----------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def _lexed(text: str) -> Lexed:
+    return lex(text)
+
+
+def _plain_lexer(module: ModuleType) -> None:
+    # What belongs to strings and comments does not depend on where a text comes from.
+    vars(module)["lex"] = lambda text: _lexed(str.__str__(text))
+
+
+def _traced_sources(module: ModuleType) -> None:
+    plain = module.make_source
+
+    def make_source(path: str, name: str, text: str) -> Any:
+        return plain(path, name, SOURCES.traced(path, text))
+
+    vars(module)["make_source"] = make_source
+
+
+def _spelled_apart(*class_names: str) -> Callable[[ModuleType], None]:
+    """New spellings are kept by name; each time one is asked for, it stands in another place."""
+
+    def replace(module: ModuleType) -> None:
+        for owner in (getattr(module, name) for name in class_names):
+            owner.name = _respelling(owner.name)
+
+    return replace
+
+
+def _respelling(plain: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
+    return lambda self, name: respelled(plain(self, str.__str__(name)), name)
+
+
+def _plain_questions(module: ModuleType) -> None:
+    """Which file a module name leads to does not depend on where that name is written."""
+    for owner in (module.TransformersConvention, module.ProjectConvention):
+        for name in ("parent_module", "base_home", "stays_import"):
+            setattr(owner, name, _untraced(getattr(owner, name)))
+
+
+def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *arguments: Any) -> Any:
+        return function(self, *(str.__str__(each) for each in arguments))
+
+    return call
+
+
+def _spliced_templates(module: ModuleType) -> None:
+    module._environment().concat = lambda pieces: joined("", pieces)
+
+
+_REPLACED: dict[str, Callable[[ModuleType], None]] = {
+    "text.lexer": _plain_lexer,
+    "trees.sources": _traced_sources,
+    "trees.conventions": _plain_questions,
+    "expansion.rename": _spelled_apart("Spelling", "PairSpelling"),
+    "expansion.link.naming": _spelled_apart("Naming", "PairNaming"),
+    "output.render": _spliced_templates,
+}

@@ -1,0 +1,218 @@
+"""`explain`: every line of a generated file is followed to where an author wrote it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.provenance import Score, measure, show
+from codegen.explain.atlas import Atlas, Settings
+from codegen.trees.tree import open_tree
+from tests.cli.trees import PROJECT, REPOSITORY, Sandbox
+
+GOLDEN = REPOSITORY / "tests/golden/explain"
+
+ALPHA = '''\
+"""Alpha, the root of the family."""
+
+import math
+from dataclasses import dataclass
+
+
+def scaled(states, factor=0.5):
+    return states * factor
+
+
+class AlphaConfig:
+    model_type = "alpha"
+
+
+@dataclass
+class AlphaOutput:
+    """What AlphaModel returns."""
+
+    states: list
+
+
+class AlphaAttention:
+    """Attention of AlphaModel."""
+
+    heads = 4
+
+    def __init__(self, config):
+        self.width = config.width
+        self.depth = math.ceil(config.width / 2)
+
+    def forward(self, states):
+        # AlphaAttention scales first.
+        states = scaled(states)
+        return states * self.width
+
+
+class AlphaModel:
+    def __init__(self, config):
+        self.attention = AlphaAttention(config)
+
+    def forward(self, states):
+        return AlphaOutput(self.attention.forward(states))
+
+
+__all__ = ["AlphaConfig", "AlphaModel"]
+'''
+BETA = '''\
+"""Beta is built from alpha."""
+
+import json
+
+from ..alpha.modeling_alpha import AlphaAttention, AlphaModel
+
+
+class BetaAttention(AlphaAttention):
+    def __init__(self, config):
+        super().__init__(config)
+        self.depth = 3
+        self.name = json.dumps(config.name)
+
+
+class BetaModel(AlphaModel):
+    pass
+
+
+__all__ = ["BetaModel"]
+'''
+GAMMA = '''\
+"""Gamma is built from beta."""
+
+from ..beta.modeling_beta import BetaModel
+
+
+class GammaModel(BetaModel):
+    def forward(self, states):
+        return super().forward(states)
+'''
+
+
+@pytest.fixture
+def family(sandbox: Sandbox) -> Sandbox:
+    table = PROJECT.replace('"none"', '"ruff"')
+    (sandbox.root / "pyproject.toml").write_text(table, encoding="utf-8")
+    sandbox.write({"alpha": ALPHA, "beta": BETA, "gamma": GAMMA})
+    assert sandbox.run("sync", "--root", str(sandbox.root)).code == 0
+    return sandbox
+
+
+def line_of(sandbox: Sandbox, model: str, text: str) -> str:
+    """The target that names the first line of a model's file that holds a text."""
+    path = sandbox.generated(model)
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return f"{path}:{next(n for n, line in enumerate(lines, 1) if text in line)}"
+
+
+@pytest.mark.parametrize(
+    ("case", "model", "text"),
+    [
+        ("inherited_through_two", "gamma", "return states * self.width"),
+        ("super_expanded", "beta", "self.width = config.width"),
+        ("override", "beta", "self.depth = 3"),
+        ("comment_renamed", "gamma", "scales first"),
+        ("copied_function", "beta", "def scaled"),
+        ("class_line", "beta", "class BetaAttention"),
+        ("import_of_definition", "beta", "import json"),
+        ("import_of_parent", "beta", "import dataclass"),
+        ("banner", "beta", "Do not edit"),
+        ("exports", "beta", "__all__"),
+        ("docstring", "beta", "Attention of"),
+        ("decorator", "gamma", "@dataclass"),
+    ],
+)
+def test_a_line(family: Sandbox, case: str, model: str, text: str) -> None:
+    family.expect(case, family.run("explain", line_of(family, model, text)), GOLDEN)
+
+
+def test_a_class(family: Sandbox) -> None:
+    target = f"{family.generated('beta')}:BetaAttention"
+    family.expect("class", family.run("explain", target), GOLDEN)
+
+
+def test_a_traceback(family: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _, line = line_of(family, "gamma", "return states * self.width").rpartition(":")
+    text = (
+        "Traceback (most recent call last):\n"
+        f'  File "{path}", line {line}, in forward\n'
+        "    return states * self.width\n"
+        '  File "elsewhere.py", line 3, in other\n'
+        "TypeError: no\n"
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    family.expect("traceback", family.run("explain"), GOLDEN)
+
+
+def test_an_edited_file_is_told(family: Sandbox) -> None:
+    path = family.generated("beta")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("self.depth = 3", "self.depth = 3\n        self.extra = 7"))
+    result = family.run("explain", line_of(family, "beta", "self.extra"))
+    family.expect("edited_by_hand", result, GOLDEN)
+
+
+def test_json(family: Sandbox) -> None:
+    (data,) = family.run("explain", "--json", line_of(family, "gamma", "self.depth")).json
+    assert data["place"]["member"] == "GammaAttention.__init__"
+    links = data["strands"][0]["links"]
+    assert [link["place"]["path"] for link in links] == [
+        "generated/beta/modeling_beta.py",
+        "definitions/beta/modular_beta.py",
+    ]
+    assert {place["path"] for place in data["same"]} == {"generated/beta/modeling_beta.py"}
+
+
+@pytest.mark.parametrize(
+    ("case", "target"),
+    [
+        ("no_file", "generated/beta/modeling_bet.py:3"),
+        ("no_line", "generated/beta/modeling_beta.py:999"),
+        ("no_member", "generated/beta/modeling_beta.py:BetaAttention.forwrd"),
+        ("definition", "definitions/beta/modular_beta.py:3"),
+        ("no_target", "modeling_beta"),
+    ],
+)
+def test_what_cannot_be_explained(family: Sandbox, case: str, target: str) -> None:
+    result = family.run("explain", target, "--root", str(family.root))
+    assert result.code == 2
+    family.expect(f"error_{case}", result, GOLDEN)
+
+
+def test_a_map_holds_while_nothing_changes(family: Sandbox) -> None:
+    tree = open_tree(family.root, None)
+    first = Atlas(tree, Settings()).maps_of("gamma")
+    assert Atlas(tree, Settings()).maps_of("gamma") == first
+    path = family.definition("alpha")
+    path.write_text(path.read_text().replace("factor=0.5", "factor=0.25"), encoding="utf-8")
+    assert family.run("sync", "--root", str(family.root)).code == 0
+    assert Atlas(open_tree(family.root, None), Settings()).maps_of("gamma") != first
+
+
+def expect_right(score: Score, edits: int) -> None:
+    report = "\n".join(show(score))
+    assert score.edits >= edits, report
+    assert score.precision >= 0.99, report
+    assert score.recall >= 0.99, report
+
+
+def test_what_an_edit_changes_is_what_was_said(family: Sandbox) -> None:
+    expect_right(measure(Atlas(open_tree(family.root, None), Settings()), 60), 30)
+
+
+@pytest.mark.slow
+def test_the_definitions_of_this_repository(tmp_path: Path, caches: Path) -> None:
+    atlas = Atlas(open_tree(REPOSITORY, None), Settings(rewrite=True))
+    expect_right(measure(atlas, 12), 8)
+
+
+@pytest.fixture
+def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("CODEGEN_CACHE_DIR", str(tmp_path))
+    yield tmp_path
