@@ -276,6 +276,17 @@ def _untraced(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _plain_edits(module: ModuleType) -> None:
+    """A new name was cut out where it is defined; in an edit it stands where the old one is."""
+    plain = module.Renderer._apply
+
+    def apply(self: Any, start: int, end: int, edits: list[tuple[int, int, str]]) -> str:
+        text: str = plain(self, start, end, [(*edit[:2], str.__str__(edit[2])) for edit in edits])
+        return text
+
+    module.Renderer._apply = apply
+
+
 def _spliced_templates(module: ModuleType) -> None:
     module._environment().concat = lambda pieces: joined("", pieces)
 
@@ -286,5 +297,6 @@ _REPLACED: dict[str, Callable[[ModuleType], None]] = {
     "trees.conventions": _plain_questions,
     "expansion.rename": _spelled_apart("Spelling", "PairSpelling"),
     "expansion.link.naming": _spelled_apart("Naming", "PairNaming"),
+    "expansion.link.render": _plain_edits,
     "output.render": _spliced_templates,
 }
