@@ -15,7 +15,6 @@ from codegen.explain.origins import SOURCES
 from codegen.explain.store import ModelMaps, Store
 from codegen.explain.tracing import Tracer
 from codegen.output.formatting import format_texts
-from codegen.output.render import carries_banner
 from codegen.run.job import JobResult
 from codegen.run.plan import Plan
 from codegen.run.rewriting import Rewriting, generated_pass, recall_rewriting
@@ -24,6 +23,7 @@ from codegen.run.sync import name_table, plan_of, rewritten_sources
 from codegen.store.cache import cache_folder, load_cache
 from codegen.store.system import usable_cores
 from codegen.text.indent import normalize_indent
+from codegen.trees.banners import carries_banner
 from codegen.trees.names import NameTable
 from codegen.trees.nametable import answer
 from codegen.trees.sources import digest_text, glance, read_text
