@@ -69,16 +69,16 @@ class Recorded:
         )
 
 
-def test_files(folders: Sequence[str]) -> list[str]:
-    """The files with tests in some folders, relative to the repository."""
-    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("test_*.py"))]
+def test_files(folder: str) -> list[str]:
+    """The files with tests in a folder, relative to the repository."""
+    found = sorted((ROOT / folder).rglob("test_*.py"))
     return [path.relative_to(ROOT).as_posix() for path in found]
 
 
-def state_of(sources: str, folders: Sequence[str], file: str) -> str:
+def state_of(sources: str, folder: str, file: str) -> str:
     """Digest of what decides the record of one test file: sources, that file, and what is no test file."""
     digest = hashlib.sha256()
-    others = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    others = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     kept = [path for path in others if not path.match("test_*.py") and path.suffix != ".pyc"]
     for path in sorted({*kept, *(ROOT / sources).rglob("*.py"), ROOT / file}):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
