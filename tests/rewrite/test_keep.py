@@ -121,3 +121,22 @@ def test_a_directive_that_is_none_is_told() -> None:
 def test_the_words_in_a_string_are_no_mark() -> None:
     result = run(behind='\n        """Say # codegen: keep to keep it."""')
     assert "cu_seqlens is None" in result.edits[TINY]
+
+
+@pytest.mark.parametrize("place", ["behind", "above"])
+def test_the_directive_of_another_place_is_none(place: str) -> None:
+    """Inside of a body, or in front of a blank line: it belongs to no method."""
+    mark = "# codegen: keep"
+    parts = (
+        {"behind": f"\n        x = 1\n        {mark}"}
+        if place == "behind"
+        else {"above": f"{mark}\n"}
+    )
+    assert "cu_seqlens is None" in run(**parts).edits[TINY]
+
+
+def test_decorators_and_several_comments_may_stand_between() -> None:
+    above = "# codegen: keep\n    # for a reason\n    @torch.no_grad()"
+    assert run(above=above).edits == {}
+    above = "@torch.no_grad()\n    # codegen: keep"
+    assert run(above=above).edits == {}

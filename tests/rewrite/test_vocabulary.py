@@ -103,3 +103,33 @@ def test_a_grid_of_another_name_is_found_with_the_vocabulary_of_the_project() ->
     vocabulary = extended({"grids": ["layout"], "merge-fields": ["downsample"]})
     (changed,) = rewrite_library(library, Settings(vocabulary=vocabulary)).edits.values()
     assert "get_rotary_pos_ids(layout, self.unit)" in changed
+
+
+@pytest.mark.parametrize("variant", [0, 1])
+def test_fields_get_values_that_fit_together(variant: int) -> None:
+    """Windows hold whole merge blocks, tables are squares, and no factor is so small that it is not seen."""
+
+    def value(name: str) -> int:
+        found = field_value(DEFAULT, name, variant)
+        assert found is not None
+        return found
+
+    merge, patch = value("spatial_merge_size"), value("patch_size")
+    assert merge > 1 and patch > 1
+    assert value("window_size") % (merge * patch) == 0 and value("window_size") > merge * patch
+    side = round(value("num_position_embeddings") ** 0.5)
+    assert side**2 == value("num_position_embeddings") and side > 1
+    assert value("image_size") == side * patch
+    assert value("n_window_infer") % (2 * value("n_window")) == 0
+
+
+def test_fields_differ_between_the_probes_but_for_the_frames_of_a_patch() -> None:
+    for name in ("spatial_merge_size", "patch_size", "window_size", "n_window", "image_size"):
+        assert field_value(DEFAULT, name, 0) != field_value(DEFAULT, name, 1), name
+    for name in ("temporal_patch_size", "temporal_merge_size"):
+        assert field_value(DEFAULT, name, 0) == field_value(DEFAULT, name, 1) == 2
+
+
+def test_fields_of_other_names_are_not_known() -> None:
+    for name in ("hidden_act", "image_sizes", "depth", "patch_size_of_text"):
+        assert field_value(DEFAULT, name, 0) is None, name
