@@ -47,7 +47,8 @@ class Settings:
     itself. ``helper_folder`` is where their copies go in the tree; None when they are already importable. ``passes`` are the passes to run, those of
     a project's own as references (see :mod:`codegen.rewrite.codemods`) to files below ``root``; ``keep`` names
     classes and methods (``Class.method``) that are left as they are;
-    ``vocabulary`` holds the names that tell where to look.
+    ``vocabulary`` holds the names that tell where to look. ``python_super``: definitions are expanded so
+    that ``super()`` reaches the parent, as in a project, and not what stands above it, as in a library.
     """
 
     helper_package: str = "..."
@@ -56,6 +57,7 @@ class Settings:
     vocabulary: Vocabulary = DEFAULT
     root: str = ""
     keep: tuple[str, ...] = ()
+    python_super: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ def run_rewriting(
         extended(tree.config.vocabulary),
         str(tree.root),
         tree.config.keep,
+        tree.convention.dialect.python_meaning,
     )
     result = rewrite_library(library, settings, progress)
     # A project's definitions stay as they are written; a library's sources are part of the output.

@@ -22,6 +22,8 @@ GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(GOLDEN.glob("*/*.txt"))
 DEFAULT = "models/tiny/modeling_tiny.py"
 MARKER = "# output\n"
+#: Folders of cases about definitions that are expanded with the meaning of Python.
+PROJECT = "_in_project"
 
 
 class DictLibrary:
@@ -76,11 +78,12 @@ def read_case(path: Path) -> Case:
 
 def passes_of(folder: str) -> tuple[str, ...]:
     """The passes that the cases of a folder are about."""
-    return ("extract", "lift", "capture") if folder == "all" else (folder,)
+    return ("extract", "lift", "capture") if folder == "all" else (folder.removesuffix(PROJECT),)
 
 
 def run(files: Mapping[str, str], folder: str) -> RewriteResult:
-    return rewrite_library(DictLibrary(files), Settings(passes=passes_of(folder)))
+    settings = Settings(passes=passes_of(folder), python_super=folder.endswith(PROJECT))
+    return rewrite_library(DictLibrary(files), settings)
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -154,7 +154,7 @@ class Generation:
         if is_deletion_marker(function) and not Index.generated_of(owner.module.source.module):
             return
         if is_deletion_marker(function):
-            self._repeat(Site(owner, function, (Redefine(_EXPANSION),)))
+            self._repeat(Site(owner, function, (Redefine(self._expansion_past_parent(owner)),)))
             return
         keywords = function.args.kwarg
         candidates = {info.source.module for info in self.state.candidates()}
@@ -165,6 +165,14 @@ class Generation:
             return
         lines = tuple(line.format(keywords.arg) for line in _DROP)
         self._repeat(Site(owner, function, (at_top(function, lines),)))
+
+    def _expansion_past_parent(self, owner: ClassInfo) -> tuple[str, ...]:
+        """The hook in place of a deletion marker: what the parent has is not to be reached."""
+        folded = [ast.unparse(base) for base in owner.node.bases]
+        folded = [base for base in folded if base.rpartition(".")[2] != MIXIN]
+        if not self.state.settings.python_super or not folded:
+            return _EXPANSION
+        return tuple(line.replace("super()", f"super({folded[0]}, self)") for line in _EXPANSION)
 
     def _repeat(self, site: Site) -> None:
         self._propose(site, EXPAND, "prefixed keywords are dropped where inputs are repeated")
