@@ -15,7 +15,7 @@ from codegen.expansion.link.naming import Naming, PairNaming
 from codegen.expansion.link.order import Cycle, Placed, ordered
 from codegen.expansion.link.shared import share_state
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
-from codegen.expansion.link.verdict import check_classes, check_drafts, check_names
+from codegen.expansion.link.verdict import check_classes, check_drafts, check_names, check_parents
 from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
 from codegen.expansion.prefix import count_votes
 from codegen.expansion.rename import paired_names
@@ -56,6 +56,7 @@ def link(
     linker.place_idle()
     linker.carry_effects()
     warnings += _left_bases(own, imported, convention, path)
+    check_parents(linker)
     warnings += check_names(linker)
     finisher = Finisher(linker, imported, definition, handwritten)
     share_state(linker)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from codegen.errors import CodegenError, Diagnostic, Location
 from codegen.expansion.link.linker import Linker
 from codegen.expansion.link.order import Placed
+from codegen.expansion.link.units import ModuleUnits, Unit
 from codegen.expansion.model import DraftFile, Item
 from codegen.expansion.unmet import inherited, lost, unmet
 from codegen.output.checks import BUILTINS, check_text
@@ -36,6 +37,32 @@ def check_names(linker: Linker) -> Iterator[str]:
             yield f"warning: {linker.path}:{line}: {mention.name} is not defined; {hint}"
     if problems:
         raise CodegenError(*problems)
+
+
+def check_parents(linker: Linker) -> None:
+    """Refuse statements of the definition that change a class which is folded away.
+
+    Raises CodegenError: by inheritance the class below would show the change.
+    """
+    folded = {fold.base: unit.name for unit, fold in linker.folds.items()}
+    own, problems = linker.space.definition, []
+    for unit in own.units:
+        if unit.kind == "class":
+            continue  # the fold itself looks at these
+        for name in sorted((unit.mentions.changed | unit.mentions.changed_later) & folded.keys()):
+            message = (
+                f"this changes {name}, which is folded into {folded[name]} and shows it no more"
+            )
+            place = Location(linker.path, _line_of(name, unit, own))
+            hint = f"change {folded[name]} instead"
+            problems.append(Diagnostic("changed-parent", message, place, hint))
+    if problems:
+        raise CodegenError(*problems)
+
+
+def _line_of(name: str, unit: Unit, own: ModuleUnits) -> int:
+    found = (each.start for each in unit.mentions.names if each.name == name)
+    return own.lines.line_at(next(found, unit.lead_end))
 
 
 def _unknown(linker: Linker) -> Iterator[Mention]:
