@@ -2,8 +2,8 @@
 
 Both are timed in turns on one thread in one run, and the shortest of many runs counts, so that the
 ratios do not depend on what else the machine does. Results are compared before timing. `--check`
-exits with 1 if a ratio misses its bar: never slower on any workload, 3× on the 64 mixed and 20× on
-the 1024 small entries.
+exits with 1 if a ratio misses its bar: never slower on any workload, 3× on the 64 mixed 20× on the
+1024 small entries, 10× on 64 prompts with 16 images each.
 """
 
 import argparse
@@ -19,8 +19,12 @@ import torch
 from benchmarks import loops
 from utils import modeling_audio_utils as audio
 from utils import modeling_vision_utils as vision
+from utils.text_positions import get_text_positions
 
-BARS = {"one large": 1.0, "64 mixed": 3.0, "1024 small": 20.0, "video": 1.0, "one long": 1.0}
+BARS = {
+    **{"one large": 1.0, "64 mixed": 3.0, "1024 small": 20.0, "video": 1.0, "one long": 1.0},
+    **{"one prompt": 1.0, "16 images": 1.0, "16 prompts": 1.0, "64 prompts": 10.0},
+}
 # This one moves the features themselves, which takes the loop's time too.
 MOVES_FEATURES = "chunk_and_pad_features"
 
@@ -103,6 +107,31 @@ def make_audio_cases() -> list[Case]:
     return cases
 
 
+def make_prompts() -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Return token types and grids, in tokens, of prompts with images of 8 × 8 patches, one larger."""
+
+    def prompts(number: int, images: int) -> tuple[torch.Tensor, torch.Tensor]:
+        types = [0] * 5 + ([1] * 16 + [0] * 3) * images
+        return torch.tensor([types] * number), torch.tensor([[1, 4, 4]] * (number * images))
+
+    large = torch.tensor([[0] * 5 + [1] * 3072 + [0] * 9]), torch.tensor([[1, 64, 48]])
+    return {
+        **{"one prompt": prompts(1, 1), "16 images": prompts(1, 16), "64 prompts": prompts(64, 16)},
+        **{"16 prompts": prompts(16, 1), "one large": large},
+    }
+
+
+def make_text_cases() -> list[Case]:
+    """Pair the positions of prompts with their loop."""
+    cases = []
+    for workload, (types, grid) in make_prompts().items():
+        for name, mask in (("", None), (" (mask)", torch.ones_like(types))):
+            run = partial(get_text_positions, types, grid, attention_mask=mask)
+            loop = partial(loops.text_positions, types, grid, attention_mask=mask)
+            cases.append(Case("get_text_positions" + name, workload, run, loop))
+    return cases
+
+
 def check_equal(case: Case) -> None:
     """Raise AssertionError unless helper and loop give the same tensors, bit for bit."""
     torch.testing.assert_close(
@@ -137,7 +166,7 @@ def main() -> int:
     print(
         f"{'helper':32} {'workload':11} {'helper µs':>10} {'loop µs':>10} {'ratio':>7} {'bar':>5}"
     )
-    for case in make_vision_cases() + make_audio_cases():
+    for case in make_vision_cases() + make_audio_cases() + make_text_cases():
         if options.only not in case.helper:
             continue
         check_equal(case)

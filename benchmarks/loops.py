@@ -4,6 +4,9 @@ Every function walks over the images (or audios) with tensor operations for one 
 way model code is usually written, and joins the pieces.
 """
 
+import itertools
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -213,3 +216,48 @@ def pool_indices(feature_lens: torch.Tensor) -> torch.Tensor:
         pieces.append(torch.arange(start, start + rows - 1, 2))
         start += rows
     return torch.cat(pieces)
+
+
+def text_positions(
+    token_types: torch.Tensor,
+    image_grid: torch.Tensor | None = None,
+    video_grid: torch.Tensor | None = None,
+    *,
+    attention_mask: torch.Tensor | None = None,
+    frame_times: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    frames_apart: bool = False,
+    time_moves_on: bool = False,
+    dtype: torch.dtype = torch.int64,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rotary positions of prompts, run by run, and how far they lie from the number of tokens."""
+    images = [] if image_grid is None else image_grid.tolist()
+    videos = [] if video_grid is None else video_grid.tolist()
+    if frames_apart:
+        videos = [[1, h, w] for t, h, w in videos for _ in range(t)]
+    entries = {1: iter(enumerate(images)), 2: iter(enumerate(videos))}
+    positions = torch.zeros((3, *token_types.shape), dtype=dtype)
+    deltas = []
+    for sample, types in enumerate(token_types):
+        kept = torch.ones_like(types, dtype=torch.bool)
+        if attention_mask is not None:
+            kept = attention_mask[sample].bool()
+        start: float = 0
+        pieces = []
+        for token_type, run in itertools.groupby(types[kept].tolist()):
+            if token_type == 0:
+                counted = torch.arange(len(list(run)))
+                pieces.append((counted + start).expand(3, -1))
+                start += len(counted)
+                continue
+            number, (t, h, w) = next(entries[token_type])
+            times = torch.arange(t)
+            if token_type == 2 and frame_times is not None:
+                times = frame_times(times, torch.full_like(times, number))
+            sides = (torch.arange(t), torch.arange(h), torch.arange(w))
+            frame, row, column = (axis.flatten() for axis in torch.meshgrid(*sides, indexing="ij"))
+            pieces.append(torch.stack((times[frame], row, column)) + start)
+            start += max(h, w, times[-1].item() + 1 if time_moves_on else 0)
+        found = torch.cat(pieces, dim=1)
+        positions[:, sample, kept] = found.to(dtype)
+        deltas.append(found.max() + 1 - found.shape[1])
+    return positions, torch.stack(deltas).unsqueeze(1)

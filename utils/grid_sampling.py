@@ -35,7 +35,8 @@ def sample_grid(
     Returns:
         `(batch, channels, rows, columns)`.
     """
-    if not (is_compiled_for_torch() and mode == "bicubic" and input.ndim == 4):
+    known = mode == "bicubic" and input.ndim == 4 and align_corners is not None
+    if not (known and is_compiled_for_torch()):
         return torch.nn.functional.grid_sample(input, grid, mode, padding_mode, align_corners)
     padding = SAMPLE_PADDINGS.index(padding_mode)
     return cast(torch.Tensor, GRID_SAMPLE(input, grid, 2, padding, bool(align_corners)))

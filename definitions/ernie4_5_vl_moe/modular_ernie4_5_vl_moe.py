@@ -3,9 +3,7 @@
 The text decoder holds one set of experts for text and one for vision tokens.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -204,9 +202,12 @@ class Ernie4_5_VLMoeModel(Qwen2VLModel):
         self.language_model = Ernie4_5_VLMoeTextModel._from_config(config.text_config)
         self.post_init()
 
-    def get_frame_times(self, frames: int, video: int, **kwargs: Any) -> Sequence[int]:
-        """Positions in time of the pairs of frames of one video, counted from its first."""
-        return range(frames // self.config.vision_config.temporal_merge_size)
+    def get_token_grid(self, grid_thw: torch.LongTensor, is_video: bool) -> torch.LongTensor:
+        """Frames, rows and columns as the text decoder sees them; it sees the frames of videos in pairs."""
+        config = self.config.vision_config
+        frames = grid_thw[:, 0] // (config.temporal_merge_size if is_video else 1)
+        sides = grid_thw[:, 1:] // config.spatial_merge_size
+        return torch.stack([frames, *sides.unbind(1)], dim=1)
 
     @can_return_tuple
     def get_image_features(

@@ -5,7 +5,8 @@ hold source images between start and end tokens; the grids given beside them als
 that are to be generated, whose tokens take positions on a grid of their own.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +26,6 @@ from ..glm4v.modeling_glm4v import (
     Glm4vModel,
     Glm4vModelOutputWithPast,
     Glm4vPatchEmbed,
-    Glm4vPositionGrid,
     Glm4vPreTrainedModel,
     Glm4vVisionAttention,
     Glm4vVisionBlock,
@@ -42,8 +42,27 @@ class GlmImageCausalLMOutputWithPast(Glm4vCausalLMOutputWithPast):
     pass
 
 
-class GlmImagePositionGrid(Glm4vPositionGrid):
-    pass
+class GlmImagePositionGrid(NamedTuple):
+    """One image or video as the text decoder sees it: frame times, rows and columns of merged tokens."""
+
+    times: Sequence[float]
+    rows: int
+    columns: int
+
+    def positions(self) -> torch.Tensor:
+        """Time, row and column of every token, shape `(3, tokens)`."""
+        frame, row, column = torch.meshgrid(
+            torch.arange(len(self.times)),
+            torch.arange(self.rows),
+            torch.arange(self.columns),
+            indexing="ij",
+        )
+        time = torch.tensor(list(self.times))[frame]
+        return torch.stack([time.flatten(), row.flatten(), column.flatten()])
+
+    def span(self) -> float:
+        """How far the text behind it moves on."""
+        return max(self.rows, self.columns)
 
 
 class GlmImageVisionMlp(nn.Module):
@@ -198,6 +217,7 @@ class GlmImageVisionModel(Glm4vVisionModel):
 
 class GlmImageModel(Glm4vModel):
     frames_apart = AttributeError("There are no videos.")
+    time_moves_on = AttributeError("There are no videos.")
 
     def __init__(self, config: GlmImageConfig) -> None:
         super().__init__(config)
@@ -208,7 +228,7 @@ class GlmImageModel(Glm4vModel):
         self.prompt_length = 0
         self.post_init()
 
-    def get_frame_times(self, frames, video, **kwargs):
+    def get_frame_times(self, frame, video, **kwargs):
         raise AttributeError("There are no videos.")
 
     def get_video_features(self, pixel_values_videos, video_grid_thw, **kwargs):
@@ -217,7 +237,7 @@ class GlmImageModel(Glm4vModel):
     def get_video_mask(self, input_ids, inputs_embeds):
         raise AttributeError("There are no videos.")
 
-    def get_position_grids(self, image_grid_thw, video_grid_thw, **kwargs):
+    def get_token_grid(self, grid_thw, is_video):
         raise AttributeError("Grids belong to samples here.")
 
     def split_grids(

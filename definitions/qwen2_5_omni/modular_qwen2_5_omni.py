@@ -8,7 +8,7 @@ averaged at the end.
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,8 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.text_positions import get_text_positions
+
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VisionTransformerPretrainedModel,
     Qwen2_5_VLPreTrainedModel,
@@ -38,7 +40,6 @@ from ..qwen2_5_vl.modeling_qwen2_5_vl import (
 from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLCausalLMOutputWithPast,
     Qwen2VLModel,
-    Qwen2VLPositionGrid,
     Qwen2VLVisionAttention,
 )
 
@@ -47,7 +48,24 @@ class Qwen2_5OmniThinkerCausalLMOutputWithPast(Qwen2VLCausalLMOutputWithPast):
     pass
 
 
-class Qwen2_5OmniPositionGrid(Qwen2VLPositionGrid):
+class Qwen2_5OmniPositionGrid(NamedTuple):
+    """One image or video as the text decoder sees it: frame times, rows and columns of merged tokens."""
+
+    times: Sequence[float]
+    rows: int
+    columns: int
+
+    def positions(self) -> torch.Tensor:
+        """Time, row and column of every token, shape `(3, tokens)`."""
+        frame, row, column = torch.meshgrid(
+            torch.arange(len(self.times)),
+            torch.arange(self.rows),
+            torch.arange(self.columns),
+            indexing="ij",
+        )
+        time = torch.tensor(list(self.times))[frame]
+        return torch.stack([time.flatten(), row.flatten(), column.flatten()])
+
     def span(self) -> float:
         """How far the text behind it moves on; time counts here, too."""
         return max(self.times[-1] + 1, self.rows, self.columns)
@@ -283,6 +301,7 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
     prompt_inputs = ("pixel_values", "pixel_values_videos", "input_features")
     # Whether the two tokens in front of a video with sound, and the two behind, share a position.
     delimiters_share_position = True
+    time_moves_on = True
 
     def __init__(self, config: Qwen2_5OmniThinkerConfig) -> None:
         super().__init__(config)
@@ -303,17 +322,38 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
 
     def get_frame_times(
         self,
-        frames: int,
-        video: int,
-        video_second_per_grid: torch.Tensor | None = None,
+        frame: torch.Tensor,
+        video: torch.Tensor,
+        video_second_per_grid: torch.Tensor | Sequence[float] | None = None,
         **kwargs: Any,
-    ) -> Sequence[float]:
-        """Positions in time of the frames of one video, counted from its first."""
-        seconds = 1.0 if video_second_per_grid is None else float(video_second_per_grid[video])
-        times = torch.arange(frames) * torch.tensor(seconds) * self.config.position_id_per_seconds
-        return times.to(self.position_dtype).tolist()
+    ) -> torch.Tensor:
+        """Positions in time of frames, counted from the first of their video.
 
-    def get_token_types(self, tokens: list[int], use_audio_in_video: bool) -> list[int]:
+        `video_second_per_grid` holds, for each video, how many seconds lie between two of its frames.
+        """
+        seconds = torch.ones((), device=frame.device)
+        if video_second_per_grid is not None:
+            seconds = torch.as_tensor(video_second_per_grid, device=frame.device).float()[video]
+        return (frame * seconds * self.config.position_id_per_seconds).to(self.position_dtype)
+
+    def get_position_grids(
+        self,
+        image_grid_thw: torch.LongTensor | None,
+        video_grid_thw: torch.LongTensor | None,
+        **kwargs: Any,
+    ) -> dict[int, list[Qwen2_5OmniPositionGrid]]:
+        """The images (type 1) and videos (type 2) of a batch in the order of their prompts."""
+        grids: dict[int, list[Qwen2_5OmniPositionGrid]] = {1: [], 2: []}
+        if image_grid_thw is not None:
+            for t, h, w in self.get_token_grid(image_grid_thw, False).tolist():
+                grids[1].append(Qwen2_5OmniPositionGrid(range(t), h, w))
+        if video_grid_thw is not None:
+            for video, (t, h, w) in enumerate(self.get_token_grid(video_grid_thw, True).tolist()):
+                times = self.get_frame_times(torch.arange(t), torch.full((t,), video), **kwargs)
+                grids[2].append(Qwen2_5OmniPositionGrid(times.tolist(), h, w))
+        return grids
+
+    def get_token_types(self, tokens: list[int]) -> list[int]:
         """0: text and audio, 1: image, 2: video, 3: video and its sound mixed, 4: delimiters of those."""
         image, video, audio = (
             self.config.image_token_id,
@@ -321,8 +361,6 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
             self.config.audio_token_id,
         )
         types = [{image: 1, video: 2}.get(token, 0) for token in tokens]
-        if not use_audio_in_video:
-            return types
         opening = [self.config.vision_start_token_id, self.config.audio_start_token_id]
         for start in range(len(tokens) - 1):
             if tokens[start : start + 2] == opening:
@@ -371,6 +409,20 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
             Positions of shape `(3, batch_size, sequence_length)`, and for each sample the next
             position minus the number of tokens, shape `(batch_size, 1)`.
         """
+        if not use_audio_in_video:
+            is_image, is_video = (
+                input_ids == token
+                for token in (self.config.image_token_id, self.config.video_token_id)
+            )
+            return get_text_positions(
+                is_image.long() + 2 * is_video.long(),
+                None if image_grid_thw is None else self.get_token_grid(image_grid_thw, False),
+                None if video_grid_thw is None else self.get_token_grid(video_grid_thw, True),
+                attention_mask=attention_mask,
+                frame_times=lambda frame, video: self.get_frame_times(frame, video, **kwargs),
+                time_moves_on=self.time_moves_on,
+                dtype=self.position_dtype,
+            )
         grids = {
             token_type: iter(rows)
             for token_type, rows in self.get_position_grids(
@@ -384,7 +436,7 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
             if attention_mask is not None:
                 kept = attention_mask[sample].bool().cpu()
             tokens = sample_ids[kept].tolist()
-            types = self.get_token_types(tokens, bool(use_audio_in_video))
+            types = self.get_token_types(tokens)
             start = 0
             pieces = []
             for token_type, run in itertools.groupby(zip(types, tokens), key=lambda pair: pair[0]):

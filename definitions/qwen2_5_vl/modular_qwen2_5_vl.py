@@ -198,18 +198,20 @@ class Qwen2_5_VLModel(Qwen2VLModel):
 
     def get_frame_times(
         self,
-        frames: int,
-        video: int,
-        second_per_grid_ts: torch.Tensor | None = None,
+        frame: torch.Tensor,
+        video: torch.Tensor,
+        second_per_grid_ts: torch.Tensor | Sequence[float] | None = None,
         **kwargs: Any,
-    ) -> Sequence[int]:
-        """Positions in time of the frames of one video, counted from its first.
+    ) -> torch.Tensor:
+        """Positions in time of frames, counted from the first of their video.
 
         `second_per_grid_ts` holds, for each video, how many seconds lie between two of its frames.
         """
-        seconds = 1 if second_per_grid_ts is None else int(second_per_grid_ts[video])
-        step = self.config.vision_config.tokens_per_second * seconds
-        return [frame * step for frame in range(frames)]
+        step = self.config.vision_config.tokens_per_second
+        if second_per_grid_ts is None:
+            return frame * step
+        seconds = torch.as_tensor(second_per_grid_ts, device=frame.device).long()
+        return frame * (seconds[video] * step)
 
     @can_return_tuple
     def forward(

@@ -5,10 +5,9 @@ Images and videos arrive as rows of flattened patches, all of them in one sequen
 the merger joins into one token stand next to each other. Attention never crosses a frame.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +39,7 @@ from transformers.utils.output_capturing import capture_outputs
 from transformers.video_utils import VideoInput
 
 from utils.processing_utils import ReplacementOffset, get_text_with_replacements
+from utils.text_positions import get_text_positions
 
 
 @dataclass
@@ -54,29 +54,6 @@ class Qwen2VLCausalLMOutputWithPast(CausalLMOutputWithPast):
     """Logits and loss, plus how far rotary positions lag behind the sequence length of each sample."""
 
     rope_deltas: torch.LongTensor | None = None
-
-
-class Qwen2VLPositionGrid(NamedTuple):
-    """One image or video as the text decoder sees it: frame times, rows and columns of merged tokens."""
-
-    times: Sequence[float]
-    rows: int
-    columns: int
-
-    def positions(self) -> torch.Tensor:
-        """Time, row and column of every token, shape `(3, tokens)`."""
-        frame, row, column = torch.meshgrid(
-            torch.arange(len(self.times)),
-            torch.arange(self.rows),
-            torch.arange(self.columns),
-            indexing="ij",
-        )
-        time = torch.tensor(list(self.times))[frame]
-        return torch.stack([time.flatten(), row.flatten(), column.flatten()])
-
-    def span(self) -> float:
-        """How far the text behind it moves on."""
-        return max(self.rows, self.columns)
 
 
 def rotate_half(x: torch.Tensor) -> torch.Tensor:
@@ -420,6 +397,8 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
     accepts_loss_kwargs = False
     # Whether prompts hold the frames of a video one by one, with text between them.
     frames_apart = False
+    # Whether text goes on behind the last frame of a video, where that is later than its longer side.
+    time_moves_on = False
     position_dtype = torch.long
 
     def __init__(self, config: Qwen2VLConfig) -> None:
@@ -435,34 +414,21 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.language_model.set_input_embeddings(value)
 
-    def get_frame_times(self, frames: int, video: int, **kwargs: Any) -> Sequence[float]:
-        """Positions in time of the frames of one video, counted from its first."""
-        return range(frames)
+    def get_frame_times(
+        self, frame: torch.Tensor, video: torch.Tensor, **kwargs: Any
+    ) -> torch.Tensor:
+        """Positions in time of frames, counted from the first of their video.
 
-    def get_position_grids(
-        self,
-        image_grid_thw: torch.LongTensor | None,
-        video_grid_thw: torch.LongTensor | None,
-        **kwargs: Any,
-    ) -> dict[int, list[Qwen2VLPositionGrid]]:
-        """The images (type 1) and videos (type 2) of a batch in the order of their prompts."""
+        Args:
+            frame (`torch.LongTensor`): The number of each in its video.
+            video (`torch.LongTensor` of the same shape): The number of its video.
+        """
+        return frame
+
+    def get_token_grid(self, grid_thw: torch.LongTensor, is_video: bool) -> torch.LongTensor:
+        """Frames, rows and columns of images or videos as the text decoder sees them, in tokens."""
         merge_size = self.config.vision_config.spatial_merge_size
-        images = [] if image_grid_thw is None else image_grid_thw.tolist()
-        videos = [] if video_grid_thw is None else video_grid_thw.tolist()
-        if self.frames_apart:
-            videos = [(1, h, w) for t, h, w in videos for _ in range(t)]
-        return {
-            1: [
-                Qwen2VLPositionGrid(range(t), h // merge_size, w // merge_size)
-                for t, h, w in images
-            ],
-            2: [
-                Qwen2VLPositionGrid(
-                    self.get_frame_times(t, video, **kwargs), h // merge_size, w // merge_size
-                )
-                for video, (t, h, w) in enumerate(videos)
-            ],
-        }
+        return torch.stack([grid_thw[:, 0], *(grid_thw[:, 1:] // merge_size).unbind(1)], dim=1)
 
     def get_rope_index(
         self,
@@ -494,34 +460,15 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
             Positions of shape `(3, batch_size, sequence_length)`, and for each sample the next
             position minus the number of tokens, shape `(batch_size, 1)`.
         """
-        grids = {
-            token_type: iter(rows)
-            for token_type, rows in self.get_position_grids(
-                image_grid_thw, video_grid_thw, **kwargs
-            ).items()
-        }
-        position_ids = torch.zeros((3, *input_ids.shape), dtype=self.position_dtype)
-        deltas = []
-        for sample, token_types in enumerate(mm_token_type_ids.cpu()):
-            kept = torch.ones_like(token_types, dtype=torch.bool)
-            if attention_mask is not None:
-                kept = attention_mask[sample].bool().cpu()
-            start = 0
-            pieces = []
-            for token_type, run in itertools.groupby(token_types[kept].tolist()):
-                if token_type == 0:
-                    length = len(list(run))
-                    pieces.append(torch.arange(start, start + length).expand(3, -1))
-                    start += length
-                else:
-                    grid = next(grids[token_type])
-                    pieces.append(grid.positions() + start)
-                    start += grid.span()
-            positions = torch.cat(pieces, dim=1)
-            position_ids[:, sample, kept] = positions.to(self.position_dtype)
-            deltas.append(positions.max() + 1 - positions.shape[1])
-        return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(
-            input_ids.device
+        return get_text_positions(
+            mm_token_type_ids.to(input_ids.device),
+            None if image_grid_thw is None else self.get_token_grid(image_grid_thw, False),
+            None if video_grid_thw is None else self.get_token_grid(video_grid_thw, True),
+            attention_mask=attention_mask,
+            frame_times=lambda frame, video: self.get_frame_times(frame, video, **kwargs),
+            frames_apart=self.frames_apart,
+            time_moves_on=self.time_moves_on,
+            dtype=self.position_dtype,
         )
 
     def compute_3d_position_ids(

@@ -278,6 +278,7 @@ class VideoLlama3Projector(nn.Module):
 
 class VideoLlama3Model(Qwen2VLModel):
     frames_apart = AttributeError("Positions of the text decoder are plain.")
+    time_moves_on = AttributeError("Positions of the text decoder are plain.")
     position_dtype = AttributeError("Positions of the text decoder are plain.")
 
     def __init__(self, config: VideoLlama3Config) -> None:
@@ -289,10 +290,10 @@ class VideoLlama3Model(Qwen2VLModel):
         self.language_model = AutoModel.from_config(config.text_config)
         self.post_init()
 
-    def get_frame_times(self, frames, video, **kwargs):
+    def get_frame_times(self, frame, video, **kwargs):
         raise AttributeError("Positions of the text decoder are plain.")
 
-    def get_position_grids(self, image_grid_thw, video_grid_thw, **kwargs):
+    def get_token_grid(self, grid_thw, is_video):
         raise AttributeError("Positions of the text decoder are plain.")
 
     def get_rope_index(self, input_ids, mm_token_type_ids, **kwargs):

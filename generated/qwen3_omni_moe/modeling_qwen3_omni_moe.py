@@ -51,6 +51,7 @@ from utils.precomputed_inputs import (
     split_precomputed,
 )
 from utils.segment_attention import attend_segments
+from utils.text_positions import get_text_positions
 
 
 @dataclass
@@ -874,6 +875,7 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
     accepts_loss_kwargs = False
     # Whether prompts hold the frames of a video one by one, with text between them.
     frames_apart = False
+    time_moves_on = True
     position_dtype = torch.float
 
     config: Qwen3OmniMoeThinkerConfig
@@ -905,40 +907,24 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
 
     def get_frame_times(
         self,
-        frames: int,
-        video: int,
-        video_second_per_grid: torch.Tensor | None = None,
+        frame: torch.Tensor,
+        video: torch.Tensor,
+        video_second_per_grid: torch.Tensor | Sequence[float] | None = None,
         **kwargs: Any,
-    ) -> Sequence[float]:
-        """Positions in time of the frames of one video, counted from its first."""
-        seconds = 1.0 if video_second_per_grid is None else float(video_second_per_grid[video])
-        times = torch.arange(frames) * torch.tensor(seconds) * self.config.position_id_per_seconds
-        return times.to(self.position_dtype).tolist()
+    ) -> torch.Tensor:
+        """Positions in time of frames, counted from the first of their video.
 
-    def get_position_grids(
-        self,
-        image_grid_thw: torch.LongTensor | None,
-        video_grid_thw: torch.LongTensor | None,
-        **kwargs: Any,
-    ) -> dict[int, list[Qwen3OmniMoePositionGrid]]:
-        """The images (type 1) and videos (type 2) of a batch in the order of their prompts."""
+        `video_second_per_grid` holds, for each video, how many seconds lie between two of its frames.
+        """
+        seconds = torch.ones((), device=frame.device)
+        if video_second_per_grid is not None:
+            seconds = torch.as_tensor(video_second_per_grid, device=frame.device).float()[video]
+        return (frame * seconds * self.config.position_id_per_seconds).to(self.position_dtype)
+
+    def get_token_grid(self, grid_thw: torch.LongTensor, is_video: bool) -> torch.LongTensor:
+        """Frames, rows and columns of images or videos as the text decoder sees them, in tokens."""
         merge_size = self.config.vision_config.spatial_merge_size
-        images = [] if image_grid_thw is None else image_grid_thw.tolist()
-        videos = [] if video_grid_thw is None else video_grid_thw.tolist()
-        if self.frames_apart:
-            videos = [(1, h, w) for t, h, w in videos for _ in range(t)]
-        return {
-            1: [
-                Qwen3OmniMoePositionGrid(range(t), h // merge_size, w // merge_size)
-                for t, h, w in images
-            ],
-            2: [
-                Qwen3OmniMoePositionGrid(
-                    self.get_frame_times(t, video, **kwargs), h // merge_size, w // merge_size
-                )
-                for video, (t, h, w) in enumerate(videos)
-            ],
-        }
+        return torch.stack([grid_thw[:, 0], *(grid_thw[:, 1:] // merge_size).unbind(1)], dim=1)
 
     def get_rope_index(
         self,
@@ -971,6 +957,20 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
             Positions of shape `(3, batch_size, sequence_length)`, and for each sample the next
             position minus the number of tokens, shape `(batch_size, 1)`.
         """
+        if not use_audio_in_video:
+            is_image, is_video = (
+                input_ids == token
+                for token in (self.config.image_token_id, self.config.video_token_id)
+            )
+            return get_text_positions(
+                is_image.long() + 2 * is_video.long(),
+                None if image_grid_thw is None else self.get_token_grid(image_grid_thw, False),
+                None if video_grid_thw is None else self.get_token_grid(video_grid_thw, True),
+                attention_mask=attention_mask,
+                frame_times=lambda frame, video: self.get_frame_times(frame, video, **kwargs),
+                time_moves_on=self.time_moves_on,
+                dtype=self.position_dtype,
+            )
         grids = {
             token_type: iter(rows)
             for token_type, rows in self.get_position_grids(
@@ -984,7 +984,7 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
             if attention_mask is not None:
                 kept = attention_mask[sample].bool().cpu()
             tokens = sample_ids[kept].tolist()
-            types = self.get_token_types(tokens, bool(use_audio_in_video))
+            types = self.get_token_types(tokens)
             start = 0
             pieces = []
             for token_type, run in itertools.groupby(zip(types, tokens), key=lambda pair: pair[0]):
@@ -1241,7 +1241,24 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
             router_logits=outputs.get("router_logits"),
         )
 
-    def get_token_types(self, tokens: list[int], use_audio_in_video: bool) -> list[int]:
+    def get_position_grids(
+        self,
+        image_grid_thw: torch.LongTensor | None,
+        video_grid_thw: torch.LongTensor | None,
+        **kwargs: Any,
+    ) -> dict[int, list[Qwen3OmniMoePositionGrid]]:
+        """The images (type 1) and videos (type 2) of a batch in the order of their prompts."""
+        grids: dict[int, list[Qwen3OmniMoePositionGrid]] = {1: [], 2: []}
+        if image_grid_thw is not None:
+            for t, h, w in self.get_token_grid(image_grid_thw, False).tolist():
+                grids[1].append(Qwen3OmniMoePositionGrid(range(t), h, w))
+        if video_grid_thw is not None:
+            for video, (t, h, w) in enumerate(self.get_token_grid(video_grid_thw, True).tolist()):
+                times = self.get_frame_times(torch.arange(t), torch.full((t,), video), **kwargs)
+                grids[2].append(Qwen3OmniMoePositionGrid(times.tolist(), h, w))
+        return grids
+
+    def get_token_types(self, tokens: list[int]) -> list[int]:
         """0: text and audio, 1: image, 2: video, 3: video and its sound mixed, 4: delimiters of those."""
         image, video, audio = (
             self.config.image_token_id,
@@ -1249,8 +1266,6 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen3OmniMoePreTrainedModel, G
             self.config.audio_token_id,
         )
         types = [{image: 1, video: 2}.get(token, 0) for token in tokens]
-        if not use_audio_in_video:
-            return types
         opening = [self.config.vision_start_token_id, self.config.audio_start_token_id]
         for start in range(len(tokens) - 1):
             if tokens[start : start + 2] == opening:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from codegen.output.helper_bundle import bundle_helpers
@@ -212,7 +213,7 @@ def test_under_autocast_it_computes_in_the_dtype_of_sdpa() -> None:
 
 def test_other_numbers_of_segments_need_no_further_compilation() -> None:
     torch._dynamo.reset()
-    counter = torch._dynamo.testing.CompileCounterWithBackend("inductor")
+    counter = CompileCounterWithBackend("inductor")
 
     def scaled(states: Three, cu_seqlens: torch.Tensor) -> torch.Tensor:
         return call([state * 1.5 for state in states], cu_seqlens) + 1
