@@ -172,6 +172,11 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "generated from them before any pass",
     )
     command.add_argument(
+        "--processors",
+        action="store_true",
+        help="compare processors with their originals on generated prompts, built without downloads",
+    )
+    command.add_argument(
         "--attention", nargs="+", choices=("eager", "sdpa"), default=["eager", "sdpa"]
     )
     command.add_argument("--checks", default="abcdem", metavar="LETTERS", help="default: abcdem")
@@ -301,6 +306,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
     if arguments.definitions:
         return _verify_definitions(arguments)
+    if arguments.processors:
+        return _verify_processors(arguments)
     from codegen.console.progress import show_progress
     from codegen.run.verification import verify_tree
     from codegen.verify import format_table
@@ -312,6 +319,24 @@ def _verify(arguments: argparse.Namespace) -> int:
     else:
         print(format_table(results, absent))
     return EXIT_OK if results and all(result.ok for result in results) else EXIT_DIFFERS
+
+
+def _verify_processors(arguments: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    from codegen.console.progress import show_progress
+    from codegen.run.verification import verify_processors
+    from codegen.verify.processors import format_processors
+
+    with show_progress(arguments.format == "json") as progress:
+        results = verify_processors(arguments, progress)
+    if arguments.format == "json":
+        print(json.dumps([asdict(result) for result in results], indent=2))
+    else:
+        print(format_processors(results))
+    compared = any(result.built for result in results)
+    return EXIT_OK if compared and all(result.ok for result in results) else EXIT_DIFFERS
 
 
 def _verify_definitions(arguments: argparse.Namespace) -> int:

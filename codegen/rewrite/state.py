@@ -10,6 +10,7 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from codegen.rewrite.central import central_changes, without_repeated
 from codegen.rewrite.emit.edits import Change
@@ -20,6 +21,9 @@ from codegen.rewrite.nodes import walk
 from codegen.rewrite.report import Place, broken, failure, place_of
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 from codegen.trees.names import HELPERS
+
+if TYPE_CHECKING:
+    from codegen.rewrite.settle import Settled
 
 SHARED = re.compile(r"from ([\w.]*(?:vision_utils|encoder_helpers)) import[^\n]*\bget_vision_")
 
@@ -187,7 +191,14 @@ class RewriteState:
     def _carry_out(self, changes: Sequence[Change]) -> None:
         from codegen.rewrite.settle import settle
 
-        settled = settle(changes, self.settings.helper_package)
+        self.adopt(settle(changes, self.settings.helper_package))
+
+    def permits(self, change: Change) -> bool:
+        """Tell whether a change may be made; what stands against it is noted."""
+        return bool(list(self._permitted([change])))
+
+    def adopt(self, settled: Settled) -> None:
+        """Take over modules as changes have left them that were permitted, and what is said of these."""
         for info in settled.modules:
             self.index.replace(info)
         for record in settled.records:
@@ -211,7 +222,7 @@ class RewriteState:
                         else ""
                     )
                     if isinstance(node, ast.ImportFrom) and spelling in spelled:
-                        found |= {alias.name for alias in node.names}
+                        found |= {a.name for a in node.names if a.name in HELPER_MODULES}
         return found
 
 

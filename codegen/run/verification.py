@@ -13,6 +13,7 @@ from codegen.store.cache import cache_folder
 from codegen.trees.tree import Tree, open_tree
 from codegen.verify import CheckResult, VerifyOptions, absent_models, verify
 from codegen.verify.cases import CaseError, own_cases
+from codegen.verify.processors import ProcessorOptions, ProcessorResult, compare, record
 
 
 def verify_tree(
@@ -48,6 +49,47 @@ def verify_tree(
         return verify(options), () if arguments.models else absent_models(options)
     except (CaseError, RuntimeError) as error:
         raise fail("verify", str(error)) from None
+
+
+def verify_processors(
+    arguments: argparse.Namespace, progress: Callable[[str, int, int], None]
+) -> list[ProcessorResult]:
+    """Compare the processors of a library with those of its rewritten copy.
+
+    Raises CodegenError for unknown models, a tree that is no library, or a failed process.
+    """
+    root = arguments.root or _installed_transformers()
+    original = open_tree(root, None)
+    refuse_half_written(original)
+    if original.kind == "project":
+        hint = "give the root of a library, or test the project's processors by its own tests"
+        raise fail("verify", "processors are compared in libraries", str(original.root), 0, hint)
+    folder = original.root / original.package_dir
+    models = tuple(arguments.models) or _with_processors(folder)
+    for model in models:
+        if not (folder / "models" / model / f"processing_{model}.py").is_file():
+            raise fail("verify", f"there is no processor of {model}", str(folder), 0)
+    overlay = cache_folder(original) / "rewritten"
+    tree = open_tree(root, overlay)
+    run = sync(tree, [], Options(arguments.jobs, force=True, rewrite=True))
+    if run.problems:
+        raise CodegenError(*run.problems)
+    try:
+        progress("original processors", 0, 2)
+        before = record(ProcessorOptions(folder, models))
+        progress("rewritten processors", 1, 2)
+        after = record(ProcessorOptions(folder, models, overlay / tree.package_dir))
+    except RuntimeError as error:
+        raise fail("verify", str(error)) from None
+    return compare(before, after)
+
+
+def _with_processors(folder: Path) -> tuple[str, ...]:
+    """The models whose processors a rewrite can concern: that have a file for one."""
+    files = sorted((folder / "models").glob("*/processing_*.py"))
+    return tuple(
+        file.parent.name for file in files if file.stem == f"processing_{file.parent.name}"
+    )
 
 
 def _verify_project(

@@ -16,7 +16,7 @@ from codegen.rewrite.tokens.machine import Closure, Machine, Raised
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Unsupported, World, freeze, term
 
-WANTED, MOST_RUNS = 10, 160
+WANTED, MOST_RUNS = 6, 120
 """Runs in which something was replaced that have to agree, and runs that are made at most."""
 _TOO_FEW = "too few prompts"
 _LACK = ("StopIteration", "IndexError", "KeyError")
@@ -41,11 +41,16 @@ class Outcome:
     message: str
     trace: tuple[Any, ...]
     given: tuple[tuple[Any, ...], ...]
+    extended: bool
     reached: frozenset[int]
 
 
 def difference(
-    old: Subject, new: Subject, tokens: Sequence[str], seen: Collection[ast.stmt]
+    old: Subject,
+    new: Subject,
+    tokens: Sequence[str],
+    seen: Collection[ast.stmt],
+    nested: bool = False,
 ) -> str:
     """Why two versions of a processor are not shown to be equal; empty if they are.
 
@@ -54,15 +59,18 @@ def difference(
         new: the class as it is to be.
         tokens: the placeholders, as expressions of the class.
         seen: statements of the old class that have to have run.
+        nested: the code goes through what processors of items return as through lists for every text.
     """
     call = old.method("__call__")
     if call is None:
         return "there is no __call__ to compare"
+    if nested:
+        return _compared(old, new, call, tokens, seen, True)
     flat = _compared(old, new, call, tokens, seen, False)
     if not flat.startswith(_TOO_FEW):
         return flat
-    nested = _compared(old, new, call, tokens, seen, True)
-    return flat if nested.startswith(_TOO_FEW) else nested
+    other = _compared(old, new, call, tokens, seen, True)
+    return flat if other.startswith(_TOO_FEW) else other
 
 
 def _compared(
@@ -96,7 +104,7 @@ def _compared(
         if not before.raised and before.reached & missing:
             missing -= before.reached
             good += 1
-        elif not before.raised and prompt.arguments.get("text") and before.reached:
+        elif not before.raised:
             good += any(id(node) in before.reached for node in seen)
         if good >= WANTED and not missing:
             return ""
@@ -109,11 +117,13 @@ def _compared(
 
 def _misplaced(prompt: Prompt, after: Outcome) -> str:
     """Why offsets would not be right against the texts of the caller; empty if they are."""
+    if not after.extended:
+        return "the texts are changed behind the placeholders' replacement, which offsets would not show"
     text = prompt.arguments.get("text")
     if text is None or text == []:
         return ""
     own = tuple(freeze(item) for item in ([text] if isinstance(text, str) else text))
-    if all(given == own for given in after.given):
+    if all(given == own[: len(given)] for given in after.given):
         return ""
     return "the texts are changed in front of the placeholders' replacement, which offsets would not show"
 
@@ -155,7 +165,19 @@ def run(subject: Subject, prompt: Prompt, nested: bool = False) -> Outcome:
         raise Unsupported(f"{type(error).__name__}: {error}") from None
     trace = tuple(machine.trace)
     given = tuple(machine.given)
-    return Outcome(freeze(result), raised, message, trace, given, frozenset(machine.reached))
+    reached = frozenset(machine.reached)
+    return Outcome(freeze(result), raised, message, trace, given, _extended(machine), reached)
+
+
+def _extended(machine: Machine) -> bool:
+    """Whether the tokenizer gets what the helper made, with something behind it at most."""
+    if not machine.made or not machine.tokenized:
+        return True
+    texts = machine.tokenized[-1]
+    return isinstance(texts, list) and all(
+        not isinstance(text, str) or (isinstance(found, str) and found.startswith(text))
+        for text, found in zip(machine.made[-1], texts)
+    )
 
 
 def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from codegen.rewrite.library import ClassInfo, ModuleInfo
+from codegen.rewrite.settle import Settled, settle
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.evidence import difference
 from codegen.rewrite.tokens.mixin import ask_for_offsets, delegates, find_mixin, move_mixin
@@ -28,11 +29,16 @@ def expand_tokens(state: RewriteState) -> None:
     for info in processors(state):
         if has_method and HELPER in info.source.text:
             ask_for_offsets(state, info)
+        state.settle()
         for name in info.classes:
-            cls = ClassInfo(info, info.classes[name])
-            if _is_processor(state, cls):
-                _try(state, cls, has_method)
-    state.settle()
+            # Every class that is moved gives another version of the file.
+            current = state.index.open(info.source.module)
+            if current is None or name not in current.classes:
+                continue
+            cls = ClassInfo(current, current.classes[name])
+            if _may_be_processor(cls) and _is_processor(state, cls):
+                with state.attempt("expand", cls):
+                    _move(state, cls, has_method)
 
 
 def processors(state: RewriteState) -> Iterator[ModuleInfo]:
@@ -62,6 +68,12 @@ def processors(state: RewriteState) -> Iterator[ModuleInfo]:
                 yield info
 
 
+def _may_be_processor(cls: ClassInfo) -> bool:
+    """Cheap test before its parents are looked up."""
+    bases = [getattr(base, "id", "") for base in cls.node.bases]
+    return any(name == MIXIN or name.endswith("Processor") for name in bases)
+
+
 def _is_processor(state: RewriteState, cls: ClassInfo) -> bool:
     """Tell a processor from what it is made of: it is derived from the mixin."""
     pending, seen = [cls], 0
@@ -74,48 +86,33 @@ def _is_processor(state: RewriteState, cls: ClassInfo) -> bool:
     return False
 
 
-def _try(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
-    """Move what a class expands; whatever goes wrong in that is our fault, and no other class suffers."""
-    try:
-        _move(state, cls, has_method)
-    except Exception as error:
-        call = cls.methods.get("__call__", cls.node)
-        reason = f"expand: {type(error).__name__}: {error}; left as it was (an error of codegen)"
-        place = cls.module.place(call)
-        model = model_of(cls.module.source.module)
-        state.note(Record(model, cls.name, "__call__", "failed", place, reason=reason))
-
-
 def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
     """Move what a class expands, if that can be shown to be the same."""
     sites = [site for function in cls.methods.values() for site in find_sites(function)]
     if not sites:
         return
-    subject = Subject(state.index, cls)
     try:
-        if any(subject.method(f"replace_{kind}_token") for kind in ("image", "video", "audio")):
+        if any(f"replace_{kind}_token" in cls.methods for kind in MODALITIES):
             raise Unmovable("it has a method replace_..._token already")
         moves = [plan(cls.module, site) for site in sites]
         change = change_of(cls, moves, has_method)
     except Unmovable as reason:
         state.note(_left(cls, sites[0], str(reason)))
         return
-    problem = _unequal(state, cls, moves, change)
+    if not state.permits(change):
+        return
+    trial = settle([change], state.settings.helper_package)
+    problem = _unequal(state, cls, moves, trial)
     if problem:
         state.note(_left(cls, sites[0], problem))
         return
-    state.propose(change)
+    state.adopt(trial)
     for record in _faults(cls, sites):
         state.note(record)
 
 
-def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], change: object) -> str:
-    """Why the change is not shown to keep what the processor does; empty if it is."""
-    from codegen.rewrite.emit.edits import Change
-    from codegen.rewrite.settle import settle
-
-    assert isinstance(change, Change)
-    trial = settle([change], state.settings.helper_package)
+def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Settled) -> str:
+    """Why what was written is not shown to keep what the processor does; empty if it is."""
     failed = [record.reason for record in trial.records if record.kind == "failed"]
     new = next((m for m in trial.modules if m.source.module == cls.module.source.module), None)
     if failed or new is None:
@@ -131,15 +128,17 @@ def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], change: obj
         if kind not in covered and f"self.{kind}_token" in written
     ]
     statements: list[ast.stmt] = [s for move in moves for s in _inner(move.site)]
-    return difference(Subject(state.index, cls), after, tokens, statements)
+    nested = any(move.site.each[0] for move in moves)
+    return difference(Subject(state.index, cls), after, tokens, statements, nested)
 
 
 def _inner(site: Site) -> Iterator[ast.stmt]:
     """Statements that have to have run for a comparison to count."""
     if site.item:
         yield from site.item
-    else:
-        yield site.start
+        return
+    loops = (node for node in ast.walk(site.start) if isinstance(node, ast.While))
+    yield next((node.body[0] for node in loops), site.start)
 
 
 def _faults(cls: ClassInfo, sites: list[Site]) -> Iterator[Record]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from codegen.rewrite.tokens import operators
@@ -101,6 +102,8 @@ class Machine:
         self.components: dict[str, str] = {}
         self.present: set[str] = set()
         self.given: list[tuple[Any, ...]] = []
+        self.made: list[tuple[Any, ...]] = []
+        self.tokenized: list[Any] = []
         self.left = STEPS
         self.reached: set[int] = set()
 
@@ -122,7 +125,7 @@ class Machine:
         scope = Scope(names, closure.scope)
         if isinstance(closure.node, ast.Lambda):
             return self.value(closure.node.body, scope)
-        if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(closure.node)):
+        if _gives_one_by_one(closure.node):
             scope.yields = []
         try:
             self.run(closure.node.body, scope)
@@ -377,6 +380,12 @@ class Machine:
         frozen = (what, *(freeze(part) for part in parts))
         if frozen not in self.trace:
             self.trace.append(frozen)
+
+
+@cache
+def _gives_one_by_one(node: ast.FunctionDef) -> bool:
+    """Whether a function is a generator."""
+    return any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for inner in ast.walk(node))
 
 
 def _loaded(target: ast.expr) -> ast.expr:

@@ -100,14 +100,17 @@ def plan(info: ModuleInfo, site: Site) -> Move:
         sequences[name] = sequence
         calls[call] = f"{sequence}[{index}]"
         lengths.append(sequence)
+    if site.each[0]:
+        lengths.append(f"per_{modality}")
     if site.counter:
         lengths += _indexed(site)
         if not lengths:
             raise Unmovable(f"nothing is looked up by {site.counter}")
+    each = [part.strip() for part in site.each[0].split(",")]
     names = [
         sequences.get(name, name)
         for name in free_names(site.item, site.value)
-        if name != site.counter
+        if name != site.counter and name not in each
     ]
     needs = gather(info, site.function, site, names, inputs)
     sentinels = dict.fromkeys(site.sentinels, site.unit)
@@ -118,6 +121,9 @@ def plan(info: ModuleInfo, site: Site) -> Move:
         info, site.function, site, [n for n in extra if n not in names], inputs
     ).lines:
         needs.lines.append(name)
+    if site.each[0]:
+        needs.entries[f"per_{modality}"] = f"per_{modality}"
+        needs.lines.append(f'{site.each[0]} = {inputs}["per_{modality}"][{index}]')
     change = {site.counter: index} if site.counter else {}
     body = renamed("\n".join(lines_of(info, site.item)), change, calls, sentinels)
     value = renamed(expression(info, site.value), change, calls, sentinels)
@@ -130,7 +136,7 @@ def plan(info: ModuleInfo, site: Site) -> Move:
     )
     given, lead = _given(modality, needs)
     called = f"self.replace_{modality}_token"
-    collect = [*lead]
+    collect = [*_listed(site, f"per_{modality}"), *lead]
     if lengths:
         made = f"{called}({given}, {index})"
         line = f"{_KEYS[modality]} = [{made} for {index} in range(len({lengths[0]}))]"
@@ -175,9 +181,25 @@ def _given(modality: str, needs: Needs) -> tuple[str, list[str]]:
     if needs.source and not entries:
         return needs.source, []
     name = f"{modality}_replacement_inputs"
-    if needs.source:
-        return name, [f"{name} = {{**{needs.source}, {entries}}}"]
-    return (name, [f"{name} = {{{entries}}}"]) if entries else ("{}", [])
+    if not entries:
+        return "{}", []
+    parts = [f"**{needs.source}"] if needs.source else []
+    parts += [f'"{key}": {value}' for key, value in needs.entries.items()]
+    flat = f"{name} = {{{', '.join(parts)}}}"
+    if len(flat) + 16 <= MAX_LINE:
+        return name, [flat]
+    return name, [f"{name} = {{", *(f"    {part}," for part in parts), "}"]
+
+
+def _listed(site: Site, name: str) -> list[str]:
+    """The list of what there is for every item, where the method has such lists for every text."""
+    if not site.each[0]:
+        return []
+    flat = f"{name} = {site.each[1]}"
+    if len(flat) + 16 <= MAX_LINE:
+        return [flat]
+    outer, _, inner = site.each[1][1:-1].removeprefix("item ").rpartition(" for item in ")
+    return [f"{name} = [", "    item", f"    {outer}", f"    for item in {inner}", "]"]
 
 
 def _indexed(site: Site) -> list[str]:
@@ -215,6 +237,8 @@ def _sequence(info: ModuleInfo, site: Site, name: str, edits: list[Edit]) -> str
         if bare(value) is not value:
             inner = bare(value)
             new = expression(info, inner)
+            if getattr(getattr(inner, "func", None), "id", "") in ("zip", "map", "enumerate"):
+                new = f"list({new})"
             if isinstance(inner, ast.GeneratorExp):
                 new = f"[{ast.unparse(inner)[1:-1]}]"
             if isinstance(inner, ast.Name) and len(stores) == 1:
@@ -299,6 +323,7 @@ def _function_edits(
     )
     target = _OFFSETS if wanted == OPTION else "_" if in_call else "offsets"
     lines = _helper_call(group, texts, result, target, wanted, has_method)
+    lines = [*_totals(function, sites), *lines]
     if not in_call:
         lines += [f"if {_COLLECTED} is not None:", f"    {_COLLECTED}.extend(offsets)"]
         yield AddOption(f"{_COLLECTED}=None")
@@ -320,6 +345,17 @@ def _function_edits(
         yield Insert(tops[0], (f"{' = '.join(names)} = []",))
         lines = [f"if {' or '.join(names)}:", *(f"    {line}" for line in lines)]
     yield Insert(tops[-1], tuple(lines), behind=True)
+
+
+def _totals(function: Function, sites: Sequence[Site]) -> Iterator[str]:
+    """Counters that are read behind their loop: they have counted the placeholders."""
+    for site in sites:
+        end = max(statement.end_lineno or 0 for statement in site.statements)
+        for node in walk(function):
+            if isinstance(node, ast.Name) and node.id == site.counter and node.lineno > end:
+                token = ast.unparse(site.token)
+                yield f"{site.counter} = sum(sample.count({token}) for sample in {site.texts})"
+                break
 
 
 def _top(function: Function, site: Site) -> ast.stmt:
@@ -368,7 +404,7 @@ def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
             )
             if not isinstance(target, ast.Name) or not empty or target.id not in used:
                 continue
-            if target.id in results or not kept.get(target.id):
+            if target.id in (*results, site.counter) or not kept.get(target.id):
                 yield node
 
 

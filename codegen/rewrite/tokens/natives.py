@@ -100,6 +100,7 @@ def _expanded(
         ]
     except StopIteration:
         raise Raised("ValueError", "placeholders") from None
+    machine.made.append(tuple(texts))
     return texts, []
 
 
@@ -109,6 +110,8 @@ def call_term(machine: Machine, called: Term, args: Arguments, keywords: Mapping
     part = machine.components.get(called.digest)
     if part is not None:
         machine.note("call", part, list(args), dict(keywords))
+        if part == "tokenizer":
+            machine.tokenized.append(args[0] if args else keywords.get("text"))
         made.items = _items(args, keywords) if "tokenizer" not in part else ()
     return made
 

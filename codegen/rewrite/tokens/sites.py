@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
@@ -39,7 +39,7 @@ class Site:
     taken: tuple[tuple[str, str], ...] = ()
     first: ast.stmt | None = None
     before: tuple[ast.stmt, ...] = ()
-    prelude: tuple[str, ...] = field(default=())
+    each: tuple[str, str] = ("", "")
 
     @property
     def start(self) -> ast.stmt:
@@ -49,6 +49,8 @@ class Site:
 
 def find_sites(function: Function) -> Iterator[Site]:
     """The sites of a method, in order."""
+    from codegen.rewrite.tokens.splits import split_site
+
     for block in _blocks(function):
         skipped: set[int] = set()
         for number, statement in enumerate(block):
@@ -57,6 +59,7 @@ def find_sites(function: Function) -> Iterator[Site]:
             site = None
             if isinstance(statement, ast.For):
                 site = _loop(function, block, number, statement)
+                site = site or split_site(function, block, statement)
             elif isinstance(statement, ast.Assign):
                 site = _comprehension(function, block, statement)
             if site is not None:
@@ -203,7 +206,7 @@ def _repeated(
         sentinels.append(last[0])
         unit, result = last[1], ast.unparse(following.targets[0])
         statements.append(following)
-    counter, rest = _counter(rest)
+    counter, rest = counted(rest)
     return Site(
         function,
         block,
@@ -216,7 +219,7 @@ def _repeated(
         tuple(sentinels),
         unit,
         counter,
-        _taken(rest, value),
+        taken_of(rest, value),
     )
 
 
@@ -254,7 +257,7 @@ def _restored(node: ast.stmt | None, texts: str) -> tuple[str, str] | None:
     return str(call.args[0].value), ast.unparse(call.args[1])
 
 
-def _counter(body: Sequence[ast.stmt]) -> tuple[str, list[ast.stmt]]:
+def counted(body: Sequence[ast.stmt]) -> tuple[str, list[ast.stmt]]:
     """The name that is counted up at the end of a body, and the rest of the body."""
     for node in body:
         added = node.target if isinstance(node, ast.AugAssign) else None
@@ -263,7 +266,7 @@ def _counter(body: Sequence[ast.stmt]) -> tuple[str, list[ast.stmt]]:
     return "", list(body)
 
 
-def _taken(body: Sequence[ast.stmt], value: ast.expr) -> tuple[tuple[str, str], ...]:
+def taken_of(body: Sequence[ast.stmt], value: ast.expr) -> tuple[tuple[str, str], ...]:
     """What is taken out of iterators and queues: the text of the call, and the name."""
     found = {}
     for root in (*body, value):
@@ -308,7 +311,9 @@ def _replaced(
             return None
     if value is None or token is None:
         return None
-    return Site(function, block, (loop,), token, texts, result, (), value, taken=_taken((), value))
+    return Site(
+        function, block, (loop,), token, texts, result, (), value, taken=taken_of((), value)
+    )
 
 
 def _puts_back(node: ast.stmt, place: str, text: str) -> bool:
@@ -336,7 +341,7 @@ def _comprehension(function: Function, block: Sequence[ast.stmt], node: ast.Assi
         node.targets[0].id,
         (),
         value,
-        taken=_taken((), value),
+        taken=taken_of((), value),
     )
 
 

@@ -1,0 +1,135 @@
+"""Loops that split a text at its placeholders and join the parts with what they become."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from codegen.rewrite.library import Function
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.tokens.sites import Site, counted, taken_of
+
+ITEMS = "per_{}"
+"""Name of the list with what there is for every item, where the method has such lists for every text."""
+
+
+def split_site(function: Function, block: Sequence[ast.stmt], loop: ast.For) -> Site | None:
+    """The site that a loop over texts is, if it splits them."""
+    text, texts = _subject(loop)
+    split = next((node for node in loop.body if text and _split_of(node, text)), None)
+    if split is None:
+        return None
+    assert isinstance(split, ast.Assign)
+    token, parts = _split_of(split, text), ast.unparse(split.targets[0])
+    result = next(filter(None, (_collected(node) for node in loop.body)), "")
+    if token is None or not result:
+        return None
+    for inner in (node for node in loop.body if isinstance(node, ast.For)):
+        listed = _listed(loop, inner)
+        if listed is not None:
+            body, value, queue = listed
+            if not any(_reads(node, queue) for node in loop.body if node is not inner):
+                continue
+            each = _each(loop, inner)
+            return Site(
+                *(function, block, (loop,), token, texts, result, body, value),
+                each=each,
+            )
+        found = _joined(inner, parts)
+        if found is not None:
+            body, value = found
+            counter, rest = counted(body)
+            return Site(
+                *(function, block, (loop,), token, texts, result, tuple(rest), value),
+                counter=counter,
+                taken=taken_of(rest, value),
+            )
+    return None
+
+
+def _subject(loop: ast.For) -> tuple[str, str]:
+    """How a loop names one text, and the texts that it goes through: with ``zip`` no more than there are."""
+    if isinstance(loop.target, ast.Name) and isinstance(loop.iter, ast.Name):
+        return loop.target.id, loop.iter.id
+    if not isinstance(loop.target, ast.Tuple) or not isinstance(loop.iter, ast.Call):
+        return "", ""
+    first = loop.target.elts[0]
+    if getattr(loop.iter.func, "id", "") != "zip" or not isinstance(first, ast.Name):
+        return "", ""
+    return first.id, f"[{first.id} for {first.id}, *_ in {ast.unparse(loop.iter)}]"
+
+
+def _split_of(node: ast.stmt, text: str) -> ast.expr | None:
+    """``P`` of ``parts = text.split(P)``."""
+    call = node.value if isinstance(node, ast.Assign) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return None
+    is_split = call.func.attr == "split" and ast.unparse(call.func.value) == text
+    return call.args[0] if is_split and len(call.args) == 1 else None
+
+
+def _collected(node: ast.stmt) -> str:
+    """``out`` of ``out.append(...)``, where it is the last thing that a loop does for a text."""
+    found = _appended(node)
+    return found[0] if found is not None else ""
+
+
+def _appended(node: ast.stmt) -> tuple[str, ast.expr] | None:
+    call = node.value if isinstance(node, ast.Expr) else None
+    function = call.func if isinstance(call, ast.Call) else None
+    if not isinstance(function, ast.Attribute) or function.attr != "append":
+        return None
+    assert isinstance(call, ast.Call)
+    name = function.value.id if isinstance(function.value, ast.Name) else ""
+    return (name, call.args[0]) if name and call.args else None
+
+
+def _joined(inner: ast.For, parts: str) -> tuple[tuple[ast.stmt, ...], ast.expr] | None:
+    """What a loop does for one placeholder, and what it puts between two parts of the text."""
+    pieces = {parts, *(n.id for n in walk(inner.target) if isinstance(n, ast.Name))}
+    for body in _bodies(inner):
+        puts = [
+            (node, found[1])
+            for node in body
+            if (found := _appended(node)) and not any(_reads(found[1], name) for name in pieces)
+        ]
+        if len(puts) == 1:
+            put, value = puts[0]
+            rest = [node for node in body if node is not put and not _adds_part(node, pieces)]
+            return tuple(rest), value
+    return None
+
+
+def _bodies(inner: ast.For) -> Iterator[Sequence[ast.stmt]]:
+    yield from (node.body for node in inner.body if isinstance(node, ast.If))
+    yield inner.body
+
+
+def _adds_part(node: ast.stmt, pieces: set[str]) -> bool:
+    found = _appended(node)
+    return found is not None and any(_reads(found[1], name) for name in pieces)
+
+
+def _listed(loop: ast.For, inner: ast.For) -> tuple[tuple[ast.stmt, ...], ast.expr, str] | None:
+    """The body of a loop over what there is for one text, what it makes of each, and the list of that."""
+    names = {n.id for n in walk(loop.target) if isinstance(n, ast.Name)}
+    source = inner.iter
+    is_zip = isinstance(source, ast.Call) and getattr(source.func, "id", "") == "zip"
+    used = source.args if isinstance(source, ast.Call) and is_zip else [source]
+    if not all(isinstance(item, ast.Name) and item.id in names for item in used):
+        return None
+    last = _appended(inner.body[-1])
+    if last is None:
+        return None
+    return tuple(inner.body[:-1]), last[1], last[0]
+
+
+def _each(loop: ast.For, inner: ast.For) -> tuple[str, str]:
+    """Names for what there is for an item, and the list of it over all texts."""
+    target = ast.unparse(inner.target).strip("()")
+    outer = f"for {ast.unparse(loop.target).strip('()')} in {ast.unparse(loop.iter)}"
+    return target, f"[item {outer} for item in {ast.unparse(inner.iter)}]"
+
+
+def _reads(node: ast.AST, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))

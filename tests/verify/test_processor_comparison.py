@@ -1,0 +1,85 @@
+"""The comparison of processors: what counts as equal, mended, predicted, and what is a miss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codegen.verify.processors import compare, format_processors
+from codegen.verify.processors.prompts import KEYWORDS, generated, singles
+
+PLACEHOLDER = {"image": "<image>"}
+
+
+def outcome(pieces: list[Any], became: list[str], **values: Any) -> dict[str, Any]:
+    """What is recorded of one call with one text, the items of which became something."""
+    new = iter(became)
+    text = "".join(piece if isinstance(piece, str) else next(new) for piece in pieces)
+    prompt = "".join(piece if isinstance(piece, str) else "<image>" for piece in pieces)
+    known = {"digest": "d", "error": "", "changed": False, "texts": [text]}
+    return {"prompt": [prompt], "pieces": [pieces], **known, **values}
+
+
+def recorded(*outcomes: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """A record of a processor for which image 0 becomes ``x`` and image 1 ``yy``."""
+    known = {
+        "image 0": outcome(["a ", ["image", 0], " b"], ["x"]),
+        "image 1": outcome(["a ", ["image", 1], " b"], ["yy"]),
+    }
+    whole = {"model": "tiny", "why": "", "placeholders": PLACEHOLDER, "singles": known}
+    return {**whole, "outcomes": [*outcomes], **values}
+
+
+BATCH = ["", ["image", 1], " and ", ["image", 0]]
+GOOD = outcome(BATCH, ["yy", "x"])
+
+
+def test_equal_processors_hold_and_single_items_predict_the_batch() -> None:
+    (result,) = compare([recorded(GOOD)], [recorded(GOOD)])
+    assert result.ok and result.same == result.prompts == 3
+    assert (result.predicted, result.predictable) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"texts": ["yy and y"]}, {"digest": "e"}, {"error": "ValueError: no"}, {"changed": True}],
+    ids=lambda change: next(iter(change)),
+)
+def test_any_difference_is_a_miss(change: dict[str, Any]) -> None:
+    (result,) = compare([recorded(GOOD)], [recorded({**GOOD, **change})])
+    assert not result.ok and result.note
+    assert "MISS" in format_processors([result])
+
+
+def test_a_bare_error_of_an_iterator_may_become_one_that_says_what_is_wrong() -> None:
+    bare = {**GOOD, "error": "StopIteration: ", "texts": []}
+    said = {**bare, "error": "ValueError: placeholders '<image>' in the texts: 2"}
+    (result,) = compare([recorded(bare)], [recorded(said)])
+    assert result.ok and result.mended == 1
+    (other,) = compare([recorded(bare)], [recorded({**bare, "error": "KeyError: 1"})])
+    assert not other.ok
+
+
+def test_what_is_built_before_has_to_be_built_after() -> None:
+    broken = {"model": "tiny", "why": "ImportError: no"}
+    assert not compare([recorded(GOOD)], [broken])[0].ok
+    (never,) = compare([broken], [broken])
+    assert never.ok and not never.built
+    assert "not built: tiny: ImportError: no" in format_processors([never])
+
+
+def test_a_batch_that_single_items_never_predicted_is_not_asked_for() -> None:
+    odd = outcome(BATCH, ["depends", "on both"])
+    (result,) = compare([recorded(odd)], [recorded(odd)])
+    assert result.ok and result.predictable == 0
+
+
+def test_prompts_are_the_same_every_time_and_hold_too_few_and_too_many_items() -> None:
+    first, again = (list(generated(["image", "video"], 24, 7)) for _ in range(2))
+    assert first == again != list(generated(["image", "video"], 24, 8))
+    assert {prompt.surplus for prompt in first} == {-1, 0, 1}
+    assert {prompt.nested for prompt in first} == {True, False}
+    for modality in KEYWORDS:
+        for prompt in singles(modality):
+            assert sum(map(len, prompt.items(modality))) == 1
