@@ -54,6 +54,11 @@ class Helper:
     checks: tuple[str, ...] = ()
 
     @property
+    def needs_rows(self) -> bool:
+        """Whether the number of rows says something about the results."""
+        return bool(self.total) or any("{rows}" in check for check in self.checks)
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Names of the results."""
         return tuple(result.name for result in self.results)

@@ -45,7 +45,7 @@ from codegen.rewrite.place.carry import (
     wants_of,
 )
 from codegen.rewrite.place.hoist import hoist_positions
-from codegen.rewrite.place.rows import rows_expression
+from codegen.rewrite.place.rows import rows_are_lost, rows_expression
 from codegen.rewrite.place.sink import sink_computations
 from codegen.rewrite.place.thread import Taken, takes_prefixed, thread_keywords
 from codegen.rewrite.reach import Reaching, may_leave_before, spot_of
@@ -405,6 +405,18 @@ class Lifter:
                 before = lifting.carried[name].wants[0].site.spot.path[0][1]
             found = rows_expression(self.index, lifting.cls, lifting.function, before)
             lifting.rows[name] = found
+            if (
+                not found
+                and lifting.calls[name].helper.needs_rows
+                and rows_are_lost(lifting.function)
+            ):
+                node = before if before is not None else lifting.function
+                what = ", ".join(lifting.calls[name].helper.outputs)
+                reason = (
+                    f"the layers get another number of rows than the first input has: "
+                    f"{what} is not checked against it"
+                )
+                self._note_left(lifting.cls, lifting.function, node, lifting.calls[name], reason)
         return lifting.rows[name]
 
 
