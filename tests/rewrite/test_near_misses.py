@@ -34,6 +34,10 @@ REASONS = {
     "capture/parts_joined_along_columns": ("done is joined along dim=1", "for part"),
     "capture/parts_last_used_behind": ("part of the last part is used behind it", "for part"),
     "capture/parts_with_state": ("state is not made of the rows", "for part"),
+    # values per token
+    "capture/values_repeated_for_other_rows": ("not seen to call it with as many", "torch.cat("),
+    "capture/values_repeated_of_other_columns": ("not the same column of every", "i % 3"),
+    "capture/values_repeated_for_nobody": ("no caller tells that rows has as many", "torch.cat("),
     # pooling and masks
     "capture/pooling_with_softmax": ("is no module of the rows alone", "for piece"),
     "capture/pooling_of_centred_rows": ("is no module of the rows alone", "for piece"),

@@ -174,7 +174,7 @@ def boundaries_of(
         if is_read(sizes):
             assert isinstance(sizes, ast.Call) and isinstance(sizes.func, ast.Attribute)
             sizes = _value_of(block, sizes.func.value, own)
-        name = _difference(resolved(function, sizes))
+        name = difference(resolved(function, sizes))
         if not name:
             reason = f"{ast.unparse(split.sizes)} are not seen to be the differences of boundaries"
             raise Refused(split.node, reason)
@@ -184,7 +184,7 @@ def boundaries_of(
     return found.pop()
 
 
-def _difference(node: ast.expr) -> str:
+def difference(node: ast.expr) -> str:
     """Name ``c`` of ``c[1:] - c[:-1]``, ``torch.diff(c)`` or ``c.diff()``; read on the host or not."""
     if is_read(node):
         assert isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)

@@ -4,13 +4,16 @@
         ->  shapes[get_segment_ids(<boundaries of lengths>, rows), 1]
 
 and, in callers of a method that accepts lengths as a tensor too, ``(c[1:] - c[:-1]).tolist()`` stays a
-tensor. Both forms give the same integers.
+tensor. Both forms give the same integers, as the first input has as many rows as the lengths add up to,
+which its callers have to show.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
+from codegen.rewrite.capture.pieces import Left, Refused, difference
 from codegen.rewrite.emit.edits import Edit, Substitute
 from codegen.rewrite.library import (
     ClassInfo,
@@ -20,22 +23,33 @@ from codegen.rewrite.library import (
     self_attribute,
 )
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.calls import bind_arguments
+from codegen.rewrite.place.rows import go_to_layers
+from codegen.rewrite.probe.trace import assigned_names
+from codegen.rewrite.reach import read_names
+from codegen.rewrite.vocabulary import torch_name
 
 
 def repeat_edits(
     index: Index, cls: ClassInfo, function: Function
-) -> tuple[list[Edit], tuple[str, ...], str] | None:
+) -> tuple[list[Edit], tuple[str, ...], str] | Left | None:
     """Replace repeats in a method by a gather."""
     edits: list[Edit] = []
     for node in walk(function):
-        parts = _repeat(node)
-        if parts is not None and len(parameters(function)) > 1:
-            values, lengths, column = parts
-            rows = f"{parameters(function)[1]}.shape[0]"
-            boundaries = f"torch.nn.functional.pad({lengths}.cumsum(0), (1, 0)).to({values}.device)"
-            assert isinstance(node, ast.Call)
-            new = f"{values}[get_segment_ids({boundaries}, {rows}), {column}]"
-            edits.append(Substitute(node, new))
+        made = _joined_repeats(node)
+        if made is None or len(parameters(function)) < 2:
+            continue
+        assert isinstance(node, ast.Call)
+        try:
+            values, lengths, column = _parts(node, made)
+            _check_rows(index, function, node, lengths)
+        except Refused as refused:
+            reason = f"values repeated per token, but {refused.left.reason}"
+            return Left(refused.left.node, reason)
+        rows = f"{parameters(function)[1]}.shape[0]"
+        boundaries = f"torch.nn.functional.pad({lengths}.cumsum(0), (1, 0)).to({values}.device)"
+        new = f"{values}[get_segment_ids({boundaries}, {rows}), {column}]"
+        edits.append(Substitute(node, new))
     return (
         (edits, ("get_segment_ids",), "per-image values repeated per token: gather by segment")
         if edits
@@ -51,34 +65,108 @@ def lengths_edits(
     return (edits, (), "host-side lengths stay a tensor") if edits else None
 
 
-def _repeat(node: ast.AST) -> tuple[str, str, str] | None:
-    """(values, lengths, column) of ``cat([values[i, column].repeat(lengths[i]) for i in range(len(lengths))])``."""
-    if not (
-        isinstance(node, ast.Call)
-        and ast.unparse(node.func) in ("torch.cat", "torch.concat")
-        and node.args
-    ):
+def _joined_repeats(node: ast.AST) -> ast.ListComp | ast.GeneratorExp | None:
+    """``[x.repeat(n) for ...]`` of ``cat([x.repeat(n) for ...])``."""
+    if not isinstance(node, ast.Call) or not node.args:
         return None
     made = node.args[0]
-    if not isinstance(made, ast.ListComp) or not isinstance(made.elt, ast.Call):
-        return None
-    function, loop = made.elt.func, made.generators[0]
-    if not (
-        isinstance(function, ast.Attribute)
-        and function.attr == "repeat"
-        and len(made.elt.args) == 1
+    if torch_name(node.func) not in ("torch.cat", "torch.concat") or not isinstance(
+        made, (ast.ListComp, ast.GeneratorExp)
     ):
         return None
-    index, source, amount = ast.unparse(loop.target), function.value, made.elt.args[0]
-    if not (isinstance(source, ast.Subscript) and isinstance(source.slice, ast.Tuple)):
+    element = made.elt
+    if not isinstance(element, ast.Call) or not isinstance(element.func, ast.Attribute):
         return None
-    if not (isinstance(amount, ast.Subscript) and ast.unparse(amount.slice) == index):
-        return None
-    values, lengths = ast.unparse(source.value), ast.unparse(amount.value)
-    first, column = (ast.unparse(e) for e in source.slice.elts[:2])
-    if first != index or ast.unparse(loop.iter) != f"range(len({lengths}))":
-        return None
-    return values, lengths, column
+    parts = [element.func.value, *element.args]
+    repeats = element.func.attr == "repeat" and len(parts) > 1
+    return made if repeats and all(isinstance(part, ast.Subscript) for part in parts) else None
+
+
+def _parts(node: ast.Call, made: ast.ListComp | ast.GeneratorExp) -> tuple[str, str, str]:
+    """(values, lengths, column) of ``cat([values[i, column].repeat(lengths[i]) for i in range(len(lengths))])``.
+
+    Raises:
+        Refused: it is something else.
+    """
+    repeat, loop = made.elt, made.generators[0]
+    assert isinstance(repeat, ast.Call) and isinstance(repeat.func, ast.Attribute)
+    if len(made.generators) > 1 or loop.ifs or not isinstance(loop.target, ast.Name):
+        raise Refused(made, "it does not go through the images one by one")
+    axis = node.args[1:] + [k.value for k in node.keywords]
+    if any(not isinstance(value, ast.Constant) or value.value != 0 for value in axis):
+        raise Refused(node, "it is joined along another dimension")
+    source, count = repeat.func.value, loop.target.id
+    amount = repeat.args[0] if len(repeat.args) == 1 and not repeat.keywords else None
+    if not isinstance(amount, ast.Subscript) or ast.unparse(amount.slice) != count:
+        raise Refused(repeat, "it is not repeated by the length of each image")
+    lengths = ast.unparse(amount.value)
+    if ast.unparse(loop.iter) != f"range(len({lengths}))":
+        raise Refused(loop.iter, f"it goes through {ast.unparse(loop.iter)}")
+    parts = source.slice.elts if _is_pair(source) else []  # type: ignore[attr-defined]
+    if not parts or ast.unparse(parts[0]) != count:
+        raise Refused(source, f"{ast.unparse(source)} is no value of one image")
+    column = parts[1]
+    if isinstance(column, (ast.Slice, ast.Starred)) or count in read_names(column):
+        raise Refused(source, f"{ast.unparse(source)} is not the same column of every image")
+    return ast.unparse(source.value), lengths, ast.unparse(column)  # type: ignore[attr-defined]
+
+
+def _is_pair(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Tuple)
+        and len(node.slice.elts) == 2
+    )
+
+
+def _check_rows(index: Index, function: Function, node: ast.Call, lengths: str) -> None:
+    """Establish that the first input has as many rows as the lengths add up to.
+
+    Every caller has to give lengths between boundaries, and rows that go to its layers with these.
+
+    Raises:
+        Refused: one does not, or there is none.
+    """
+    rows = parameters(function)[1]
+    callers = list(callers_of(index, function))
+    for cls, caller, call in callers:
+        bound = bind_arguments(call, function, cls.module.text)
+        boundaries = _boundaries(caller, bound.get(lengths, ""))
+        statement = next((s for s in caller.body if any(n is call for n in walk(s))), None)
+        given = bound.get(rows, "")
+        if (
+            not boundaries
+            or statement is None
+            or not go_to_layers(index, cls, caller, given, statement, boundaries)
+        ):
+            reason = f"{cls.name} is not seen to call it with as many rows as {lengths} add up to"
+            raise Refused(node, reason)
+    if not callers:
+        raise Refused(node, f"no caller tells that {rows} has as many rows as {lengths} add up to")
+
+
+def callers_of(index: Index, function: Function) -> Iterator[tuple[ClassInfo, Function, ast.Call]]:
+    """Calls of the ``forward`` of submodules, among all that may be rewritten, that reach a method."""
+    for module in index.library.modules():
+        info = index.get(module)
+        for name in info.classes if info is not None else ():
+            cls = index.resolve(module, name)
+            for caller in cls.methods.values() if cls is not None else ():
+                for call in walk(caller):
+                    held = self_attribute(call.func) if isinstance(call, ast.Call) else ""
+                    target = index.submodule(cls, held) if held and cls is not None else None
+                    found = index.method(target, "forward") if target is not None else None
+                    if found is not None and found[1] is function:
+                        assert cls is not None and isinstance(call, ast.Call)
+                        yield cls, caller, call
+
+
+def _boundaries(caller: Function, lengths: str) -> str:
+    """The boundaries whose differences a caller hands over as lengths, empty for other lengths."""
+    made = [s for s in caller.body if lengths in assigned_names(s)]
+    if len(made) == 1 and isinstance(made[0], ast.Assign):
+        return difference(made[0].value)
+    return "" if made or not lengths else difference(ast.parse(lengths, mode="eval").body)
 
 
 def _lengths_edits(index: Index, cls: ClassInfo, function: Function) -> list[Edit]:

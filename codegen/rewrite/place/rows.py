@@ -53,6 +53,16 @@ def rows_expression(
     return "" if batched else f"{first}.shape[0]"
 
 
+def go_to_layers(
+    index: Index, cls: ClassInfo, function: Function, name: str, before: ast.stmt, boundaries: str
+) -> bool:
+    """Tell whether what a name holds in front of a statement are the rows that layers get with boundaries."""
+    calls = _boundary_calls(function, boundaries)
+    if not calls or not reaches(function, name, before, calls):
+        return False
+    return not _has_batch_axis(index, cls, function, name)
+
+
 def rows_are_lost(function: Function, boundaries: str = BOUNDARIES) -> bool:
     """Tell whether a ``forward`` hands rows to its layers whose number is not that of its first input."""
     calls = _boundary_calls(function, boundaries) if function.name == "forward" else []
