@@ -37,6 +37,12 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def render_page(template: str, **values: object) -> str:
+    """A page of HTML; everything that is filled in is escaped."""
+    pages = _environment().overlay(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return pages.get_template(template).render(**values)
+
+
 def render_banner(template: str, model: str, path: str) -> str:
     """The lines that mark a generated file; ``path`` is that of its definition."""
     file = path.rsplit("/", 1)[-1]

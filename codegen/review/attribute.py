@@ -48,8 +48,8 @@ class Attribution:
         self._members: dict[tuple[str, str, str], list[_Cause]] = defaultdict(list)
         self._classes: dict[tuple[str, str], list[_Cause]] = defaultdict(list)
         self._paths: dict[str, list[_Cause]] = defaultdict(list)
-        self._lines: dict[Tokens, list[_Cause]] = defaultdict(list)
-        self._closures: dict[str, frozenset[str]] = {}
+        self._lines: dict[str, dict[Tokens, list[_Cause]]] = defaultdict(lambda: defaultdict(list))
+        self._closures: dict[str, tuple[str, ...]] = {}
         for index, edit in enumerate(edits):
             for source in edit.hunks:
                 self._enter(index, source)
@@ -63,7 +63,7 @@ class Attribution:
             self._classes[(change.path, member.owner or member.name)].append(cause)
         self._paths[change.path].append(cause)
         for key in {*gone, *come}:
-            self._lines[key].append(cause)
+            self._lines[change.path][key].append(cause)
 
     def attribute(self, changes: Sequence[MemberChange]) -> list[Attributed]:
         """Causes of all hunks of one generated file."""
@@ -97,7 +97,7 @@ class Attribution:
             )
 
     def _owner_of(
-        self, line: Line, side: int, near: Sequence[_Cause], inside: frozenset[str]
+        self, line: Line, side: int, near: Sequence[_Cause], inside: Sequence[str]
     ) -> int | None:
         """The edit that has the line: in this member's chain, else anywhere in reach."""
         key = _line_key(line)
@@ -106,8 +106,8 @@ class Attribution:
             return nearest[0].edit
         if len(key) < 4:  # `else:` or `return x` stands in any edit
             return None
-        others = self._lines.get(key, ())
-        reached = [c for c in others if c.source.change.path in inside]
+        places = (self._lines[path].get(key, ()) for path in inside if path in self._lines)
+        reached = [cause for causes in places for cause in causes]
         exact = [c for c in reached if key in (c.added if side else c.removed)]
         return (exact or reached)[0].edit if reached else None
 
@@ -160,13 +160,10 @@ class Attribution:
         votes = Counter(edit for name in own for edit in spoken.get(name, ()))
         return replace(item, edit=votes.most_common(1)[0][0]) if votes else item
 
-    def closure(self, path: str) -> frozenset[str]:
-        """The sources that a generated file can be made of, on either side."""
+    def closure(self, path: str) -> Sequence[str]:
+        """The sources that a generated file can be made of, on either side, in order."""
         if path not in self._closures:
-            found: set[str] = set()
-            for lineage in (self._base, self._head):
-                _collect(path, lineage, found)
-            self._closures[path] = frozenset(found)
+            self._closures[path] = tuple(sorted(closure_of(path, self._base, self._head)))
         return self._closures[path]
 
     def touched(self, path: str) -> bool:
@@ -176,6 +173,14 @@ class Attribution:
 
 #: How far names are followed from hunk to hunk of a file (a function brings an import along).
 _ROUNDS = 4
+
+
+def closure_of(path: str, *lineages: Lineage) -> set[str]:
+    """The sources that a generated file can be made of, on any of the sides."""
+    found: set[str] = set()
+    for lineage in lineages:
+        _collect(path, lineage, found)
+    return found
 
 
 def _collect(path: str, lineage: Lineage, found: set[str]) -> None:

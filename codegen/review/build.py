@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from codegen.review.attribute import Attributed, Attribution
+from codegen.review.attribute import Attributed, Attribution, closure_of
 from codegen.review.compare import Reading, compare_texts, count_plain
 from codegen.review.edits import join_edits, source_changes, split_hunks
 from codegen.review.group import group_changes
@@ -49,9 +49,10 @@ def build_report(question: Question) -> Report:
     pool = Pool()
     base = Lineage(question.tree, question.base, pool)
     head = Lineage(question.tree, question.head, pool)
-    sources = source_changes(base, head)
-    edits = join_edits(split_hunks(sources, base, head))
     generated = generated_changes(base, head)
+    parents = frozenset(source for path in generated for source in closure_of(path, base, head))
+    sources = source_changes(base, head, parents)
+    edits = join_edits(split_hunks(sources, base, head))
     attributed = attribute(edits, generated, base, head)
     attributed, unexplained = sort_out_rest(question, edits, attributed, generated)
     changes = group_changes(edits, attributed)

@@ -77,6 +77,10 @@ def run_review(
     report = _narrowed(_make(arguments, progress), arguments)
     code = EXIT_FAILED_ON if found_kinds(report) & wanted else EXIT_OK
     html = ""
+    if arguments.html is not None:
+        from codegen.review.as_html import format_html
+
+        html = format_html(report)
     return Answer(_worded(report, arguments, paint), code, html)
 
 

@@ -132,9 +132,13 @@ def _keyed(members: Sequence[Member], renamed: Mapping[str, str]) -> dict[Key, M
 
 def _renamed_classes(before: Sequence[Member], after: Sequence[Member]) -> dict[str, str]:
     """Old names of classes that have another name now, with the new one."""
+    left = dict.fromkeys(member.owner for member in before)
+    right = dict.fromkeys(member.owner for member in after)
+    gone = [name for name in left if name not in right]
+    come = [name for name in right if name not in left]
+    if not (gone and come):
+        return {}
     old, new = _bodies(before), _bodies(after)
-    gone = [name for name in old if name not in new]
-    come = [name for name in new if name not in old]
     renamed: dict[str, str] = {}
     for name in gone:
         shares = [(_share(old[name], new[other]), other) for other in come]

@@ -13,11 +13,11 @@ import keyword
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from codegen.review.compare import Reading, compare_texts
 from codegen.review.lineage import Lineage
 from codegen.review.model import Edit, Hunk, Line, Member, MemberChange, SourceHunk
-from codegen.review.names import Naming
 from codegen.review.settings import settings_lines
 from codegen.review.sides import SETTINGS
 
@@ -27,12 +27,19 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _COMMON = frozenset(keyword.kwlist) | {"self", "cls", "config", "kwargs", "args", "super", "None"}
 
 
-def source_changes(base: Lineage, head: Lineage) -> list[MemberChange]:
-    """What differs in definitions, hand-written files and settings, file by file."""
+def source_changes(base: Lineage, head: Lineage, parents: frozenset[str]) -> list[MemberChange]:
+    """What differs in definitions, hand-written files and settings, file by file.
+
+    ``parents`` are the hand-written files that generated ones are made of; in a library, others
+    have nothing to do with a generated file.
+    """
     changes: list[MemberChange] = []
     old, new = base.side, head.side
+    known = parents | {*old.definitions, *new.definitions}
     for path in sorted({*old.texts, *new.texts}):
         if path in old.generated or path in new.generated or old.text(path) == new.text(path):
+            continue
+        if head.tree.kind != "project" and path not in known:
             continue
         if path == SETTINGS:
             changes += _settings_changes(old.text(path), new.text(path))
@@ -87,11 +94,13 @@ class _Scopes:
         key = (path, owner)
         if key not in self._known:
             old, new = self._base.text(path), self._head.text(path)
-            before, after = self._base.naming(path), self._head.naming(path)
-            both = _words_of(old, before) ^ _words_of(new, after)
+            left, right = _words_of(old), _words_of(new)
+            gone, come = left - right, right - left
             if owner:
-                left, right = class_text(old, owner), class_text(new, owner)
-                both |= _words_of(left, before) ^ _words_of(right, after)
+                left, right = _words_of(class_text(old, owner)), _words_of(class_text(new, owner))
+                gone, come = gone | (left - right), come | (right - left)
+            before, after = self._base.naming(path), self._head.naming(path)
+            both = {before.name(word) for word in gone} | {after.name(word) for word in come}
             self._known[key] = frozenset(both - _COMMON)
         return self._known[key]
 
@@ -102,8 +111,9 @@ def class_text(text: str, name: str) -> str:
     return match[0] if match else ""
 
 
-def _words_of(text: str, naming: Naming) -> set[str]:
-    return {naming.name(word) for word in set(_WORD.findall(text))}
+@lru_cache(maxsize=64)
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text))
 
 
 def words(lines: Iterable[Line]) -> set[str]:

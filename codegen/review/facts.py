@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from codegen.review.names import Naming
 from codegen.review.numerics import operators
+from codegen.review.syntax import parse_module
 
 Method = ast.FunctionDef | ast.AsyncFunctionDef
 #: Modules of torch without parameters or buffers: their arguments are no sizes.
@@ -121,11 +121,8 @@ class ModuleFacts:
 
 def read_facts(text: str, naming: Naming) -> ModuleFacts | None:
     """The facts of a module; None where it does not parse."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parse_module(text)
+    if tree is None:
         return None
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     functions = [node for node in tree.body if isinstance(node, Method)]

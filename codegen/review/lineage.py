@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from codegen.review.model import Side
 from codegen.review.names import Naming, strip_model
+from codegen.review.syntax import parse_module
 from codegen.trees.sources import glance
 from codegen.trees.tree import Tree
 
@@ -50,12 +50,10 @@ _EMPTY = Index({}, {}, {})
 
 def read_index(text: str) -> Index:
     """The index of a module; an empty one where it does not parse."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parse_module(text)
+    if tree is None:
         return _EMPTY
+    body = tree.body
     classes, functions, imports = {}, {}, {}
     for node in body:
         if isinstance(node, ast.ClassDef):

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from codegen.review.model import Line, Member
 from codegen.review.names import Naming
+from codegen.review.syntax import parse_module
 from codegen.text.lines import split_lines
 from codegen.text.statements import first_line
 
@@ -29,10 +30,10 @@ _TRIPLE = re.compile(r"[rRbBuUfF]*(?:\"\"\"|''')")
 def split_members(text: str) -> list[Member]:
     """The members of a module in order; a text that is no Python is one member."""
     lines = split_lines(text)
-    try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parse_module(text)
+    if tree is None:
         return [Member("", "", "statement", 1, text)]
+    body = tree.body
     members: list[Member] = []
     end = 0
     for index, node in enumerate(body):

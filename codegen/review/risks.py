@@ -6,12 +6,14 @@ was so before the edit is no risk of the edit.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.errors import Location
 from codegen.output.checks import check_text
+from codegen.review.edits import class_text
 from codegen.review.facts import ClassFacts, ModuleFacts, read_facts
 from codegen.review.kinds import RISKS
 from codegen.review.lineage import Lineage
@@ -24,6 +26,7 @@ from codegen.review.promises import (
     compare_numerics,
     compare_public,
 )
+from codegen.text.unresolved import unresolved_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +139,8 @@ def _meant(path: str, finding: Finding, head: Lineage) -> bool:
 
 def _undefined(file: _File, base: Lineage, head: Lineage) -> Iterator[Finding]:
     """Names that nothing defines, as the checks of every generated text find them."""
-    if base.side.text(file.path) == head.side.text(file.path):
-        return
+    if not unresolved_names(head.side.text(file.path)):
+        return  # the thorough look takes ten times as long
     before = {(item.code, item.name) for item in check_text(base.side.text(file.path))}
     for item in check_text(head.side.text(file.path)):
         if (item.code, item.name) not in before:
@@ -194,6 +197,10 @@ class _Places:
             place = self._assignment(file.path, finding)
             if place:
                 return place, number
+        if finding.kind == "undefined":
+            place = self._reading(file.path, finding)
+            if place:
+                return place, number
         if change and change.edit:
             return _edit_place(change, finding), number
         definition = self._head.side.generated.get(file.path, file.path)
@@ -212,6 +219,18 @@ class _Places:
             info = self._head.index(origin.path).classes.get(origin.name)
             if info and finding.name in info.assigned:
                 return Location(origin.path, info.assigned[finding.name])
+        return None
+
+    def _reading(self, path: str, finding: Finding) -> Location | None:
+        """Where a source reads the attribute or name that is missing."""
+        pattern = re.compile(rf"(?<!\w)(?:self\.)?{re.escape(finding.name)}(?!\w)")
+        for origin in self._head.chain(path, finding.owner) if finding.owner else ():
+            text = self._head.text(origin.path)
+            info = self._head.index(origin.path).classes.get(origin.name)
+            found = pattern.search(class_text(text, origin.name)) if info else None
+            if info and found:
+                start = text.index(class_text(text, origin.name))
+                return Location(origin.path, text.count("\n", 0, start + found.start()) + 1)
         return None
 
     def of_name(self, path: str, name: str) -> int:

@@ -1,0 +1,57 @@
+"""A review as one page that needs nothing else: risks, a matrix of models and changes, every hunk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codegen.output.render import render_page
+from codegen.review.as_data import as_data
+from codegen.review.as_text import hunk_lines
+from codegen.review.model import Change, Report
+
+
+def format_html(report: Report) -> str:
+    """The text of the page."""
+    data = as_data(report)
+    for change, shown in zip(report.changes, data["changes"]):
+        _with_lines(change, shown)
+    for alarm, shown in zip(report.unexplained, data["unexplained"]):
+        shown["lines"] = [line for hunk in alarm.hunks for line in hunk_lines(hunk)]
+    key = "-".join(change.id for change in report.changes[:4])
+    return render_page("review.html.j2", **data, rows=_rows(report), key=key)
+
+
+def _with_lines(change: Change, shown: dict[str, Any]) -> None:
+    """Give the parts of a change their lines; equal hunks of an edit are one part."""
+    told: dict[object, dict[str, Any]] = {}
+    for source, part in zip(change.edit.hunks if change.edit else (), shown["edit"]):
+        key = (source.change.kind, source.hunk.key)
+        if key in told:
+            told[key]["again"] += 1
+        else:
+            told[key] = {**part, "lines": hunk_lines(source.hunk), "again": 0}
+    shown["edit"] = list(told.values())
+    for variant, part in zip(change.variants, shown["variants"]):
+        first = variant.instances[0]
+        part["lines"] = [line for hunk in first.hunks for line in hunk_lines(hunk)]
+        part["models"] = list(variant.models)
+
+
+def _rows(report: Report) -> list[dict[str, Any]]:
+    """The matrix: models that are reached, and which variants of each change they have."""
+    return [
+        {"model": model, "cells": [_cell(model, change) for change in report.changes]}
+        for model in report.summary.models
+    ]
+
+
+def _cell(model: str, change: Change) -> list[dict[str, Any]]:
+    return [
+        {
+            "letter": variant.letter,
+            "name": f"{change.number}{variant.letter}",
+            "otherwise": bool(variant.like),
+        }
+        for variant in change.variants
+        if model in variant.models
+    ]
