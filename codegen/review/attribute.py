@@ -19,11 +19,15 @@ from codegen.review.model import Edit, Hunk, Line, MemberChange, SourceHunk, Tok
 
 @dataclass(frozen=True, slots=True)
 class Attributed:
-    """A hunk of a generated file with the index of the edit that accounts for it (None: none)."""
+    """A hunk of a generated file with the index of the edit that accounts for it (None: none).
+
+    ``weak``: no line of the edit says so, only the member that it is in, or the names it speaks of.
+    """
 
     change: MemberChange
     hunk: Hunk
     edit: int | None
+    weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ class Attribution:
         owners = [self._owner_of(line, side, near, inside) for side, line in lines]
         known = [owner for owner in owners if owner is not None]
         if len(set(known)) <= 1:
-            yield Attributed(change, hunk, known[0] if known else self._unlike(near, change))
+            edit = known[0] if known else near[0].edit if near else None
+            yield Attributed(change, hunk, edit, not known)
             return
         usual = Counter(known).most_common(1)[0][0]
         for (side, line), owner in zip(lines, owners):
@@ -110,10 +115,6 @@ class Attribution:
         reached = [cause for causes in places for cause in causes]
         exact = [c for c in reached if key in (c.added if side else c.removed)]
         return (exact or reached)[0].edit if reached else None
-
-    def _unlike(self, near: Sequence[_Cause], change: MemberChange) -> int | None:
-        """The edit of the same member whose lines read otherwise here."""
-        return near[0].edit if near else None
 
     def _near(self, change: MemberChange) -> list[_Cause]:
         """Hunks of sources in the same member of the classes that this one comes from."""
@@ -158,7 +159,7 @@ class Attribution:
         own = words(item.hunk.removed) ^ words(item.hunk.added)
         own |= {item.change.member.name, item.change.role} - {""}
         votes = Counter(edit for name in own for edit in spoken.get(name, ()))
-        return replace(item, edit=votes.most_common(1)[0][0]) if votes else item
+        return replace(item, edit=votes.most_common(1)[0][0], weak=True) if votes else item
 
     def closure(self, path: str) -> Sequence[str]:
         """The sources that a generated file can be made of, on either side, in order."""

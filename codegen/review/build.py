@@ -63,7 +63,7 @@ def build_report(question: Question) -> Report:
         tuple(unexplained),
         tuple(risks),
         tuple(changes),
-        tuple(not_reached(question.tree, changes, base, head)),
+        tuple(not_reached(question.tree, changes, head)),
         question.notes,
     )
 

@@ -7,7 +7,7 @@ holds a copy of what was edited; the settings leave a model out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from codegen.errors import Location
@@ -16,18 +16,17 @@ from codegen.review.model import Change, NotReached, SourceHunk
 from codegen.trees.tree import Tree
 
 #: A copy shares a removed line of at least this many characters; shorter ones stand anywhere.
-_TELLING = 24
+_LONG = 24
 
 
-def not_reached(
-    tree: Tree, changes: Sequence[Change], base: Lineage, head: Lineage
-) -> Iterator[NotReached]:
+def not_reached(tree: Tree, changes: Sequence[Change], head: Lineage) -> Iterator[NotReached]:
     """One entry per change, member and reason."""
+    holders = _holders(changes, head)
     for change in changes:
         found: dict[tuple[str, str, str, Location], set[str]] = defaultdict(set)
         for item in change.edit.hunks if change.edit else ():
             _follow(item, change, head, found)
-            _copies(item, change, base, head, found)
+            _copies(item, change, holders, head, found)
         for (member, kind, reason, place), models in found.items():
             models -= _changed_models(change, member) if kind == "copy" else set()
             if models:
@@ -94,27 +93,45 @@ def _changed_models(change: Change, member: str) -> set[str]:
     return set(change.models)
 
 
-def _copies(item: SourceHunk, change: Change, base: Lineage, head: Lineage, found: _Found) -> None:
+def _copies(
+    item: SourceHunk,
+    change: Change,
+    holders: Mapping[str, set[str]],
+    head: Lineage,
+    found: _Found,
+) -> None:
     """Sources that still hold, in a member of that name, a line which the edit takes away."""
-    if item.hunk.layout or item.change.kind in ("moved", "added"):
-        return
-    lines = [line.text.strip() for line in item.hunk.removed]
-    telling = [line for line in lines if len(line) >= _TELLING and not line.startswith(("#", '"'))]
-    name = item.change.member.name
-    if not telling or item.change.member.kind not in ("method", "function"):
+    telling = _telling(item)
+    if not telling or item.hunk.layout or item.change.kind in ("moved", "added"):
         return
     edited = {each.change.path for each in (change.edit.hunks if change.edit else ())}
-    start = f"def {name}("
-    for path, text in head.side.texts.items():
-        if path in edited or path in head.side.generated or start not in text:
-            continue
-        if all(line in text for line in telling):
-            owner, line_number = _owner(text, telling[0], start)
-            if owner is not None:
-                shown = f"{owner}.{name}" if owner else name
-                reason = f"{shown} is a copy of its own"
-                place = Location(path, line_number)
-                found[(item.change.shown, "copy", reason, place)].add(head.side.model_of(path))
+    name = item.change.member.name
+    for path in sorted(set.intersection(*(holders[line] for line in telling)) - edited):
+        owner, line_number = _owner(head.text(path), telling[0], f"def {name}(")
+        if owner is not None:
+            shown = f"{owner}.{name}" if owner else name
+            reason = f"{shown} is a copy of its own"
+            place = Location(path, line_number)
+            found[(item.change.shown, "copy", reason, place)].add(head.side.model_of(path))
+
+
+def _telling(item: SourceHunk) -> list[str]:
+    """Lines that an edit takes out of a method and that stand nowhere by chance."""
+    if item.change.member.kind not in ("method", "function"):
+        return []
+    lines = [part.strip() for line in item.hunk.removed for part in line.text.split("\n")]
+    return [line for line in lines if len(line) >= _LONG and not line.startswith(("#", '"'))]
+
+
+def _holders(changes: Sequence[Change], head: Lineage) -> dict[str, set[str]]:
+    """Which sources hold the lines that edits have taken away elsewhere."""
+    hunks = (item for change in changes if change.edit for item in change.edit.hunks)
+    found: dict[str, set[str]] = {line: set() for item in hunks for line in _telling(item)}
+    for path, text in head.side.texts.items() if found else ():
+        if path not in head.side.generated:
+            for line in found.keys() & {line.strip() for line in text.split("\n")}:
+                found[line].add(path)
+    return found
 
 
 def _owner(text: str, line: str, start: str) -> tuple[str | None, int]:

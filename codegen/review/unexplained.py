@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from codegen.errors import Location
 from codegen.review.attribute import Attributed
 from codegen.review.compare import Reading, compare_texts
-from codegen.review.model import Edit, Hunk, MemberChange, Unexplained
+from codegen.review.model import Edit, Line, MemberChange, Side, Unexplained
 from codegen.review.names import Naming
 from codegen.review.sides import SETTINGS
 
@@ -38,70 +38,64 @@ def sort_out_rest(
     generated: Mapping[str, Sequence[MemberChange]],
 ) -> tuple[list[Attributed], list[Unexplained]]:
     """The hunks that an edit or the expansion accounts for, and those that nothing does."""
-    foreign = {
-        path: _foreign_lines(path, question, text)
-        for path, text in question.expected.items()
-        if path in generated
-    }
     kept: list[Attributed] = []
     alarms: list[tuple[Attributed, str]] = []
     rest: list[Attributed] = []
+    foreign = _Foreign(question.head, question.expected)
     for item in attributed:
-        path = item.change.path
-        if path in foreign and _is_foreign(item.hunk, foreign[path]):
+        if foreign.wrote(item, (item.hunk.added, item.hunk.removed)):
             alarms.append((item, "the definition does not give these lines"))
-        elif item.edit is None:
-            rest.append(item)
         else:
-            kept.append(item)
+            (rest if item.edit is None or item.weak else kept).append(item)
     settings = next((i for i, edit in enumerate(edits) if SETTINGS in edit.paths), None)
     if rest:
-        told = question.base_expected(sorted({item.change.model for item in rest}))
+        models = sorted({item.change.model for item in rest if item.change.path in generated})
+        told = question.base_expected(models)
+        before = _Foreign(question.base, told.texts)
         for item in rest:
-            reason = _reason(item, told, question)
-            if reason:
+            if before.wrote(item, (item.hunk.removed, item.hunk.added)):
+                reason = (
+                    f"at {question.base.label} the definition did not give what stood there: "
+                    "it was edited by hand, or written by another version of the tool"
+                )
+                alarms.append((item, reason))
+            elif item.edit is None and not told.known:
+                reason = "no edit accounts for it, and what the definitions gave is not known"
                 alarms.append((item, reason))
             else:
-                kept.append(Attributed(item.change, item.hunk, settings))
+                edit = settings if item.edit is None else item.edit
+                kept.append(Attributed(item.change, item.hunk, edit))
     return kept, _as_unexplained(alarms)
 
 
-def _reason(item: Attributed, told: Expected, question: Question) -> str:
-    """Why nothing accounts for a hunk; "" if it follows from the expansion."""
-    path = item.change.path
-    if path in question.expected:
-        return "the file is not what its definition gives"
-    if not told.known:
-        return "no edit accounts for it, and what the definitions gave before is not known"
-    if path in told.texts:
-        return f"the file was not what its definition gave at {question.base.label}"
-    return ""
+class _Foreign:
+    """The lines of the files of a side that their definitions do not give, and the reverse."""
 
+    def __init__(self, side: Side, expected: Mapping[str, str]) -> None:
+        self._side, self._expected = side, expected
+        self._lines: dict[str, tuple[set[str], set[str]]] = {}
 
-def _foreign_lines(path: str, question: Question, expected: str) -> set[object]:
-    """Lines that the file has and its definition does not give, or the reverse."""
-    naming = Naming(question.head.model_of(path))
-    old = Reading(expected, naming)
-    changes = compare_texts(path, naming.model, old, Reading(question.head.text(path), naming))
-    return {
-        (side, key)
-        for change in changes
-        for hunk in change.hunks
-        for side, lines in enumerate((hunk.removed, hunk.added))
-        for key in _texts(lines)
-    }
+    def wrote(self, item: Attributed, sides: tuple[Sequence[Line], Sequence[Line]]) -> bool:
+        """Whether a file has one of the first lines though it should not, or lacks one of the
+        others though it should have it."""
+        path = item.change.path
+        if path not in self._expected:
+            return False
+        if path not in self._lines:
+            self._lines[path] = self._compare(path)
+        return any(
+            line.text.strip() in known
+            for lines, known in zip(sides, self._lines[path])
+            for line in lines
+        )
 
-
-def _texts(lines: Sequence[object]) -> list[str]:
-    return [getattr(line, "text", "").strip() for line in lines]
-
-
-def _is_foreign(hunk: Hunk, foreign: set[object]) -> bool:
-    """Whether a line came although the definition does not give it, or went although it does."""
-    lines = [(1, text) for text in _texts(hunk.added)] + [
-        (0, text) for text in _texts(hunk.removed)
-    ]
-    return any(line in foreign for line in lines)
+    def _compare(self, path: str) -> tuple[set[str], set[str]]:
+        naming = Naming(self._side.model_of(path))
+        sides = Reading(self._expected[path], naming), Reading(self._side.text(path), naming)
+        hunks = [h for change in compare_texts(path, "", *sides) for h in change.hunks]
+        has = {line.text.strip() for hunk in hunks for line in hunk.added}
+        lacks = {line.text.strip() for hunk in hunks for line in hunk.removed}
+        return has, lacks
 
 
 def _as_unexplained(alarms: Sequence[tuple[Attributed, str]]) -> list[Unexplained]:

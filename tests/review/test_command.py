@@ -149,7 +149,8 @@ def test_lines_that_no_edit_gives_are_an_alarm(
     # Now the base is what nobody's definition gave: putting it right is no edit either.
     again = json.loads(output(capsys, "--format", "json"))
     assert [
-        "was not what its definition gave" in item["reason"] for item in again["unexplained"]
+        "the definition did not give what stood there" in item["reason"]
+        for item in again["unexplained"]
     ] == [True]
 
 
