@@ -179,7 +179,13 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     command.add_argument(
         "--attention", nargs="+", choices=("eager", "sdpa"), default=["eager", "sdpa"]
     )
-    command.add_argument("--checks", default="abcdem", metavar="LETTERS", help="default: abcdem")
+    command.add_argument(
+        "--checks",
+        type=_checks,
+        default="abcdem",
+        metavar="LETTERS",
+        help="of abcdemop (default: abcdem)",
+    )
     command.add_argument(
         "--backend",
         default="inductor",
@@ -209,6 +215,16 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     volume = command.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="only problems")
     volume.add_argument("-v", "--verbose", action="store_true", help="every file, and warnings")
+
+
+def _checks(text: str) -> str:
+    """Letters of checks, each of which there is."""
+    unknown = sorted(set(text) - set("abcdemop"))
+    if unknown or not text:
+        raise argparse.ArgumentTypeError(
+            f"no check is called {''.join(unknown)!r}: choose of abcdemop"
+        )
+    return text
 
 
 def _jobs(text: str) -> int:

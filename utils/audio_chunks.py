@@ -112,7 +112,7 @@ def chunk_and_pad_features(
     counts = (lengths + chunk - 1) // chunk
     given = None if num_chunks is None or max_chunk_length is None else num_chunks
     read = read_lengths(
-        "feature_lens", lengths, given, (counts.sum(), lengths.sum(), lengths.amax())
+        "feature_lens", lengths, given, (counts.sum(), lengths.sum(), lengths.amax(0))
     )
     if read:
         if read[1] != input_features.shape[1]:
@@ -146,7 +146,7 @@ def clear_beyond_longest(
     Returns:
         `columns` with zeros from column `⌈max(chunk_lengths) / stride⌉` on.
     """
-    longest = (chunk_lengths.to(columns.device).amax() + stride - 1) // stride
+    longest = (chunk_lengths.to(columns.device).amax(0) + stride - 1) // stride
     outside = torch.arange(columns.shape[-1], device=columns.device) >= longest
     return columns.masked_fill(outside, 0)
 
@@ -165,7 +165,7 @@ def widen_valid_indices(
     Returns:
         `(V,)`: `chunk · ⌈width / stride⌉ + j`.
     """
-    narrow = (chunk_lengths.to(valid_indices.device).amax() + stride - 1) // stride
+    narrow = (chunk_lengths.to(valid_indices.device).amax(0) + stride - 1) // stride
     excess = (width + stride - 1) // stride - narrow
     return valid_indices + divide(valid_indices, narrow) * excess
 
@@ -174,7 +174,7 @@ def _resolve_longest(lengths: torch.Tensor, chunk: int, given: int | None) -> in
     """Return the caller's longest chunk or, in a graph capture, an unbacked size for it."""
     if given is not None:
         return given
-    longest = read_integer(lengths.amax().clamp_max(chunk))
+    longest = read_integer(lengths.amax(0).clamp_max(chunk))
     torch._check(longest >= 1)
     torch._check(longest <= chunk)
     return longest

@@ -81,7 +81,7 @@ def get_valid_indices(
     """
     lengths = length_law(check_layout("chunk_lengths", chunk_lengths))
     given = None if max_length is None else num_valid
-    read = read_lengths("chunk_lengths", chunk_lengths, given, (lengths.sum(), lengths.amax()), 0)
+    read = read_lengths("chunk_lengths", chunk_lengths, given, (lengths.sum(), lengths.amax(0)), 0)
     if read:
         check_total("num_valid", num_valid, read[0])
         check_total("max_length", max_length, read[1])
@@ -94,7 +94,7 @@ def get_valid_indices(
     if more_than_one is not None and is_tracing():
         torch._check(total > 1 if more_than_one else total == 1)
     owner, offset = locate(lengths, total)
-    return owner * (lengths.amax() if max_length is None else max_length) + offset
+    return owner * (lengths.amax(0) if max_length is None else max_length) + offset
 
 
 def get_audio_cu_seqlens(
@@ -145,7 +145,7 @@ def get_audio_cu_seqlens(
     # The law takes several operations, so it runs once for audios and chunks.
     audios = check_layout("feature_lens", feature_lens)
     after = law(torch.cat((audios, chunks)))
-    lengths, window = after[: audios.shape[0]], after[audios.shape[0] :].amax() * ratio
+    lengths, window = after[: audios.shape[0]], after[audios.shape[0] :].amax(0) * ratio
     return _bound_windows(lengths, window, audios, chunks, num_segments)
 
 

@@ -15,6 +15,8 @@ from typing import TypeVar, cast
 
 import torch
 
+from utils.operators import is_compiled_for_torch
+
 T = TypeVar("T")
 
 
@@ -183,10 +185,30 @@ def locate(sizes: torch.Tensor, total: int) -> tuple[torch.Tensor, torch.Tensor]
         position inside its entry: `position − Σ sizes[:owner]`.
     """
     ends = sizes.cumsum(0)
+    # Unlike repeat_interleave, this has an output shape that does not depend on values.
+    owner = count_passed(ends, total)
     position = torch.arange(total, device=sizes.device)
-    # Unlike repeat_interleave, a search has an output shape that does not depend on values.
-    owner = torch.searchsorted(ends, position, right=True)
     return owner, position - (ends - sizes)[owner]
+
+
+def count_passed(ends: torch.Tensor, total: int) -> torch.Tensor:
+    """Count for each of the positions 0, 1, ... the ends that are not larger.
+
+    Args:
+        ends: `(k,)` integers, not decreasing, none below zero.
+        total: number of positions.
+
+    Returns:
+        `(total,)` int64.
+    """
+    if torch.compiler.is_compiling() and not is_compiled_for_torch():
+        # Other runtimes know no search in sorted values: ones at the ends, summed up, say the same.
+        ends = ends.to(torch.int64)
+        marks = torch.zeros(total, dtype=torch.int64, device=ends.device)
+        inside = (ends < total).to(torch.int64)
+        return marks.scatter_add(0, ends.clamp_max(total - 1), inside).cumsum(0)
+    position = torch.arange(total, device=ends.device, dtype=ends.dtype)
+    return torch.searchsorted(ends.contiguous(), position, right=True)
 
 
 def spread(values: torch.Tensor, sizes: torch.Tensor, total: int) -> torch.Tensor:
@@ -212,7 +234,7 @@ def locate_bounded(
     ends = sizes.cumsum(0)
     position = torch.arange(bound, device=sizes.device)
     exists = position < ends[-1]
-    owner = torch.searchsorted(ends, position, right=True).clamp_max(sizes.shape[0] - 1)
+    owner = count_passed(ends, bound).clamp_max(sizes.shape[0] - 1)
     return owner, position - (ends - sizes)[owner], exists
 
 

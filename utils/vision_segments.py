@@ -14,6 +14,7 @@ from utils.packed import (
     can_read,
     check_grid_layout,
     check_total,
+    count_passed,
     divide,
     locate,
     locate_bounded,
@@ -169,8 +170,7 @@ def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int) -> torch.Tensor:
         )
     if not (torch.compiler.is_compiling() or cu_seqlens.shape[0] > 1):
         raise ValueError("cu_seqlens needs at least two boundaries")
-    position = torch.arange(num_tokens, device=cu_seqlens.device, dtype=cu_seqlens.dtype)
-    return torch.searchsorted(cu_seqlens[1:].contiguous(), position, right=True)
+    return count_passed(cu_seqlens[1:], num_tokens)
 
 
 def get_segment_mask(segment_ids: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:

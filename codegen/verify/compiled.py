@@ -65,7 +65,7 @@ def check_exported(
     first, second = (
         accepted(encoder, precomputed(encoder, g)) for g in cases_inputs.export_inputs(case)
     )
-    shapes = {name: _dynamic(value, second[name]) for name, value in first.items()}
+    shapes = dynamic_shapes(first, second)
     with torch.no_grad():
         program = torch.export.export(encoder, (), first, dynamic_shapes=shapes)
         results = [tensors(program.module()(**given)) for given in (first, second)]
@@ -74,8 +74,12 @@ def check_exported(
     return {"ok": difference <= 1e-5, "difference": difference, "note": ""}
 
 
+def dynamic_shapes(first: Inputs, second: Inputs) -> dict[str, Any]:
+    """For `torch.export`: the dimensions in which two inputs differ are dynamic."""
+    return {name: _dynamic(value, second[name]) for name, value in first.items()}
+
+
 def _dynamic(first: Any, second: Any) -> Any:
-    """Mark the dimensions in which two inputs differ as dynamic."""
     if not isinstance(first, torch.Tensor):
         return None
     return {

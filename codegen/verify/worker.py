@@ -22,6 +22,7 @@ from codegen.verify.compiled import check_compiled, check_compiled_precomputed, 
 from codegen.verify.inputs import Inputs, to_dtype, vary
 from codegen.verify.original import record
 from codegen.verify.overlay import install
+from codegen.verify.runtimes import check_onnx, check_package
 from codegen.verify.torchvision_operators import declare_torchvision_operators
 from codegen.verify.whole_checks import check_whole, record_whole
 from codegen.verify.wholes import load_wholes
@@ -106,6 +107,8 @@ CHECKS: dict[str, Callable[[Case, dict[str, Any], str, dict[str, Any]], dict[str
     "c": check_compiled_precomputed,
     "d": check_exported,
     "e": check_compiled,
+    "o": check_onnx,
+    "p": check_package,
 }
 
 

@@ -13,6 +13,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 
+from utils.modeling_vision_utils import get_segment_ids
+
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VLPatchEmbed,
     Qwen2_5_VLRMSNorm,
@@ -95,9 +97,8 @@ class Glm4vVisionEmbeddings(nn.Module):
             weight.view(self.table_side, self.table_side, -1).permute(2, 0, 1).unsqueeze(0).float()
         )
 
-        sizes = torch.repeat_interleave(
-            grid_thw[:, 1:], grid_thw.prod(-1), dim=0, output_size=embeddings.shape[0]
-        )
+        ends = F.pad(grid_thw.prod(-1).cumsum(0), (1, 0))
+        sizes = grid_thw[get_segment_ids(ends, embeddings.shape[0]), 1:]
         # Centres of patches, on an image that reaches from -1 to 1; x comes before y.
         points = (positions.to(weight.device) + 0.5) / sizes.to(
             weight.device, torch.float32

@@ -26,7 +26,7 @@ from transformers.utils.generic import is_flash_attention_requested, merge_with_
 from transformers.utils.output_capturing import capture_outputs
 
 from utils.grid_sampling import sample_grid
-from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlens
+from utils.modeling_vision_utils import get_rotary_pos_ids, get_segment_ids, get_vision_cu_seqlens
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
@@ -190,9 +190,8 @@ class Glm4vMoeVisionEmbeddings(nn.Module):
             weight.view(self.table_side, self.table_side, -1).permute(2, 0, 1).unsqueeze(0).float()
         )
 
-        sizes = torch.repeat_interleave(
-            grid_thw[:, 1:], grid_thw.prod(-1), dim=0, output_size=embeddings.shape[0]
-        )
+        ends = F.pad(grid_thw.prod(-1).cumsum(0), (1, 0))
+        sizes = grid_thw[get_segment_ids(ends, embeddings.shape[0]), 1:]
         # Centres of patches, on an image that reaches from -1 to 1; x comes before y.
         points = (positions.to(weight.device) + 0.5) / sizes.to(
             weight.device, torch.float32
@@ -207,7 +206,8 @@ class Glm4vMoeVisionEmbeddings(nn.Module):
 
 def rotate_half(x: torch.Tensor) -> torch.Tensor:
     """Swaps the two halves of the last dimension and negates the one that comes first."""
-    first, second = x.chunk(2, dim=-1)
+    half = x.shape[-1] // 2
+    first, second = x[..., :half], x[..., half:]
     return torch.cat((-second, first), dim=-1)
 
 

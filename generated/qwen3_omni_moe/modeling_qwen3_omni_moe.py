@@ -96,7 +96,8 @@ class Qwen3OmniMoeVisionMlp(nn.Module):
 
 def rotate_half(x: torch.Tensor) -> torch.Tensor:
     """Swaps the two halves of the last dimension and negates the one that comes first."""
-    first, second = x.chunk(2, dim=-1)
+    half = x.shape[-1] // 2
+    first, second = x[..., :half], x[..., half:]
     return torch.cat((-second, first), dim=-1)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from examples import encode_images
+from examples import encode_images, export_onnx
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +37,14 @@ def test_patches_come_block_by_block() -> None:
     rows = encode_images.patchify(image, config)
     assert rows.shape == (8, 3 * config.temporal_patch_size * side**2)
     assert rows.mean(dim=1).tolist() == [0, 1, 2, 0, 3, 0, 0, 0]
+
+
+@pytest.mark.slow
+def test_an_onnx_file_agrees_on_other_images(capsys: pytest.CaptureFixture[str]) -> None:
+    export_onnx.main(["--depth", "1"])
+    differences = re.findall(r"images, \d+ patches: (\S+)", capsys.readouterr().out)
+    assert len(differences) == 2
+    assert max(float(number) for number in differences) < 1e-4
 
 
 @pytest.mark.slow

@@ -1,0 +1,81 @@
+"""Generated encoders in other runtimes: converted once, then run on other sizes and another number of images."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from codegen.verify.runtimes import TOLERANCE, load_in_onnxruntime, load_package
+from tests.models.configurations import AUDIO_CASES, VISION_CASES, AudioCase, VisionCase
+from tests.models.support import build_encoder, precomputed, tensors_of
+from tests.models.test_capture import CASES, IDS, FromMapping, example
+
+# Between them these use every helper and every form that capture gives.
+PACKAGED = [
+    case
+    for case in (*VISION_CASES, *AUDIO_CASES)
+    if case.id in ("qwen2_5_vl", "qwen3_vl", "glm4v", "video_llama_3", "qwen2_5_omni-audio")
+]
+
+
+def convert_and_compare(
+    case: VisionCase | AudioCase,
+    attention: str,
+    given: bool,
+    load: Callable[[torch.export.ExportedProgram, Path], Any],
+    folder: Path,
+    named: Callable[[dict[str, torch.Tensor]], dict[str, Any]],
+) -> None:
+    torch._dynamo.reset()
+    encoder = build_encoder(case, attention)
+    full = []
+    for number in (0, 1):
+        inputs = example(case, number)
+        full.append({**inputs, **(precomputed(case, inputs) if given else {})})
+    shapes = {
+        name: {
+            axis: torch.export.Dim.AUTO
+            for axis, size in enumerate(tensor.shape)
+            if size != full[1][name].shape[axis]
+        }
+        for name, tensor in full[0].items()
+    }
+    with torch.no_grad():
+        exported = torch.export.export(
+            FromMapping(encoder),
+            (),
+            {"inputs": full[0]},
+            dynamic_shapes={"inputs": shapes},
+        )
+        program = load(exported, folder)
+        for inputs in full:
+            expected = tensors_of(encoder(**inputs))
+            for left, right in zip(program(named(inputs)), expected, strict=True):
+                assert left.shape == right.shape
+                torch.testing.assert_close(left, right, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def by_flat_name(inputs: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Inputs as an ONNX file calls what comes out of one mapping."""
+    return {f"inputs_{name}": tensor for name, tensor in inputs.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [True, False], ids=["given", "computed"])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_onnx_file_gives_the_same(
+    case: VisionCase | AudioCase, attention: str, given: bool, tmp_path: Path
+) -> None:
+    convert_and_compare(case, attention, given, load_in_onnxruntime, tmp_path, by_flat_name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [True, False], ids=["given", "computed"])
+@pytest.mark.parametrize("case", PACKAGED, ids=[case.id for case in PACKAGED])
+def test_package_gives_the_same(case: VisionCase | AudioCase, given: bool, tmp_path: Path) -> None:
+    convert_and_compare(
+        case, "sdpa", given, load_package, tmp_path, lambda inputs: {"inputs": inputs}
+    )
