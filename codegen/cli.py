@@ -15,6 +15,7 @@ from pathlib import Path
 
 from codegen import __version__
 from codegen.errors import CodegenError, Diagnostic, RunStopped
+from codegen.explain.options import add_explain, answer
 from codegen.review.command import add_review
 from codegen.store.system import Interrupted, ending_on_signals
 
@@ -32,6 +33,8 @@ examples:
   python -m codegen verify qwen2_vl           rewritten encoder against the original
   python -m codegen list                      models, parents, files, state
   python -m codegen explain FILE:LINE         where a generated line comes from
+  python -m codegen impact llama.LlamaMLP     which models an edit there changes
+  python -m codegen graph --html models.html  what is made of what
   python -m codegen sync --root ~/transformers --output /tmp/out
   python -m codegen init --model pebble_vl    begin in a repository of one's own
 """
@@ -71,50 +74,10 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "check":
             command.add_argument("--diff", action="store_true", help="print unified diffs")
     _add_verify(commands)
-    _add_explain(commands)
+    add_explain(commands)
     _add_init(commands)
     add_review(commands)
     return parser
-
-
-def _add_explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    command = commands.add_parser(
-        "explain",
-        help="tell where lines of generated files come from",
-        description="Tell where a line of a generated file was written, what was done to it on the "
-        "way, where to change it, and which other files have it. Without a target a traceback is "
-        "read from standard input, and each of its frames is told so.",
-        epilog="examples:\n"
-        "  python -m codegen explain generated/qwen2_vl/modeling_qwen2_vl.py:120\n"
-        "  python -m codegen explain modeling_qwen2_vl.py:Qwen2VLModel.forward\n"
-        "  python train.py 2>&1 | python -m codegen explain",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_argument(
-        "targets", nargs="*", metavar="TARGET", help="FILE:LINE or FILE:CLASS.METHOD"
-    )
-    command.add_argument(
-        "--root", type=Path, metavar="DIR", help="the tree (default: the one around the file)"
-    )
-    command.add_argument("--rewrite", action="store_true", help="with the rewrite passes")
-    command.add_argument("--all", action="store_true", help="list every other file with the line")
-    command.add_argument(
-        "--no-cache", action="store_true", help="neither use nor keep what is known"
-    )
-    _add_format(command)
-
-
-def _add_format(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--format", choices=("text", "json"), default="text", help="how to report (default: text)"
-    )
-    command.add_argument(
-        "--json",
-        action="store_const",
-        const="json",
-        dest="format",
-        help="the same as --format json",
-    )
 
 
 def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -287,8 +250,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return _verify(arguments)
     if arguments.command == "review":
         return _review(arguments)
-    if arguments.command == "explain":
-        return _explain(arguments)
+    if arguments.command in ("explain", "impact", "graph"):
+        return _answer(arguments)
     if arguments.command in ("init", "schema"):
         return _init(arguments) if arguments.command == "init" else _schema(arguments)
     from codegen.console.progress import show_progress
@@ -391,20 +354,13 @@ def _review(arguments: argparse.Namespace) -> int:
     return answer.code
 
 
-def _explain(arguments: argparse.Namespace) -> int:
+def _answer(arguments: argparse.Namespace) -> int:
     from codegen.console.progress import show_progress
     from codegen.console.text import paint
-    from codegen.explain.command import Asked, explain_targets, explain_traceback
 
-    as_json = arguments.format == "json"
-    with show_progress(as_json) as progress:
-        asked = Asked(arguments.root, arguments.rewrite, not arguments.no_cache, progress)
-        if arguments.targets:
-            targets = arguments.targets
-            lines = list(explain_targets(asked, targets, as_json, paint, arguments.all))
-        else:
-            lines = list(explain_traceback(asked, sys.stdin.read(), as_json, paint))
-    print("\n".join(lines))
+    with show_progress(arguments.format == "json") as progress:
+        text = answer(arguments, paint, progress)
+    print(text)
     return EXIT_OK
 
 

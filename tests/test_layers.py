@@ -54,7 +54,7 @@ LAYERS = (
     ("run.pool", "run.workers", "run.ahead", "run.edits", "run.copies"),
     ("run.engine", "run.rewriting", "run.evidence"),
     ("run.sync", "run.rules", "run.orphans", "run.inherited", "run.helper_files", "run.init"),
-    ("explain", "run.verification", "run.definition_checks", "review"),
+    ("explain", "graph", "run.verification", "run.definition_checks", "review"),
     ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -53,14 +53,17 @@ class FileMap:
         """The numbers of the words that begin in a range of the text."""
         return range(bisect_left(self.begins, start), bisect_left(self.begins, end))
 
-    def written_at(self, path: str, start: int, end: int) -> Iterator[int]:
-        """The offsets of the words that were written in a range of a source."""
+    def written_at(self, path: str, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """The words that were written in ranges of a source (in order): their offsets here and there."""
         if path not in self.sources:
             return
         number = self.sources.index(path) + 1
+        starts = [start for start, _ in ranges]
         for begin, file, place in zip(self.begins, self.files, self.offsets):
-            if file == number and start <= place < end:
-                yield begin
+            if file == number:
+                index = bisect_right(starts, place) - 1
+                if index >= 0 and place < ranges[index][1]:
+                    yield begin, place
 
 
 def map_text(path: str, draft: str, final: str) -> FileMap:

@@ -1,0 +1,183 @@
+"""What an edit of a definition really changes: the lines that are written in it, wherever they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+
+from codegen.errors import CodegenError, fail
+from codegen.explain.atlas import Atlas
+from codegen.explain.forward import arrivals
+from codegen.explain.maps import Spot
+from codegen.explain.members import Member, member_at, members_of, named
+
+_HINTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is edited: lines of a source that is written by hand. ``name`` is how it is called."""
+
+    name: str
+    path: str
+    first: int
+    last: int
+    member: Member | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A model that an edit changes: how many of its lines, in which members, and by which way.
+
+    ``path`` leads from the model's member with most such lines to what is edited.
+    """
+
+    model: str
+    lines: int
+    body: int
+    members: tuple[str, ...]
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What an edit changes. ``below`` is how many models build on the edited file at all."""
+
+    subjects: tuple[Subject, ...]
+    reached: tuple[Reached, ...]
+    below: int
+
+
+def find_subjects(atlas: Atlas, name: str) -> tuple[Subject, ...]:
+    """The sources of ``MODEL``, ``MODEL.Class`` or ``MODEL.Class.method``.
+
+    Raises:
+        CodegenError: there is no such model, or its sources do not have it.
+    """
+    model, _, member = name.partition(".")
+    paths = _sources(atlas, model)
+    if not paths:
+        known = sorted({*(item.model for item in atlas.tree.definitions), *_by_hand(atlas)})
+        close = get_close_matches(model, known, _HINTS)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see `python -m codegen list`"
+        raise fail("unknown-model", f"no sources of a model {model!r}", "", 0, hint)
+    found = [subject for path in paths for subject in _subjects(atlas, path, name, member)]
+    if not found:
+        raise _no_member(atlas, paths, model, member)
+    return tuple(found)
+
+
+def _sources(atlas: Atlas, model: str) -> list[str]:
+    """The definition of a model, or its files if it is written by hand."""
+    for item in atlas.tree.definitions:
+        if item.model == model:
+            return [item.path]
+    return _by_hand(atlas).get(model, [])
+
+
+def _by_hand(atlas: Atlas) -> dict[str, list[str]]:
+    """The files that others are built from and that nobody generates, by model."""
+    found: dict[str, list[str]] = {}
+    definitions = {item.path for item in atlas.tree.definitions}
+    for path in sorted(atlas.users):
+        if path not in definitions and not atlas.is_generated(path) and atlas.text(path):
+            found.setdefault(PurePosixPath(path).parent.name, []).append(path)
+    return found
+
+
+def _subjects(atlas: Atlas, path: str, name: str, member: str) -> list[Subject]:
+    text = atlas.text(path)
+    if not member:
+        return [Subject(name, path, 1, text.count("\n") + 1)]
+    found = named(members_of(text), member)
+    return [Subject(name, path, found.first, found.last, found)] if found else []
+
+
+def _no_member(atlas: Atlas, paths: Sequence[str], model: str, member: str) -> CodegenError:
+    known = {
+        item.name
+        for path in paths
+        for item in members_of(atlas.text(path))
+        if item.kind != "import"
+    }
+    made = [path for path in atlas.files_of(model) if named(members_of(atlas.text(path)), member)]
+    if made:
+        hint = f"{made[0]} has it, from elsewhere: `python -m codegen explain {made[0]}:{member}`"
+    else:
+        close = get_close_matches(member, sorted(known), _HINTS)
+        hint = f"did you mean {' or '.join(close)}?" if close else ""
+    return fail("no-member", f"the sources of {model} do not define {member}", paths[0], 0, hint)
+
+
+def impact_of(atlas: Atlas, subjects: Sequence[Subject]) -> Impact:
+    """The models that an edit of these lines changes, those with most lines first."""
+    ranges = []
+    for subject in subjects:
+        text = atlas.text(subject.path)
+        start, end = _range(text, subject.first, subject.last)
+        ranges += list(atlas.as_rewritten(subject.path, start, end))
+    froms = dict(arrivals(atlas, ranges))
+    by_model: dict[str, list[Spot]] = {}
+    for spot in froms:
+        by_model.setdefault(atlas.owners[spot.path], []).append(spot)
+    reader = _Members(atlas)
+    reached = [_reached(reader, model, spots, froms, subjects) for model, spots in by_model.items()]
+    touching = {model for subject in subjects for model in atlas.users.get(subject.path, ())}
+    below = touching | atlas.plan.dependents(touching)
+    reached.sort(key=lambda item: (-item.lines, item.model))
+    return Impact(tuple(subjects), tuple(reached), len(below))
+
+
+def _reached(
+    reader: _Members,
+    model: str,
+    spots: Sequence[Spot],
+    froms: dict[Spot, Spot],
+    subjects: Sequence[Subject],
+) -> Reached:
+    lines: dict[tuple[str, int], Spot] = {}
+    for spot in spots:
+        lines.setdefault((spot.path, reader.atlas.line(spot)), spot)
+    members: dict[str, list[Spot]] = {}
+    body = 0
+    for (path, number), spot in lines.items():
+        member = reader.at(path, number)
+        members.setdefault(member.name if member else "", []).append(spot)
+        body += member is None or member.part(number) == "body"
+    ordered = sorted(members, key=lambda name: (-len(members[name]), name))
+    way = _way(reader, members[ordered[0]][0], froms)
+    return Reached(model, len(lines), body, tuple(filter(None, ordered)), way)
+
+
+def _way(reader: _Members, spot: Spot, froms: dict[Spot, Spot]) -> tuple[str, ...]:
+    """The members from a word to where it was written."""
+    found = []
+    while True:
+        number = reader.atlas.line(spot)
+        member = reader.at(spot.path, number)
+        found.append(f"{member.name}" if member else f"{spot.path}:{number}")
+        if spot not in froms:
+            return tuple(found)
+        spot = froms[spot]
+
+
+class _Members:
+    """Members by file, read once."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self.atlas = atlas
+        self._known: dict[str, list[Member]] = {}
+
+    def at(self, path: str, line: int) -> Member | None:
+        """The member that a line belongs to."""
+        if path not in self._known:
+            self._known[path] = members_of(self.atlas.text(path))
+        return member_at(self._known[path], line)
+
+
+def _range(text: str, first: int, last: int) -> tuple[int, int]:
+    lines = text.split("\n")
+    start = sum(len(line) + 1 for line in lines[: first - 1])
+    return start, start + sum(len(line) + 1 for line in lines[first - 1 : last])
