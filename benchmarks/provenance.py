@@ -27,9 +27,12 @@ from benchmarks.trees import fetch_release
 from codegen.errors import CodegenError
 from codegen.explain.atlas import Atlas, Settings
 from codegen.explain.forward import read_from
+from codegen.explain.impact import Subject, impact_of
 from codegen.explain.maps import Spot
+from codegen.explain.members import members_of
 from codegen.output.formatting import format_texts
 from codegen.run.job import Job, Runner
+from codegen.text.lines import LineMap
 from codegen.trees.tree import open_tree
 
 _WORD = re.compile(r"\w+")
@@ -211,11 +214,45 @@ def measure(atlas: Atlas, count: int, seed: int = 0) -> Score:
     return score
 
 
-def show(score: Score) -> Iterator[str]:
+def measure_members(atlas: Atlas, count: int, seed: int = 0) -> Score:
+    """Give a statement to each of ``count`` random methods and functions that others are built from.
+
+    The models that change are compared with those that `impact` names.
+    """
+    chance, score, oracle = random.Random(seed), Score(), Oracle(atlas)
+    sources = [path for path in sorted(atlas.users) if not atlas.is_generated(path)]
+    candidates = [
+        (path, member)
+        for path in sources
+        for member in members_of(atlas.text(path))
+        if member.kind == "function" and member.body > member.header and member.docstring[1] < 0
+    ]
+    for path, member in chance.sample(candidates, min(count, len(candidates))):
+        start = LineMap(atlas.text(path)).start_of(member.body)
+        line = atlas.text(path)[start:].split("\n", 1)[0]
+        indent = line[: len(line) - len(line.lstrip())]
+        try:
+            changed = oracle.changed(Edit(path, start, "", f"{indent}edited_here = 1\n"))
+        except CodegenError as error:
+            score.apart[f"cannot be expanded ({error.diagnostics[0].code})"] += 1
+            continue
+        really = {atlas.owners[each] for each in changed}
+        subject = Subject(member.name, path, member.first, member.last, member)
+        said = {item.model for item in impact_of(atlas, [subject]).reached if item.body}
+        score.edits += 1
+        score.said, score.changed = score.said + len(said), score.changed + len(really)
+        score.both += len(said & really)
+        if said != really:
+            missed, wrong = sorted(really - said), sorted(said - really)
+            score.faults.append(f"{path}:{member.name}: missed {missed}, wrong {wrong}")
+    return score
+
+
+def show(score: Score, what: str = "lines") -> Iterator[str]:
     """The result in lines."""
     yield from score.faults
     yield (
-        f"{score.edits} edits: {score.changed} lines changed, {score.said} said to, "
+        f"{score.edits} edits: {score.changed} {what} changed, {score.said} said to, "
         f"precision {score.precision:.2%}, recall {score.recall:.2%}"
     )
     yield from (f"{count} apart: {why}" for why, count in score.apart.items())
@@ -228,10 +265,15 @@ def main() -> int:
     where.add_argument("--release", metavar="VERSION")
     where.add_argument("--root", type=Path, metavar="DIR")
     parser.add_argument("--lines", type=int, default=300)
+    parser.add_argument("--members", type=int, default=0, help="methods for `impact`, not lines")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     tree = open_tree(fetch_release(options.release) if options.release else options.root, None)
     atlas = Atlas(tree, Settings(tree.config.rewrite))
+    if options.members:
+        score = measure_members(atlas, options.members, options.seed)
+        print("\n".join(show(score, "models")))
+        return 0 if min(score.precision, score.recall) == 1 else 1
     score = measure(atlas, options.lines, options.seed)
     print("\n".join(show(score)))
     return 0 if min(score.precision, score.recall) >= 0.99 else 1

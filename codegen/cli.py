@@ -15,7 +15,7 @@ from pathlib import Path
 
 from codegen import __version__
 from codegen.errors import CodegenError, Diagnostic, RunStopped
-from codegen.explain.options import add_explain, answer
+from codegen.explain.options import add_explain, answer, write_maps
 from codegen.review.command import add_review
 from codegen.store.system import Interrupted, ending_on_signals
 
@@ -70,6 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
         if name == "sync":
             command.add_argument(
                 "--force", action="store_true", help="overwrite files without our banner, too"
+            )
+            command.add_argument(
+                "--source-map",
+                action="store_true",
+                help="write FILE.map beside each file: where its words were written",
             )
         if name == "check":
             command.add_argument("--diff", action="store_true", help="print unified diffs")
@@ -270,6 +275,9 @@ def _run(arguments: argparse.Namespace) -> int:
             staging=arguments.command == "check",
         )
         run = (sync if arguments.command == "sync" else check)(tree, arguments.models, options)
+        if getattr(arguments, "source_map", False):
+            maps = write_maps(tree, run, options)
+            print(f"{len(maps)} source maps written", file=sys.stderr)
     reporter = Reporter(tree, run, arguments)
     reporter.report()
     if run.problems:

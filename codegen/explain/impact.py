@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from codegen.errors import CodegenError, fail
+from codegen.explain.align import word_spans
 from codegen.explain.atlas import Atlas
 from codegen.explain.forward import arrivals
 from codegen.explain.maps import Spot
@@ -118,16 +119,51 @@ def impact_of(atlas: Atlas, subjects: Sequence[Subject]) -> Impact:
         text = atlas.text(subject.path)
         start, end = _range(text, subject.first, subject.last)
         ranges += list(atlas.as_rewritten(subject.path, start, end))
-    froms = dict(arrivals(atlas, ranges))
-    by_model: dict[str, list[Spot]] = {}
-    for spot in froms:
-        by_model.setdefault(atlas.owners[spot.path], []).append(spot)
     reader = _Members(atlas)
-    reached = [_reached(reader, model, spots, froms, subjects) for model, spots in by_model.items()]
+    reached = _all_reached(reader, ranges)
+    known = {item.model for item in reached if item.body}
+    places = [place for subject in subjects for place in _filled(reader, subject)]
+    more = [item for item in _all_reached(reader, places) if item.model not in known]
+    more = [item for item in more if item.body]
+    added = {item.model for item in more}
+    reached = [*more, *(item for item in reached if item.model not in added)]
     touching = {model for subject in subjects for model in atlas.users.get(subject.path, ())}
     below = touching | atlas.plan.dependents(touching)
     reached.sort(key=lambda item: (-item.lines, item.model))
     return Impact(tuple(subjects), tuple(reached), len(below))
+
+
+def _filled(reader: _Members, subject: Subject) -> list[tuple[str, int, int]]:
+    """Where a method stands whose ``super()`` call the parent's statements have replaced.
+
+    Whatever is added to the method stands among these, and goes where they go.
+    """
+    atlas, member = reader.atlas, subject.member
+    text = "\n".join(atlas.text(subject.path).split("\n")[subject.first - 1 : subject.last])
+    if member is None or member.kind != "function" or "super()" not in text:
+        return []
+    model = next((d.model for d in atlas.tree.definitions if d.path == subject.path), "")
+    found = []
+    for path in atlas.files_of(model):
+        there = named(reader.of(path), member.name)
+        if there is not None:
+            found.append((path, *_range(atlas.text(path), there.body, there.last)))
+    return found
+
+
+def _all_reached(reader: _Members, ranges: Sequence[tuple[str, int, int]]) -> list[Reached]:
+    """The models in which words of some ranges are; a generated file is reached by its own."""
+    froms = dict(arrivals(reader.atlas, ranges))
+    by_model: dict[str, list[Spot]] = {}
+    for spot in froms:
+        by_model.setdefault(reader.atlas.owners[spot.path], []).append(spot)
+    for path, start, end in ranges:
+        if path in reader.atlas.owners:
+            own = (
+                Spot(path, start + at) for at, _ in word_spans(reader.atlas.text(path)[start:end])
+            )
+            by_model.setdefault(reader.atlas.owners[path], []).extend(own)
+    return [_reached(reader, model, spots, froms) for model, spots in by_model.items()]
 
 
 def _reached(
@@ -135,7 +171,6 @@ def _reached(
     model: str,
     spots: Sequence[Spot],
     froms: dict[Spot, Spot],
-    subjects: Sequence[Subject],
 ) -> Reached:
     lines: dict[tuple[str, int], Spot] = {}
     for spot in spots:
@@ -157,7 +192,9 @@ def _way(reader: _Members, spot: Spot, froms: dict[Spot, Spot]) -> tuple[str, ..
     while True:
         number = reader.atlas.line(spot)
         member = reader.at(spot.path, number)
-        found.append(f"{member.name}" if member else f"{spot.path}:{number}")
+        name = member.name if member else f"{spot.path}:{number}"
+        if found[-1:] != [name]:
+            found.append(name)
         if spot not in froms:
             return tuple(found)
         spot = froms[spot]
@@ -170,11 +207,15 @@ class _Members:
         self.atlas = atlas
         self._known: dict[str, list[Member]] = {}
 
-    def at(self, path: str, line: int) -> Member | None:
-        """The member that a line belongs to."""
+    def of(self, path: str) -> list[Member]:
+        """All members of a file."""
         if path not in self._known:
             self._known[path] = members_of(self.atlas.text(path))
-        return member_at(self._known[path], line)
+        return self._known[path]
+
+    def at(self, path: str, line: int) -> Member | None:
+        """The member that a line belongs to."""
+        return member_at(self.of(path), line)
 
 
 def _range(text: str, first: int, last: int) -> tuple[int, int]:

@@ -14,6 +14,9 @@ from codegen.errors import fail
 
 if TYPE_CHECKING:
     from codegen.explain.atlas import Atlas
+    from codegen.run.outcome import Run
+    from codegen.run.sync import Options
+    from codegen.trees.tree import Tree
 
 Paint = Callable[[str, str], str]
 Progress = Callable[[str, int, int], None]
@@ -145,6 +148,17 @@ def _graph(arguments: argparse.Namespace, paint: Paint, progress: Progress) -> s
         arguments.html.write_text(as_html(graph, title), encoding="utf-8")
         return f"written {arguments.html}"
     return json.dumps(as_data(graph), indent=2) if arguments.format == "json" else as_dot(graph)
+
+
+def write_maps(tree: Tree, run: Run, options: Options) -> list[str]:
+    """Write the source maps of what a run has found in order or put in order; their paths."""
+    from codegen.explain.atlas import Atlas, Settings
+    from codegen.explain.sourcemap import write_source_maps
+
+    settings = Settings(options.rewrite, options.cache, options.jobs, options.progress)
+    known = {item.model for item in tree.definitions}
+    right = (item for item in run.outcomes if not item.problems and not item.blocked_by)
+    return write_source_maps(Atlas(tree, settings), [i.model for i in right if i.model in known])
 
 
 def _atlas(arguments: argparse.Namespace, progress: Progress) -> Atlas:

@@ -16,8 +16,8 @@ from codegen.text.lines import LineMap
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A model: how far from the hand-written files it is (these have depth 0), how many lines its
-    definition and its generated files have. ``lines`` without definition are those of the file."""
+    """A model: how far from those that are built from no other it is, and how many lines its
+    definition and its generated files have (none, if it is written by hand)."""
 
     name: str
     depth: int
@@ -97,23 +97,19 @@ def _edges(atlas: Atlas, model: str) -> list[Edge]:
 def _carried(
     atlas: Atlas, path: str, item: FileMap, definition: str
 ) -> Counter[tuple[str, str, str]]:
-    """Lines by class here, source and class there: each line counts where most of its words are from."""
+    """Lines by class here, source and class there: a line counts where most of its words are from."""
     here = _Owners(atlas.text(path))
-    there: dict[str, _Owners] = {}
-    votes: dict[int, Counter[tuple[str, str]]] = {}
-    for index, begin in enumerate(item.begins):
-        spot = item.spot(index)
-        if spot is None:
-            continue
-        if spot.path not in there:
-            there[spot.path] = _Owners(atlas.text(spot.path))
-        key = (spot.path, "" if spot.path == definition else there[spot.path].at(spot.offset))
-        votes.setdefault(here.line(begin), Counter())[key] += 1
+    there = [_Owners(atlas.text(source)) for source in item.sources]
+    votes: dict[int, Counter[tuple[int, int]]] = {}
+    for begin, file, place in zip(item.begins, item.files, item.offsets):
+        if file:
+            votes.setdefault(here.line(begin), Counter())[file, there[file - 1].line(place)] += 1
     found: Counter[tuple[str, str, str]] = Counter()
     for line, count in votes.items():
-        source, parent = count.most_common(1)[0][0]
+        file, number = max(count, key=count.__getitem__)
+        source = item.sources[file - 1]
         if source != definition:
-            found[here.owner(line), source, parent] += 1
+            found[here.owner(line), source, there[file - 1].owner(number)] += 1
     return found
 
 
@@ -136,9 +132,6 @@ class _Owners:
             found = member_at(list(self._members), line)
             self._known[line] = found.name if found else "imports"
         return self._known[line]
-
-    def at(self, offset: int) -> str:
-        return self.owner(self.line(offset))
 
 
 def _depths(models: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.lineage import ALPHA, BETA, GAMMA
 from tests.cli.trees import DELTA, FAMILY, PROJECT, Sandbox
 
 _AUTO = """\
@@ -74,4 +75,14 @@ def checkout(sandbox: Sandbox) -> Sandbox:
     (package / "__init__.py").write_text('__version__ = "5.8.1"\n', encoding="utf-8")
     (package / "models/auto/configuration_auto.py").write_text(_AUTO, encoding="utf-8")
     (package / "models/alpha/modeling_alpha.py").write_text(_PARENT, encoding="utf-8")
+    return sandbox
+
+
+@pytest.fixture
+def family(sandbox: Sandbox) -> Sandbox:
+    """A project of three models, each built on the one before, in sync."""
+    table = PROJECT.replace('"none"', '"ruff"')
+    (sandbox.root / "pyproject.toml").write_text(table, encoding="utf-8")
+    sandbox.write({"alpha": ALPHA, "beta": BETA, "gamma": GAMMA})
+    assert sandbox.run("sync", "--root", str(sandbox.root)).code == 0
     return sandbox

@@ -1,0 +1,135 @@
+"""`impact`, `graph` and `sync --source-map`: what comes from what, over a whole tree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.provenance import measure_members, show
+from codegen.explain.atlas import Atlas, Settings
+from codegen.trees.tree import open_tree
+from tests.cli.trees import REPOSITORY, Sandbox
+
+GOLDEN = REPOSITORY / "tests/golden/explain"
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+
+
+@pytest.mark.parametrize(
+    ("case", "arguments"),
+    [
+        ("impact_method", ("alpha.AlphaAttention.forward",)),
+        ("impact_overridden", ("alpha.AlphaModel.forward",)),
+        ("impact_model", ("beta",)),
+        ("impact_why", ("alpha.AlphaAttention.forward", "--why", "gamma")),
+        ("impact_why_not", ("gamma.GammaModel", "--why", "beta")),
+        ("impact_no_model", ("alpa",)),
+        ("impact_no_member", ("alpha.AlphaAttention.forwrd",)),
+        ("impact_from_elsewhere", ("gamma.GammaAttention.forward",)),
+    ],
+)
+def test_impact(family: Sandbox, case: str, arguments: tuple[str, ...]) -> None:
+    family.expect(case, family.run("impact", *arguments), GOLDEN)
+
+
+def test_impact_is_what_an_edit_changes(family: Sandbox) -> None:
+    score = measure_members(Atlas(open_tree(family.root, None), Settings()), 20)
+    assert score.edits >= 6
+    assert score.precision == score.recall == 1, "\n".join(show(score, "models"))
+
+
+def test_the_graph_as_data(family: Sandbox) -> None:
+    data = family.run("graph", "--json").json
+    assert {node["name"]: node["depth"] for node in data["nodes"]} == {
+        "alpha": 0,
+        "beta": 1,
+        "gamma": 2,
+    }
+    carried = {
+        (edge["child"], pair["child"], pair["parent"]): pair["lines"]
+        for edge in data["edges"]
+        for pair in edge["classes"]
+    }
+    # Docstring, attribute, one statement of __init__, forward.
+    assert carried["beta", "BetaAttention", "AlphaAttention"] == 7
+    assert carried["gamma", "GammaAttention", "BetaAttention"] > 7
+    family.expect("graph", family.run("graph"), GOLDEN)
+
+
+def test_the_page_needs_nothing_else(family: Sandbox) -> None:
+    page = family.root / "page.html"
+    assert family.run("graph", "--html", str(page)).code == 0
+    text = page.read_text(encoding="utf-8")
+    for outside in ("http://www.w3.org/2000/svg",):  # the name of a format, never fetched
+        text = text.replace(outside, "")
+    assert "http" not in text and " src=" not in text and "@import" not in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_the_page_in_a_browser(family: Sandbox, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    assert family.run("graph", "--html", str(page)).code == 0
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/user"]
+    done = subprocess.run(
+        [str(CHROMIUM), *options, "--dump-dom", f"file://{page}#beta"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert 'class="picked"' in done.stdout
+    assert "BetaAttention ← AlphaAttention" in done.stdout
+    assert done.stdout.count("<path") == 2
+
+
+def decoded(data: dict[str, Any]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """The segments of a source map by line and column: source, line, column and name."""
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    found, last = {}, [0] * 5
+    for number, row in enumerate(data["mappings"].split(";"), 1):
+        last[0] = 0
+        for segment in filter(None, row.split(",")):
+            values, value, shift = [], 0, 0
+            for digit in map(digits.index, segment):
+                value |= (digit & 31) << shift
+                shift += 5
+                if not digit & 32:
+                    values.append(-(value >> 1) if value & 1 else value >> 1)
+                    value = shift = 0
+            for index, step in enumerate(values):
+                last[index] += step
+            found[number, last[0]] = tuple(last[1 : len(values)])
+    return found
+
+
+def test_source_maps(family: Sandbox) -> None:
+    assert family.run("sync", "--source-map", "--root", str(family.root)).code == 0
+    path = family.generated("beta")
+    data = json.loads((path.parent / f"{path.name}.map").read_text(encoding="utf-8"))
+    assert (data["version"], data["file"]) == (3, "modeling_beta.py")
+    lines = path.read_text(encoding="utf-8").split("\n")
+    checked = 0
+    for (row, column), (source, line, at, *name) in decoded(data).items():
+        text = (path.parent / data["sources"][source]).resolve().read_text(encoding="utf-8")
+        there = text.split("\n")[line][at:]
+        here = lines[row - 1][column:]
+        if name:
+            assert data["names"][name[0]] in text.split("\n")[line]
+            assert "Alpha" in data["names"][name[0]]
+        else:
+            assert here[0] == there[0]
+            checked += 1
+    assert checked > 100
+    assert family.run("check", "--root", str(family.root)).code == 0
+
+
+@pytest.mark.slow
+def test_impact_on_this_repository() -> None:
+    score = measure_members(Atlas(open_tree(REPOSITORY, None), Settings(rewrite=True)), 10)
+    assert score.precision == score.recall == 1, "\n".join(show(score, "models"))
