@@ -188,7 +188,7 @@ def _reached(
 
 def _way(reader: _Members, spot: Spot, froms: dict[Spot, Spot]) -> tuple[str, ...]:
     """The members from a word to where it was written."""
-    found = []
+    found: list[str] = []
     while True:
         number = reader.atlas.line(spot)
         member = reader.at(spot.path, number)
