@@ -258,6 +258,11 @@ def _refuse_surplus(
             raise _too_many(modality, text, len(modality.replacements) - rest)
 
 
+def placeholders_in(text: str, *tokens: str) -> list[str]:
+    """The placeholders that stand in a text, in its order; at one place the first of the given ones."""
+    return re.findall("|".join(map(re.escape, tokens)), text)
+
+
 def pop_offsets_option(keywords: dict[str, Any]) -> bool:
     """Take ``return_text_replacement_offsets`` out of the keywords of a processor's call.
 

@@ -228,10 +228,12 @@ def _placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str
     for token in tokens:
         value = machine.value(ast.parse(token, mode="eval").body, Scope({"self": machine.instance}))
         if not isinstance(value, str):
-            raise Unsupported(f"{token} is no string")
+            continue  # the processor has no such placeholder
         low = f"{token} {value}".lower()
         kind = "videos" if "video" in low else "audio" if "audio" in low else "images"
         found.setdefault(kind, []).append(value)
+    if not found:
+        raise Unsupported("placeholders that are no strings")
     return found
 
 

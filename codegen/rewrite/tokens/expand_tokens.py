@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from codegen.rewrite.library import ClassInfo, ModuleInfo
+from codegen.rewrite.nodes import walk
 from codegen.rewrite.settle import Settled, settle
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.evidence import difference
 from codegen.rewrite.tokens.mixin import ask_for_offsets, delegates, find_mixin, move_mixin
 from codegen.rewrite.tokens.moves import HELPER, Move, Unmovable, change_of, plan
+from codegen.rewrite.tokens.names import free_names
 from codegen.rewrite.tokens.prefilter import is_generated, may_hold_expansion
 from codegen.rewrite.tokens.sites import MODALITIES, Site, find_sites
 from codegen.rewrite.tokens.subject import MIXIN, Subject, parents
@@ -26,19 +28,43 @@ def expand_tokens(state: RewriteState) -> None:
         state.settle()
         if has_method:
             state.required.add(HELPER)
-    for info in processors(state):
+    found = list(processors(state))
+    done: set[tuple[str, str]] = set()
+    for info in found:
         if has_method and HELPER in info.source.text:
             ask_for_offsets(state, info)
-        state.settle()
+    state.settle()
+    files = {info.source.module for info in found}
+    for info in found:
         for name in info.classes:
-            # Every class that is moved gives another version of the file.
-            current = state.index.open(info.source.module)
-            if current is None or name not in current.classes:
-                continue
-            cls = ClassInfo(current, current.classes[name])
-            if _may_be_processor(cls) and _is_processor(state, cls):
-                with state.attempt("expand", cls):
-                    _move(state, cls, has_method)
+            _move_with_parents(state, info.source.module, name, has_method, files, done)
+
+
+def _move_with_parents(
+    state: RewriteState,
+    module: str,
+    name: str,
+    has_method: bool,
+    files: Collection[str],
+    done: set[tuple[str, str]],
+) -> None:
+    """Move a class if it is a processor; its parents in front, whose ``__call__`` may call its methods."""
+    # Every class that is moved gives another version of its file.
+    current = state.index.open(module)
+    if (module, name) in done or current is None or name not in current.classes:
+        return
+    done.add((module, name))
+    cls = ClassInfo(current, current.classes[name])
+    if module not in files or not _may_be_processor(cls) or not _is_processor(state, cls):
+        return
+    for parent in list(parents(state.index, cls)):
+        place = parent.module.source.module
+        _move_with_parents(state, place, parent.name, has_method, files, done)
+    current = state.index.open(module)
+    assert current is not None
+    cls = ClassInfo(current, current.classes[name])
+    with state.attempt("expand", cls):
+        _move(state, cls, has_method)
 
 
 def processors(state: RewriteState) -> Iterator[ModuleInfo]:
@@ -88,27 +114,82 @@ def _is_processor(state: RewriteState, cls: ClassInfo) -> bool:
 
 def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
     """Move what a class expands, if that can be shown to be the same."""
-    sites = [site for function in cls.methods.values() for site in find_sites(function)]
-    if not sites:
-        return
+    reason: Record | None = None
+    tried: list[tuple[bool, ...]] = []
+    for stay in (False, True):
+        functions = cls.methods.values()
+        sites = [s for function in functions for s in find_sites(cls.module, function, stay)]
+        form = tuple(bool(site.kept) for site in sites)
+        if not sites or form in tried:
+            continue
+        tried.append(form)
+        problem = _moved(state, cls, sites, has_method)
+        if not problem:
+            return
+        reason = reason or _left(cls, sites[0], problem)
+    if reason is None and not tried:
+        reason = _unknown(cls)
+    if reason is not None:
+        state.note(reason)
+
+
+def _collecting(state: RewriteState, cls: ClassInfo) -> set[str]:
+    """Methods that the ``__call__`` of a parent calls with a list for offsets."""
+    subject = Subject(state.index, cls)
+    found = set()
+    for parent in subject.line[1:]:
+        call = parent.methods.get("__call__")
+        for node in walk(call) if call is not None else ():
+            unpacked = [k.value for k in getattr(node, "keywords", ()) if k.arg is None]
+            if isinstance(node, ast.Call) and any(
+                getattr(v, "id", "") == "collected" for v in unpacked
+            ):
+                found.add(getattr(node.func, "attr", ""))
+    return found
+
+
+def _unknown(cls: ClassInfo) -> Record | None:
+    """A record of a place that replaces placeholders in a form that no rule knows."""
+    for function in cls.methods.values():
+        for node in walk(function):
+            if isinstance(node, ast.While):
+                looked_for = [node.test, *getattr(node.test, "values", ())]
+                found = [t.left for t in looked_for if isinstance(t, ast.Compare)]
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                found = node.args[:1] if node.func.attr in ("replace", "split", "escape") else []
+            else:
+                continue
+            if any(_is_placeholder(item) for item in found):
+                site = Site(function, (), (node,), found[0], "", "", (), found[0])  # type: ignore[arg-type]
+                return _left(cls, site, "it replaces placeholders in a form that no rule knows")
+    return None
+
+
+def _is_placeholder(node: ast.expr) -> bool:
+    written = ast.unparse(node).lower()
+    item = any(word in written for word in ("image", "video", "audio", "media", "boi_"))
+    return item and written.endswith("token") and isinstance(node, (ast.Name, ast.Attribute))
+
+
+def _moved(state: RewriteState, cls: ClassInfo, sites: list[Site], has_method: bool) -> str:
+    """Move sites of a class; why that was not done, empty where it was."""
     try:
         if any(f"replace_{kind}_token" in cls.methods for kind in MODALITIES):
             raise Unmovable("it has a method replace_..._token already")
-        moves = [plan(cls.module, site) for site in sites]
-        change = change_of(cls, moves, has_method)
+        moves = [plan(cls, site) for site in sites]
+        change = change_of(cls, moves, has_method, _collecting(state, cls))
     except Unmovable as reason:
-        state.note(_left(cls, sites[0], str(reason)))
-        return
+        return str(reason)
     if not state.permits(change):
-        return
+        return ""
     trial = settle([change], state.settings.helper_package)
     problem = _unequal(state, cls, moves, trial)
     if problem:
-        state.note(_left(cls, sites[0], problem))
-        return
+        return problem
     state.adopt(trial)
     for record in _faults(cls, sites):
         state.note(record)
+    return ""
 
 
 def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Settled) -> str:
@@ -119,7 +200,8 @@ def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Sett
         return failed[0] if failed else "nothing was written"
     after = Subject(state.index, ClassInfo(new, new.classes[cls.name]))
     tokens = [move.token for move in moves]
-    covered = {move.modality for move in moves}
+    tokens += [move.second[1] for move in moves if move.second[1]]
+    covered = {name for move in moves for name in (move.modality, move.second[0])}
     # Placeholders that no move is about stand in the prompts, too.
     written = cls.module.segment(cls.node)
     tokens += [
@@ -149,6 +231,21 @@ def _faults(cls: ClassInfo, sites: list[Site]) -> Iterator[Record]:
             yield _left(
                 cls, site, f"a text with {marks} in it was changed before, and is not any more"
             )
+        if "zip(" in site.texts:
+            yield _left(cls, site, "texts beyond those that have items are dropped, as before")
+        for name in free_names(site.item, site.value):
+            if _of_the_first(site.function, name):
+                yield _left(cls, site, f"{name} of the first item is used for all, as before")
+
+
+def _of_the_first(function: ast.FunctionDef, name: str) -> bool:
+    """Whether a name is given its value from the first of something."""
+    for node in walk(function):
+        if isinstance(node, ast.Assign) and "[0]" in ast.unparse(node.value):
+            targets = (n for t in node.targets for n in walk(t) if isinstance(n, ast.Name))
+            if any(target.id == name for target in targets):
+                return True
+    return False
 
 
 def _left(cls: ClassInfo, site: Site, reason: str) -> Record:

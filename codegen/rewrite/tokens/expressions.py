@@ -122,8 +122,8 @@ def _subscript(machine: Machine, node: ast.Subscript, scope: Scope) -> Any:
         return guarded(lambda: machine.world.entry(owner, key))
     if isinstance(key, slice):
         parts = (key.start, key.stop, key.step)
-        if any(isinstance(part, Term) for part in parts):
-            raise Unsupported("a slice that is not known")
+        known = (machine.world.count(p) if isinstance(p, Term) else p for p in parts)
+        key = slice(*known)
     elif isinstance(key, Term):
         raise Unsupported("a position that is not known")
     return guarded(lambda: owner[key])
@@ -153,6 +153,13 @@ def _call(machine: Machine, node: ast.Call, scope: Scope) -> Any:
         if isinstance(function, ast.Attribute)
         else machine.value(function, scope)
     )
+    args, keywords = _arguments(machine, node, scope)
+    machine.spend()
+    return apply(machine, called, args, keywords)
+
+
+def _arguments(machine: Machine, node: ast.Call, scope: Scope) -> tuple[list[Any], dict[str, Any]]:
+    """What a call is given."""
     args = list(_elements(machine, node.args, scope))
     keywords: dict[str, Any] = {}
     for item in node.keywords:
@@ -163,8 +170,7 @@ def _call(machine: Machine, node: ast.Call, scope: Scope) -> Any:
             keywords.update(value)
         else:
             keywords[f"**{len(keywords)}"] = value
-    machine.spend()
-    return apply(machine, called, args, keywords)
+    return args, keywords
 
 
 def apply(machine: Machine, called: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
@@ -188,6 +194,10 @@ def _is_super(function: ast.expr) -> bool:
 def _super(machine: Machine, node: ast.Call, scope: Scope) -> Any:
     """``super().__init__(...)`` of the mixin: it keeps what it is given under the same names."""
     assert isinstance(node.func, ast.Attribute)
+    found = machine.subject.behind(node, node.func.attr)
+    if found is not None:
+        args, keywords = _arguments(machine, node, scope)
+        return machine.call(Closure(found, owner=machine.instance), args, keywords)
     if node.func.attr != "__init__":
         raise Unsupported(f"super().{node.func.attr}")
     for item in node.args:

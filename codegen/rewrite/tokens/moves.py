@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from textwrap import dedent
 
 from codegen.rewrite.emit.edits import (
     AddKeywords,
@@ -22,6 +23,8 @@ from codegen.rewrite.emit.edits import Site as Place
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.processors import own_returns
+from codegen.rewrite.tokens.inline import LIST
+from codegen.rewrite.tokens.mixed import EACH
 from codegen.rewrite.tokens.names import Needs, Unmovable, bare, free_names, gather, output_entry
 from codegen.rewrite.tokens.sites import MODALITIES, Site, last_value
 from codegen.rewrite.tokens.wording import (
@@ -31,6 +34,7 @@ from codegen.rewrite.tokens.wording import (
     lines_of,
     renamed,
     segment,
+    without_comments,
 )
 from codegen.rewrite.values import Record, model_of
 
@@ -47,7 +51,10 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class Move:
-    """What becomes of a site: the method with what a placeholder becomes, and the list of all of them."""
+    """What becomes of a site: the method with what a placeholder becomes, and the list of all of them.
+
+    ``second`` is the modality and the placeholder of another list that is made in the same loop.
+    """
 
     site: Site
     modality: str
@@ -55,9 +62,10 @@ class Move:
     method: tuple[str, ...]
     collect: tuple[str, ...]
     edits: tuple[Edit, ...]
+    second: tuple[str, str] = ("", "")
 
 
-def token_of(info: ModuleInfo, site: Site) -> str:
+def token_of(cls: ClassInfo, site: Site) -> str:
     """The placeholder as an expression that any method of the class could use.
 
     Raises:
@@ -65,12 +73,31 @@ def token_of(info: ModuleInfo, site: Site) -> str:
     """
     node: ast.expr | None = site.token
     for _ in range(4):
-        if not isinstance(node, ast.Name) or node.id in info.names:
+        if not isinstance(node, ast.Name) or node.id in cls.module.names:
             break
-        node = last_value(site.function, node.id, site.start)
+        name = node.id
+        node = last_value(site.function, name, site.start)
+        if node is None:
+            node = _given_by_caller(cls, site.function, name)
     if node is None:
         raise Unmovable(f"what {ast.unparse(site.token)} is, its callers decide")
     return ast.unparse(node)
+
+
+def _given_by_caller(cls: ClassInfo, function: Function, name: str) -> ast.expr | None:
+    """What the only call of a method gives for a parameter, if any other method could say it, too."""
+    calls = [
+        node
+        for method in cls.methods.values()
+        for node in walk(method)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"self.{function.name}"
+    ]
+    if len(calls) != 1 or name not in parameters(function):
+        return None
+    place = unit_parameters(function).index(name)
+    given = calls[0].args[place : place + 1]
+    given += [keyword.value for keyword in calls[0].keywords if keyword.arg == name]
+    return given[0] if given and ast.unparse(given[0]).startswith("self.") else None
 
 
 def modality_of(token: str) -> str:
@@ -79,14 +106,19 @@ def modality_of(token: str) -> str:
     return next((name for name in ("video", "audio") if name in low), "image")
 
 
-def plan(info: ModuleInfo, site: Site) -> Move:
+def plan(cls: ClassInfo, site: Site) -> Move:
     """What to write for a site.
 
     Raises:
         Unmovable: why nothing can be.
     """
-    token = token_of(info, site)
+    info = cls.module
+    token = token_of(cls, site)
     modality = modality_of(token)
+    if site.kept:
+        if site.second is not None:
+            return _both(cls, site, modality, token)
+        return _kept(site, modality, token)
     inputs, index = (
         f"{modality}_inputs" if modality != "audio" else "audio_inputs",
         f"{modality}_idx",
@@ -158,6 +190,28 @@ def plan(info: ModuleInfo, site: Site) -> Move:
         else:
             collect.append(line)
     return Move(site, modality, token, method, tuple(collect), tuple(edits))
+
+
+def _kept(site: Site, modality: str, token: str) -> Move:
+    """A loop that stays, and fills the list."""
+    name = _KEYS[modality]
+    text = dedent(without_comments(site.kept)).replace(LIST, name)
+    text = renamed(text, {}, {}, dict.fromkeys(site.sentinels, site.unit))
+    lines = [line for line in text.split("\n") if line.strip()]
+    return Move(site, modality, token, (), (f"{name} = []", *lines), ())
+
+
+def _both(cls: ClassInfo, site: Site, modality: str, token: str) -> Move:
+    """A loop that stays, and fills two lists."""
+    other = token_of(cls, replace(site, token=site.second))
+    second = modality_of(other)
+    if second == modality:
+        raise Unmovable("two kinds of placeholders stand for one kind of item")
+    first, last = _KEYS[modality], _KEYS[second]
+    text = dedent(without_comments(site.kept)).replace(f"{LIST}0", first)
+    lines = [line for line in text.replace(f"{LIST}1", last).split("\n") if line.strip()]
+    collect = (f"{first}, {last} = [], []", *lines)
+    return Move(site, modality, token, (), collect, (), (second, other))
 
 
 def _returned(
@@ -252,13 +306,16 @@ def _sequence(info: ModuleInfo, site: Site, name: str, edits: list[Edit]) -> str
     return name
 
 
-def change_of(cls: ClassInfo, moves: Sequence[Move], has_method: bool) -> Change:
+def change_of(
+    cls: ClassInfo, moves: Sequence[Move], has_method: bool, collecting: Collection[str]
+) -> Change:
     """The change of a class that carries out all its moves.
 
     Args:
         cls: the processor.
         moves: of its sites.
         has_method: whether the library's mixin has the method of the helper's name.
+        collecting: methods that a parent's ``__call__`` asks for offsets.
 
     Raises:
         Unmovable: why it cannot be made.
@@ -269,6 +326,12 @@ def change_of(cls: ClassInfo, moves: Sequence[Move], has_method: bool) -> Change
     for move in moves:
         by_function.setdefault(id(move.site.function), []).append(move)
     places: dict[int, tuple[Function, list[Edit]]] = {}
+    callees = {move.site.function.name for move in moves if move.site.function is not call}
+    nodes = [*walk(call)] if call is not None else []
+    asked_here = {name for name in callees if any(_calls(n, f"self.{name}") for n in nodes)}
+    if not callees <= asked_here | set(collecting):
+        raise Unmovable("its own __call__ does not call it, so offsets cannot be asked for")
+    own_call = not callees or bool(asked_here) or any(m.site.function is call for m in moves)
     helpers: set[tuple[ModuleInfo, str]] = set() if has_method else {(info, HELPER)}
     for group in by_function.values():
         function = group[0].site.function
@@ -276,12 +339,14 @@ def change_of(cls: ClassInfo, moves: Sequence[Move], has_method: bool) -> Change
         in_call = function is call
         edits += _function_edits(info, group, has_method, in_call)
         places[id(function)] = function, edits
-    if call is not None and call.args.kwarg is not None:
+    if any(move.second[0] for move in moves):
+        helpers.add((info, EACH))
+    if own_call and call is not None and call.args.kwarg is not None:
         _, edits = places.setdefault(id(call), (call, []))
         edits += _call_edits(call, [m.site.function for m in moves if m.site.function is not call])
         helpers |= {(info, "pop_offsets_option"), (info, "add_replacement_offsets")}
     methods: list[str] = []
-    for move in moves:
+    for move in (move for move in moves if move.method):
         methods += ["", *move.method] if methods else [*move.method]
     reason = "its placeholders are replaced in one pass"
     record = Record(
@@ -294,6 +359,8 @@ def change_of(cls: ClassInfo, moves: Sequence[Move], has_method: bool) -> Change
         reason=reason,
     )
     sites = [Place(cls, function, tuple(edits)) for function, edits in places.values()]
+    if not methods:
+        return Change("expand", tuple(sites), tuple(helpers), (record,))
     last = behind_class(cls, tuple(methods))
     joined = [
         Place(cls, site.node, (*site.edits, *last.edits)) if site.node is last.node else site
@@ -371,9 +438,13 @@ def _helper_call(
 ) -> list[str]:
     arguments = [texts]
     for modality in MODALITIES:
-        for move in (move for move in group if move.modality == modality):
-            if not has_method or move.token != f"self.{modality}_token":
-                arguments.append(f"{modality}_token={ast.unparse(move.site.token)}")
+        for move in group:
+            found = [(move.modality, move.site.token), (move.second[0], move.site.second)]
+            token = next((token for name, token in found if name == modality), None)
+            if token is None:
+                continue
+            if not has_method or ast.unparse(token) != f"self.{modality}_token":
+                arguments.append(f"{modality}_token={ast.unparse(token)}")
             arguments.append(f"{_KEYS[modality]}={_KEYS[modality]}")
     if wanted != "False":
         arguments.append(f"return_replacement_offsets={wanted}")
@@ -404,19 +475,26 @@ def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
             )
             if not isinstance(target, ast.Name) or not empty or target.id not in used:
                 continue
-            if target.id in (*results, site.counter) or not kept.get(target.id):
+            unused = not site.kept or target.id == site.queue
+            if target.id in (*results, site.counter) or (unused and not kept.get(target.id)):
                 yield node
+
+
+def _calls(node: ast.AST, called: str) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == called
 
 
 def _call_edits(call: Function, callees: Sequence[Function]) -> Iterator[Edit]:
     """Offsets for who asks ``__call__`` for them."""
     assert call.args.kwarg is not None
     option = f"{OPTION} = pop_offsets_option({call.args.kwarg.arg})"
-    yield at_top(call, (option, f"{_OFFSETS} = []"))
+    asked = f'collected = {{"{_COLLECTED}": {_OFFSETS}}} if {OPTION} else {{}}'
+    # A class that overrides the method need not know the keyword, unless it is asked for.
+    yield at_top(call, (option, f"{_OFFSETS} = []", *([asked] if callees else [])))
     names = {f"self.{function.name}" for function in callees}
     for node in walk(call):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
-            yield AddKeywords(node, (f"{_COLLECTED}={_OFFSETS} if {OPTION} else None",))
+        if any(_calls(node, name) for name in names):
+            yield AddKeywords(node, ("**collected",))
     for node in own_returns(call):
         if node.value is not None and isinstance(node.value, ast.Call):
             arguments = (f"{_OFFSETS} if {OPTION} else None,",)

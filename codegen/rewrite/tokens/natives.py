@@ -38,7 +38,13 @@ _LIST_MAKERS = {
 """What the library brings lists of items into shape with."""
 
 FUNCTIONS = frozenset(
-    (*_LIST_MAKERS, "get_text_with_replacements", "add_replacement_offsets", "pop_offsets_option")
+    (
+        *_LIST_MAKERS,
+        "get_text_with_replacements",
+        "add_replacement_offsets",
+        "placeholders_in",
+        "pop_offsets_option",
+    )
 )
 """Functions of libraries, and ours, that are known by name wherever they are imported from."""
 
@@ -62,6 +68,8 @@ def call_native(
         return _expanded(machine, called, args, keywords)
     if name == "add_replacement_offsets":
         return args[0]
+    if name == "placeholders_in":
+        return re.findall("|".join(re.escape(str(token)) for token in args[1:]), args[0])
     if name == "pop_offsets_option":
         return False
     handler = _BUILTIN.get(name)

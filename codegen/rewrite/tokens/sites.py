@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
 
 MODALITIES = ("image", "video", "audio")
@@ -23,6 +23,8 @@ class Site:
     its place, with ``sentinels`` in it for ``unit``. ``texts`` and ``result`` are the lists of texts before
     and after. ``each`` says of what there is one for every placeholder: an index that is counted up, or
     what iterators and queues give. Without any of it all placeholders become the same.
+    ``kept`` is the loop itself where it stays and makes a list; ``queue`` a list that it no longer needs,
+    ``second`` another placeholder that it looks for.
     """
 
     function: Function
@@ -40,6 +42,9 @@ class Site:
     first: ast.stmt | None = None
     before: tuple[ast.stmt, ...] = ()
     each: tuple[str, str] = ("", "")
+    kept: str = ""
+    queue: str = ""
+    second: ast.expr | None = None
 
     @property
     def start(self) -> ast.stmt:
@@ -47,8 +52,10 @@ class Site:
         return self.first if self.first is not None else self.statements[0]
 
 
-def find_sites(function: Function) -> Iterator[Site]:
-    """The sites of a method, in order."""
+def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iterator[Site]:
+    """The sites of a method, in order; with ``stay`` the loops that can stay do."""
+    from codegen.rewrite.tokens.inline import inline_site
+    from codegen.rewrite.tokens.mixed import mixed_site
     from codegen.rewrite.tokens.splits import split_site
 
     for block in _blocks(function):
@@ -56,10 +63,16 @@ def find_sites(function: Function) -> Iterator[Site]:
         for number, statement in enumerate(block):
             if id(statement) in skipped:
                 continue
-            site = None
+            site = inline_site(info, function, block, number) if stay else None
+            if site is not None:
+                skipped |= {id(part) for part in site.statements}
+                yield site
+                continue
             if isinstance(statement, ast.For):
                 site = _loop(function, block, number, statement)
                 site = site or split_site(function, block, statement)
+                site = site or inline_site(info, function, block, number)
+                site = site or mixed_site(info, function, block, number)
             elif isinstance(statement, ast.Assign):
                 site = _comprehension(function, block, statement)
             if site is not None:
@@ -82,17 +95,17 @@ def _blocks(node: ast.AST) -> Iterator[Sequence[ast.stmt]]:
 
 
 def _loop(function: Function, block: Sequence[ast.stmt], number: int, loop: ast.For) -> Site | None:
-    text, texts = _subject(function, loop)
+    text, texts = subject_of(function, loop)
     if not text:
         return None
-    whiles = [n for n in loop.body if isinstance(n, ast.While) and _searched(n.test, text)]
-    parts = _Parts(text, loop)
+    whiles = [n for n in loop.body if isinstance(n, ast.While) and searched(n.test, text)]
+    parts = Parts(text, loop)
     if whiles:
         return _repeated(function, block, number, loop, texts, parts, whiles)
     return _replaced(function, block, number, loop, texts, parts)
 
 
-def _subject(function: Function, loop: ast.For) -> tuple[str, str]:
+def subject_of(function: Function, loop: ast.For) -> tuple[str, str]:
     """How a loop names one text, and the list of texts; empty if it is no loop over texts."""
     if not isinstance(loop.target, ast.Name):
         return "", ""
@@ -114,7 +127,7 @@ def _subject(function: Function, loop: ast.For) -> tuple[str, str]:
     return f"{texts.id}[{loop.target.id}]", texts.id
 
 
-def _searched(test: ast.expr, text: str) -> ast.expr | None:
+def searched(test: ast.expr, text: str) -> ast.expr | None:
     """``P`` of ``P in text``."""
     if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In):
         return test.left if ast.unparse(test.comparators[0]) == text else None
@@ -122,7 +135,7 @@ def _searched(test: ast.expr, text: str) -> ast.expr | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
+class Parts:
     """A loop over texts."""
 
     text: str
@@ -161,12 +174,12 @@ def _repeated(
     number: int,
     loop: ast.For,
     texts: str,
-    parts: _Parts,
+    parts: Parts,
     whiles: Sequence[ast.While],
 ) -> Site | None:
     """``while P in text:`` with one replacement in it, and what brings sentinels back."""
     inner = whiles[0]
-    token = _searched(inner.test, parts.text)
+    token = searched(inner.test, parts.text)
     assert token is not None
     calls = {id(node): call for node in inner.body if (call := parts.replacement(node, True))}
     if len(calls) != 1:
@@ -176,12 +189,12 @@ def _repeated(
     value, queue = call.args[1], ""
     if isinstance(value, ast.Constant):
         # The text gets a mark only; what it stands for waits in a queue.
-        queued = [node for node in rest if _queued(node)]
-        if len(queued) != 1:
+        waiting = [node for node in rest if queued(node)]
+        if len(waiting) != 1:
             return None
-        queue, value = _queued(queued[0]) or ("", value)
-        rest = [node for node in rest if node is not queued[0]]
-    gone, result, unit, sentinels = [*_queue_loops(whiles[1:])], texts, "", []
+        queue, value = queued(waiting[0]) or ("", value)
+        rest = [node for node in rest if node is not waiting[0]]
+    gone, result, unit, sentinels = [*queue_loops(whiles[1:])], texts, "", []
     for node in loop.body:
         back = parts.replacement(node, False)
         if back is not None and isinstance(back.args[0], ast.Constant):
@@ -200,7 +213,7 @@ def _repeated(
         return None
     statements: list[ast.stmt] = [loop]
     following = block[number + 1] if number + 1 < len(block) else None
-    last = _restored(following, result)
+    last = restored(following, result)
     if last is not None:
         assert isinstance(following, ast.Assign)
         sentinels.append(last[0])
@@ -223,7 +236,7 @@ def _repeated(
     )
 
 
-def _queued(node: ast.stmt) -> tuple[str, ast.expr] | None:
+def queued(node: ast.stmt) -> tuple[str, ast.expr] | None:
     """``queue`` and ``value`` of ``queue.append(value)``."""
     call = node.value if isinstance(node, ast.Expr) else None
     function = call.func if isinstance(call, ast.Call) else None
@@ -233,7 +246,7 @@ def _queued(node: ast.stmt) -> tuple[str, ast.expr] | None:
     return (function.value.id, call.args[0]) if isinstance(function.value, ast.Name) else None
 
 
-def _queue_loops(whiles: Sequence[ast.While]) -> Iterator[ast.stmt]:
+def queue_loops(whiles: Sequence[ast.While]) -> Iterator[ast.stmt]:
     """Loops that put what waits in a queue in the place of marks."""
     for node in whiles:
         test = node.test
@@ -244,7 +257,7 @@ def _queue_loops(whiles: Sequence[ast.While]) -> Iterator[ast.stmt]:
             yield node
 
 
-def _restored(node: ast.stmt | None, texts: str) -> tuple[str, str] | None:
+def restored(node: ast.stmt | None, texts: str) -> tuple[str, str] | None:
     """Sentinel and unit of ``[text.replace(S, unit) for text in texts]`` behind the loop."""
     if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.ListComp):
         return None
@@ -291,7 +304,7 @@ def _replaced(
     number: int,
     loop: ast.For,
     texts: str,
-    parts: _Parts,
+    parts: Parts,
 ) -> Site | None:
     """A loop that does nothing but replace, and collect or put back."""
     text, value, token, result = parts.text, None, None, texts
@@ -304,7 +317,7 @@ def _replaced(
             token, value = found
             text = ast.unparse(node.targets[0])
             continue
-        inner = _Parts(text, loop)
+        inner = Parts(text, loop)
         if value is not None and inner.appended(node):
             result = inner.appended(node)
         elif value is None or not _puts_back(node, parts.text, text):

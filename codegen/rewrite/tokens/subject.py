@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
+from codegen.rewrite.nodes import walk
 
 MIXIN = "ProcessorMixin"
 
@@ -38,6 +39,14 @@ class Subject:
     def owner(self, name: str) -> ClassInfo | None:
         """The class whose method an instance has."""
         return next((cls for cls in self.line if name in cls.methods), None)
+
+    def behind(self, node: ast.AST, name: str) -> Function | None:
+        """The method that ``super().name`` means at a node of one of the classes."""
+        for number, cls in enumerate(self.line):
+            if any(inner is node for inner in walk(cls.node)):
+                later = self.line[number + 1 :]
+                return next((c.methods[name] for c in later if name in c.methods), None)
+        return None
 
     def module_of(self, function: ast.AST) -> ModuleInfo:
         """The file that a method of the class stands in."""

@@ -1,0 +1,169 @@
+"""Loops whose code for a placeholder needs what is around it: they stay, and make a list instead of texts.
+
+``while P in text`` becomes a loop over the number of placeholders, and what a placeholder is replaced by is
+appended to a list. All else of the loop stays as it is: counters that start anew in every text, what is
+taken from other lists, other work.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from codegen.rewrite.emit.splices import Splice, spliced
+from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.tokens.sites import (
+    Parts,
+    Site,
+    queue_loops,
+    queued,
+    restored,
+    searched,
+    subject_of,
+)
+from codegen.rewrite.tokens.wording import expression
+
+LIST = "__replacements"
+"""Stands for the list until it is known what kind of item it is about."""
+
+
+def inline_site(
+    info: ModuleInfo, function: Function, block: Sequence[ast.stmt], number: int
+) -> Site | None:
+    """The site that a loop over texts is, if it can stay as a loop that fills a list.
+
+    Args:
+        info: the file.
+        function: the method.
+        block: that the loop stands in.
+        number: of the loop in the block.
+    """
+    loop = block[number]
+    if not isinstance(loop, ast.For):
+        return None
+    text, texts = subject_of(function, loop)
+    text = copy_of(loop, text)
+    loops = [node for node in loop.body if isinstance(node, ast.While)]
+    emptying = [*queue_loops(loops)]
+    whiles = [n for n in loops if searched(n.test, text) and n not in emptying]
+    if not text or len(whiles) != 1:
+        return None
+    parts, inner = Parts(text, loop), whiles[0]
+    token = searched(inner.test, text)
+    calls = [(node, call) for node in inner.body if (call := parts.replacement(node, True))]
+    if token is None or len(calls) != 1:
+        return None
+    put, call = calls[0]
+    edits: list[tuple[ast.AST, str]] = []
+    queue = ""
+    if isinstance(call.args[1], ast.Constant):
+        emptied = " ".join(map(ast.unparse, emptying))
+        found = [n for n in inner.body if (q := queued(n)) and f"{q[0]}.pop(0)" in emptied]
+        if len(found) != 1:
+            return None
+        queue, value = queued(found[0]) or ("", call.args[1])
+        edits += [(found[0], f"{LIST}.append({expression(info, value)})"), (put, "")]
+    else:
+        edits.append((put, f"{LIST}.append({expression(info, call.args[1])})"))
+    header = f"for _ in range({text}.count({ast.unparse(token)}))"
+    result, unit, sentinels = texts, "", []
+    for node in loop.body:
+        back = parts.replacement(node, False)
+        if back is not None and isinstance(back.args[0], ast.Constant):
+            sentinels.append(str(back.args[0].value))
+            unit = ast.unparse(back.args[1])
+            edits.append((node, ""))
+        elif parts.appended(node):
+            result = parts.appended(node)
+            edits.append((node, ""))
+        elif node in emptying or (queue and _binds(node, queue)):
+            edits.append((node, ""))
+    statements: list[ast.stmt] = [loop]
+    following = block[number + 1] if number + 1 < len(block) else None
+    last = restored(following, result)
+    if last is not None:
+        assert isinstance(following, ast.Assign)
+        sentinels.append(last[0])
+        unit, result = last[1], ast.unparse(following.targets[0])
+        statements.append(following)
+    if _touches(inner, text, put) or _result_elsewhere(loop, result, edits):
+        return None
+    return Site(
+        *(function, block, tuple(statements), token, texts, result),
+        tuple(node for node in inner.body if node is not put),
+        call.args[1],
+        tuple(sentinels),
+        unit,
+        kept=written(info, loop, inner, edits, header),
+        queue=queue,
+    )
+
+
+def copy_of(loop: ast.For, text: str) -> str:
+    """The name of a copy of the text that the loop works on, if there is one."""
+    for node in loop.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(target, ast.Name) and ast.unparse(node) == f"{target.id} = {text}":
+            return target.id
+    return text
+
+
+def _binds(node: ast.stmt, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
+def _touches(inner: ast.While, text: str, put: ast.stmt) -> bool:
+    """Tell whether the body of a loop reads or changes the text elsewhere."""
+    nodes = (node for statement in inner.body if statement is not put for node in walk(statement))
+    return any(isinstance(n, ast.expr) and ast.unparse(n) == text for n in nodes)
+
+
+def _result_elsewhere(loop: ast.For, result: str, edits: Sequence[tuple[ast.AST, str]]) -> bool:
+    """Tell whether a loop reads the list of its results, or changes it otherwise."""
+    gone = {id(node) for statement, _ in edits for node in walk(statement)}
+    names = (n for n in walk(loop) if isinstance(n, ast.Name) and n.id == result)
+    return any(id(name) not in gone for name in names) and ast.unparse(loop.iter) not in (
+        result,
+        f"range(len({result}))",
+    )
+
+
+def written(
+    info: ModuleInfo,
+    loop: ast.For,
+    inner: ast.While,
+    edits: Sequence[tuple[ast.AST, str]],
+    header: str,
+) -> str:
+    """The lines of the loop with its edits and another head of the loop in it, at the margin that they have."""
+    start = info.text.start_of(loop.lineno)
+    end = info.text.start_of((loop.end_lineno or loop.lineno) + 1)
+    first, last = _span(info, inner)[0], _span(info, inner.test)[1]
+    splices = [Splice(first - start, last - start, header)]
+    for node, new in edits:
+        first, last = _span(info, node)
+        splices.append(Splice(first - start, last - start, new or "pass"))
+    made = spliced(info.source.text[start:end], sorted(splices, key=lambda s: s.start))
+    return _without_pass(made)
+
+
+def _without_pass(text: str) -> str:
+    """Lines without those that say nothing; at least one statement is left in every block."""
+    return "".join(f"{line}\n" for line in text.split("\n")[:-1] if line.strip() != "pass")
+
+
+def _span(info: ModuleInfo, node: ast.AST) -> tuple[int, int]:
+    return tuple(_positions(info, node))  # type: ignore[return-value]
+
+
+def _positions(info: ModuleInfo, node: ast.AST) -> Iterator[int]:
+    """Where a node begins and ends in the text: ``ast`` counts bytes."""
+    for line, column in (
+        (getattr(node, "lineno"), getattr(node, "col_offset")),  # noqa: B009
+        (getattr(node, "end_lineno"), getattr(node, "end_col_offset")),  # noqa: B009
+    ):
+        start = info.text.start_of(line)
+        head = info.text.lines[line - 1].encode()[:column]
+        yield start + len(head.decode())
