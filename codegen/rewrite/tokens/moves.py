@@ -203,6 +203,7 @@ def _kept(site: Site, modality: str, token: str) -> Move:
 
 def _both(cls: ClassInfo, site: Site, modality: str, token: str) -> Move:
     """A loop that stays, and fills two lists."""
+    assert site.second is not None
     other = token_of(cls, replace(site, token=site.second))
     second = modality_of(other)
     if second == modality:
@@ -493,7 +494,7 @@ def _call_edits(call: Function, callees: Sequence[Function]) -> Iterator[Edit]:
     yield at_top(call, (option, f"{_OFFSETS} = []", *([asked] if callees else [])))
     names = {f"self.{function.name}" for function in callees}
     for node in walk(call):
-        if any(_calls(node, name) for name in names):
+        if isinstance(node, ast.Call) and any(_calls(node, name) for name in names):
             yield AddKeywords(node, ("**collected",))
     for node in own_returns(call):
         if node.value is not None and isinstance(node.value, ast.Call):
