@@ -219,6 +219,9 @@ def _inner(site: Site) -> Iterator[ast.stmt]:
     if site.item:
         yield from site.item
         return
+    if site.seen is not None:
+        yield site.seen
+        return
     loops = (node for node in ast.walk(site.start) if isinstance(node, ast.While))
     yield next((node.body[0] for node in loops), site.start)
 

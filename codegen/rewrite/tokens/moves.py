@@ -138,10 +138,11 @@ def plan(cls: ClassInfo, site: Site) -> Move:
         lengths += _indexed(site)
         if not lengths:
             raise Unmovable(f"nothing is looked up by {site.counter}")
+    given_value = ast.parse(site.written, mode="eval").body if site.written else site.value
     each = [part.strip() for part in site.each[0].split(",")]
     names = [
         sequences.get(name, name)
-        for name in free_names(site.item, site.value)
+        for name in free_names(site.item, given_value)
         if name != site.counter and name not in each
     ]
     needs = gather(info, site.function, site, names, inputs)
@@ -158,7 +159,8 @@ def plan(cls: ClassInfo, site: Site) -> Move:
         needs.lines.append(f'{site.each[0]} = {inputs}["per_{modality}"][{index}]')
     change = {site.counter: index} if site.counter else {}
     body = renamed("\n".join(lines_of(info, site.item)), change, calls, sentinels)
-    value = renamed(expression(info, site.value), change, calls, sentinels)
+    value = site.written or expression(info, site.value)
+    value = renamed(value, change, calls, sentinels)
     method = (
         f"def replace_{modality}_token(self, {inputs}: dict, {index}: int) -> str:",
         f'    """What the placeholder of one {modality} becomes."""',
@@ -224,7 +226,7 @@ def _returned(
     sentinels: dict[str, str],
 ) -> list[str]:
     """``return value``, over several lines as the author wrote it where it is too long for one."""
-    if len(value) + 15 <= MAX_LINE:
+    if len(value) + 15 <= MAX_LINE or site.written:
         return [f"return {value}"]
     lines = renamed(segment(info, site.value), change, calls, sentinels).split("\n")
     return ["return (", *(f"    {line}" for line in lines), ")"]
@@ -271,7 +273,8 @@ def _indexed(site: Site) -> list[str]:
 def _sequence(info: ModuleInfo, site: Site, name: str, edits: list[Edit]) -> str:
     """The name of what an iterator or a queue gives one by one, as a sequence."""
     function = site.function
-    inside = {id(node) for statement in site.statements for node in walk(statement)}
+    gone = site.statements or (site.start,)
+    inside = {id(node) for statement in gone for node in walk(statement)}
     uses = [
         node
         for node in walk(function)
@@ -342,10 +345,12 @@ def change_of(
         places[id(function)] = function, edits
     if any(move.second[0] for move in moves):
         helpers.add((info, EACH))
-    if own_call and call is not None and call.args.kwarg is not None:
+    if own_call and call is not None:
         _, edits = places.setdefault(id(call), (call, []))
         edits += _call_edits(call, [m.site.function for m in moves if m.site.function is not call])
-        helpers |= {(info, "pop_offsets_option"), (info, "add_replacement_offsets")}
+        helpers.add((info, "add_replacement_offsets"))
+        if call.args.kwarg is not None:
+            helpers.add((info, "pop_offsets_option"))
     methods: list[str] = []
     for move in (move for move in moves if move.method):
         methods += ["", *move.method] if methods else [*move.method]
@@ -384,12 +389,8 @@ def _function_edits(
         if second.texts != first.result:
             raise Unmovable("the loops do not work on the same texts one after the other")
     texts, result = sites[0].texts, sites[-1].result
-    wanted = (
-        OPTION
-        if in_call and function.args.kwarg is not None
-        else ("False" if in_call else f"{_COLLECTED} is not None")
-    )
-    target = _OFFSETS if wanted == OPTION else "_" if in_call else "offsets"
+    wanted = OPTION if in_call else f"{_COLLECTED} is not None"
+    target = _OFFSETS if in_call else "offsets"
     lines = _helper_call(group, texts, result, target, wanted, has_method)
     lines = [*_totals(function, sites), *lines]
     if not in_call:
@@ -406,7 +407,10 @@ def _function_edits(
     names = [_KEYS[move.modality] for move in group]
     guarded = [top is not site.start for top, site in zip(tops, sites)]
     for move in group:
-        yield Replace(move.site.statements, move.collect)
+        if move.site.statements:
+            yield Replace(move.site.statements, move.collect)
+        else:
+            yield Insert(move.site.start, move.collect)
     if any(guarded):
         if texts != result:
             raise Unmovable("where there are no items, the texts have another name")
@@ -418,7 +422,7 @@ def _function_edits(
 def _totals(function: Function, sites: Sequence[Site]) -> Iterator[str]:
     """Counters that are read behind their loop: they have counted the placeholders."""
     for site in sites:
-        end = max(statement.end_lineno or 0 for statement in site.statements)
+        end = max(statement.end_lineno or 0 for statement in (site.start, *site.statements))
         for node in walk(function):
             if isinstance(node, ast.Name) and node.id == site.counter and node.lineno > end:
                 token = ast.unparse(site.token)
@@ -447,8 +451,7 @@ def _helper_call(
             if not has_method or ast.unparse(token) != f"self.{modality}_token":
                 arguments.append(f"{modality}_token={ast.unparse(token)}")
             arguments.append(f"{_KEYS[modality]}={_KEYS[modality]}")
-    if wanted != "False":
-        arguments.append(f"return_replacement_offsets={wanted}")
+    arguments.append(f"return_replacement_offsets={wanted}")
     if not has_method:
         arguments.append("allow_surplus=True")
     function = f"self.{HELPER}" if has_method else HELPER
@@ -487,11 +490,15 @@ def _calls(node: ast.AST, called: str) -> bool:
 
 def _call_edits(call: Function, callees: Sequence[Function]) -> Iterator[Edit]:
     """Offsets for who asks ``__call__`` for them."""
-    assert call.args.kwarg is not None
-    option = f"{OPTION} = pop_offsets_option({call.args.kwarg.arg})"
-    asked = f'collected = {{"{_COLLECTED}": {_OFFSETS}}} if {OPTION} else {{}}'
-    # A class that overrides the method need not know the keyword, unless it is asked for.
-    yield at_top(call, (option, f"{_OFFSETS} = []", *([asked] if callees else [])))
+    lines = [f"{_OFFSETS} = []"]
+    if call.args.kwarg is not None:
+        lines.insert(0, f"{OPTION} = pop_offsets_option({call.args.kwarg.arg})")
+    else:
+        yield AddOption(f"{OPTION}=False")
+    if callees:
+        # A class that overrides the method need not know the keyword, unless it is asked for.
+        lines.append(f'collected = {{"{_COLLECTED}": {_OFFSETS}}} if {OPTION} else {{}}')
+    yield at_top(call, tuple(lines))
     names = {f"self.{function.name}" for function in callees}
     for node in walk(call):
         if isinstance(node, ast.Call) and any(_calls(node, name) for name in names):

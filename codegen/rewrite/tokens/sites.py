@@ -24,7 +24,8 @@ class Site:
     and after. ``each`` says of what there is one for every placeholder: an index that is counted up, or
     what iterators and queues give. Without any of it all placeholders become the same.
     ``kept`` is the loop itself where it stays and makes a list; ``queue`` a list that it no longer needs,
-    ``second`` another placeholder that it looks for.
+    ``second`` another placeholder that it looks for. ``written`` is the value where it is not as the author
+    wrote it, ``seen`` a statement that has to run for the site to be shown.
     """
 
     function: Function
@@ -45,6 +46,8 @@ class Site:
     kept: str = ""
     queue: str = ""
     second: ast.expr | None = None
+    written: str = ""
+    seen: ast.stmt | None = None
 
     @property
     def start(self) -> ast.stmt:
@@ -56,6 +59,7 @@ def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iter
     """The sites of a method, in order; with ``stay`` the loops that can stay do."""
     from codegen.rewrite.tokens.inline import inline_site
     from codegen.rewrite.tokens.mixed import mixed_site
+    from codegen.rewrite.tokens.per_text import per_text_sites
     from codegen.rewrite.tokens.splits import split_site
 
     for block in _blocks(function):
@@ -78,6 +82,8 @@ def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iter
             if site is not None:
                 skipped |= {id(part) for part in site.statements}
                 yield site
+            else:
+                yield from per_text_sites(info, function, block, number)
 
 
 def _blocks(node: ast.AST) -> Iterator[Sequence[ast.stmt]]:
