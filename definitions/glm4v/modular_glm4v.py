@@ -4,6 +4,9 @@ Each merge block of patches is joined by a strided convolution. Prompts hold the
 by one, with the placeholder of images.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -11,7 +14,8 @@ from transformers import Glm4vConfig, Glm4vVisionConfig
 from transformers.activations import ACT2FN
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils import TransformersKwargs, can_return_tuple, logging
+from transformers.video_utils import VideoInput
 
 from utils.modeling_vision_utils import get_segment_ids
 
@@ -29,6 +33,9 @@ from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLModel,
     Qwen2VLPreTrainedModel,
 )
+from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwargs
+
+logger = logging.get_logger(__name__)
 
 
 class Glm4vRMSNorm(Qwen2_5_VLRMSNorm):
@@ -243,9 +250,89 @@ class Glm4vForConditionalGeneration(Qwen2VLForConditionalGeneration):
     pass
 
 
+class Glm4vProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    _defaults = {
+        "text_kwargs": {
+            "padding": False,
+            "return_token_type_ids": False,
+            "return_mm_token_type_ids": True,
+        },
+        "videos_kwargs": {"return_metadata": True},
+    }
+
+
+class Glm4vProcessor(Qwen2VLProcessor):
+    """A processor that writes the frames of a video as images, with the second of each behind.
+
+    The processor of the library confuses an image with the frames of a video that stands behind it in
+    one prompt: it takes the first tokens of images that it finds for those of the video. Here each keeps
+    its own.
+    """
+
+    default_tokens = {"image": "<|image|>", "video": "<|video|>"}
+    #: Frames a second of clips that do not tell.
+    assumed_fps = 24
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        video_processor: Any = None,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(image_processor, tokenizer, video_processor, chat_template=chat_template)
+        self.video_start_id = tokenizer.convert_tokens_to_ids("<|begin_of_video|>")
+        self.video_end_id = tokenizer.convert_tokens_to_ids("<|end_of_video|>")
+
+    def _process_videos(
+        self, videos: VideoInput | None, **kwargs: Any
+    ) -> tuple[dict[str, Any], list[str]]:
+        # The seconds of frames follow from the metadata, whether the caller wants to see it or not.
+        kwargs["return_metadata"] = True
+        return super()._process_videos(videos, **kwargs)
+
+    def replace_video_token(self, video_inputs: dict[str, Any], video_idx: int) -> str:
+        """Every frame as an image, with its second behind; frames without a time take the last one."""
+        frames, rows, columns = (int(size) for size in video_inputs["video_grid_thw"][video_idx])
+        count = rows * columns // self.video_processor.merge_size**2
+        # Two frames are joined into one: the first tells the time.
+        times = self.frame_times(video_inputs["video_metadata"][video_idx])[::2][:frames]
+        times += (times[-1:] or [0.0]) * (frames - len(times))
+        frame = f"<|begin_of_image|>{self.image_token * count}<|end_of_image|>"
+        return "".join(frame + self.write_time(time) for time in times)
+
+    def write_time(self, seconds: float) -> str:
+        """The time of a frame, as the prompt holds it."""
+        return str(int(seconds))
+
+    def frame_times(self, metadata: Any) -> list[float]:
+        """The second of every frame."""
+        if metadata.fps is None:
+            logger.warning_once(
+                f"the frames of a video have no times, as its fps is not known: {self.assumed_fps} is "
+                "assumed; give `video_metadata`"
+            )
+        fps = metadata.fps or self.assumed_fps
+        return [float(index / fps) for index in metadata.frames_indices]
+
+    def create_mm_token_type_ids(self, input_ids: list[list[int]]) -> list[list[int]]:
+        """2 for tokens of frames, which stand between start and end of a video, 1 for those of images."""
+        return [list(self.types_of_row(row)) for row in input_ids]
+
+    def types_of_row(self, row: Sequence[int]) -> Iterator[int]:
+        """The types of one prompt."""
+        depth = 0
+        for token in row:
+            depth += (token == self.video_start_id) - (token == self.video_end_id)
+            yield (2 if depth > 0 else 1) if token == self.image_token_id else 0
+
+
 __all__ = [
     "Glm4vForConditionalGeneration",
     "Glm4vModel",
     "Glm4vPreTrainedModel",
+    "Glm4vProcessor",
+    "Glm4vProcessorKwargs",
     "Glm4vVisionModel",
 ]

@@ -12,6 +12,7 @@ from ..glm4v.modeling_glm4v import (
     Glm4vPreTrainedModel,
     Glm4vVisionModel,
 )
+from ..glm4v.processing_glm4v import Glm4vProcessor
 
 
 @dataclass
@@ -35,9 +36,14 @@ class Glm4vMoeForConditionalGeneration(Glm4vForConditionalGeneration):
     pass
 
 
+class Glm4vMoeProcessor(Glm4vProcessor):
+    pass
+
+
 __all__ = [
     "Glm4vMoeForConditionalGeneration",
     "Glm4vMoeModel",
     "Glm4vMoePreTrainedModel",
+    "Glm4vMoeProcessor",
     "Glm4vMoeVisionModel",
 ]

@@ -19,6 +19,7 @@ from ..glm4v.modeling_glm4v import (
     Glm4vVisionMlp,
     Glm4vVisionModel,
 )
+from ..glm4v.processing_glm4v import Glm4vProcessor
 
 
 class GlmOcrRMSNorm(Glm4vRMSNorm):
@@ -123,9 +124,15 @@ class GlmOcrForConditionalGeneration(Glm4vForConditionalGeneration):
     pass
 
 
+class GlmOcrProcessor(Glm4vProcessor):
+    def write_time(self, seconds: float) -> str:
+        return f"{seconds:.1f} seconds"
+
+
 __all__ = [
     "GlmOcrForConditionalGeneration",
     "GlmOcrModel",
     "GlmOcrPreTrainedModel",
+    "GlmOcrProcessor",
     "GlmOcrVisionModel",
 ]

@@ -9,11 +9,14 @@ from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLVisionConfig
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import ImageInput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
+from transformers.video_utils import VideoInput
 
 from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VisionTransformerPretrainedModel,
@@ -28,6 +31,7 @@ from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLVisionBlock,
     Qwen2VLVisionRotaryEmbedding,
 )
+from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwargs
 
 
 class Qwen2_5_VLRMSNorm(nn.Module):
@@ -363,9 +367,51 @@ class Qwen2_5_VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
         )
 
 
+class Qwen2_5_VLProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    _defaults = {
+        "text_kwargs": {"padding": False, "return_mm_token_type_ids": True},
+        "videos_kwargs": {"return_metadata": True},
+    }
+
+
+class Qwen2_5_VLProcessor(Qwen2VLProcessor):
+    """The processor of qwen2_vl, which also tells how many seconds a pair of frames lasts.
+
+    A call returns that as `second_per_grid_ts`, one number for each video.
+    """
+
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        videos: VideoInput | None = None,
+        **kwargs: Unpack[Qwen2_5_VLProcessorKwargs],
+    ) -> BatchFeature:
+        return self.prepare(images, text, videos, **kwargs)
+
+    def _process_videos(
+        self, videos: VideoInput | None, **kwargs: Any
+    ) -> tuple[dict[str, Any], list[str]]:
+        # Seconds follow from the metadata, whether the caller wants to see it or not.
+        kwargs["return_metadata"] = True
+        inputs, replacements = super()._process_videos(videos, **kwargs)
+        if inputs:
+            frames = self.video_processor.temporal_patch_size
+            metadata = inputs["video_metadata"]
+            inputs["second_per_grid_ts"] = [frames / video.sampled_fps for video in metadata]
+        return inputs, replacements
+
+    @property
+    def model_input_names(self) -> list[str]:
+        names = [*super().model_input_names, "second_per_grid_ts"]
+        return list(dict.fromkeys(names))
+
+
 __all__ = [
     "Qwen2_5_VLForConditionalGeneration",
     "Qwen2_5_VLModel",
     "Qwen2_5_VLPreTrainedModel",
+    "Qwen2_5_VLProcessor",
+    "Qwen2_5_VLProcessorKwargs",
     "Qwen2_5_VisionTransformerPretrainedModel",
 ]

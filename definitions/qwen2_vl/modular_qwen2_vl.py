@@ -890,6 +890,10 @@ class Qwen2VLProcessor(ProcessorMixin):
     """
 
     valid_processor_kwargs = Qwen2VLProcessorKwargs
+    #: Placeholders of a tokenizer that names none.
+    default_tokens = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
+    #: What a prompt is checked for after it was tokenized: truncation loses tokens of items.
+    checked_modalities = ("image", "video")
 
     def __init__(
         self,
@@ -899,8 +903,8 @@ class Qwen2VLProcessor(ProcessorMixin):
         chat_template: str | None = None,
         **kwargs: Any,
     ) -> None:
-        self.image_token = getattr(tokenizer, "image_token", "<|image_pad|>")
-        self.video_token = getattr(tokenizer, "video_token", "<|video_pad|>")
+        self.image_token = getattr(tokenizer, "image_token", self.default_tokens["image"])
+        self.video_token = getattr(tokenizer, "video_token", self.default_tokens["video"])
         self.image_token_id = self.find_token_id(tokenizer, "image_token")
         self.video_token_id = self.find_token_id(tokenizer, "video_token")
         super().__init__(image_processor, tokenizer, video_processor, chat_template=chat_template)
@@ -1020,7 +1024,7 @@ class Qwen2VLProcessor(ProcessorMixin):
                 texts, image_replacements, video_replacements, bool(return_text_replacement_offsets)
             )
         inputs = self.tokenizer(texts, **kwargs)
-        self._check_special_mm_tokens(texts, inputs, modalities=["image", "video"])
+        self._check_special_mm_tokens(texts, inputs, modalities=list(self.checked_modalities))
         if return_mm_token_type_ids:
             inputs.update(self.token_types(inputs["input_ids"]))
         if return_text_replacement_offsets:

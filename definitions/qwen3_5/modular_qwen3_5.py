@@ -9,6 +9,7 @@ from transformers.utils import TransformersKwargs
 
 from ..qwen2_vl.modeling_qwen2_vl import Qwen2VLForConditionalGeneration, Qwen2VLModel
 from ..qwen3_vl.modeling_qwen3_vl import Qwen3VLPreTrainedModel, Qwen3VLVisionModel
+from ..qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 
 
 class Qwen3_5PreTrainedModel(Qwen3VLPreTrainedModel):
@@ -76,9 +77,14 @@ class Qwen3_5ForConditionalGeneration(Qwen2VLForConditionalGeneration):
     pass
 
 
+class Qwen3_5Processor(Qwen3VLProcessor):
+    pass
+
+
 __all__ = [
     "Qwen3_5ForConditionalGeneration",
     "Qwen3_5Model",
     "Qwen3_5PreTrainedModel",
+    "Qwen3_5Processor",
     "Qwen3_5VisionModel",
 ]

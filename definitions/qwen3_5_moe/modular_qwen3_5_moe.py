@@ -12,6 +12,7 @@ from ..qwen3_5.modeling_qwen3_5 import (
     Qwen3_5PreTrainedModel,
     Qwen3_5VisionModel,
 )
+from ..qwen3_5.processing_qwen3_5 import Qwen3_5Processor
 
 
 @dataclass
@@ -35,9 +36,14 @@ class Qwen3_5MoeForConditionalGeneration(Qwen3_5ForConditionalGeneration):
     pass
 
 
+class Qwen3_5MoeProcessor(Qwen3_5Processor):
+    pass
+
+
 __all__ = [
     "Qwen3_5MoeForConditionalGeneration",
     "Qwen3_5MoeModel",
     "Qwen3_5MoePreTrainedModel",
+    "Qwen3_5MoeProcessor",
     "Qwen3_5MoeVisionModel",
 ]

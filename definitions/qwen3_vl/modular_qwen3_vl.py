@@ -4,7 +4,11 @@ The table of learned positions is square; grids of any other size read it by lin
 between the four entries around each patch, with the corners of grid and table lying on one another.
 """
 
+import itertools
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +16,16 @@ from torch import nn
 from transformers import Qwen3VLConfig, Qwen3VLVisionConfig
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import ImageInput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils import TransformersKwargs, can_return_tuple, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
+from transformers.video_utils import VideoInput
+
+from utils.processing_utils import ReplacementOffset, get_text_with_replacements
 
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VLPatchEmbed,
@@ -31,6 +40,9 @@ from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLModelOutputWithPast,
     Qwen2VLPreTrainedModel,
 )
+from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwargs
+
+logger = logging.get_logger(__name__)
 
 
 @dataclass
@@ -294,9 +306,125 @@ class Qwen3VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
     pass
 
 
+class Qwen3VLProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    _defaults = {
+        "text_kwargs": {
+            "padding": False,
+            "return_token_type_ids": False,
+            "return_mm_token_type_ids": True,
+        },
+        "videos_kwargs": {"return_metadata": True},
+    }
+
+
+class Qwen3VLProcessor(Qwen2VLProcessor):
+    """A processor that writes the frames of a video one by one, with the second of each in front.
+
+    A video stands in a prompt with its start and end tokens around it, which its frames replace, or alone.
+    Where a prompt has both, the processor of the library gives the first video to the first wrapped
+    placeholder, wherever it stands; here videos go to their placeholders in order.
+    """
+
+    #: Frames a second of clips that do not tell.
+    assumed_fps = 24
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        video_processor: Any = None,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(image_processor, tokenizer, video_processor, chat_template=chat_template)
+        self.vision_start_token = getattr(tokenizer, "vision_start_token", "<|vision_start|>")
+        self.vision_end_token = getattr(tokenizer, "vision_end_token", "<|vision_end|>")
+        self.vision_start_token_id = self.find_token_id(tokenizer, "vision_start_token")
+        self.vision_end_token_id = self.find_token_id(tokenizer, "vision_end_token")
+
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        videos: VideoInput | None = None,
+        **kwargs: Unpack[Qwen3VLProcessorKwargs],
+    ) -> BatchFeature:
+        return self.prepare(images, text, videos, **kwargs)
+
+    def _process_videos(
+        self, videos: VideoInput | None, **kwargs: Any
+    ) -> tuple[dict[str, Any], list[str]]:
+        # The seconds of frames follow from the metadata, whether the caller wants to see it or not.
+        kwargs["return_metadata"] = True
+        return super()._process_videos(videos, **kwargs)
+
+    def replace_video_token(self, video_inputs: dict[str, Any], video_idx: int) -> str:
+        """Every frame with its second in front and its own start and end."""
+        grid = video_inputs["video_grid_thw"][video_idx]
+        count = int(grid[1:].prod()) // self.video_processor.merge_size**2
+        frame = self.vision_start_token + self.video_token * count + self.vision_end_token
+        times = self.frame_times(video_inputs["video_metadata"][video_idx])
+        return "".join(f"<{time:.1f} seconds>{frame}" for time in times[: int(grid[0])])
+
+    def frame_times(self, metadata: Any) -> list[float]:
+        """The middle second of every group of frames that the encoder joins; the last frame fills up."""
+        if metadata.fps is None:
+            logger.warning_once(
+                f"the frames of a video have no times, as its fps is not known: {self.assumed_fps} is "
+                "assumed; give `video_metadata`"
+            )
+        fps = metadata.fps or self.assumed_fps
+        size = self.video_processor.temporal_patch_size
+        frames = [int(index) for index in metadata.frames_indices]
+        frames += frames[-1:] * (-len(frames) % size)
+        return [
+            (frames[start] / fps + frames[start + size - 1] / fps) / 2
+            for start in range(0, len(frames), size)
+        ]
+
+    def expand_texts(
+        self,
+        texts: list[str],
+        image_replacements: list[str],
+        video_replacements: list[str],
+        return_replacement_offsets: bool,
+    ) -> tuple[list[str], list[list[ReplacementOffset]]]:
+        """New texts, and where what was replaced; a video with start and end around it goes as a whole."""
+        wrapped = self.vision_start_token + self.video_token + self.vision_end_token
+        either = re.compile(f"{re.escape(wrapped)}|{re.escape(self.video_token)}")
+        found = (
+            [match[0] for text in texts for match in either.finditer(text)]
+            if video_replacements
+            else []
+        )
+        if len(found) != len(video_replacements):
+            # The helper says what is missing.
+            return super().expand_texts(
+                texts, image_replacements, video_replacements, return_replacement_offsets
+            )
+        pairs = list(zip(found, video_replacements))
+        texts, offsets = get_text_with_replacements(
+            texts,
+            image_token=self.image_token,
+            images_replacements=image_replacements,
+            video_token=wrapped,
+            videos_replacements=[new for old, new in pairs if old == wrapped],
+            # Nothing here is audio: it is the helper's third kind of placeholder.
+            audio_token=self.video_token,
+            audio_replacements=[new for old, new in pairs if old != wrapped],
+            return_replacement_offsets=return_replacement_offsets,
+        )
+        for offset in itertools.chain.from_iterable(offsets):
+            if offset["type"] == "audio":
+                offset["type"] = "video"
+        return texts, offsets
+
+
 __all__ = [
     "Qwen3VLForConditionalGeneration",
     "Qwen3VLModel",
     "Qwen3VLPreTrainedModel",
+    "Qwen3VLProcessor",
+    "Qwen3VLProcessorKwargs",
     "Qwen3VLVisionModel",
 ]

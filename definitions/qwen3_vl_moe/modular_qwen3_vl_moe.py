@@ -12,6 +12,7 @@ from ..qwen3_vl.modeling_qwen3_vl import (
     Qwen3VLPreTrainedModel,
     Qwen3VLVisionModel,
 )
+from ..qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 
 
 @dataclass
@@ -35,9 +36,14 @@ class Qwen3VLMoeForConditionalGeneration(Qwen3VLForConditionalGeneration):
     pass
 
 
+class Qwen3VLMoeProcessor(Qwen3VLProcessor):
+    pass
+
+
 __all__ = [
     "Qwen3VLMoeForConditionalGeneration",
     "Qwen3VLMoeModel",
     "Qwen3VLMoePreTrainedModel",
+    "Qwen3VLMoeProcessor",
     "Qwen3VLMoeVisionModel",
 ]

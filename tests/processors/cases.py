@@ -58,16 +58,65 @@ QWEN_IDS = {
 QWEN_IMAGE = ("Qwen2VLImageProcessor", {**PATCHES, **SIZE})
 QWEN_VIDEO = ("Qwen2VLVideoProcessor", {**PATCHES, **CLIP_SIZE})
 
+QWEN3_NAMED = {
+    **QWEN,
+    "vision_start_token": "<|vision_start|>",
+    "vision_end_token": "<|vision_end|>",
+}
+QWEN3_VIDEO = ("Qwen3VLVideoProcessor", {**PATCHES, **CLIP_SIZE})
+GLM = {"image_token": "<|image|>", "video_token": "<|video|>"}
+GLM_WRAPPED = {
+    "image": "<|begin_of_image|><|image|><|end_of_image|>",
+    "video": "<|begin_of_video|><|video|><|end_of_video|>",
+}
+GLM_IDS = {
+    "image_start_token_id": "<|begin_of_image|>",
+    "image_end_token_id": "<|end_of_image|>",
+    "video_start_token_id": "<|begin_of_video|>",
+    "video_end_token_id": "<|end_of_video|>",
+}
+
+
+def qwen(model: str, processor: str, library: str, **options: Any) -> ProcessorCase:
+    """One of the Qwen family."""
+    video = QWEN3_VIDEO if "3" in model else QWEN_VIDEO
+    named = QWEN3_NAMED if "3" in model else QWEN
+    fixed = {"plain": QWEN_PLAIN, "ids": QWEN_IDS, **options}
+    return ProcessorCase(model, processor, library, named, QWEN_WRAPPED, QWEN_IMAGE, video, **fixed)
+
+
+def image_before_video(prompts: Sequence[Any]) -> bool:
+    """Whether a prompt has a video somewhere behind an image."""
+    kinds = [[part[0] for part in prompt if not isinstance(part, str)] for prompt in prompts]
+    return any(
+        kind == "video" and "image" in row[:n] for row in kinds for n, kind in enumerate(row)
+    )
+
+
+def glm(model: str, processor: str, parts: str) -> ProcessorCase:
+    """One of the GLM family, with the parts of the library under this name."""
+    return ProcessorCase(
+        model,
+        processor,
+        f"{parts}Processor",
+        GLM,
+        GLM_WRAPPED,
+        (f"{parts}ImageProcessor", {**PATCHES, **SIZE}),
+        (f"{parts}VideoProcessor", {**PATCHES, **CLIP_SIZE}),
+        plain=(*GLM_IDS.values(), *WORDS),
+        ids=GLM_IDS,
+        upstream_errs=image_before_video,
+    )
+
+
 CASES = (
-    ProcessorCase(
-        "qwen2_vl",
-        "Qwen2VLProcessor",
-        "Qwen2VLProcessor",
-        QWEN,
-        QWEN_WRAPPED,
-        QWEN_IMAGE,
-        QWEN_VIDEO,
-        plain=QWEN_PLAIN,
-        ids=QWEN_IDS,
-    ),
+    qwen("qwen2_vl", "Qwen2VLProcessor", "Qwen2VLProcessor"),
+    qwen("qwen2_5_vl", "Qwen2_5_VLProcessor", "Qwen2_5_VLProcessor"),
+    qwen("qwen3_vl", "Qwen3VLProcessor", "Qwen3VLProcessor"),
+    qwen("qwen3_vl_moe", "Qwen3VLMoeProcessor", "Qwen3VLProcessor"),
+    qwen("qwen3_5", "Qwen3_5Processor", "Qwen3VLProcessor"),
+    qwen("qwen3_5_moe", "Qwen3_5MoeProcessor", "Qwen3VLProcessor"),
+    glm("glm4v", "Glm4vProcessor", "Glm4v"),
+    glm("glm4v_moe", "Glm4vMoeProcessor", "Glm4v"),
+    glm("glm_ocr", "GlmOcrProcessor", "Glm46V"),
 )

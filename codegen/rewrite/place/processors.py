@@ -43,7 +43,7 @@ def extend_processors(state: RewriteState) -> None:
             with state.attempt("processors", cls, call):
                 if call is None:
                     _compare_with_parent(state, cls)
-                elif OPTION not in info.segment(call) and "grid_thw" in info.segment(call):
+                elif OPTION not in info.segment(call) and _takes_grids(state, cls, call):
                     _extend(state, cls, call)
     state.settle()
 
@@ -78,6 +78,15 @@ def _origins(info: ModuleInfo, bases: list[ast.expr]) -> list[tuple[str, str]]:
 
 def _holds_processor(module: str, name: str) -> bool:
     return module.rpartition(".")[2].startswith("processing_") and name.endswith("Processor")
+
+
+def _takes_grids(state: RewriteState, cls: ClassInfo, call: Function) -> bool:
+    """Whether the result holds grids: by its words, or by those of the processor that it inherits from."""
+    if "grid_thw" in cls.module.segment(call):
+        return True
+    if not any(_holds_processor(*origin) for origin in _origins(cls.module, cls.node.bases)):
+        return False
+    return bool(find_demands(state, cls.module.source.module.rpartition(".")[0])[0])
 
 
 def _extend(state: RewriteState, cls: ClassInfo, call: Function) -> None:
