@@ -3,7 +3,12 @@
 The text decoder holds one set of experts for text and one for vision tokens.
 """
 
+import contextlib
+import os
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +21,7 @@ from transformers import (
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.processing_utils import Unpack
+from transformers.processing_utils import MultiModalData, Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
@@ -34,6 +39,7 @@ from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLVisionBlock,
     Qwen2VLVisionMlp,
 )
+from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwargs
 
 
 @dataclass
@@ -323,10 +329,95 @@ class Ernie4_5_VLMoeForConditionalGeneration(Qwen2VLForConditionalGeneration):
         )
 
 
+class Ernie4_5_VLMoeProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    _defaults = {
+        "text_kwargs": {
+            "padding": False,
+            "return_token_type_ids": False,
+            "return_mm_token_type_ids": True,
+        }
+    }
+
+
+class Ernie4_5_VLMoeProcessor(Qwen2VLProcessor):
+    """A processor that also tells which tokens go to the experts for vision, in `moe_mm_token_type_ids`.
+
+    That of the library needs prompts of one length for the types of tokens; this one does not.
+    """
+
+    default_tokens = {"image": "<|IMAGE_PLACEHOLDER|>", "video": "<|VIDEO_PLACEHOLDER|>"}
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        video_processor: Any = None,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(image_processor, tokenizer, video_processor, chat_template=chat_template)
+        self.image_start_token = tokenizer.image_start_token
+        self.image_end_token = tokenizer.image_end_token
+        self.video_start_token = tokenizer.video_start_token
+        self.video_end_token = tokenizer.video_end_token
+        self.image_start_token_id = self.find_token_id(tokenizer, "image_start_token")
+        self.image_end_token_id = self.find_token_id(tokenizer, "image_end_token")
+        self.video_start_token_id = self.find_token_id(tokenizer, "video_start_token")
+        self.video_end_token_id = self.find_token_id(tokenizer, "video_end_token")
+
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> Any:
+        """Saves the font along, with which the time is drawn on frames, if it is a file here."""
+        os.makedirs(save_directory, exist_ok=True)
+        font = self.video_processor.font
+        if font is not None and os.path.isfile(font):
+            # The folder may be the one that it was loaded from.
+            with contextlib.suppress(shutil.SameFileError):
+                shutil.copyfile(font, os.path.join(save_directory, os.path.basename(font)))
+        return super().save_pretrained(save_directory, push_to_hub, **kwargs)
+
+    def replace_video_token(self, video_inputs: dict[str, Any], video_idx: int) -> str:
+        """A token for every block of patches in every group of frames that the resampler joins."""
+        patches = int(video_inputs["video_grid_thw"][video_idx].prod())
+        block = self.video_processor.merge_size**2 * self.video_processor.temporal_patch_size
+        return self.video_token * (patches // block)
+
+    def token_types(self, input_ids: list[list[int]]) -> dict[str, list[list[int]]]:
+        """Which tokens are text, image or video; for the experts start and end tokens belong to their item."""
+        types = self.create_mm_token_type_ids(input_ids)
+        ends = {
+            self.image_start_token_id: 1,
+            self.image_end_token_id: 1,
+            self.video_start_token_id: 2,
+            self.video_end_token_id: 2,
+        }
+        by_expert = [
+            [ends.get(token, kind) for token, kind in zip(*rows)] for rows in zip(input_ids, types)
+        ]
+        return {"mm_token_type_ids": types, "moe_mm_token_type_ids": by_expert}
+
+    def _get_num_multimodal_tokens(
+        self,
+        image_sizes: Sequence[Sequence[int]] | None = None,
+        video_sizes: Sequence[Sequence[int]] | None = None,
+        **kwargs: Any,
+    ) -> MultiModalData:
+        counts = super()._get_num_multimodal_tokens(image_sizes, video_sizes, **kwargs)
+        if video_sizes is not None:
+            frames = kwargs.get("temporal_patch_size") or self.video_processor.temporal_patch_size
+            counts.num_video_tokens = [number // frames for number in counts.num_video_tokens]
+        return counts
+
+    @property
+    def model_input_names(self) -> list[str]:
+        return [*super().model_input_names, "moe_mm_token_type_ids"]
+
+
 __all__ = [
     "Ernie4_5_VLMoeForConditionalGeneration",
     "Ernie4_5_VLMoeModel",
     "Ernie4_5_VLMoePreTrainedModel",
+    "Ernie4_5_VLMoeProcessor",
+    "Ernie4_5_VLMoeProcessorKwargs",
     "Ernie4_5_VLMoeVariableResolutionResamplerModel",
     "Ernie4_5_VLMoeVisionTransformerPretrainedModel",
 ]

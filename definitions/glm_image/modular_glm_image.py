@@ -5,6 +5,7 @@ hold source images between start and end tokens; the grids given beside them als
 that are to be generated, whose tokens take positions on a grid of their own.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,10 +15,12 @@ from torch import nn
 from transformers import GlmImageConfig, GlmImageVisionConfig, GlmImageVQVAEConfig
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
+from transformers.feature_extraction_utils import BatchFeature
 from transformers.generation import GenerationMixin
+from transformers.image_utils import ImageInput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.modeling_utils import PreTrainedModel
-from transformers.processing_utils import Unpack
+from transformers.processing_utils import ImagesKwargs, MultiModalData, Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple, torch_compilable_check
 
 from ..glm4v.modeling_glm4v import (
@@ -32,6 +35,7 @@ from ..glm4v.modeling_glm4v import (
     Glm4vVisionEmbeddings,
     Glm4vVisionModel,
 )
+from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwargs
 
 
 class GlmImageModelOutputWithPast(Glm4vModelOutputWithPast):
@@ -574,10 +578,165 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
         return expand(expand_size=expand_size, **model_kwargs)
 
 
+class GlmImageImagesKwargs(ImagesKwargs, total=False):
+    """Options for images, with the size in pixels of the image to be generated."""
+
+    target_h: int
+    target_w: int
+
+
+class GlmImageProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    images_kwargs: GlmImageImagesKwargs
+
+    _defaults = {
+        "text_kwargs": {"padding": False, "return_mm_token_type_ids": False},
+        "images_kwargs": {"target_h": 1152, "target_w": 768},
+    }
+
+
+class GlmImageProcessor(Qwen2VLProcessor):
+    """Prompts for an image that is to be generated, from text or from source images.
+
+    Every prompt ends with the size of the target in tokens. The grids of a prompt are those of its sources,
+    then of the target, which from text alone is generated in two steps, small and large. The processor of the
+    library counts placeholders as sources where no image is given at all; here they are text.
+    """
+
+    video_token = None
+    checked_modalities = ("image",)
+    #: Pixels along a side of one token of the target, and the side of a small target of equal area.
+    target_factor, small_side = 32, 16
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.image_token = tokenizer.image_token
+        self.grid_bos_token = tokenizer.grid_bos_token
+        self.grid_eos_token = tokenizer.grid_eos_token
+        self.bos_token = tokenizer.bos_token
+        self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
+        super(Qwen2VLProcessor, self).__init__(
+            image_processor, tokenizer, chat_template=chat_template
+        )
+
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        **kwargs: Unpack[GlmImageProcessorKwargs],
+    ) -> BatchFeature:
+        """Expand and tokenize prompts, and measure their source images.
+
+        Args:
+            images: source images in the order of their placeholders, flat or nested by prompt; none to
+                generate from text alone.
+            text: prompts, each with the same number of placeholders; None for the images alone.
+
+        Returns:
+            `input_ids` and `attention_mask`, one row for each prompt; `pixel_values` `(patches, values)` of
+            the sources; `image_grid_thw` `(grids, 3)`, for each prompt those of its sources and then of
+            its targets; `images_per_sample` `(prompts,)`, how many these are.
+
+        Raises:
+            ValueError: neither text nor images; placeholders and images differ in number; prompts have
+                different numbers of sources.
+        """
+        options = self.read_options(kwargs)
+        tensor_type = options["text_kwargs"].pop("return_tensors", None)
+        height = options["images_kwargs"].pop("target_h")
+        width = options["images_kwargs"].pop("target_w")
+        image_inputs, replacements = self._process_images(images, **options["images_kwargs"])
+        if images is None:
+            grid = None
+        else:
+            # The rows of the sources: what the encoder sees.
+            grid = image_inputs["image_grid_thw"]
+        if text is None:
+            if images is None:
+                raise ValueError("GlmImageProcessor needs `text` or `images`")
+            return image_inputs
+        texts = [text] if isinstance(text, str) else list(text)
+        sources = 0 if grid is None else self.count_sources(texts)
+        targets = self.target_grids(height, width, from_text=grid is None)
+        suffix = "".join(map(self.write_target, targets)) + self.bos_token
+        text_inputs = self.process_texts(
+            [content + suffix for content in texts],
+            {"image": replacements, "video": []},
+            **options["text_kwargs"],
+        )
+        image_inputs["image_grid_thw"] = self.join_grids(grid, sources, targets, len(texts))
+        image_inputs["images_per_sample"] = torch.tensor([sources + len(targets)] * len(texts))
+        return BatchFeature(
+            data={**text_inputs, **image_inputs},
+            tensor_type=tensor_type,
+            skip_tensor_conversion=["text_replacement_offsets"],
+        )
+
+    def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int) -> str:
+        """A token for every patch: the encoder merges none."""
+        _, rows, columns = (int(size) for size in image_inputs["image_grid_thw"][image_idx])
+        return self.image_token * (rows * columns)
+
+    def count_sources(self, texts: Sequence[str]) -> int:
+        """How many source images every prompt has."""
+        counts = [content.count(self.image_token) for content in texts]
+        if len(set(counts)) > 1:
+            raise ValueError(
+                f"prompts of a batch need equal numbers of source images, not {counts}"
+            )
+        return counts[0] if counts else 0
+
+    def target_grids(self, height: int, width: int, from_text: bool) -> list[list[int]]:
+        """The grids of the target, in tokens: from text alone a small one of the same form follows."""
+        rows, columns = height // self.target_factor, width // self.target_factor
+        grids = [[1, rows, columns]]
+        if from_text:
+            ratio = rows / columns
+            small = [int(math.sqrt(side) * self.small_side) for side in (ratio, 1 / ratio)]
+            grids.append([1, *small])
+        return grids
+
+    def write_target(self, grid: Sequence[int]) -> str:
+        """A grid as the prompt holds it."""
+        return f"{self.grid_bos_token}{grid[1]} {grid[2]}{self.grid_eos_token}"
+
+    def join_grids(
+        self, grid: Any, sources: int, targets: list[list[int]], prompts: int
+    ) -> torch.Tensor:
+        """The grids of sources and targets, prompt by prompt, as `(grids, 3)`."""
+        target = torch.tensor(targets)
+        if not sources:
+            return target.repeat(prompts, 1)
+        pieces = torch.as_tensor(grid).split(sources)
+        return torch.cat([rows for piece in pieces for rows in (piece, target)])
+
+    def _get_num_multimodal_tokens(
+        self, image_sizes: Sequence[Sequence[int]] | None = None, **kwargs: Any
+    ) -> MultiModalData:
+        """How many tokens source images of given sizes `(height, width)` in pixels become."""
+        counts = super()._get_num_multimodal_tokens(image_sizes, **kwargs)
+        if image_sizes is not None:
+            counts.num_image_tokens = counts.num_image_patches
+        return counts
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """Names of everything that a call returns."""
+        return [
+            *("input_ids", "attention_mask", "pixel_values", "image_grid_thw", "images_per_sample")
+        ]
+
+
 __all__ = [
     "GlmImageForConditionalGeneration",
     "GlmImageModel",
     "GlmImagePreTrainedModel",
+    "GlmImageProcessor",
+    "GlmImageProcessorKwargs",
     "GlmImageVQVAE",
     "GlmImageVisionModel",
 ]

@@ -3,10 +3,15 @@
 Patches come row by row, not block by block: the projector gathers the patches of a block itself.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import PaddleOCRTextModel, PaddleOCRVisionConfig, PaddleOCRVLConfig
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import ImageInput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
@@ -14,6 +19,7 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from ..qwen2_vl.modeling_qwen2_vl import Qwen2VLForConditionalGeneration, Qwen2VLModel
+from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwargs
 from ..video_llama_3.modeling_video_llama_3 import (
     VideoLlama3PreTrainedModel,
     VideoLlama3VisionAttention,
@@ -277,10 +283,59 @@ class PaddleOCRVLForConditionalGeneration(Qwen2VLForConditionalGeneration):
     _keys_to_ignore_on_load_unexpected = ["packing_position_embedding", "vision_model.head"]
 
 
+class PaddleOCRVLProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    pass
+
+
+class PaddleOCRVLProcessor(Qwen2VLProcessor):
+    """The processor of qwen2_vl without videos."""
+
+    video_token = None
+    checked_modalities = ("image",)
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.image_token = tokenizer.image_token
+        self.image_token_id = self.find_token_id(tokenizer, "image_token")
+        super(Qwen2VLProcessor, self).__init__(
+            image_processor, tokenizer, chat_template=chat_template
+        )
+
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        **kwargs: Unpack[PaddleOCRVLProcessorKwargs],
+    ) -> BatchFeature:
+        """Expand, tokenize and measure one prompt or a batch of them.
+
+        Args:
+            images: in the order of their placeholders, flat or nested by prompt.
+            text: prompts, with one placeholder for each image.
+
+        Returns:
+            `input_ids`, `attention_mask` and, unless switched off, `mm_token_type_ids`, one row for
+            each prompt; `pixel_values` `(patches, channels, rows, columns)` with `image_grid_thw`
+            `(images, 3)`; `text_replacement_offsets` if `return_text_replacement_offsets` is set.
+
+        Raises:
+            ValueError: placeholders and images differ in number, there is no prompt, or a truncated one
+                has lost tokens of an image.
+        """
+        return self.prepare(images, text, None, **kwargs)
+
+
 __all__ = [
     "PaddleOCRVLForConditionalGeneration",
     "PaddleOCRVLModel",
     "PaddleOCRVLPreTrainedModel",
+    "PaddleOCRVLProcessor",
+    "PaddleOCRVLProcessorKwargs",
     "PaddleOCRVisionModel",
     "PaddleOCRVisionTransformer",
 ]

@@ -7,6 +7,7 @@ averaged at the end.
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -21,14 +22,20 @@ from transformers import (
 from transformers import Qwen2_5OmniVisionEncoderConfig as Qwen2_5OmniVisionConfig
 from transformers import initialization as init
 from transformers.activations import ACT2FN
+from transformers.audio_utils import AudioInput
 from transformers.cache_utils import Cache
+from transformers.feature_extraction_utils import BatchFeature
 from transformers.generation import GenerationMixin
+from transformers.image_utils import ImageInput
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.processing_utils import Unpack
+from transformers.processing_utils import Unpack, VideosKwargs
 from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
+from transformers.video_utils import VideoInput
+
+from utils.processing_utils import ReplacementOffset, get_text_with_replacements
 
 from utils.text_positions import get_text_positions
 
@@ -42,6 +49,7 @@ from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLModel,
     Qwen2VLVisionAttention,
 )
+from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwargs
 
 
 class Qwen2_5OmniThinkerCausalLMOutputWithPast(Qwen2VLCausalLMOutputWithPast):
@@ -690,9 +698,292 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
         return model_inputs
 
 
+class Qwen2_5OmniVideosKwargs(VideosKwargs, total=False):
+    """Options for videos, with those that tell how its sound is laid between its frames.
+
+    `seconds_per_chunk` is how long frames go on before sound does, `position_id_per_seconds` how many
+    positions, and tokens of sound, a second has.
+    """
+
+    use_audio_in_video: bool
+    seconds_per_chunk: float
+    position_id_per_seconds: int | float
+
+
+class Qwen2_5OmniProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    videos_kwargs: Qwen2_5OmniVideosKwargs
+
+    _defaults = {
+        "text_kwargs": {"padding": False, "padding_side": "left"},
+        "videos_kwargs": {
+            "seconds_per_chunk": 2.0,
+            "position_id_per_seconds": 25,
+            "use_audio_in_video": False,
+            "size": {"shortest_edge": 128 * 28 * 28, "longest_edge": 768 * 28 * 28},
+        },
+        "audio_kwargs": {
+            "sampling_rate": 16000,
+            "padding": "max_length",
+            "return_attention_mask": True,
+        },
+    }
+
+
+class Qwen2_5OmniProcessor(Qwen2VLProcessor):
+    """Prompts with images, videos and sounds; a video can take the next sound for its own.
+
+    With `use_audio_in_video` a video stands in a prompt with its start and end tokens around it, and the
+    tokens of its sound are laid between those of its frames. The processor of the library passes over a
+    video without them, or replaces another in its place; here it is refused.
+    """
+
+    checked_modalities = ("image", "video", "audio")
+    #: Frames a second of clips that do not tell.
+    assumed_fps = 2.0
+    #: Padding of sounds that holds whatever the caller says, if any does.
+    forced_padding = "max_length"
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        video_processor: Any = None,
+        feature_extractor: Any = None,
+        tokenizer: Any = None,
+        chat_template: str | None = None,
+    ) -> None:
+        for name in ("image_token", "video_token", "audio_token"):
+            setattr(self, name, getattr(tokenizer, name))
+            setattr(self, f"{name}_id", self.find_token_id(tokenizer, name))
+        super(Qwen2VLProcessor, self).__init__(
+            image_processor,
+            video_processor,
+            feature_extractor,
+            tokenizer,
+            chat_template=chat_template,
+        )
+        self.vision_bos_token = tokenizer.vision_bos_token
+        self.vision_eos_token = tokenizer.vision_eos_token
+        self.audio_bos_token = tokenizer.audio_bos_token
+        self.audio_eos_token = tokenizer.audio_eos_token
+
+    def __call__(
+        self,
+        text: str | Sequence[str] | None = None,
+        images: ImageInput | None = None,
+        videos: VideoInput | None = None,
+        audio: AudioInput | None = None,
+        **kwargs: Unpack[Qwen2_5OmniProcessorKwargs],
+    ) -> BatchFeature:
+        """Expand, tokenize and measure one prompt or a batch of them.
+
+        Args:
+            text: prompts, with one placeholder for each item.
+            images, videos: in the order of their placeholders, flat or nested by prompt.
+            audio: sounds of `(samples,)` in the order of their placeholders; with `use_audio_in_video` of
+                the placeholders of sounds and videos together.
+
+        Returns:
+            `input_ids` and `attention_mask`, one row for each prompt; `pixel_values` `(patches, values)` with
+            `image_grid_thw` `(images, 3)`; `pixel_values_videos` with `video_grid_thw` and
+            `video_second_per_grid` `(videos,)`; `input_features` `(sounds, mel, frames)` with
+            `feature_attention_mask` `(sounds, frames)`; `text_replacement_offsets` if
+            `return_text_replacement_offsets` is set.
+
+        Raises:
+            ValueError: placeholders and items differ in number, there is no prompt, or a truncated one has
+                lost tokens of an item.
+        """
+        return self.prepare(images, text, videos, audio, **kwargs)
+
+    def prepare(
+        self,
+        images: ImageInput | None,
+        text: str | Sequence[str] | None,
+        videos: VideoInput | None,
+        audio: AudioInput | None = None,
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """What a call returns."""
+        if text is None:
+            raise ValueError(f"{type(self).__name__} needs a prompt in `text`")
+        texts = [text] if isinstance(text, str) else list(text)
+        options = self.read_options(kwargs)
+        tensor_type = options["text_kwargs"].pop("return_tensors", None)
+        per_chunk = options["videos_kwargs"].pop("seconds_per_chunk")
+        per_second = options["videos_kwargs"].pop("position_id_per_seconds")
+        has_sound = options["videos_kwargs"].pop("use_audio_in_video")
+        audio_inputs, sounds = self._process_audio(audio, **options["audio_kwargs"])
+        image_inputs, replacements = self._process_images(images, **options["images_kwargs"])
+        video_inputs, clips = self._process_videos(videos, **options["videos_kwargs"])
+        if not self.is_asked_for(kwargs, "videos_kwargs", "return_metadata"):
+            video_inputs.pop("video_metadata", None)
+        found = {"image": replacements, "video": clips, "audio": sounds}
+        if has_sound and videos is not None:
+            found |= self.place_sounds(texts, video_inputs, audio_inputs, per_second, per_chunk)
+        text_inputs = self.process_texts(texts, found, **options["text_kwargs"])
+        return BatchFeature(
+            data={**text_inputs, **image_inputs, **video_inputs, **audio_inputs},
+            tensor_type=tensor_type,
+            skip_tensor_conversion=["text_replacement_offsets", "video_metadata"],
+        )
+
+    def _process_videos(
+        self, videos: VideoInput | None, **kwargs: Any
+    ) -> tuple[dict[str, Any], list[str]]:
+        inputs, replacements = super()._process_videos(videos, **kwargs)
+        if inputs:
+            seconds = self.video_processor.temporal_patch_size / kwargs.get("fps", self.assumed_fps)
+            inputs["video_second_per_grid"] = [seconds] * len(replacements)
+        return inputs, replacements
+
+    def _process_audio(
+        self, audio: AudioInput | None, **kwargs: Any
+    ) -> tuple[dict[str, Any], list[str]]:
+        """What the audio encoder takes, and what each placeholder becomes."""
+        if audio is None:
+            return {}, []
+        if self.forced_padding:
+            kwargs["padding"] = self.forced_padding
+        inputs = self.feature_extractor(audio, **kwargs)
+        inputs["feature_attention_mask"] = inputs.pop("attention_mask")
+        number = len(inputs["input_features"])
+        return inputs, [self.replace_audio_token(inputs, index) for index in range(number)]
+
+    def replace_audio_token(self, audio_inputs: dict[str, Any], audio_idx: int) -> str:
+        """A token for every row that the audio encoder gives."""
+        frames = int(audio_inputs["feature_attention_mask"][audio_idx].sum())
+        return self.audio_token * self.count_audio_tokens(frames)
+
+    def count_audio_tokens(self, frames: int) -> int:
+        """Rows of a sound behind a convolution of stride 2 and a pooling of pairs."""
+        return ((frames - 1) // 2 + 1) // 2
+
+    def place_sounds(
+        self,
+        texts: list[str],
+        video_inputs: dict[str, Any],
+        audio_inputs: dict[str, Any],
+        per_second: float,
+        per_chunk: float,
+    ) -> dict[str, list[str]]:
+        """What sounds, and videos with their sounds become, each placeholder taking the next sound."""
+        wrapped = self.vision_bos_token + self.video_token + self.vision_eos_token
+        either = re.compile(f"{re.escape(wrapped)}|{re.escape(self.audio_token)}")
+        found = [match[0] for content in texts for match in either.finditer(content)]
+        clips = [place for place, token in enumerate(found) if token == wrapped]
+        grids, masks = (
+            video_inputs["video_grid_thw"],
+            audio_inputs.get("feature_attention_mask", []),
+        )
+        if len(clips) != len(grids) or len(found) != len(masks):
+            raise ValueError(
+                f"placeholders {wrapped!r} in the texts: {len(clips)}, videos: {len(grids)}; with "
+                f"{self.audio_token!r}: {len(found)}, sounds: {len(masks)}; with `use_audio_in_video` "
+                "each of them takes one"
+            )
+        rows = [self.count_audio_tokens(int(mask.sum())) for mask in masks]
+        return {
+            "audio": [
+                self.audio_token * count for count, token in zip(rows, found) if token != wrapped
+            ],
+            "video": [
+                self.replace_video_with_sound(
+                    video_inputs, number, rows[place], per_second, per_chunk
+                )
+                for number, place in enumerate(clips)
+            ],
+            "placeholder": [wrapped],
+        }
+
+    def replace_video_with_sound(
+        self,
+        video_inputs: dict[str, Any],
+        video_idx: int,
+        audio_tokens: int,
+        per_second: float,
+        per_chunk: float,
+    ) -> str:
+        """Tokens of frames and of sound in the order of time, between the start and end tokens of both."""
+        frames, rows, columns = (int(size) for size in video_inputs["video_grid_thw"][video_idx])
+        merge_size = self.video_processor.merge_size
+        blocks = (rows // merge_size) * (columns // merge_size)
+        seconds = video_inputs["video_second_per_grid"][video_idx]
+        times = [frame * seconds * per_second for frame in range(frames) for _ in range(blocks)]
+        mixed = self.interleave(times, range(audio_tokens), int(per_second * per_chunk))
+        start = self.vision_bos_token + self.audio_bos_token
+        return start + mixed + self.audio_eos_token + self.vision_eos_token
+
+    def interleave(
+        self, video_times: Sequence[float], audio_times: Sequence[float], chunk: int
+    ) -> str:
+        """Frames and sound in turn, `chunk` positions of time at once."""
+        lengths = (self.split_by_time(times, chunk) for times in (video_times, audio_times))
+        return "".join(
+            self.video_token * video + self.audio_token * audio
+            for video, audio in itertools.zip_longest(*lengths, fillvalue=0)
+        )
+
+    def split_by_time(self, times: Sequence[float], chunk: int) -> list[int]:
+        """How many tokens each chunk of time holds."""
+        lengths = [0]
+        for time in times:
+            if time >= len(lengths) * chunk:
+                lengths.append(0)
+            lengths[-1] += 1
+        return lengths
+
+    def expand_texts(
+        self,
+        texts: list[str],
+        replacements: dict[str, list[str]],
+        return_replacement_offsets: bool,
+    ) -> tuple[list[str], list[list[ReplacementOffset]]]:
+        return get_text_with_replacements(
+            texts,
+            image_token=self.image_token,
+            images_replacements=replacements["image"],
+            video_token=replacements.get("placeholder", [self.video_token])[0],
+            videos_replacements=replacements["video"],
+            audio_token=self.audio_token,
+            audio_replacements=replacements["audio"],
+            return_replacement_offsets=return_replacement_offsets,
+        )
+
+    def post_process_image_text_to_text(
+        self, generated_outputs: Any, skip_special_tokens: bool = True, **kwargs: Any
+    ) -> list[str]:
+        """Texts of the ids that stand first among what was generated."""
+        ids = generated_outputs[0]
+        return self.tokenizer.batch_decode(ids, skip_special_tokens=skip_special_tokens, **kwargs)
+
+    def post_process_multimodal_output(
+        self,
+        generated_outputs: Any,
+        skip_special_tokens: bool = True,
+        generation_mode: str | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Texts (`generation_mode` "text" or None), or the one sound `(samples,)` ("audio")."""
+        if generation_mode == "audio":
+            return [generated_outputs[1].reshape(-1).detach().cpu().numpy()]
+        if generation_mode in (None, "text"):
+            return self.post_process_image_text_to_text(
+                generated_outputs, skip_special_tokens=skip_special_tokens, **kwargs
+            )
+        raise ValueError(f'generation_mode is "text" or "audio", not {generation_mode!r}')
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """Names of everything that a call can return."""
+        names = super(Qwen2VLProcessor, self).model_input_names
+        return list(dict.fromkeys([*names, "feature_attention_mask", "video_second_per_grid"]))
+
+
 __all__ = [
     "Qwen2_5OmniAudioEncoder",
     "Qwen2_5OmniPreTrainedModel",
+    "Qwen2_5OmniProcessor",
+    "Qwen2_5OmniProcessorKwargs",
     "Qwen2_5OmniThinkerForConditionalGeneration",
     "Qwen2_5OmniVisionEncoder",
 ]

@@ -4,6 +4,7 @@ Attention of the audio encoder stays inside windows of about `n_window_infer` me
 with every attention implementation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +17,14 @@ from transformers import (
 )
 from transformers import Qwen3OmniMoeVisionEncoderConfig as Qwen3OmniMoeVisionConfig
 from transformers.activations import ACT2FN
+from transformers.audio_utils import AudioInput
 from transformers.cache_utils import Cache
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import ImageInput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
+from transformers.video_utils import VideoInput
 
 from ..qwen2_5_omni.modeling_qwen2_5_omni import (
     Qwen2_5OmniAudioAttention,
@@ -28,6 +33,7 @@ from ..qwen2_5_omni.modeling_qwen2_5_omni import (
     Qwen2_5OmniThinkerCausalLMOutputWithPast,
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
+from ..qwen2_5_omni.processing_qwen2_5_omni import Qwen2_5OmniProcessor, Qwen2_5OmniProcessorKwargs
 from ..qwen3_vl.modeling_qwen3_vl import (
     Qwen3VLVisionBlock,
     Qwen3VLVisionModel,
@@ -303,9 +309,61 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen2_5OmniThinkerForCondition
         )
 
 
+class Qwen3OmniMoeProcessorKwargs(Qwen2_5OmniProcessorKwargs, total=False):
+    _defaults = {
+        "text_kwargs": {"padding": False, "padding_side": "left"},
+        "videos_kwargs": {
+            "seconds_per_chunk": 2.0,
+            "position_id_per_seconds": 13.0,
+            "use_audio_in_video": False,
+            "size": {"shortest_edge": 128 * 32 * 32, "longest_edge": 768 * 32 * 32},
+        },
+        "audio_kwargs": {
+            "sampling_rate": 16000,
+            "padding": True,
+            "truncation": False,
+            "return_attention_mask": True,
+        },
+    }
+
+
+class Qwen3OmniMoeProcessor(Qwen2_5OmniProcessor):
+    """The processor of qwen2_5_omni, which lays frames and sound into one another token by token."""
+
+    assumed_fps = 1.0
+    forced_padding = None
+
+    def __call__(
+        self,
+        text: str | Sequence[str] | None = None,
+        images: ImageInput | None = None,
+        videos: VideoInput | None = None,
+        audio: AudioInput | None = None,
+        **kwargs: Unpack[Qwen3OmniMoeProcessorKwargs],
+    ) -> BatchFeature:
+        return self.prepare(images, text, videos, audio, **kwargs)
+
+    def count_audio_tokens(self, frames: int) -> int:
+        """Rows of a sound behind three convolutions of stride 2: 13 for each chunk of 100 frames."""
+        chunks, rest = divmod(frames, 100)
+        for _ in range(3):
+            rest = (rest - 1) // 2 + 1
+        return rest + 13 * chunks
+
+    def interleave(
+        self, video_times: Sequence[float], audio_times: Sequence[float], chunk: int
+    ) -> str:
+        """One after the other as they come in time, frames first where both come at once."""
+        times = [(time, 0) for time in video_times] + [(time, 1) for time in audio_times]
+        tokens = (self.video_token, self.audio_token)
+        return "".join(tokens[kind] for _, kind in sorted(times))
+
+
 __all__ = [
     "Qwen3OmniMoeAudioEncoder",
     "Qwen3OmniMoePreTrainedModel",
+    "Qwen3OmniMoeProcessor",
+    "Qwen3OmniMoeProcessorKwargs",
     "Qwen3OmniMoeThinkerForConditionalGeneration",
     "Qwen3OmniMoeVisionEncoder",
 ]

@@ -385,28 +385,22 @@ class Qwen3VLProcessor(Qwen2VLProcessor):
     def expand_texts(
         self,
         texts: list[str],
-        image_replacements: list[str],
-        video_replacements: list[str],
+        replacements: dict[str, list[str]],
         return_replacement_offsets: bool,
     ) -> tuple[list[str], list[list[ReplacementOffset]]]:
         """New texts, and where what was replaced; a video with start and end around it goes as a whole."""
         wrapped = self.vision_start_token + self.video_token + self.vision_end_token
         either = re.compile(f"{re.escape(wrapped)}|{re.escape(self.video_token)}")
-        found = (
-            [match[0] for text in texts for match in either.finditer(text)]
-            if video_replacements
-            else []
-        )
-        if len(found) != len(video_replacements):
+        videos = replacements["video"]
+        found = [match[0] for text in texts for match in either.finditer(text)] if videos else []
+        if len(found) != len(videos):
             # The helper says what is missing.
-            return super().expand_texts(
-                texts, image_replacements, video_replacements, return_replacement_offsets
-            )
-        pairs = list(zip(found, video_replacements))
+            return super().expand_texts(texts, replacements, return_replacement_offsets)
+        pairs = list(zip(found, videos))
         texts, offsets = get_text_with_replacements(
             texts,
             image_token=self.image_token,
-            images_replacements=image_replacements,
+            images_replacements=replacements["image"],
             video_token=wrapped,
             videos_replacements=[new for old, new in pairs if old == wrapped],
             # Nothing here is audio: it is the helper's third kind of placeholder.

@@ -3,7 +3,9 @@
 Merging is a bilinear down-scale of the encoded patches. The text decoder has plain positions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,8 @@ from torch import nn
 from transformers import AutoModel, VideoLlama3Config, VideoLlama3VisionConfig
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import ImageInput
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import (
     BaseModelOutputWithPast,
@@ -18,9 +22,10 @@ from transformers.modeling_outputs import (
     CausalLMOutputWithPast,
 )
 from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.utils import TransformersKwargs, can_return_tuple, logging
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
+from transformers.video_utils import VideoInput
 
 from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLForConditionalGeneration,
@@ -29,6 +34,9 @@ from ..qwen2_vl.modeling_qwen2_vl import (
     Qwen2VLVisionAttention,
     Qwen2VLVisionRotaryEmbedding,
 )
+from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwargs
+
+logger = logging.get_logger(__name__)
 
 
 @dataclass
@@ -533,9 +541,72 @@ class VideoLlama3ForConditionalGeneration(Qwen2VLForConditionalGeneration):
         raise AttributeError("Positions of the text decoder are plain.")
 
 
+class VideoLlama3ProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    _defaults = {
+        "text_kwargs": {"padding": False, "return_mm_token_type_ids": False},
+        "videos_kwargs": {"return_metadata": True},
+    }
+
+
+class VideoLlama3Processor(Qwen2VLProcessor):
+    """A processor that writes the frames of a video one by one, without tokens that changed too little.
+
+    Images and videos bring their own merge sizes.
+    """
+
+    #: Frames a second of clips that do not tell.
+    assumed_fps = 1
+
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        videos: VideoInput | None = None,
+        **kwargs: Unpack[VideoLlama3ProcessorKwargs],
+    ) -> BatchFeature:
+        return self.prepare(images, text, videos, **kwargs)
+
+    def _process_videos(
+        self, videos: VideoInput | None, **kwargs: Any
+    ) -> tuple[dict[str, Any], list[str]]:
+        # The seconds of frames follow from the metadata, whether the caller wants to see it or not.
+        kwargs["return_metadata"] = True
+        return super()._process_videos(videos, **kwargs)
+
+    def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int) -> str:
+        """A token for every block of patches, of the image's own size."""
+        patches = int(image_inputs["image_grid_thw"][image_idx].prod())
+        merge_size = int(image_inputs["image_merge_sizes"][image_idx])
+        return self.image_token * (patches // merge_size**2)
+
+    def replace_video_token(self, video_inputs: dict[str, Any], video_idx: int) -> str:
+        """Every frame with its second in front and the tokens that are left of it."""
+        sizes = zip(video_inputs["video_grid_thw"], video_inputs["video_merge_sizes"])
+        counts = [int(grid.prod()) // int(merge_size) ** 2 for grid, merge_size in sizes]
+        first = sum(counts[:video_idx])
+        kept = video_inputs["video_compression_mask"][first : first + counts[video_idx]]
+        times = self.frame_times(video_inputs["video_metadata"][video_idx])
+        size = len(kept) // len(times)
+        frames = (int(kept[n * size : (n + 1) * size].sum()) for n in range(len(times)))
+        pairs = zip(times, frames)
+        return ",".join(f"Time {time:.1f}s:{self.video_token * count}" for time, count in pairs)
+
+    def frame_times(self, metadata: Any) -> list[float]:
+        """The second of every frame."""
+        if metadata.fps is None:
+            logger.warning_once(
+                f"the frames of a video have no times, as its fps is not known: {self.assumed_fps} is "
+                "assumed; give `video_metadata`"
+            )
+        fps = metadata.fps or self.assumed_fps
+        return [float(index / fps) for index in metadata.frames_indices]
+
+
 __all__ = [
     "VideoLlama3ForConditionalGeneration",
     "VideoLlama3Model",
     "VideoLlama3PreTrainedModel",
+    "VideoLlama3Processor",
+    "VideoLlama3ProcessorKwargs",
     "VideoLlama3VisionModel",
 ]

@@ -132,8 +132,7 @@ class Glm4vMoeProcessor(ProcessorMixin):
             video_inputs.pop("video_metadata", None)
         text_inputs = self.process_texts(
             [text] if isinstance(text, str) else list(text),
-            image_replacements,
-            video_replacements,
+            {"image": image_replacements, "video": video_replacements},
             **options["text_kwargs"],
         )
         return BatchFeature(
@@ -143,10 +142,11 @@ class Glm4vMoeProcessor(ProcessorMixin):
         )
 
     def read_options(self, kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """The caller's options and the defaults, by modality; the dictionaries of the caller stay whole."""
-        own = {name: dict(x) if isinstance(x, dict) else x for name, x in kwargs.items()}
+        """The caller's options and the defaults, by modality."""
         return self._merge_kwargs(
-            self.valid_processor_kwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **own
+            self.valid_processor_kwargs,
+            tokenizer_init_kwargs=self.tokenizer.init_kwargs,
+            **kwargs,
         )
 
     def is_asked_for(self, kwargs: dict[str, Any], modality: str, option: str) -> bool:
@@ -193,17 +193,16 @@ class Glm4vMoeProcessor(ProcessorMixin):
     def process_texts(
         self,
         texts: list[str],
-        image_replacements: list[str],
-        video_replacements: list[str],
+        replacements: dict[str, list[str]],
         return_mm_token_type_ids: bool = False,
         return_text_replacement_offsets: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Expand the prompts and tokenize them."""
+        """Expand the prompts, with what the placeholders of each modality become, and tokenize them."""
         offsets: list[list[ReplacementOffset]] = [[] for _ in texts]
-        if image_replacements or video_replacements:
+        if any(replacements.values()):
             texts, offsets = self.expand_texts(
-                texts, image_replacements, video_replacements, bool(return_text_replacement_offsets)
+                texts, replacements, bool(return_text_replacement_offsets)
             )
         inputs = self.tokenizer(texts, **kwargs)
         self._check_special_mm_tokens(texts, inputs, modalities=list(self.checked_modalities))
@@ -216,17 +215,16 @@ class Glm4vMoeProcessor(ProcessorMixin):
     def expand_texts(
         self,
         texts: list[str],
-        image_replacements: list[str],
-        video_replacements: list[str],
+        replacements: dict[str, list[str]],
         return_replacement_offsets: bool,
     ) -> tuple[list[str], list[list[ReplacementOffset]]]:
         """New texts, and where what was replaced if that is wanted."""
         return get_text_with_replacements(
             texts,
             image_token=self.image_token,
-            images_replacements=image_replacements,
+            images_replacements=replacements["image"],
             video_token=self.video_token,
-            videos_replacements=video_replacements,
+            videos_replacements=replacements["video"],
             return_replacement_offsets=return_replacement_offsets,
         )
 

@@ -142,8 +142,7 @@ class Qwen3_5MoeProcessor(ProcessorMixin):
             video_inputs.pop("video_metadata", None)
         text_inputs = self.process_texts(
             [text] if isinstance(text, str) else list(text),
-            image_replacements,
-            video_replacements,
+            {"image": image_replacements, "video": video_replacements},
             **options["text_kwargs"],
         )
         return BatchFeature(
@@ -153,10 +152,11 @@ class Qwen3_5MoeProcessor(ProcessorMixin):
         )
 
     def read_options(self, kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """The caller's options and the defaults, by modality; the dictionaries of the caller stay whole."""
-        own = {name: dict(x) if isinstance(x, dict) else x for name, x in kwargs.items()}
+        """The caller's options and the defaults, by modality."""
         return self._merge_kwargs(
-            self.valid_processor_kwargs, tokenizer_init_kwargs=self.tokenizer.init_kwargs, **own
+            self.valid_processor_kwargs,
+            tokenizer_init_kwargs=self.tokenizer.init_kwargs,
+            **kwargs,
         )
 
     def is_asked_for(self, kwargs: dict[str, Any], modality: str, option: str) -> bool:
@@ -201,17 +201,16 @@ class Qwen3_5MoeProcessor(ProcessorMixin):
     def process_texts(
         self,
         texts: list[str],
-        image_replacements: list[str],
-        video_replacements: list[str],
+        replacements: dict[str, list[str]],
         return_mm_token_type_ids: bool = False,
         return_text_replacement_offsets: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Expand the prompts and tokenize them."""
+        """Expand the prompts, with what the placeholders of each modality become, and tokenize them."""
         offsets: list[list[ReplacementOffset]] = [[] for _ in texts]
-        if image_replacements or video_replacements:
+        if any(replacements.values()):
             texts, offsets = self.expand_texts(
-                texts, image_replacements, video_replacements, bool(return_text_replacement_offsets)
+                texts, replacements, bool(return_text_replacement_offsets)
             )
         inputs = self.tokenizer(texts, **kwargs)
         self._check_special_mm_tokens(texts, inputs, modalities=list(self.checked_modalities))
@@ -224,28 +223,24 @@ class Qwen3_5MoeProcessor(ProcessorMixin):
     def expand_texts(
         self,
         texts: list[str],
-        image_replacements: list[str],
-        video_replacements: list[str],
+        replacements: dict[str, list[str]],
         return_replacement_offsets: bool,
     ) -> tuple[list[str], list[list[ReplacementOffset]]]:
         """New texts, and where what was replaced; a video with start and end around it goes as a whole."""
         wrapped = self.vision_start_token + self.video_token + self.vision_end_token
         either = re.compile(f"{re.escape(wrapped)}|{re.escape(self.video_token)}")
-        found = (
-            [match[0] for text in texts for match in either.finditer(text)]
-            if video_replacements
-            else []
-        )
-        if len(found) != len(video_replacements):
+        videos = replacements["video"]
+        found = [match[0] for text in texts for match in either.finditer(text)] if videos else []
+        if len(found) != len(videos):
             # The helper says what is missing.
             return self._Qwen2VLProcessor_expand_texts(
-                texts, image_replacements, video_replacements, return_replacement_offsets
+                texts, replacements, return_replacement_offsets
             )
-        pairs = list(zip(found, video_replacements))
+        pairs = list(zip(found, videos))
         texts, offsets = get_text_with_replacements(
             texts,
             image_token=self.image_token,
-            images_replacements=image_replacements,
+            images_replacements=replacements["image"],
             video_token=wrapped,
             videos_replacements=[new for old, new in pairs if old == wrapped],
             # Nothing here is audio: it is the helper's third kind of placeholder.
@@ -261,17 +256,16 @@ class Qwen3_5MoeProcessor(ProcessorMixin):
     def _Qwen2VLProcessor_expand_texts(
         self,
         texts: list[str],
-        image_replacements: list[str],
-        video_replacements: list[str],
+        replacements: dict[str, list[str]],
         return_replacement_offsets: bool,
     ) -> tuple[list[str], list[list[ReplacementOffset]]]:
         """New texts, and where what was replaced if that is wanted."""
         return get_text_with_replacements(
             texts,
             image_token=self.image_token,
-            images_replacements=image_replacements,
+            images_replacements=replacements["image"],
             video_token=self.video_token,
-            videos_replacements=video_replacements,
+            videos_replacements=replacements["video"],
             return_replacement_offsets=return_replacement_offsets,
         )
 

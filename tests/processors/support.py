@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,13 +19,11 @@ from tests.processors.cases import ProcessorCase
 
 SPECIAL = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
 #: Widths and heights of the images; frames, widths and heights of the clips; samples of the sounds.
-IMAGES = ((16, 8), (24, 24), (9, 40))
+IMAGES = ((16, 8), (24, 24), (9, 30))
 CLIPS = ((4, 16, 16), (6, 16, 16), (4, 24, 16))
 SOUNDS = (8000, 17600, 36800)
 #: The loops of the library take strings like <|placeholder|> for tokens of their own; ours do not.
 ODD = "\\1 \\g<0> $1 %s {} é😀\n\n"
-#: Clips come without a file, so that nothing can be sampled from them.
-CALL = {"do_sample_frames": False}
 
 
 def build_tokenizer(case: ProcessorCase) -> Any:
@@ -94,7 +93,7 @@ def written(case: ProcessorCase, prompts: Sequence[Prompt]) -> list[str]:
 
 def given(case: ProcessorCase, prompts: Sequence[Prompt], nested: bool = False) -> dict[str, Any]:
     """Text and items of the prompts as keywords of a call, flat or by prompt."""
-    call: dict[str, Any] = {"text": written(case, prompts), **case.options}
+    call: dict[str, Any] = {"text": written(case, prompts), **copy.deepcopy(dict(case.options))}
     for modality in case.wrapped:
         rows = [
             [items(modality)[p[1]] for p in prompt if not isinstance(p, str) and p[0] == modality]
@@ -105,8 +104,6 @@ def given(case: ProcessorCase, prompts: Sequence[Prompt], nested: bool = False) 
             call[ARGUMENTS[modality]] = (
                 rows if nested and modality != "audio" and all(rows) else flat
             )
-            if modality == "video":
-                call |= CALL
     return call
 
 
@@ -115,9 +112,10 @@ def random_prompts(case: ProcessorCase, seed: int) -> list[Prompt]:
     draw = random.Random(seed)
     kinds = list(case.wrapped)
     prompts: list[Prompt] = []
+    number = draw.randint(0, 4)
     for _ in range(draw.randint(1, 3)):
         parts: list[Part] = []
-        for _ in range(draw.randint(0, 4)):
+        for _ in range(number if case.equal_numbers else draw.randint(0, 4)):
             parts.append((draw.choice(kinds), draw.randrange(3)))
             parts += [draw.choice((" ", "", " and ", "\n", ODD))]
         prompts.append(["u: ", *parts, "what?"] if draw.random() < 0.7 else [*parts, "."])

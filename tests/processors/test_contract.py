@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ pytest.importorskip("torchvision")
 
 from codegen.verify.contract import ProcessorContract
 from tests.processors.cases import CASES, ProcessorCase
-from tests.processors.support import CALL, items, our_processor
+from tests.processors.support import items, our_processor
 
 CONTRACT = [name for name in vars(ProcessorContract) if name.startswith("test_")]
 
@@ -22,10 +23,14 @@ class OurContract(ProcessorContract):
     def __init__(self, case: ProcessorCase) -> None:
         self.case = case
         self.placeholders = case.wrapped
-        self.options = {**case.options, **(CALL if case.video else {})}
+        self.options = case.options
+        self.equal_numbers = case.equal_numbers
 
     def processor(self) -> Any:
         return our_processor(self.case)
+
+    def within(self, text: str) -> str:
+        return re.sub(self.case.suffix + "$", "", text)
 
     def items(self, modality: str) -> Sequence[Any]:
         return items(modality)

@@ -74,16 +74,16 @@ def guarded_calls(function: Function) -> Iterator[tuple[Helper, ast.Call]]:
     """Helper calls that are made only where their results, parameters of the function, are None."""
     names = set(parameters(function))
     for node in walk(function):
-        if not isinstance(node, ast.If) or not isinstance(node.body[-1], ast.Assign):
-            continue
-        call = node.body[-1].value
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            continue
-        helper = LIFTED.get(call.func.id)
-        if helper is None or not names.issuperset(helper.outputs):
-            continue
-        if all(f"{name} is None" in ast.unparse(node.test) for name in helper.outputs):
-            yield helper, call
+        # What is done to a result behind the call, as for tracing, is of no interest here.
+        for assigned in node.body if isinstance(node, ast.If) else ():
+            call = assigned.value if isinstance(assigned, ast.Assign) else None
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+                continue
+            helper = LIFTED.get(call.func.id)
+            if helper is None or not names.issuperset(helper.outputs):
+                continue
+            if all(f"{name} is None" in ast.unparse(node.test) for name in helper.outputs):
+                yield helper, call
 
 
 def _arguments(
