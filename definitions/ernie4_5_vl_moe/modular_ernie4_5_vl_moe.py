@@ -330,6 +330,8 @@ class Ernie4_5_VLMoeForConditionalGeneration(Qwen2VLForConditionalGeneration):
 
 
 class Ernie4_5_VLMoeProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    """Options of the processor: every token has its type."""
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

@@ -251,6 +251,8 @@ class Glm4vForConditionalGeneration(Qwen2VLForConditionalGeneration):
 
 
 class Glm4vProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    """Options of the processor: metadata of videos are always asked for."""
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

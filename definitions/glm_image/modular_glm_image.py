@@ -586,6 +586,8 @@ class GlmImageImagesKwargs(ImagesKwargs, total=False):
 
 
 class GlmImageProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    """Options of the processor, with the size of the target."""
+
     images_kwargs: GlmImageImagesKwargs
 
     _defaults = {

@@ -284,7 +284,7 @@ class PaddleOCRVLForConditionalGeneration(Qwen2VLForConditionalGeneration):
 
 
 class PaddleOCRVLProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
-    pass
+    """Options of the processor: every token has its type."""
 
 
 class PaddleOCRVLProcessor(Qwen2VLProcessor):

@@ -711,6 +711,8 @@ class Qwen2_5OmniVideosKwargs(VideosKwargs, total=False):
 
 
 class Qwen2_5OmniProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    """Options of the processor, with those of sound in videos."""
+
     videos_kwargs: Qwen2_5OmniVideosKwargs
 
     _defaults = {

@@ -368,6 +368,8 @@ class Qwen2_5_VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
 
 
 class Qwen2_5_VLProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    """Options of the processor: metadata of videos are always asked for."""
+
     _defaults = {
         "text_kwargs": {"padding": False, "return_mm_token_type_ids": True},
         "videos_kwargs": {"return_metadata": True},

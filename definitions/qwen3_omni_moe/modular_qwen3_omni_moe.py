@@ -310,6 +310,8 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen2_5OmniThinkerForCondition
 
 
 class Qwen3OmniMoeProcessorKwargs(Qwen2_5OmniProcessorKwargs, total=False):
+    """Options of the processor, with those of sound in videos."""
+
     _defaults = {
         "text_kwargs": {"padding": False, "padding_side": "left"},
         "videos_kwargs": {

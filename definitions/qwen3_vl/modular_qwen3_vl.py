@@ -307,6 +307,8 @@ class Qwen3VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
 
 
 class Qwen3VLProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    """Options of the processor: metadata of videos are always asked for."""
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

@@ -542,6 +542,8 @@ class VideoLlama3ForConditionalGeneration(Qwen2VLForConditionalGeneration):
 
 
 class VideoLlama3ProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
+    """Options of the processor: metadata of videos are always asked for."""
+
     _defaults = {
         "text_kwargs": {"padding": False, "return_mm_token_type_ids": False},
         "videos_kwargs": {"return_metadata": True},

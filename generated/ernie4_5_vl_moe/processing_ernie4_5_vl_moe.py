@@ -29,9 +29,10 @@ class Ernie4_5_VLMoeTextKwargs(TextKwargs, total=False):
 
 
 class Ernie4_5_VLMoeProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: every token has its type."""
 
     text_kwargs: Ernie4_5_VLMoeTextKwargs
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

@@ -29,9 +29,10 @@ class Glm4vTextKwargs(TextKwargs, total=False):
 
 
 class Glm4vProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: metadata of videos are always asked for."""
 
     text_kwargs: Glm4vTextKwargs
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

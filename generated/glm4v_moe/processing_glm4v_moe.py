@@ -28,9 +28,10 @@ class Glm4vMoeTextKwargs(TextKwargs, total=False):
 
 
 class Glm4vMoeProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: metadata of videos are always asked for."""
 
     text_kwargs: Glm4vMoeTextKwargs
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

@@ -36,7 +36,7 @@ class GlmImageTextKwargs(TextKwargs, total=False):
 
 
 class GlmImageProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor, with the size of the target."""
 
     text_kwargs: GlmImageTextKwargs
 
@@ -44,6 +44,7 @@ class GlmImageProcessorKwargs(ProcessingKwargs, total=False):
         "text_kwargs": {"padding": False, "return_mm_token_type_ids": False},
         "images_kwargs": {"target_h": 1152, "target_w": 768},
     }
+
     images_kwargs: GlmImageImagesKwargs
 
 

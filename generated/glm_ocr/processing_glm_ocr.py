@@ -28,9 +28,10 @@ class GlmOcrTextKwargs(TextKwargs, total=False):
 
 
 class GlmOcrProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: metadata of videos are always asked for."""
 
     text_kwargs: GlmOcrTextKwargs
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

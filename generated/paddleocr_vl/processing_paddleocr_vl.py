@@ -26,7 +26,7 @@ class PaddleOCRVLTextKwargs(TextKwargs, total=False):
 
 
 class PaddleOCRVLProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: every token has its type."""
 
     text_kwargs: PaddleOCRVLTextKwargs
 

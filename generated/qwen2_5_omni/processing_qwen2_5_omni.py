@@ -42,7 +42,7 @@ class Qwen2_5OmniTextKwargs(TextKwargs, total=False):
 
 
 class Qwen2_5OmniProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor, with those of sound in videos."""
 
     text_kwargs: Qwen2_5OmniTextKwargs
 
@@ -60,6 +60,7 @@ class Qwen2_5OmniProcessorKwargs(ProcessingKwargs, total=False):
             "return_attention_mask": True,
         },
     }
+
     videos_kwargs: Qwen2_5OmniVideosKwargs
 
 

@@ -26,9 +26,10 @@ class Qwen2_5_VLTextKwargs(TextKwargs, total=False):
 
 
 class Qwen2_5_VLProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: metadata of videos are always asked for."""
 
     text_kwargs: Qwen2_5_VLTextKwargs
+
     _defaults = {
         "text_kwargs": {"padding": False, "return_mm_token_type_ids": True},
         "videos_kwargs": {"return_metadata": True},

@@ -41,9 +41,10 @@ class Qwen3OmniMoeTextKwargs(TextKwargs, total=False):
 
 
 class Qwen3OmniMoeProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor, with those of sound in videos."""
 
     text_kwargs: Qwen3OmniMoeTextKwargs
+
     _defaults = {
         "text_kwargs": {"padding": False, "padding_side": "left"},
         "videos_kwargs": {
@@ -59,6 +60,7 @@ class Qwen3OmniMoeProcessorKwargs(ProcessingKwargs, total=False):
             "return_attention_mask": True,
         },
     }
+
     videos_kwargs: Qwen3OmniMoeVideosKwargs
 
 

@@ -31,9 +31,10 @@ class Qwen3VLTextKwargs(TextKwargs, total=False):
 
 
 class Qwen3VLProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: metadata of videos are always asked for."""
 
     text_kwargs: Qwen3VLTextKwargs
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

@@ -30,9 +30,10 @@ class Qwen3VLMoeTextKwargs(TextKwargs, total=False):
 
 
 class Qwen3VLMoeProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: metadata of videos are always asked for."""
 
     text_kwargs: Qwen3VLMoeTextKwargs
+
     _defaults = {
         "text_kwargs": {
             "padding": False,

@@ -29,9 +29,10 @@ class VideoLlama3TextKwargs(TextKwargs, total=False):
 
 
 class VideoLlama3ProcessorKwargs(ProcessingKwargs, total=False):
-    """Options of the processor by modality, and what holds where the caller says nothing."""
+    """Options of the processor: metadata of videos are always asked for."""
 
     text_kwargs: VideoLlama3TextKwargs
+
     _defaults = {
         "text_kwargs": {"padding": False, "return_mm_token_type_ids": False},
         "videos_kwargs": {"return_metadata": True},

@@ -11,6 +11,7 @@ import dataclasses
 import enum
 import functools
 import inspect
+import logging
 import re
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -155,6 +156,8 @@ class Describer:
                 self.class_name(type(value)),
                 self.value(_state(value), depth + 1),
             ]
+        if isinstance(value, logging.Logger) and value.name in self.renames:
+            return ["logger of the file", value.level]
         if inspect.iscoroutine(value) or inspect.isgenerator(value):
             return ["suspended", type(value).__name__]
         return ["other", self.class_name(type(value)), self._shown(value)]
@@ -200,9 +203,9 @@ class Describer:
         if arguments is not None:
             origin = getattr(note, "__origin__", type(note))
             inner = [
-                self.annotation(i, scope)
+                self._argument(i, scope)
                 if not isinstance(i, (list, tuple))
-                else [self.annotation(j, scope) for j in i]
+                else [self._argument(j, scope) for j in i]
                 for i in arguments
             ]
             extra = [self.value(item) for item in getattr(note, "__metadata__", ())]
@@ -210,6 +213,17 @@ class Describer:
         if hasattr(note, "__forward_arg__"):
             return self.annotation(note.__forward_arg__, scope)
         return self._shown(note) if not isinstance(note, (int, str)) else self.value(note)
+
+    def _argument(self, note: Any, scope: Mapping[str, Any]) -> Any:
+        """An argument of an annotation; as its text where that names nothing of the model's own.
+
+        It may be part of an alias that was imported, whose names the file need not have.
+        """
+        text = getattr(note, "__forward_arg__", note)
+        found = self.annotation(note, scope)
+        if not isinstance(text, str) or found[0] != "class" or found[1][1].startswith("."):
+            return found
+        return ["note", text.replace(" ", "")]
 
     def member(self, value: Any) -> Any:
         """An entry of a class: a routine with its kind of binding, a property, a class, a value."""
