@@ -149,3 +149,40 @@ def test_a_processor_that_inherits_for_another_encoder_is_reported() -> None:
             processing_small=child,
         )
         assert [record.kind for record in found if record.cls == "SmallProcessor"] == kinds
+
+
+def test_an_inherited_processor_takes_what_its_own_encoder_does() -> None:
+    child = (
+        "from ..tiny.processing_tiny import TinyProcessor\n\n\n"
+        "class SmallProcessor(TinyProcessor):\n"
+        "    grid_thw = 1\n\n"
+        "    def __call__(self, images, **kwargs):\n"
+        "        return self.prepare(images, **kwargs)\n"
+    )
+    texts, found = rewrite(
+        modeling_tiny=MODEL.format(unit="config.merge"),
+        processing_tiny=PROCESSOR,
+        modeling_small=MODEL.format(unit="config.other"),
+        processing_small=child,
+    )
+    assert '"get_rotary_pos_ids": ("grid_thw", "other")' in texts["processing_small"]
+    lifted = [record.cls for record in found if record.kind == "lifted"]
+    assert lifted == ["TinyProcessor", "SmallProcessor"]
+    alone, found = rewrite(processing_tiny=PROCESSOR, processing_small=child)
+    assert alone["processing_small"] == "" and not [r for r in found if r.cls == "SmallProcessor"]
+
+
+def test_work_on_a_result_behind_the_call_hides_no_demand() -> None:
+    model = MODEL.replace(
+        "        rotary_pos_ids = get_rotary_pos_ids(grid_thw, self.unit)\n", ""
+    ).replace("rotary_pos_ids, cu_seqlens)", "cu_seqlens)")
+    guarded = model.format(unit="config.merge").replace(
+        "        cu_seqlens = get_vision_cu_seqlens(grid_thw)\n",
+        "        if cu_seqlens is None:\n"
+        "            cu_seqlens = get_vision_cu_seqlens(grid_thw)\n"
+        "            if torch.jit.is_tracing():\n"
+        "                cu_seqlens = cu_seqlens.int()\n",
+    )
+    guarded = guarded.replace("rows, grid_thw):", "rows, grid_thw, cu_seqlens=None):")
+    texts, _ = rewrite(modeling_tiny=guarded, processing_tiny=PROCESSOR)
+    assert '"get_vision_cu_seqlens": ("grid_thw",)' in texts["processing_tiny"]
