@@ -36,7 +36,6 @@ from transformers.utils.output_capturing import capture_outputs
 from transformers.video_utils import VideoInput
 
 from utils.processing_utils import ReplacementOffset, get_text_with_replacements
-
 from utils.text_positions import get_text_positions
 
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
