@@ -74,8 +74,10 @@ def guarded_calls(function: Function) -> Iterator[tuple[Helper, ast.Call]]:
     """Helper calls that are made only where their results, parameters of the function, are None."""
     names = set(parameters(function))
     for node in walk(function):
+        if not isinstance(node, ast.If):
+            continue
         # What is done to a result behind the call, as for tracing, is of no interest here.
-        for assigned in node.body if isinstance(node, ast.If) else ():
+        for assigned in node.body:
             call = assigned.value if isinstance(assigned, ast.Assign) else None
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
                 continue
