@@ -11,6 +11,10 @@ import torch
 
 OPERATOR_NAMESPACE = "encoder_helpers"
 
+KEEP_IN_EXPORTS = False
+"""Set to True, `torch.export` keeps the operators, too: for programs that only torch runs, in
+processes that have the helpers loaded."""
+
 
 def register_operator(
     name: str,
@@ -44,6 +48,8 @@ def register_operator(
 
 
 def is_compiled_for_torch() -> bool:
-    """Tell whether `torch.compile` makes the graph, and not `torch.export` for other runtimes."""
+    """Tell whether a graph is made that torch alone will run: by `torch.compile`, or on request."""
+    if not torch.compiler.is_compiling() or KEEP_IN_EXPORTS:
+        return torch.compiler.is_compiling()
     found = getattr(torch.compiler, "is_exporting", None)
-    return torch.compiler.is_compiling() and found is not None and not found()
+    return found is not None and not found()

@@ -15,6 +15,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from codegen.output.helper_bundle import bundle_helpers
+from utils import operators
 from utils import segment_attention as helper
 from utils.segment_attention import attend_segments, segment_attention
 from utils.segment_operator import SEGMENT_ATTENTION, find_varlen_kernel
@@ -184,19 +185,24 @@ def test_wanted_attention_weights_reach_the_function(monkeypatch: pytest.MonkeyP
     assert weights is None
 
 
-@pytest.mark.parametrize("strict", [False, True])
-def test_exported_it_is_a_form_that_other_runtimes_know(strict: bool) -> None:
-    class Model(torch.nn.Module):
-        def forward(self, states: Three, cu_seqlens: torch.Tensor) -> torch.Tensor:
-            return call(states, cu_seqlens)
+class Exported(torch.nn.Module):
+    def forward(self, states: Three, cu_seqlens: torch.Tensor) -> torch.Tensor:
+        return call(states, cu_seqlens)
 
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("kept", [False, True])
+def test_exported_it_is_a_form_that_other_runtimes_know_unless_asked(
+    strict: bool, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operators, "KEEP_IN_EXPORTS", kept)
     states = [state.detach() for state in draw_states(40)]
     inputs = (states, torch.tensor([0, 7, 40]))
     tokens, segments = torch.export.Dim("tokens", min=2), torch.export.Dim("segments", min=3)
     program = torch.export.export(
-        Model(), inputs, dynamic_shapes=([{2: tokens}] * 3, {0: segments}), strict=strict
+        Exported(), inputs, dynamic_shapes=([{2: tokens}] * 3, {0: segments}), strict=strict
     )
-    assert not any("segment_attention" in str(node.target) for node in program.graph.nodes)
+    assert kept == any("segment_attention" in str(node.target) for node in program.graph.nodes)
     states, cu_seqlens = [s.detach() for s in draw_states(30)], torch.tensor([0, 3, 9, 30])
     expected = split_attention(*states, cu_seqlens)
     torch.testing.assert_close(program.module()(states, cu_seqlens), expected)

@@ -114,6 +114,12 @@ def test_positions_are_those_of_the_loop_bit_for_bit(
     assert torch.equal(found[1], expected[1].to(found[1].dtype))
 
 
+def test_a_prompt_with_one_large_image_is_counted_alike() -> None:
+    types = torch.tensor([[0] * 5 + [1] * 768 + [0] * 9])
+    expected = loops.text_positions(types, torch.tensor([[1, 32, 24]]))
+    assert equal(get_text_positions(types, torch.tensor([[1, 32, 24]])), expected)
+
+
 # -- the models -------------------------------------------------------------------------------------
 
 MERGE = 2
