@@ -48,6 +48,8 @@ _ROLES = (
     *("Config", "ImageProcessor", "ImageProcessorPil", "VideoProcessor", "FeatureExtractor"),
     *("Processor", "Tokenizer"),
 )
+#: So many definitions are one project.
+_PART = 48
 _SETTINGS = '[tool.codegen]\nformatter = "none"\nexpand = {expand}\n'
 _BODIES = (
     "    def {name}(self, *args, **kwargs):\n        return super().{name}(*args, **kwargs)\n",
@@ -135,13 +137,19 @@ def _models() -> Iterator[str]:
 
 def sweep(
     subjects: Sequence[Subject], overriding: int | None, library: str, running: bool, jobs: int
-) -> list[tuple[Subject, DefinitionResult]]:
-    """Make and compare the definitions of some subjects."""
-    with tempfile.TemporaryDirectory(prefix="meaning-") as folder, show_progress(False) as progress:
-        root = Path(folder)
-        write_project(root, subjects, overriding, library)
-        results = {r.model: r for r in check_definitions(root, (), jobs, running, progress)}
-    return [(subject, results[model]) for model, subject in zip(_models(), subjects)]
+) -> Iterator[list[tuple[Subject, DefinitionResult]]]:
+    """Make and compare the definitions of some subjects, a part of them at a time."""
+    for start in range(0, len(subjects), _PART):
+        part = subjects[start : start + _PART]
+        with (
+            tempfile.TemporaryDirectory(prefix="meaning-") as folder,
+            show_progress(False) as progress,
+        ):
+            root = Path(folder)
+            turn = None if overriding is None else overriding + start
+            write_project(root, part, turn, library)
+            results = {r.model: r for r in check_definitions(root, (), jobs, running, progress)}
+        yield [(subject, results[model]) for model, subject in zip(_models(), part)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,13 +173,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 subjects, min(options.sample, len(subjects))
             )
             subjects = sorted(chosen, key=lambda item: item.module)
-        found = sweep(
-            subjects,
-            options.seed if kind == "overridden" else None,
-            options.library,
-            not options.inspect,
-            options.jobs,
-        )
+        found = []
+        overriding = options.seed if kind == "overridden" else None
+        for part in sweep(subjects, overriding, options.library, not options.inspect, options.jobs):
+            found += part
+            for subject, result in part if options.verbose else ():
+                if not result.ok:
+                    print(f"  {result.state}: {subject.module}.{subject.name}: {_why(result)}")
+            # A run that is cut short tells what it has seen.
+            states = dict(Counter(result.state for _, result in found))
+            print(f"  {kind}: {len(found)} of {len(subjects)}, {states}", file=sys.stderr)
         states = Counter(result.state for _, result in found)
         good = good and not states["differs"] and not states["broken"]
         written = len(found) - states["refused"]
@@ -179,9 +190,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rest = (states["refused"], states["differs"], states["broken"], states["invalid"])
         print(f"{kind:18} {cells[0]:5}  {cells[1]:7}  {cells[2]:8}  {cells[3]:5}", end="")
         print(f"  {rest[0]:7}  {rest[1]:7}  {rest[2]:6}  {rest[3]:7}", flush=True)
-        for subject, result in found if options.verbose else ():
-            if not result.ok:
-                print(f"  {result.state}: {subject.module}.{subject.name}: {_why(result)}")
     return 0 if good else 1
 
 

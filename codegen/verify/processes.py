@@ -145,7 +145,7 @@ def _process(
     """Run one role in a process of its own, calling ``tick`` until it ends."""
     path, log = (Path(folder) / f"{job['role']}.{suffix}" for suffix in ("json", "log"))
     path.write_text(json.dumps(job), encoding="utf-8")
-    environment = dict(os.environ)
+    environment = {"HF_HUB_OFFLINE": "1", **os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(REPOSITORY), environment.get("PYTHONPATH")])
     )

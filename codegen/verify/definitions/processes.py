@@ -100,6 +100,8 @@ def _context(subjects: Sequence[Subject]) -> Any:
     if "forkserver" not in methods:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
+    # What a model would load from elsewhere is no part of what its definition means.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ[preload.VARIABLE] = ",".join(_shared_imports(subjects))
     context.set_forkserver_preload(
         ["codegen.verify.definitions.preload", describe_apart.__module__]
