@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from codegen.errors import CodegenError, fail
+from codegen.expansion.link.circles import classes_to_move
 from codegen.expansion.link.exports import read_exports
 from codegen.expansion.link.finish import Finisher
 from codegen.expansion.link.linker import Fold, Linker
@@ -50,11 +51,8 @@ def link(
     }
     home = convention.module_of(definition.model)
     space = build_namespace(own, units, namings, joined, frozenset(imported), home)
-    linker = Linker(space, folds, imported, convention, table.cased(definition.model), path)
-    linker.place_classes()
-    linker.place_rest()
-    linker.place_idle()
-    linker.carry_effects()
+    model = definition.model, table.cased(definition.model)
+    linker = _placed(lambda moved: Linker(space, folds, imported, convention, model, path, moved))
     warnings += _left_bases(own, imported, convention, path)
     check_parents(linker)
     warnings += check_names(linker)
@@ -66,6 +64,21 @@ def link(
     drafts = finisher.drafts(files, exports)
     warnings += [*linker.warnings, *finisher.warnings, *check_classes(linker, files)]
     return drafts, list(dict.fromkeys([*warnings, *check_drafts(linker, drafts, files)]))
+
+
+def _placed(make: Callable[[Mapping[str, str]], Linker]) -> Linker:
+    """A linker with everything in its file, so that no two files import each other."""
+    moved: dict[str, str] = {}
+    while True:
+        linker = make(moved)
+        linker.place_classes()
+        linker.place_rest()
+        linker.place_idle()
+        linker.carry_effects()
+        more = classes_to_move(linker)
+        if not more:
+            return linker
+        moved |= more
 
 
 def _imported(definition: Definition, own: ModuleUnits) -> Imported:

@@ -62,7 +62,11 @@ class Fold:
 
 
 class Linker:
-    """State of one expansion; :func:`codegen.expansion.link.link.link` drives it."""
+    """State of one expansion; :func:`codegen.expansion.link.link.link` drives it.
+
+    ``model`` is the model's name in both spellings; ``moved`` are classes whose file was decided on
+    by what needs them.
+    """
 
     def __init__(
         self,
@@ -70,14 +74,16 @@ class Linker:
         folds: Mapping[Unit, Fold],
         imported: Mapping[str, ParentImport],
         convention: Convention,
-        cased: str,
+        model: tuple[str, str],
         path: str,
+        moved: Mapping[str, str],
     ) -> None:
         self.space, self.folds, self.convention = space, folds, convention
         self.imported = imported
-        self.cased, self.path = cased, path
+        self.model, self.cased = model
+        self.path = path
         above = {unit.name: module_file_type(fold.module) for unit, fold in folds.items()}
-        self._kinds = {name: kind for name, kind in above.items() if kind}
+        self._kinds = {**{name: kind for name, kind in above.items() if kind}, **moved}
         self.plans: dict[str, Plan] = {}
         self.warnings: list[str] = []
         used = {fold.module for fold in folds.values()} | {t.module for t in space.joined.values()}
@@ -99,6 +105,10 @@ class Linker:
         """
         kind = self.convention.dialect.file_type(name, self.cased)
         return self._kinds.get(name, kind) if kind == "modeling" else kind
+
+    def is_settled(self, name: str) -> bool:
+        """Whether its parent, or an earlier decision, says where a class belongs."""
+        return name in self._kinds
 
     def plan(self, kind: str) -> Plan:
         """The plan of a file."""
