@@ -54,6 +54,10 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
                 item.line,
                 "rename one of them",
             )
+    if not strict:
+        # What a function imports when it runs, it imports from the generated file, too.
+        imports = list(outer_imports(tree))
+        nodes = [node for node in nodes if not isinstance(node, ast.ImportFrom) or node in imports]
     exports, texts = _exports(source, tree)
     listed = module.symbols.get("__all__")
     lead = source.text[listed.start : listed.lead_end] if listed else ""
@@ -68,6 +72,16 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
         lead,
         texts,
     )
+
+
+def outer_imports(node: ast.AST) -> Iterator[ast.ImportFrom]:
+    """The ``from`` imports that run when a module is imported, those in blocks and classes included."""
+    if isinstance(node, ast.ImportFrom):
+        yield node
+    elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        for inner in ast.iter_child_nodes(node):
+            if isinstance(inner, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                yield from outer_imports(inner)
 
 
 def import_pool(definition: Definition, convention: Convention) -> list[PoolEntry]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from codegen.errors import Diagnostic, Location
-from codegen.expansion.definition import imported_bases
+from codegen.expansion.definition import imported_bases, outer_imports
 from codegen.trees.names import module_file_type
 from codegen.trees.tree import Tree
 
@@ -90,8 +90,7 @@ def _parent_paths(tree: Tree, text: str, paths: set[str], parsing: bool) -> Iter
             parsed = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return  # the expansion says what is wrong
-        nodes = [node for node in ast.walk(parsed) if isinstance(node, ast.ImportFrom)]
-        spelled = ["." * node.level + (node.module or "") for node in nodes]
+        spelled = ["." * node.level + (node.module or "") for node in outer_imports(parsed)]
         for base in imported_bases(parsed, tree.convention):
             paths.update(base.via)
             yield from filter(None, [tree.source_path(base.module)])

@@ -16,6 +16,7 @@ from codegen.expansion.link.linker import Linker, Plan
 from codegen.expansion.link.namespace import Target
 from codegen.expansion.link.order import Placed
 from codegen.expansion.link.units import ModuleUnits, Unit
+from codegen.text.classes import last_name
 
 #: Calls that give the same value, or an equal one that nothing can change, in every file.
 _CONSTANT_CALLS = frozenset(
@@ -24,6 +25,7 @@ _CONSTANT_CALLS = frozenset(
     | {"TypeVar", "ParamSpec", "TypeVarTuple", "NewType", "TypedDict", "NamedTuple", "namedtuple"}
     | {"getLogger", "get_logger", "device", "finfo", "iinfo", "version", "parse", "itemgetter"}
 )
+_CACHING = frozenset({"lru_cache", "cache", "singledispatch"})
 #: These kinds of files need more than the others, and import them rather than the other way.
 _LAST = ("image_processing", "video_processing", "processing", "modeling")
 _MOST_ORDERS = 120
@@ -70,6 +72,7 @@ class _Shared:
                     continue
                 if unit.kind == "function":
                     one = bool(unit.binds & changed) or _declares(unit, rebound)
+                    one = one or any(map(_remembers, unit.nodes))
                 else:
                     one = bool(unit.binds) and _is_state(unit, rebound | changed)
                 if one and self._count(unit) > 1:
@@ -203,6 +206,14 @@ def _declares(unit: Unit, names: Collection[str]) -> bool:
         for outer in unit.nodes
         for node in ast.walk(outer)
     )
+
+
+def _remembers(node: ast.stmt) -> bool:
+    """Whether a function keeps something from call to call: its results, or a default it may change."""
+    assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    caching = {last_name(each) for each in node.decorator_list} & _CACHING
+    defaults = (*node.args.defaults, *filter(None, node.args.kw_defaults))
+    return bool(caching) or not all(map(_is_constant, defaults))
 
 
 def _is_state(unit: Unit, changing: Collection[str]) -> bool:
