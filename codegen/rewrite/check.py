@@ -7,8 +7,6 @@ remove is gone, and no comment is.
 from __future__ import annotations
 
 import ast
-import builtins
-import symtable
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,9 +31,9 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.reach import UNBOUND, Reaching
 from codegen.text.lexer import lex
+from codegen.text.unresolved import BUILT_IN, free_names
 
 _HEADER = "class _:\n"
-_BUILTINS = frozenset({*dir(builtins), "__class__", "__file__", "__name__"})
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
@@ -55,7 +53,7 @@ class Changed:
             ast.parse(_alone(self.node, self.new))
         except SyntaxError:
             return frozenset()
-        return free_names(_alone(self.node, self.new)) - free_names(_alone(self.node, self.old))
+        return _free_names(_alone(self.node, self.new)) - _free_names(_alone(self.node, self.old))
 
 
 def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> str:
@@ -70,7 +68,7 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
         tree = ast.parse(_alone(changed.node, changed.new))
     except SyntaxError as error:
         return f"what was written does not parse ({error.msg})"
-    unresolved = changed.added_names - set(names) - _BUILTINS
+    unresolved = changed.added_names - set(names) - BUILT_IN
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
     early = _early_reads(tree)
@@ -153,19 +151,8 @@ def _is_store(node: ast.Name) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def free_names(text: str) -> frozenset[str]:
-    """Names that the functions in a text read from their module."""
-    found: set[str] = set()
-    pending = [symtable.symtable(text, "", "exec")]
-    while pending:
-        table = pending.pop()
-        found |= {
-            symbol.get_name()
-            for symbol in table.get_symbols()
-            if symbol.is_referenced() and symbol.is_global()
-        }
-        pending += table.get_children()
-    return frozenset(found)
+def _free_names(text: str) -> frozenset[str]:
+    return free_names(text)
 
 
 def _comments(text: str) -> list[str]:

@@ -7,7 +7,8 @@ import builtins
 import symtable
 from collections.abc import Iterator
 
-_KNOWN = frozenset({*dir(builtins), "__class__", "__file__", "__name__", "__annotations__"})
+BUILT_IN = frozenset({*dir(builtins), "__class__", "__file__", "__name__", "__annotations__"})
+"""Names that are there without being bound."""
 
 
 def unresolved_names(text: str) -> frozenset[str]:
@@ -21,7 +22,7 @@ def unresolved_names(text: str) -> frozenset[str]:
     ):
         return frozenset()
     top = symtable.symtable(text, "<module>", "exec")
-    return frozenset(_read(top)) - set(_bound(top)) - _KNOWN
+    return names_read(top) - set(_bound(top)) - BUILT_IN
 
 
 def _bound(top: symtable.SymbolTable) -> Iterator[str]:
@@ -38,11 +39,19 @@ def _bound(top: symtable.SymbolTable) -> Iterator[str]:
                 yield symbol.get_name()
 
 
-def _read(top: symtable.SymbolTable) -> Iterator[str]:
+def free_names(text: str) -> frozenset[str]:
+    """Names that a text reads from its module, or as one. Raises SyntaxError."""
+    return names_read(symtable.symtable(text, "<module>", "exec"))
+
+
+def names_read(top: symtable.SymbolTable) -> frozenset[str]:
+    """Names that a module reads itself, or its functions and classes from it or from the builtins."""
+    found: set[str] = set()
     pending = [top]
     while pending:
         table = pending.pop()
         pending += table.get_children()
         for symbol in table.get_symbols():
             if symbol.is_referenced() and (table is top or symbol.is_global()):
-                yield symbol.get_name()
+                found.add(symbol.get_name())
+    return frozenset(found)

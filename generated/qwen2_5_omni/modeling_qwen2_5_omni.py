@@ -753,12 +753,10 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                 input_features,
                 feature_lens,
                 self.n_window,
-                num_chunks=(
+                num_chunks=while_tracing(
                     input_features.shape[1] // (2 * self.n_window) + feature_lens.shape[0]
-                    if is_tracing()
-                    else None
                 ),
-                max_chunk_length=2 * self.n_window if is_tracing() else None,
+                max_chunk_length=while_tracing(2 * self.n_window),
             )
             if is_tracing() and valid_indices is not None:
                 valid_indices = widen_valid_indices(
@@ -770,11 +768,9 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         if valid_indices is None:
             valid_indices = get_valid_indices(
                 chunk_lengths,
-                max_length=(padded_feature.shape[-1] + 1) // 2 if is_tracing() else None,
-                more_than_one=(
+                max_length=while_tracing((padded_feature.shape[-1] + 1) // 2),
+                more_than_one=while_tracing(
                     feature_lens.shape[0] > 1 or input_features.shape[1] > 2
-                    if is_tracing()
-                    else None
                 ),
             )
         else:

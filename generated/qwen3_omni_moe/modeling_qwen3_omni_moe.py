@@ -757,12 +757,10 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
                 input_features,
                 feature_lens,
                 self.n_window,
-                num_chunks=(
+                num_chunks=while_tracing(
                     input_features.shape[1] // (2 * self.n_window) + feature_lens.shape[0]
-                    if is_tracing()
-                    else None
                 ),
-                max_chunk_length=2 * self.n_window if is_tracing() else None,
+                max_chunk_length=while_tracing(2 * self.n_window),
             )
             if is_tracing() and valid_indices is not None:
                 valid_indices = widen_valid_indices(
@@ -775,11 +773,9 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
             valid_indices = get_valid_indices(
                 chunk_lengths,
                 chunked_eighth_lengths,
-                max_length=(padded_feature.shape[-1] + 7) // 8 if is_tracing() else None,
-                more_than_one=(
+                max_length=while_tracing((padded_feature.shape[-1] + 7) // 8),
+                more_than_one=while_tracing(
                     feature_lens.shape[0] > 1 or input_features.shape[1] > 8
-                    if is_tracing()
-                    else None
                 ),
             )
         else:

@@ -34,6 +34,12 @@ REASONS = {
     "capture/parts_joined_along_columns": ("done is joined along dim=1", "for part"),
     "capture/parts_last_used_behind": ("part of the last part is used behind it", "for part"),
     "capture/parts_with_state": ("state is not made of the rows", "for part"),
+    # rows of each image
+    "capture/blocks_in_a_batch_norm": ("self.norm is not known to treat each row", "return torch"),
+    "capture/blocks_of_several_turned": ("something else on other small", "return torch"),
+    "capture/down_scale_of_several_turned": ("something else on other small", "return torch"),
+    "capture/table_resized_of_several_turned": ("something else on other small", "rows = torch"),
+    "capture/features_split_per_image": ("the host reads: a graph ends here", "= torch.split("),
     # values per token
     "capture/values_repeated_for_other_rows": ("not seen to call it with as many", "torch.cat("),
     "capture/values_repeated_of_other_columns": ("not the same column of every", "i % 3"),

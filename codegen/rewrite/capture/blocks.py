@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 
 from codegen.rewrite.capture.pieces import Left
+from codegen.rewrite.capture.rows import on_one_grid
 from codegen.rewrite.capture.rowwise import CONVERSIONS, MODULES
 from codegen.rewrite.emit.edits import Edit, Insert
 from codegen.rewrite.helpers import BLOCK_ORDER
@@ -33,12 +34,19 @@ def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Lef
     """Return the joined blocks at the top of a method that joins them image by image."""
     if not _worth(index, function):
         return None
-    if study_passing(index, cls, function, 1) is None:
+    near = "looks like blocks joined per image, but"
+    glance = study_passing(index, cls, function, 1)
+    if glance is None:
         return None
+    if glance[1] is not None and (other := _not_row_wise(index, cls, glance[1])):
+        return Left(function.body[-1], f"{near} {other} is not known to treat each row by itself")
     found = study_passing(index, cls, function)
-    match = match_joined_blocks(found[0]) if found is not None else None
-    if found is None or match is None:
-        return None
+    if found is None:
+        return on_one_grid(function.body[-1], "blocks joined per image")
+    if found[1] is None:
+        return Left(function.body[-1], f"{near} not every image passes through the same modules")
+    match = match_joined_blocks(found[0])
+    assert match is not None
     objection = joined_objection(index, found[0], match, [name for name, _ in found[1]])
     if objection is not None:
         return Left(objection.node, f"looks like blocks joined per image, but {objection.reason}")
@@ -65,10 +73,10 @@ def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Lef
 
 def study_passing(
     index: Index, cls: ClassInfo, function: Function, limit: int = 3
-) -> tuple[Study, Calls] | None:
+) -> tuple[Study, Calls | None] | None:
     """A study in which rows pass through modules, with the calls for one image.
 
-    None unless the method joins blocks and calls row-wise modules only, the same for every image.
+    None unless the method joins blocks; no calls where they are not the same for every image.
     """
     passed: list[Calls] = []
     studied = study(index, cls, cls, function, limit, passed)
@@ -79,8 +87,13 @@ def study_passing(
     names = [name for name, _ in calls]
     for number, found in zip(images, passed):
         if [name for name, _ in found] != names * number:
-            return None
-    return (studied, calls) if all(_is_row_wise(index, cls, name) for name in names) else None
+            return studied, None
+    return studied, calls
+
+
+def _not_row_wise(index: Index, cls: ClassInfo, calls: Calls) -> str:
+    """The first module that may mix rows, empty if there is none."""
+    return next((name for name, _ in calls if not _is_row_wise(index, cls, name)), "")
 
 
 def _worth(index: Index, function: Function) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from codegen.rewrite.capture.attention import attention_edits
 from codegen.rewrite.capture.blocks import block_edits
 from codegen.rewrite.capture.chunks import chunk_edits
+from codegen.rewrite.capture.features import host_splits
 from codegen.rewrite.capture.mask import mask_edits
 from codegen.rewrite.capture.parts import parts_edits
 from codegen.rewrite.capture.pieces import Left
@@ -48,6 +49,8 @@ def capture(state: RewriteState) -> None:
         for cls in state.classes(info):
             for function in () if is_host_class(cls.name) else cls.methods.values():
                 segment = info.segment(function)
+                for left in host_splits(function):
+                    note_left(state, cls, function, left, "")
                 for rule, words in RULES:
                     if not all(word in segment for word in words):
                         continue

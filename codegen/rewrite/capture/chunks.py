@@ -21,7 +21,6 @@ from codegen.rewrite.vocabulary import LAW_STRIDES
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
-TRACING = "if is_tracing() else None"
 CLEAR, WIDEN = "clear_beyond_longest", "widen_valid_indices"
 PADDED, LENGTHS = CHUNKS.outputs
 ACTIVATIONS = ("elu", "gelu", "leaky_relu", "mish", "relu", "selu", "silu", "tanh")
@@ -49,24 +48,27 @@ def chunk_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
     stride = 0 if valid is None else _law_stride(valid)
     made = next((n for n in walk(function) if isinstance(n, ast.Assign) and n.value is cut), None)
     steps = _agreeing(_convolutions(index, cls, function), stride) if made is not None else []
-    bounds = [f"num_chunks={features}.shape[1] // (2 * {window}) + {lens}.shape[0] {TRACING}"]
+    chunks = f"{features}.shape[1] // (2 * {window}) + {lens}.shape[0]"
+    bounds = [f"num_chunks=while_tracing({chunks})"]
     facts: list[str] = []
     edits: list[Edit] = []
-    helpers = ["is_tracing"]
+    helpers = ["while_tracing"]
     reason = "chunk sizes bounded by shapes while tracing"
     if made is not None and steps:
-        bounds.append(f"max_chunk_length=2 * {window} {TRACING}")
-        facts.append(f"max_length=({PADDED}.shape[-1] + {stride - 1}) // {stride} {TRACING}")
+        bounds.append(f"max_chunk_length=while_tracing(2 * {window})")
+        widest = f"({PADDED}.shape[-1] + {stride - 1}) // {stride}"
+        facts.append(f"max_length=while_tracing({widest})")
         clears = list(_clears(steps))
         widened = _widened(function, made, f"2 * {window}", stride)
         edits += [*clears, *widened]
         helpers += [CLEAR] * bool(clears) + [WIDEN] * bool(widened)
+        helpers += ["is_tracing"] * bool(clears or widened)
     else:
         reason += "; their width is open: no plain row of convolutions that the lengths agree with"
     if stride:
         # The first chunk leaves one row if it is no longer than the stride, and else several.
         several = f"{lens}.shape[0] > 1 or {features}.shape[1] > {stride}"
-        facts.append(f"more_than_one={several} {TRACING}")
+        facts.append(f"more_than_one=while_tracing({several})")
     edits.append(AddKeywords(cut, tuple(bounds)))
     if valid is not None and facts:
         edits.append(AddKeywords(valid, tuple(facts)))

@@ -37,7 +37,7 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
     studied = study(index, cls, cls, function)
     match = match_unshuffle(studied) if studied is not None else None
     if match is None or studied is None:
-        return None
+        return on_one_grid(function.body[-1], "a down-scale of blocks")
     objection = unshuffle_objection(index, studied, match)
     if objection is not None:
         return Left(objection.node, f"looks like a down-scale of blocks, but {objection.reason}")
@@ -91,6 +91,10 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
             reason = "table interpolated per image: gather while tracing, equal within 1e-5"
             edits: list[Edit] = [Branch(body, "is_tracing()", tuple(lines))]
             return edits, ("get_half_pixel_indices", "is_tracing"), reason
+    for number, statement in iter_statements(function):
+        names = sorted(assigned_names(statement))
+        if any(match_half_pixel(glance, number, name) is not None for name in names):
+            return on_one_grid(statement, "a table interpolated per image")
     return None
 
 
@@ -107,6 +111,11 @@ def half_pixel_lines(name: str, hidden: str, table: str, grid: str) -> list[str]
 def too_costly(statement: ast.stmt, cost: str) -> Left:
     """What is said of a method that is not looked at."""
     return Left(statement, f"not looked at, it would take {cost}")
+
+
+def on_one_grid(statement: ast.stmt, what: str) -> Left:
+    """What is said of a method that gives on the first small grid what a helper gives, and not on all."""
+    return Left(statement, f"looks like {what}, but it gives something else on other small grids")
 
 
 def _worth(index: Index, function: Function, words: tuple[str, ...]) -> bool:
