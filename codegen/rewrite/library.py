@@ -293,6 +293,8 @@ class Index:
         """The parsed module, also if it does not look relevant."""
         if module not in self._opened:
             self._opened.add(module)
+            if self._modules.get(module) is not None:
+                return self._modules[module]
             self._modules.pop(module, None)
             self._classes.clear()
             self._mro.clear()

@@ -86,8 +86,8 @@ def _compared(
     failures: dict[str, int] = {}
     for number in range(MOST_RUNS):
         try:
-            prompt = _prompt(old, call, tokens, number)
-            before = run(old, prompt, nested)
+            prompt, machine = _prompt(old, call, tokens, number, nested)
+            before = run(old, prompt, nested, machine)
             if before.raised in _LACK and prompt.fits:
                 continue  # a world in which shapes do not fit together
             after = run(new, prompt, nested)
@@ -142,19 +142,22 @@ def _compare(before: Outcome, after: Outcome, none: bool) -> str:
     return "" if before.result == after.result else "a prompt gives another result"
 
 
-def run(subject: Subject, prompt: Prompt, nested: bool = False) -> Outcome:
-    """One call of a processor.
+def run(
+    subject: Subject, prompt: Prompt, nested: bool = False, built: Machine | None = None
+) -> Outcome:
+    """One call of a processor; ``built`` is one in the same world on which nothing was called yet.
 
     Raises:
         Unsupported: it cannot be followed.
     """
-    machine = Machine(subject, World(prompt.number, nested))
+    machine = built or Machine(subject, World(prompt.number, nested))
     call = subject.method("__call__")
     assert call is not None
     raised = message = ""
     result: Any = None
     try:
-        machine.construct()
+        if built is None:
+            machine.construct()
         result = machine.call(Closure(call, owner=machine.instance), (), _fresh(prompt.arguments))
     except Raised as error:
         raised, message = error.kind, error.message
@@ -184,10 +187,12 @@ def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:
     return {k: [*v] if isinstance(v, list) else v for k, v in arguments.items()}
 
 
-def _prompt(subject: Subject, call: ast.FunctionDef, tokens: Sequence[str], number: int) -> Prompt:
-    """Arguments for one call, by chance: texts, and the items that stand in them."""
+def _prompt(
+    subject: Subject, call: ast.FunctionDef, tokens: Sequence[str], number: int, nested: bool
+) -> tuple[Prompt, Machine]:
+    """Arguments for one call, by chance: texts, the items that stand in them, and a processor to be called."""
     random = Random(number)
-    machine = Machine(subject, World(number))
+    machine = Machine(subject, World(number, nested))
     try:
         machine.construct()
     except Raised as error:
@@ -217,7 +222,7 @@ def _prompt(subject: Subject, call: ast.FunctionDef, tokens: Sequence[str], numb
     for kind in kinds:
         if kind not in arguments and names.index(kind) < required:
             arguments[kind] = []
-    return Prompt(number, {k: v for k, v in arguments.items() if k in names}, fits)
+    return Prompt(number, {k: v for k, v in arguments.items() if k in names}, fits), machine
 
 
 def _placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str]]:
@@ -267,4 +272,4 @@ def prompts(subject: Subject, tokens: Sequence[str], most: int) -> Iterator[Prom
     """Prompts as :func:`difference` makes them."""
     call = subject.method("__call__")
     assert call is not None
-    return (_prompt(subject, call, tokens, number) for number in range(most))
+    return (_prompt(subject, call, tokens, number, False)[0] for number in range(most))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
+from weakref import WeakKeyDictionary
 
 from codegen.rewrite.library import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
@@ -112,8 +113,21 @@ def _is_processor(state: RewriteState, cls: ClassInfo) -> bool:
     return False
 
 
+_left_before: WeakKeyDictionary[ModuleInfo, dict[tuple[str, bool], Record | None]] = (
+    WeakKeyDictionary()
+)
+"""What was left of a file as it is: a second run over it comes to the same."""
+
+
 def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
     """Move what a class expands, if that can be shown to be the same."""
+    known = _left_before.setdefault(cls.module, {})
+    key = (cls.name, has_method)
+    if key in known:
+        before = known[key]
+        if before is not None:
+            state.note(before)
+        return
     reason: Record | None = None
     tried: list[tuple[bool, ...]] = []
     for stay in (False, True):
@@ -129,6 +143,7 @@ def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
         reason = reason or _left(cls, sites[0], problem)
     if reason is None and not tried:
         reason = _unknown(cls)
+    known[key] = reason
     if reason is not None:
         state.note(reason)
 

@@ -158,7 +158,13 @@ def _changed(function: Function, name: str) -> bool:
     return len(stores) != 1
 
 
-def _follows(info: ModuleInfo, function: Function, value: ast.expr, site: Site) -> bool:
+def _follows(
+    info: ModuleInfo,
+    function: Function,
+    value: ast.expr,
+    site: Site,
+    seen: frozenset[str] = frozenset(),
+) -> bool:
     """Tell whether an expression follows from the processor alone, and can be computed again."""
     for node in walk(value):
         if isinstance(node, ast.Call):
@@ -171,8 +177,8 @@ def _follows(info: ModuleInfo, function: Function, value: ast.expr, site: Site) 
         if name == "self" or name in info.names or name in _BUILTINS:
             continue
         inner = last_value(function, name, site.start)
-        if inner is None or _changed(function, name):
+        if inner is None or name in seen or _changed(function, name):
             return False
-        if not _follows(info, function, inner, site):
+        if not _follows(info, function, inner, site, seen | {name}):
             return False
     return True
