@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 from weakref import WeakKeyDictionary
 
@@ -142,7 +143,7 @@ def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
             return
         reason = reason or _left(cls, sites[0], problem)
     if reason is None and not tried:
-        reason = _unknown(cls)
+        reason = _unknown(cls, [])
     known[key] = reason
     if reason is not None:
         state.note(reason)
@@ -163,20 +164,25 @@ def _collecting(state: RewriteState, cls: ClassInfo) -> set[str]:
     return found
 
 
-def _unknown(cls: ClassInfo) -> Record | None:
-    """A record of a place that replaces placeholders in a form that no rule knows."""
+def _unknown(cls: ClassInfo, sites: list[Site]) -> Record | None:
+    """A record of a place, outside of the sites, that replaces placeholders in a form that no rule knows."""
+    gone = {id(n) for site in sites for part in (site.start, *site.statements) for n in walk(part)}
+    handed = " ".join(site.written for site in sites)
     for function in cls.methods.values():
+        if f"self.{function.name}(" in handed:
+            continue
         for node in walk(function):
+            found: list[ast.expr] = []
             if isinstance(node, ast.While):
                 looked_for = [node.test, *getattr(node.test, "values", ())]
                 found = [t.left for t in looked_for if isinstance(t, ast.Compare)]
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 found = node.args[:1] if node.func.attr in ("replace", "split", "escape") else []
-            else:
-                continue
-            if any(_is_placeholder(item) for item in found):
-                site = Site(function, (), (node,), found[0], "", "", (), found[0])  # type: ignore[arg-type]
-                return _left(cls, site, "it replaces placeholders in a form that no rule knows")
+            if id(node) not in gone and any(_is_placeholder(item) for item in found):
+                place = cls.module.place(node)
+                reason = "it replaces placeholders in a form that no rule knows"
+                model = model_of(cls.module.source.module)
+                return Record(model, cls.name, function.name, "left", place, HELPER, reason=reason)
     return None
 
 
@@ -191,6 +197,10 @@ def _moved(state: RewriteState, cls: ClassInfo, sites: list[Site], has_method: b
     try:
         if any(f"replace_{kind}_token" in cls.methods for kind in MODALITIES):
             raise Unmovable("it has a method replace_..._token already")
+        unknown = _unknown(cls, sites)
+        if unknown is not None:
+            line = unknown.location.rpartition(":")[2]
+            raise Unmovable(f"line {line} replaces placeholders, too, in a form that no rule knows")
         moves = [plan(cls, site) for site in sites]
         change = change_of(cls, moves, has_method, _collecting(state, cls))
     except Unmovable as reason:
@@ -212,6 +222,9 @@ def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Sett
     failed = [record.reason for record in trial.records if record.kind == "failed"]
     new = next((m for m in trial.modules if m.source.module == cls.module.source.module), None)
     if failed or new is None:
+        missing = re.search(r"uses (.+), which nothing defines", failed[0] if failed else "")
+        if missing:
+            return f"what a placeholder becomes is computed with {missing[1]}, which belongs to the loop"
         return failed[0] if failed else "nothing was written"
     after = Subject(state.index, ClassInfo(new, new.classes[cls.name]))
     tokens = [move.token for move in moves]
