@@ -51,5 +51,6 @@ def is_compiled_for_torch() -> bool:
     """Tell whether a graph is made that torch alone will run: by `torch.compile`, or on request."""
     if not torch.compiler.is_compiling() or KEEP_IN_EXPORTS:
         return torch.compiler.is_compiling()
-    found = getattr(torch.compiler, "is_exporting", None)
-    return found is not None and not found()
+    # Not `torch.compiler.is_exporting()`: releases before 2.13 answer True wherever dynamo traces.
+    found = getattr(torch.compiler, "_is_exporting_flag", None)
+    return found is not None and not found
