@@ -26,8 +26,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -44,17 +44,17 @@ class Folder:
     them ``--quick`` leaves out: what they compile, or execute on both sides, takes minutes to record."""
 
     sources: str
-    tests: str
+    tests: tuple[str, ...]
     torch: bool = False
     lengthy: tuple[str, ...] = ()
 
 
 FOLDERS: Mapping[str, Folder] = {
-    "store": Folder("codegen/store", "tests/store"),
-    "utils": Folder("utils", "tests/utils", True, ("test_capture", "test_segment_attention")),
+    "store": Folder("codegen/store", ("tests/store",)),
+    "utils": Folder("utils", ("tests/utils",), True, ("test_capture", "test_segment_attention")),
     "rewrite": Folder(
         "codegen/rewrite",
-        "tests/rewrite",
+        ("tests/rewrite", "tests/processors"),
         True,
         ("test_execution", "test_changed_encoders", "test_bounds", "test_joined_blocks"),
     ),
@@ -71,7 +71,8 @@ class Copy:
 
     root: Path
     environment: dict[str, str]
-    process: subprocess.Popen[str] | None = field(default=None)
+    process: subprocess.Popen[str] | None = None
+    running: subprocess.Popen[str] | None = None
 
     def ask(self, request: Mapping[str, Any], torch: bool) -> str:
         """What noticed a mutant, "" if nothing did."""
@@ -89,11 +90,31 @@ class Copy:
         print(json.dumps(request), file=self.process.stdin, flush=True)
         return str(json.loads(self.process.stdout.readline())["killer"])
 
+    def run(self, command: Sequence[str], more: Mapping[str, str]) -> str:
+        """Run a command in the copy to its end; returns what it printed."""
+        with subprocess.Popen(
+            command,
+            cwd=self.root,
+            env={**self.environment, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as running:
+            self.running = running
+            return running.communicate()[0]
+
     def close(self) -> None:
-        """End the process, and what it is running."""
-        if self.process and self.process.stdin:
-            self.process.stdin.close()
-            self.process.wait(10)
+        """End what is running."""
+        if self.running is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.running.pid, signal.SIGKILL)
+        if self.process is not None and self.process.stdin:
+            self.process.stdin.close()  # its sign to end what it runs
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
             self.process = None
 
 
@@ -130,7 +151,7 @@ def run_folder(
     for copy in made:
         free.put(copy)
     killed = {} if fresh else _load("killed")
-    known = _records(folder, files, free, len(made))
+    known = _records(folder, files, free, made)
 
     def attempt(mutant: Mutant) -> bool:
         if mutant.digest in killed:
@@ -158,7 +179,9 @@ def run_folder(
     return [mutant for mutant, is_dead in zip(mutants, dead) if not is_dead], known.failed
 
 
-def _records(folder: Folder, files: Sequence[str], free: Queue[Copy], jobs: int) -> Recorded:
+def _records(
+    folder: Folder, files: Sequence[str], free: Queue[Copy], made: Sequence[Copy]
+) -> Recorded:
     """What is known of a folder's tests, recorded now as far as it is not known yet."""
 
     def one(file: str) -> Any:
@@ -168,14 +191,19 @@ def _records(folder: Folder, files: Sequence[str], free: Queue[Copy], jobs: int)
             return known
         copy = free.get()
         try:
-            found = {"state": state, **record(folder.sources, file, copy.root, copy.environment)}
+            found = {"state": state, **record(folder.sources, file, copy.root, copy.run)}
         finally:
             free.put(copy)
         _save(place, found)
         return found
 
-    with ThreadPoolExecutor(jobs) as pool:
-        return combine(pool.map(one, files))
+    with ThreadPoolExecutor(len(made)) as pool:
+        try:
+            return combine(pool.map(one, files))
+        except BaseException:
+            for copy in made:
+                copy.close()
+            raise
 
 
 def _load(name: str) -> dict[str, Any]:

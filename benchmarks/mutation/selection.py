@@ -10,10 +10,9 @@ import ast
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from typing import Any
 from benchmarks.mutation.mutants import ROOT, Mutant
 
 _PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-seed=0")
+#: Runs a command with further variables of the environment; returns what it printed.
+Run = Callable[[Sequence[str], Mapping[str, str]], str]
 #: Where as few tests know a line, others of their files may rely on what they left in a fixture.
 _FEW = 3
 
@@ -69,42 +70,40 @@ class Recorded:
         )
 
 
-def test_files(folder: str) -> list[str]:
-    """The files with tests in a folder, relative to the repository."""
-    found = sorted((ROOT / folder).rglob("test_*.py"))
+def test_files(folders: Sequence[str]) -> list[str]:
+    """The files with tests in some folders, relative to the repository."""
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("test_*.py"))]
     return [path.relative_to(ROOT).as_posix() for path in found]
 
 
-def state_of(sources: str, folder: str, file: str) -> str:
+def state_of(sources: str, folders: Sequence[str], file: str) -> str:
     """Digest of what decides the record of one test file: sources, that file, and what is no test file."""
     digest = hashlib.sha256()
-    others = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+    others = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
     kept = [path for path in others if not path.match("test_*.py") and path.suffix != ".pyc"]
     for path in sorted({*kept, *(ROOT / sources).rglob("*.py"), ROOT / file}):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def record(
-    sources: str, file: str, copy: Path, environment: Mapping[str, str]
-) -> dict[str, object]:
-    """Run one test file in a copy; returns what :func:`combine` takes."""
+def record(sources: str, file: str, root: Path, run: Run) -> dict[str, object]:
+    """Run one test file in a copy at ``root``; returns what :func:`combine` takes.
+
+    Raises SystemExit if it cannot be run.
+    """
     from coverage import CoverageData
 
     name = file.replace("/", "-")
-    data_file, durations = copy / f".coverage-{name}", copy / f".durations-{name}"
+    data_file, durations = root / f".coverage-{name}", root / f".durations-{name}"
     command = [sys.executable, *_PYTEST, "-p", "benchmarks.mutation.durations"]
     command += [f"--cov={sources}", "--cov-context=test", "--cov-report=", file]
-    more = {"COVERAGE_FILE": str(data_file), "MUTATION_DURATIONS": str(durations)}
-    done = subprocess.run(
-        command, cwd=copy, env={**environment, **more}, capture_output=True, text=True, check=False
-    )
+    said = run(command, {"COVERAGE_FILE": str(data_file), "MUTATION_DURATIONS": str(durations)})
     if not durations.exists():
-        raise SystemExit(f"{file} cannot be run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        raise SystemExit(f"{file} cannot be run:\n{said[-3000:]}")
     data = CoverageData(str(data_file))
     data.read()
     lines = {
-        os.path.relpath(os.path.realpath(measured), os.path.realpath(copy)): {
+        os.path.relpath(os.path.realpath(measured), os.path.realpath(root)): {
             str(line): sorted(set(contexts))
             for line, contexts in data.contexts_by_lineno(measured).items()
         }

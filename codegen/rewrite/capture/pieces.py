@@ -190,8 +190,8 @@ def difference(node: ast.expr) -> str:
         assert isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         node = node.func.value
     if isinstance(node, ast.Call) and not node.keywords:
-        if torch_name(node.func) == "torch.diff" and len(node.args) == 1:
-            return getattr(node.args[0], "id", "")
+        if torch_name(node.func) == "torch.diff":
+            return getattr(node.args[0], "id", "") if len(node.args) == 1 else ""
         if isinstance(node.func, ast.Attribute) and node.func.attr == "diff" and not node.args:
             return getattr(node.func.value, "id", "")
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
