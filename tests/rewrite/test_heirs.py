@@ -1,0 +1,121 @@
+"""Which classes inherit a method, and which class takes the place of another in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from codegen.rewrite.heirs import Heirs, renamed
+from codegen.rewrite.library import ClassInfo, Index
+from tests.rewrite.test_rules import DictLibrary
+
+TINY = """class TinyRotary:
+    pass
+
+
+class TinyEncoder:
+    def __init__(self):
+        self.rotary = TinyRotary()
+
+    def forward(self):
+        pass
+"""
+HEIRS = """from ..tiny.modeling_tiny import TinyEncoder, TinyRotary
+
+
+class SmallRotary(TinyRotary):
+    pass
+
+
+class SmallEncoder(TinyEncoder):
+    pass
+
+
+class SmallDeepEncoder(SmallEncoder):
+    pass
+
+
+class OwnEncoder(TinyEncoder):
+    def forward(self):
+        pass
+
+
+class CallingEncoder(TinyEncoder):
+    def forward(self):
+        super().forward()
+
+
+class BuildingEncoder(TinyEncoder):
+    def __init__(self):
+        self.rotary = SmallRotary()
+
+
+class Alone:
+    def forward(self):
+        pass
+"""
+MODULES = {"models/tiny/modeling_tiny.py": TINY, "models/small/modular_small.py": HEIRS}
+
+
+def classes() -> tuple[Index, dict[str, ClassInfo]]:
+    index = Index(DictLibrary(MODULES), lambda _: True)
+    found = {}
+    for path in MODULES:
+        module = path.removesuffix(".py").replace("/", ".")
+        info = index.get(module)
+        assert info is not None
+        for name in info.classes:
+            cls = index.resolve(module, name)
+            assert cls is not None
+            found[name] = cls
+    return index, found
+
+
+def test_heirs_have_the_method_or_call_it() -> None:
+    index, known = classes()
+    heirs = Heirs(index, known.values())
+    found = [cls.name for cls in heirs.of(known["TinyEncoder"], "forward")]
+    assert found == ["SmallEncoder", "SmallDeepEncoder", "CallingEncoder", "BuildingEncoder"]
+    assert [cls.name for cls in heirs.of(known["SmallEncoder"], "forward")] == []
+    assert [cls.name for cls in heirs.of(known["TinyRotary"], "forward")] == []
+    assert list(heirs.of(known["Alone"], "forward")) == []
+
+
+@pytest.mark.parametrize(
+    "heir, expected",
+    [
+        ("SmallEncoder", "SmallRotary"),
+        ("SmallDeepEncoder", "TinyRotary"),
+        ("CallingEncoder", "TinyRotary"),
+        ("BuildingEncoder", "SmallRotary"),
+    ],
+)
+def test_the_class_of_the_childs_name_takes_the_place_of_the_parents(
+    heir: str, expected: str
+) -> None:
+    index, known = classes()
+    found = Heirs(index, known.values()).submodule(known[heir], known["TinyEncoder"], "rotary")
+    assert found is not None and found.name == expected
+
+
+def test_an_attribute_that_nobody_builds_has_no_class() -> None:
+    index, known = classes()
+    heirs = Heirs(index, known.values())
+    assert heirs.submodule(known["SmallEncoder"], known["TinyEncoder"], "other") is None
+
+
+@pytest.mark.parametrize(
+    "name, parent, child, expected",
+    [
+        ("TinyRotary", "TinyEncoder", "SmallEncoder", "SmallRotary"),
+        ("Rotary", "TinyEncoder", "SmallEncoder", "Rotary"),
+        ("MyTinyRotary", "TinyEncoder", "SmallEncoder", "MyTinyRotary"),
+        ("TinyRotary", "TinyEncoder", "TinyEncoder", "TinyRotary"),
+        ("Rotary", "Encoder", "SmallEncoder", "Rotary"),
+        ("EncoderRotary", "Encoder", "Encoder", "EncoderRotary"),
+        ("TinyTinyRotary", "TinyEncoder", "BigEncoder", "BigTinyRotary"),
+    ],
+)
+def test_names_after_the_model_name_was_replaced(
+    name: str, parent: str, child: str, expected: str
+) -> None:
+    assert renamed(name, parent, child) == expected
