@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -110,6 +111,21 @@ def record(sources: str, file: str, root: Path, run: Run) -> dict[str, object]:
         for measured in data.measured_files()
     }
     return {"lines": lines, **json.loads(durations.read_text(encoding="utf-8"))}
+
+
+def collect(files: Sequence[str], run: Run) -> list[str]:
+    """The tests of some files, in their order, without running them."""
+    said = run([sys.executable, *_PYTEST, "--collect-only", *files], {})
+    return [line for line in said.split("\n") if "::" in line]
+
+
+def near_first(mutant: Mutant, tests: Sequence[str]) -> list[str]:
+    """Tests of files that speak of the changed module in front of the others, for want of a record."""
+    word = re.compile(rf"\b{Path(mutant.path).stem}\b")
+    near = {
+        file for file in {_file(test) for test in tests} if word.search((ROOT / file).read_text())
+    }
+    return sorted(tests, key=lambda test: _file(test) not in near)
 
 
 def combine(records: Iterable[Mapping[str, Any]]) -> Recorded:

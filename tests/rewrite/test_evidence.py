@@ -9,6 +9,7 @@ import pytest
 
 from codegen.rewrite import Settings, rewrite_library
 from codegen.rewrite.probe.probes import (
+    DISTINCT,
     LARGEST_NUMBER,
     MERGES,
     MOST_PATCHES,
@@ -122,6 +123,13 @@ def test_probes_lie_on_both_sides_of_a_number(number: int) -> None:
     frames = np.concatenate(grids)[:, 0]
     assert {number - 1, number, number + 1} <= set(frames.tolist())
     assert max(len(grid) for grid in grids) > number
+
+
+def test_the_probe_for_fields_that_differ_fits_all_of_them() -> None:
+    """Fields that usually have one value get its doubles: merge blocks of each have to fit."""
+    assert DISTINCT.distinct and len(DISTINCT.grid) > 1
+    for times in range(4):
+        assert (DISTINCT.grid[:, 1:] % (MERGES[DISTINCT.variant] << times) == 0).all()
 
 
 def test_numbers_that_no_probe_reaches_get_none() -> None:

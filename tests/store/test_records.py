@@ -62,6 +62,12 @@ def test_a_record_comes_back_as_it_was(entry: CacheEntry) -> None:
     assert read_entry(_as_json(asdict(entry))) == entry
 
 
+def test_what_is_not_said_is_nothing() -> None:
+    entry = CacheEntry({}, {}, {})
+    assert (entry.lines, entry.warnings) == ((0, 0), ())
+    assert RewriteEntry({}, {}, {}).report == ()
+
+
 @given(st.builds(RewriteEntry, _TEXTS, _TEXTS, _TEXTS, st.lists(_LINE, max_size=2).map(tuple)))
 def test_the_record_of_the_passes_comes_back_as_it_was(entry: RewriteEntry) -> None:
     assert read_rewrite(_as_json(asdict(entry))) == entry

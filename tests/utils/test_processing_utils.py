@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.processing_utils import get_text_with_replacements
+from utils.processing_utils import get_text_with_replacements, pop_offsets_option
 
 TOKENS = {"image": "<image>", "video": "<vid>", "audio": "<|a|>"}
 #: Texts in which placeholders, parts of them, and what regular expressions and formats trip over occur often.
@@ -196,3 +196,31 @@ def test_without_items_placeholders_stay() -> None:
     assert call(text, TOKENS, {"image": []}) == (text, [])
     assert call(text, TOKENS, {"video": ["v"]})[0] == ["<image> and v"]
     assert call(text, TOKENS, {}, return_replacement_offsets=True) == (text, [[]])
+
+
+OPTION = "return_text_replacement_offsets"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "wanted"),
+    [
+        ({}, False),
+        ({"text_kwargs": {}}, False),
+        ({"text_kwargs": None}, False),
+        ({OPTION: True}, True),
+        ({OPTION: False}, False),
+        ({"text_kwargs": {OPTION: True}}, True),
+        ({"text_kwargs": {OPTION: False}}, False),
+        ({"text_kwargs": {OPTION: True}, OPTION: False}, False),
+    ],
+)
+def test_the_option_is_taken_out_and_off_unless_it_is_asked_for(
+    keywords: dict[str, object], wanted: bool
+) -> None:
+    given = {**keywords, "padding": True}
+    nested = given.get("text_kwargs")
+    before = dict(nested) if isinstance(nested, dict) else nested
+    assert pop_offsets_option(given) is wanted
+    assert OPTION not in given and given["padding"] is True
+    assert OPTION not in (given.get("text_kwargs") or {})
+    assert nested == before, "what the caller gave stays as it is"

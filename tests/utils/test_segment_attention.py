@@ -167,7 +167,11 @@ def count_pairs(
     return query.transpose(1, 2) + kwargs["attention_mask"].sum(), kwargs.get("output_attentions")
 
 
-def test_another_function_under_the_name_of_sdpa_is_called() -> None:
+@pytest.mark.parametrize("name", ["a_function", "some_function"])
+def test_another_function_under_the_name_of_sdpa_is_called(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(count_pairs, "__name__", name)
     query, key, value = draw_states(6)
     cu_seqlens = torch.tensor([0, 2, 6])
     found, _ = operators_in(

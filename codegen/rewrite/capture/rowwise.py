@@ -104,7 +104,7 @@ class Rows:
         plain = function.attr in ELEMENTWISE | CONVERSIONS | {"contiguous"}
         if not plain:
             axes = [_integer(argument) for argument in given]
-            along = function.attr in ALONG_AXES and len(node.args) + len(node.keywords) >= 1
+            along = function.attr in ALONG_AXES and bool(given)
             turned = function.attr == "transpose" and len(axes) == 2
             flat = function.attr == "flatten" and len(axes) in (1, 2)
             wide = function.attr in ("unsqueeze", "squeeze") and len(axes) == 1
