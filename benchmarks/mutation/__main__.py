@@ -63,10 +63,7 @@ FOLDERS: Mapping[str, Folder] = {
         "utils",
         ("tests/utils", "tests/processors"),
         True,
-        (
-            *("test_capture", "test_segment_attention", "test_grid_sampling"),
-            *("test_text_positions", "test_chain", "test_contract", "test_equal"),
-        ),
+        ("test_capture", "test_chain", "test_contract", "test_equal"),
     ),
     "rewrite": Folder(
         "codegen/rewrite",
