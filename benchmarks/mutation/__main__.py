@@ -169,12 +169,12 @@ def run_folder(
     free: Queue[Copy] = Queue()
     for copy in made:
         free.put(copy)
-    killed = {} if fresh else _load("killed")
+    killed = _load("killed")
     known = None if quick else _records(folder, files, free, made)
     unknown = collect(files, made[0].run) if quick else []
 
     def attempt(mutant: Mutant) -> bool:
-        if mutant.digest in killed:
+        if not fresh and mutant.digest in killed:
             return True
         tests = known.tests_for(mutant) if known is not None else near_first(mutant, unknown)
         limits = known.limits(tests) if known is not None else [_UNKNOWN] * len(tests)
