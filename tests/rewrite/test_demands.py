@@ -142,7 +142,7 @@ GUARDED = {
     "no call": ("if cu_seqlens is None:\n    cu_seqlens = grid", False),
     "followed by something": (
         "if cu_seqlens is None:\n    cu_seqlens = get_vision_cu_seqlens(grid)\n    print(grid)",
-        False,
+        True,
     ),
 }
 

@@ -49,7 +49,7 @@ DIFFERENCES = {
 
 @pytest.mark.parametrize("text", DIFFERENCES)
 def test_differences_of_boundaries(text: str) -> None:
-    assert pieces._difference(expression(text)) == DIFFERENCES[text]
+    assert pieces.difference(expression(text)) == DIFFERENCES[text]
 
 
 #: By text: state, sizes, axis.
