@@ -108,6 +108,8 @@ def _largest(module: str, file: Path) -> Subject | None:
 def definition(subject: Subject, model: str, overriding: int | None) -> str:
     """A definition over a subject; ``overriding`` chooses the method that calls ``super()``."""
     role = next((suffix for suffix in _ROLES if subject.name.endswith(suffix)), "Model")
+    if role == "VideoProcessor" and module_file_type(subject.module) == "processing":
+        role = "Processor"  # of a model whose name ends in Video
     head = f"from {subject.module} import {subject.name}\n\n\n"
     head += f"class {model.title()}{role}({subject.name}):\n"
     if overriding is None:

@@ -35,7 +35,9 @@ class Facts:
     classes with a replaced assignment whether the parent's body reads it later; ``dropped`` are
     names of the module that a note speaks of, ``undocumented`` classes without docstring,
     ``made_docs`` methods whose docstring a decorator may have made,
-    ``asking`` functions that ask whether something is of a parent's class.
+    ``asking`` functions that ask whether something is of a parent's class, ``naming_itself`` classes
+    whose parent says ``super(Parent, self)``, ``over_imports`` those with a base that stays an import
+    (``module.Parent``) and asks for classes, beside classes that are folded.
     """
 
     markers: Mapping[str, frozenset[str]]
@@ -45,6 +47,8 @@ class Facts:
     undocumented: frozenset[str]
     asking: frozenset[str]
     made_docs: Mapping[str, frozenset[str]]
+    naming_itself: frozenset[str] = frozenset()
+    over_imports: frozenset[str] = frozenset()
 
     def deleted(self, name: str) -> frozenset[str]:
         """Members of a class that the definition marks as deleted."""
@@ -73,9 +77,11 @@ class Facts:
         if (f"{first}.{member.group(1)}" if member else first) in self.asking:
             return 1
         shown = f"{plain}{generated}"
-        if "RecursionError" in str(plain):
-            return 1  # a parent that names itself in super() is given the child in its role
         failed = isinstance(plain, list) and plain[:1] in (["raised"], ["not built"])
+        if "RecursionError" in str(plain) or (failed and first in self.naming_itself):
+            return 1  # a parent that names itself in super() is given the child in its role
+        if first in self.over_imports:
+            return 1  # the parent asks for its own classes, and those that are folded are none
         for name, read in self.replaced.items():
             if (read or failed) and (name == first or f"'.{name}'" in shown):
                 return 3
@@ -109,6 +115,7 @@ def read_facts(
     treated: dict[str, frozenset[str]] = {}
     replaced: dict[str, bool] = {}
     made_docs: dict[str, frozenset[str]] = {}
+    naming: set[str] = set()
     for name, (module, base) in folds.items():
         classes = [node for node in trees[module].body if isinstance(node, ast.ClassDef)]
         found = [node for node in classes if node.name == base]
@@ -118,6 +125,8 @@ def read_facts(
         markers[name] = frozenset(_markers(fold))
         treated[name] = frozenset(_treated(fold))
         made_docs[name] = frozenset(_decorated(fold))
+        if _names_itself(fold.parent):
+            naming.add(name)
         found_targets = _replaced_targets(fold)
         if found_targets:
             replaced[name] = any(found_targets.values())
@@ -133,8 +142,42 @@ def read_facts(
         if any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
     }
     return Facts(
-        markers, treated, replaced, frozenset(dropped), frozenset(undocumented), asking, made_docs
+        markers,
+        treated,
+        replaced,
+        frozenset(dropped),
+        frozenset(undocumented),
+        asking,
+        made_docs,
+        frozenset(naming),
+        frozenset(_over_imports(own, trees)) if folds else frozenset(),
     )
+
+
+def _names_itself(parent: ast.ClassDef) -> bool:
+    return any(
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "super"
+        and bool(node.args)
+        and ast.unparse(node.args[0]) == parent.name
+        for node in ast.walk(parent)
+    )
+
+
+def _over_imports(
+    own: Mapping[str, ast.ClassDef], trees: Mapping[str, ast.Module]
+) -> Iterator[str]:
+    asked = {
+        ast.unparse(node.func)
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    }
+    if not asked & set(_QUESTIONS):
+        return
+    for name, node in own.items():
+        if any(isinstance(base, (ast.Attribute, ast.Subscript)) for base in node.bases):
+            yield name
 
 
 def _asking(tree: ast.Module, known: set[str]) -> Iterator[str]:

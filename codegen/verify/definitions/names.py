@@ -75,7 +75,9 @@ def roles_of(
             # A class may be in capitals as a whole, too: XCLIPMLP.
             loose = left == old and (left, right) != constant
             rest = r"(?![a-z])" if loose else r"(?![a-zA-Z0-9])"
-            renamed = re.sub(rf"(?<![a-zA-Z0-9]){re.escape(left)}{rest}", right, name)
+            # MobileVit beside MobileViT: only that the name of a class begins with a capital is sure.
+            word = rf"(?=[A-Z])(?i:{re.escape(left)})" if loose else re.escape(left)
+            renamed = re.sub(rf"(?<![a-zA-Z0-9]){word}{rest}", right, name)
             if renamed != name:
                 found.setdefault(name, renamed)
     return found
