@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +24,8 @@ from codegen.trees.names import HELPERS
 if TYPE_CHECKING:
     from codegen.rewrite.settle import Settled
 
-SHARED = re.compile(r"from ([\w.]*(?:vision_utils|encoder_helpers)) import[^\n]*\bget_vision_")
+SHARED = ("vision_utils", HELPERS)
+"""Endings of modules that give encoders such helpers: those of a tree's own, and ours."""
 
 
 class RewriteState:
@@ -56,10 +56,10 @@ class RewriteState:
         found = False
         for module in list(self._names):
             source = library.read(module)
-            match = SHARED.search(source.text) if source is not None else None
-            if source is None or match is None:
+            origin = self._shared_origin(module, source.text) if source is not None else ""
+            if source is None or not origin:
                 continue
-            ours = match[1].endswith((VISION, HELPERS))
+            ours = origin.endswith((VISION, HELPERS))
             if PurePath(source.path).is_absolute():  # an installed parent is as it is
                 self._names.remove(module)
             else:
@@ -76,6 +76,16 @@ class RewriteState:
                 )
             )
         return found
+
+    def _shared_origin(self, module: str, text: str) -> str:
+        """The module from which a file imports such helpers, empty if it does not."""
+        info = self.index.get(module) if any(word in text for word in SHARED) else None
+        for node in walk(info.tree) if info is not None else ():
+            names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+            origin = getattr(node, "module", "") or ""
+            if origin.endswith(SHARED) and any(name.startswith("get_vision_") for name in names):
+                return str(origin)
+        return ""
 
     def candidates(self) -> list[ModuleInfo]:
         """Modules that may hold something to rewrite, as they are now."""

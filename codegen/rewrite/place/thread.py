@@ -17,7 +17,6 @@ called with, and the report says so.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +54,7 @@ def thread_keywords(state: RewriteState, taken: Taken) -> None:
                 done = False
                 with state.attempt("thread", cls, function):
                     done = _thread(state, cls, function, taken)
-                if function.name == "forward" and (done or is_threaded(info.segment(function))):
+                if function.name == "forward" and (done or is_threaded(function)):
                     threaded.add(id(function))
     Generation(state, threaded).extend()
 
@@ -94,9 +93,18 @@ def _thread(state: RewriteState, cls: ClassInfo, function: Function, taken: Take
     return True
 
 
-def is_threaded(source: str) -> bool:
+def is_threaded(function: Function) -> bool:
     """Tell whether the keywords of a ``forward`` have been split before."""
-    return re.search(r"^\s+precomputed, (\w+) = split_precomputed\(\1\)$", source, re.M) is not None
+    return any(isinstance(node, ast.Assign) and _splits(node) for node in function.body)
+
+
+def _splits(node: ast.Assign) -> bool:
+    """Tell whether a statement is ``precomputed, kwargs = split_precomputed(kwargs)``."""
+    target, value = node.targets[0], node.value
+    if not isinstance(target, ast.Tuple) or not isinstance(value, ast.Call):
+        return False
+    names = [getattr(part, "id", "") for part in (*target.elts, value.func, *value.args)]
+    return len(names) == 4 and [names[0], names[2]] == ["precomputed", "split_precomputed"]
 
 
 def is_packed(function: Function) -> bool:

@@ -19,7 +19,7 @@ from codegen.rewrite.recognise.study import (
 )
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
-from codegen.rewrite.vocabulary import is_host_class
+from codegen.rewrite.vocabulary import is_host_class, torch_name
 
 _SIZES = re.compile(r"grid_thw|grids|_lens$|lengths|sizes$|shapes$")
 INDEXING = frozenset(
@@ -27,7 +27,8 @@ INDEXING = frozenset(
     + ("repeat_interleave", "searchsorted", "unique_consecutive")
 )
 """Functions and methods of index arithmetic."""
-_INDICES = re.compile(r"\.tolist\(\)|\.item\(\)|\bint\(|torch\.(arange|linspace)\(")
+_READING = frozenset(("tolist", "item"))
+_COUNTING = frozenset(("torch.arange", "torch.linspace"))
 
 
 def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.stmt]) -> None:
@@ -55,7 +56,7 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
         text = info.text.source(node)
         if node in early:
             _note(state, cls, function, node, "whose results no helper gives in this form")
-        elif _walks_sizes(function, node) and _INDICES.search(text):
+        elif _walks_sizes(function, node) and _makes_indices(node):
             why = reasons.get(node, "")
             _note(state, cls, function, node, f"with index arithmetic that matches no helper{why}")
         elif "grid" in segment and ".tolist()" in text[:200]:
@@ -142,6 +143,17 @@ def _loops(function: Function, gone: set[ast.stmt]) -> Iterator[ast.For]:
     for statement in function.body:
         if statement not in gone:
             yield from (node for node in walk(statement) if isinstance(node, ast.For))
+
+
+def _makes_indices(loop: ast.For) -> bool:
+    """Tell whether a loop reads numbers on the host, or counts."""
+    for node in walk(loop):
+        function = node.func if isinstance(node, ast.Call) else None
+        if isinstance(function, ast.Attribute) and function.attr in _READING:
+            return True
+        if getattr(function, "id", "") == "int" or (function and torch_name(function) in _COUNTING):
+            return True
+    return False
 
 
 def _walks_sizes(function: Function, node: ast.For) -> bool:
