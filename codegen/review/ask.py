@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from codegen.errors import fail
+from codegen.errors import CodegenError, fail
 from codegen.review.build import Question
+from codegen.review.drift import drift_question, is_library
 from codegen.review.freshness import Freshness, as_expected, ask_freshness, ask_side
 from codegen.review.model import Side
 from codegen.review.sides import read_commit, read_folder
@@ -33,6 +34,11 @@ def make_question(asked: Asked, options: Options) -> Question:
     if asked.against is not None:
         if asked.states or asked.root is None:
             raise fail("usage", "--against takes --root and no BASE or HEAD", "", 0, _AGAINST)
+        if is_library(asked.root) and is_library(asked.against):
+            project = _enclosing_project()
+            if project is not None:
+                options = replace(options, rewrite=options.rewrite or project.config.rewrite)
+                return drift_question(project, asked.root, asked.against, options)
         return _folders(asked.root, asked.against, options, asked.synced)
     folders = [_folder(state) for state in asked.states]
     if len(folders) == 2 and folders[0] and folders[1]:
@@ -48,10 +54,21 @@ def make_question(asked: Asked, options: Options) -> Question:
     else:
         head = read_folder(tree, WORK_TREE)
         fresh = ask_freshness(tree, options)
-    return _question(tree, base, head, fresh, options, asked.synced)
+    question = _question(tree, base, head, fresh, options, asked.synced)
+    on_disk = len(asked.states) < 2 and not asked.synced
+    return replace(question, roots=(None, tree.root if on_disk else None))
 
 
 _AGAINST = "python -m codegen review --root releases/A --against releases/B"
+
+
+def _enclosing_project() -> Tree | None:
+    """The project around the working directory, if there is one."""
+    try:
+        tree = open_tree(None, None)
+    except CodegenError:
+        return None
+    return tree if tree.kind == "project" else None
 
 
 def _folder(state: str) -> Path | None:
@@ -73,7 +90,8 @@ def _folders(old: Path, new: Path, options: Options, synced: bool) -> Question:
     base = read_folder(other, str(old), tree)
     head = read_folder(tree, str(new))
     fresh = ask_freshness(tree, options)
-    return _question(tree, base, head, fresh, options, synced)
+    question = _question(tree, base, head, fresh, options, synced)
+    return replace(question, roots=(other.root, None if synced else tree.root))
 
 
 def _question(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from codegen.review.attribute import Attributed, Attribution, closure_of
 from codegen.review.compare import Reading, compare_texts, count_plain
@@ -31,6 +32,9 @@ from codegen.trees.tree import Tree
 class Question:
     """What is reviewed: a tree and two of its states, and what is known of their freshness.
 
+    ``roots`` are the folders of sides that lie in one. ``parents_only``: of hand-written files,
+    those count that generated ones are made of (always so in a library).
+
     ``expected`` are the texts that the definitions of the head give, where the files say otherwise;
     ``base_expected`` finds the same for the base, for the models that are named, when it is needed.
     """
@@ -42,6 +46,8 @@ class Question:
     expected: Mapping[str, str] = field(default_factory=dict)
     base_expected: Callable[[Sequence[str]], Expected] = lambda models: Expected(False, {})
     notes: tuple[str, ...] = ()
+    roots: tuple[Path | None, Path | None] = (None, None)
+    parents_only: bool = False
 
 
 def build_report(question: Question) -> Report:
@@ -51,7 +57,8 @@ def build_report(question: Question) -> Report:
     head = Lineage(question.tree, question.head, pool)
     generated = generated_changes(base, head)
     parents = frozenset(source for path in generated for source in closure_of(path, base, head))
-    sources = source_changes(base, head, parents)
+    narrow = question.parents_only or question.tree.kind != "project"
+    sources = source_changes(base, head, parents if narrow else None)
     edits = join_edits(split_hunks(sources, base, head))
     attributed = attribute(edits, generated, base, head)
     attributed, unexplained = sort_out_rest(question, edits, attributed, generated)

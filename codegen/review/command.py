@@ -96,7 +96,13 @@ def _make(arguments: argparse.Namespace, progress: Callable[..., None]) -> Repor
     if len(states) > 2:
         raise fail("usage", "at most two states can be compared: BASE and HEAD")
     asked = Asked(states, arguments.root, arguments.against, arguments.synced)
-    return build_report(make_question(asked, options))
+    question = make_question(asked, options)
+    report = build_report(question)
+    if arguments.verify:
+        from codegen.review.built import with_built
+
+        report = with_built(report, question)
+    return report
 
 
 def _worded(report: Report, arguments: argparse.Namespace, paint: Callable[[str, str], str]) -> str:

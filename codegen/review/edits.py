@@ -27,19 +27,20 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _COMMON = frozenset(keyword.kwlist) | {"self", "cls", "config", "kwargs", "args", "super", "None"}
 
 
-def source_changes(base: Lineage, head: Lineage, parents: frozenset[str]) -> list[MemberChange]:
+def source_changes(
+    base: Lineage, head: Lineage, parents: frozenset[str] | None
+) -> list[MemberChange]:
     """What differs in definitions, hand-written files and settings, file by file.
 
-    ``parents`` are the hand-written files that generated ones are made of; in a library, others
-    have nothing to do with a generated file.
+    ``parents`` are the hand-written files that count; all do where it is None.
     """
     changes: list[MemberChange] = []
     old, new = base.side, head.side
-    known = parents | {*old.definitions, *new.definitions}
+    known = {*old.definitions, *new.definitions, SETTINGS, *(parents or ())}
     for path in sorted({*old.texts, *new.texts}):
         if path in old.generated or path in new.generated or old.text(path) == new.text(path):
             continue
-        if head.tree.kind != "project" and path not in known:
+        if parents is not None and path not in known:
             continue
         if path == SETTINGS:
             changes += _settings_changes(old.text(path), new.text(path))

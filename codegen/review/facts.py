@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from codegen.review.names import Naming
 from codegen.review.numerics import operators
 from codegen.review.syntax import parse_module
+from codegen.text.lines import split_lines
 
 Method = ast.FunctionDef | ast.AsyncFunctionDef
 #: Modules of torch without parameters or buffers: their arguments are no sizes.
@@ -119,8 +122,11 @@ class ModuleFacts:
                 yield item
 
 
-def read_facts(text: str, naming: Naming) -> ModuleFacts | None:
-    """The facts of a module; None where it does not parse."""
+def read_facts(text: str, naming: Naming, other: str = "") -> ModuleFacts | None:
+    """The facts of a module; None where it does not parse.
+
+    Operators are counted only in what does not stand like that in the ``other`` state.
+    """
     tree = parse_module(text)
     if tree is None:
         return None
@@ -128,14 +134,14 @@ def read_facts(text: str, naming: Naming) -> ModuleFacts | None:
     functions = [node for node in tree.body if isinstance(node, Method)]
     modules = {node.name for node in classes if _is_module(node)}
     return ModuleFacts(
-        {node.name: _class(node, naming, modules) for node in classes},
+        {node.name: _class(node, naming, modules, (text, other)) for node in classes},
         {node.name: parameters(node, naming) for node in functions},
         {node.name: node.lineno for node in functions},
         {node.name: _decorators(node, naming) for node in functions},
-        {node.name: operators(node) for node in functions},
+        {node.name: _operators(node, text, other) for node in functions},
         _exported(tree),
-        frozenset(_imports(tree)),
-        frozenset(_foreign(tree)),
+        frozenset(_imports(tree.body)),
+        frozenset(_foreign(text)),
     )
 
 
@@ -145,7 +151,20 @@ def _is_module(node: ast.ClassDef) -> bool:
     return "forward" in names or any(b.endswith((".Module", "PreTrainedModel")) for b in bases)
 
 
-def _class(node: ast.ClassDef, naming: Naming, modules: set[str]) -> ClassFacts:
+def _operators(node: Method, text: str, other: str) -> Counter[str]:
+    """Operators of a function; none where the other state has the same lines."""
+    lines = _lines_of(text)[node.lineno - 1 : node.end_lineno]
+    return Counter() if "".join(lines) in other else operators(node)
+
+
+@lru_cache(maxsize=4)
+def _lines_of(text: str) -> list[str]:
+    return split_lines(text)
+
+
+def _class(
+    node: ast.ClassDef, naming: Naming, modules: set[str], texts: tuple[str, str]
+) -> ClassFacts:
     methods = {item.name: item for item in node.body if isinstance(item, Method)}
     weights: dict[str, Weight] = {}
     defined = set(methods)
@@ -168,7 +187,7 @@ def _class(node: ast.ClassDef, naming: Naming, modules: set[str]) -> ClassFacts:
         frozenset(defined | set(fields)),
         frozenset(read),
         fields,
-        {name: operators(method) for name, method in methods.items()},
+        {name: _operators(method, *texts) for name, method in methods.items()},
     )
 
 
@@ -287,17 +306,22 @@ def _exported(tree: ast.Module) -> tuple[str, ...] | None:
     return None
 
 
-def _imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
+def _imports(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """What a module imports by name, under conditions as well."""
+    for node in body:
         if isinstance(node, ast.ImportFrom):
             module = "." * node.level + (node.module or "")
             yield from ((module, alias.name) for alias in node.names)
+        elif isinstance(node, (ast.If, ast.Try)):
+            yield from _imports([*node.body, *node.orelse])
 
 
-def _foreign(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            if isinstance(node.ctx, ast.Load) and not _is_self(node.value):
-                yield node.attr
-        elif isinstance(node, ast.Constant) and str(node.value).isidentifier():
-            yield str(node.value)
+#: An attribute of anything but ``self``, or a string that may name one.
+_FOREIGN = re.compile(
+    r"(?<!\bself)\.(?P<attribute>[A-Za-z_]\w*)|(?P<quote>[\"'])(?P<name>[A-Za-z_]\w*)(?P=quote)"
+)
+
+
+def _foreign(text: str) -> Iterator[str]:
+    for match in _FOREIGN.finditer(text):
+        yield match["attribute"] or match["name"]

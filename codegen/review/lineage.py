@@ -21,19 +21,51 @@ from codegen.trees.sources import glance
 from codegen.trees.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClassInfo:
-    """A class of a source: bases as written, members with their lines, ``deleted`` members (markers),
-    and lines of ``self.x = ...`` and ``del self.x`` in its methods."""
+    """A class of a source: bases as written, members with their lines, ``deleted`` members (markers).
+
+    What its methods do to attributes of the instance is read when it is asked for.
+    """
 
     name: str
     line: int
     bases: tuple[str, ...]
     members: Mapping[str, int]
     deleted: Mapping[str, int]
-    assigned: Mapping[str, int]
-    erased: Mapping[str, int]
-    calling_super: frozenset[str]
+    node: ast.ClassDef = field(repr=False, compare=False)
+
+    @property
+    def assigned(self) -> Mapping[str, int]:
+        """Lines of ``self.x = ...`` by name."""
+        return self._attributes[0]
+
+    @property
+    def erased(self) -> Mapping[str, int]:
+        """Lines of ``del self.x`` by name."""
+        return self._attributes[1]
+
+    @cached_property
+    def calling_super(self) -> frozenset[str]:
+        """Methods that call the parent's."""
+        return frozenset(
+            item.name
+            for item in self.node.body
+            if isinstance(item, _METHOD)
+            and any(isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(item))
+        )
+
+    @cached_property
+    def _attributes(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        assigned: dict[str, int] = {}
+        erased: dict[str, int] = {}
+        for item in (each for each in self.node.body if isinstance(each, _METHOD)):
+            if item.name in self.members:
+                _own_attributes(item, assigned, erased)
+        return assigned, erased
+
+
+_METHOD = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +102,16 @@ def read_index(text: str) -> Index:
 def _class_info(node: ast.ClassDef) -> ClassInfo:
     members: dict[str, int] = {}
     deleted: dict[str, int] = {}
-    assigned: dict[str, int] = {}
-    erased: dict[str, int] = {}
-    calling: set[str] = set()
     for item in node.body:
-        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            if _raises_attribute_error(item):
-                deleted[item.name] = item.lineno
-                continue
-            members.setdefault(item.name, item.lineno)
-            if _own_attributes(item, assigned, erased):
-                calling.add(item.name)
+        if isinstance(item, _METHOD):
+            found = deleted if _raises_attribute_error(item) else members
+            found.setdefault(item.name, item.lineno)
         for name in _targets(item):
             value = getattr(item, "value", None)
             is_marker = isinstance(value, ast.Call) and ast.unparse(value.func) == "AttributeError"
             (deleted if is_marker else members).setdefault(name, item.lineno)
     bases = tuple(ast.unparse(base) for base in node.bases)
-    return ClassInfo(
-        *(node.name, node.lineno, bases, members, deleted, assigned, erased, frozenset(calling))
-    )
+    return ClassInfo(node.name, node.lineno, bases, members, deleted, node)
 
 
 def _targets(node: ast.stmt) -> Iterator[str]:
@@ -103,17 +126,13 @@ def _raises_attribute_error(node: ast.FunctionDef | ast.AsyncFunctionDef) -> boo
     return isinstance(only, ast.Raise) and "AttributeError" in ast.unparse(only)
 
 
-def _own_attributes(node: ast.AST, assigned: dict[str, int], erased: dict[str, int]) -> bool:
-    """Enter what a method does to attributes of its instance; whether it calls ``super``."""
-    calls = False
+def _own_attributes(node: ast.AST, assigned: dict[str, int], erased: dict[str, int]) -> None:
     for item in ast.walk(node):
-        calls |= isinstance(item, ast.Name) and item.id == "super"
         if isinstance(item, ast.Attribute) and isinstance(item.value, ast.Name):
             if item.value.id == "self" and isinstance(item.ctx, ast.Store):
                 assigned.setdefault(item.attr, item.lineno)
             elif item.value.id == "self" and isinstance(item.ctx, ast.Del):
                 erased.setdefault(item.attr, item.lineno)
-    return calls
 
 
 @dataclass(frozen=True, slots=True)

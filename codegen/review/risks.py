@@ -73,8 +73,9 @@ def find_risks(
 def _read(path: str, base: Lineage, head: Lineage) -> _File | None:
     if path not in base.side.texts or path not in head.side.texts:
         return None  # a file that came or went as a whole breaks nothing that it has promised
-    old = read_facts(base.side.text(path), base.naming(path))
-    new = read_facts(head.side.text(path), head.naming(path))
+    before, after = base.side.text(path), head.side.text(path)
+    old = read_facts(before, base.naming(path), after)
+    new = read_facts(after, head.naming(path), before)
     return _File(path, head.side.model_of(path), old, new) if old and new else None
 
 

@@ -1,0 +1,81 @@
+"""Where the two sides come from: releases of a library under a project, and models that are built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from codegen.cli import main
+from tests.review.copies import Edit, edited, make_copy
+from tests.review.small import TABLE, make_project
+
+_LLAMA = '''\
+"""Llama, as a release has it."""
+
+from torch import nn
+
+
+class LlamaMLP(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.up = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, states):
+        return self.up(states)
+'''
+_PEBBLE = '''\
+"""Pebble is built from llama."""
+
+from transformers.models.llama.modeling_llama import LlamaMLP
+
+
+class PebbleMLP(LlamaMLP):
+    pass
+'''
+
+
+def make_release(root: Path, text: str) -> Path:
+    """A library with one model."""
+    models = root / "transformers/models"
+    for folder in (models / "llama", models, root / "transformers"):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "__init__.py").write_text('__version__ = "5.8.1"\n', encoding="utf-8")
+    (models / "llama/modeling_llama.py").write_text(text, encoding="utf-8")
+    return root
+
+
+def test_what_another_release_does_to_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = make_release(tmp_path / "old", _LLAMA)
+    new = make_release(tmp_path / "new", _LLAMA.replace("self.up", "self.wide"))
+    monkeypatch.chdir(make_project(tmp_path / "project", {"pebble": _PEBBLE}, TABLE))
+    capsys.readouterr()
+    call = ["review", "--root", str(old), "--against", str(new), "--format", "json"]
+    assert main(call) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [change["files"] for change in report["changes"]] == [
+        ["generated/pebble/modeling_pebble.py"]
+    ]
+    assert report["changes"][0]["edit"][0]["place"]["path"].endswith("modeling_llama.py")
+    assert [risk["kind"] for risk in report["risks"]] == ["state-dict"]
+    assert not report["unexplained"]
+
+
+def test_state_dicts_of_built_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("transformers")
+    base = make_copy(tmp_path / "base", ("qwen2_vl", "mlcd"))
+    old, new = "self.fc1 = nn.Linear(config.", "self.first = nn.Linear(config."
+    text = (base / "definitions/mlcd/modular_mlcd.py").read_text(encoding="utf-8")
+    assert text.count(old) == 1 and text.count("self.fc1(") == 1
+    edits = [Edit("mlcd", old, new), Edit("mlcd", "self.fc1(", "self.first(")]
+    head = edited(base, tmp_path / "head", edits)
+    capsys.readouterr()
+    assert main(["review", str(base), str(head), "--format", "json", "--verify"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    built = [risk["message"] for risk in report["risks"] if "built with" in risk["message"]]
+    assert built and all(".first.weight" in message for message in built)
