@@ -170,7 +170,8 @@ def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int) -> torch.Tensor:
         )
     if not (torch.compiler.is_compiling() or cu_seqlens.shape[0] > 1):
         raise ValueError("cu_seqlens needs at least two boundaries")
-    return count_passed(cu_seqlens[1:], num_tokens)
+    # Counted from the boundary at zero: compilers cannot search in a slice of what they have fused.
+    return count_passed(cu_seqlens, num_tokens) - 1
 
 
 def get_segment_mask(segment_ids: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
