@@ -88,7 +88,7 @@ def make_side(label: str, tree: Tree, texts: Mapping[str, str]) -> Side:
             definitions[path] = model
             continue
         named = banner_definition(text)
-        if named is not None:
+        if named is not None and model_of_file(PurePosixPath(named).name):
             generated[path] = _banner_path(named, tree)
     return Side(label, texts, generated, definitions)
 
