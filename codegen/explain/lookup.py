@@ -11,7 +11,9 @@ from pathlib import Path
 from codegen.errors import CodegenError, fail
 from codegen.explain.atlas import Atlas
 from codegen.explain.members import Member, members_of, named
+from codegen.trees.banners import carries_banner
 from codegen.trees.definitions import model_of_file
+from codegen.trees.names import HELPERS
 from codegen.trees.tree import Tree, open_tree
 
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -95,6 +97,9 @@ def _no_file(atlas: Atlas, file: Path) -> CodegenError:
 def _not_generated(atlas: Atlas, path: str) -> CodegenError:
     name = path.rpartition("/")[2]
     model = model_of_file(name)
+    if name == f"{HELPERS}.py" and carries_banner(atlas.text(path)):
+        hint = "each function in it is a copy of one in the modules of codegen's `utils`"
+        return fail("not-generated", "the file holds copies of runtime helpers", path, 0, hint)
     if model is not None:
         made = [item for item, owner in atlas.owners.items() if owner == model]
         there = [item for item in made if (atlas.tree.output / item).is_file()]

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.provenance import Score, measure, show
 from codegen.explain.atlas import Atlas, Settings
+from codegen.output.render import render_helpers
 from codegen.trees.tree import open_tree
 from tests.cli.trees import REPOSITORY, Sandbox
 
@@ -97,6 +98,14 @@ def test_what_cannot_be_explained(family: Sandbox, case: str, target: str) -> No
     family.expect(f"error_{case}", result, GOLDEN)
 
 
+def test_copies_of_helpers_are_told(family: Sandbox) -> None:
+    place = family.root / "generated/beta/encoder_helpers.py"
+    place.write_text(render_helpers("x = 1\n"), encoding="utf-8")
+    result = family.run("explain", f"{place}:1")
+    assert result.code == 2
+    family.expect("error_helpers", result, GOLDEN)
+
+
 def test_a_map_holds_while_nothing_changes(family: Sandbox) -> None:
     tree = open_tree(family.root, None)
     first = Atlas(tree, Settings()).maps_of("gamma")
@@ -116,6 +125,13 @@ def expect_right(score: Score, edits: int) -> None:
 
 def test_what_an_edit_changes_is_what_was_said(family: Sandbox) -> None:
     expect_right(measure(Atlas(open_tree(family.root, None), Settings()), 60), 30)
+
+
+def test_the_convention_of_libraries(checkout: Sandbox) -> None:
+    assert checkout.run("sync", "--root", str(checkout.root)).code == 0
+    expect_right(measure(Atlas(open_tree(checkout.root, None), Settings()), 60), 10)
+    family_line = line_of(checkout, "gamma", "return states * self.")
+    checkout.expect("library", checkout.run("explain", family_line), GOLDEN)
 
 
 @pytest.mark.slow
