@@ -54,6 +54,7 @@ def test_text_between_two_cuts_took_the_place_of_what_stood_there() -> None:
     source = traced("class AlphaModel(Base):")
     new = joined("", [source[:6], "Beta", source[11:]])
     assert new == "class BetaModel(Base):"
+    assert isinstance(new, Traced)
     assert [offset(place) for place in new.places[6:10]] == [6, 7, 8, 10]
     check(source[:6] + source[6:], "class AlphaModel(Base):", "class AlphaModel(Base):")
 
