@@ -223,7 +223,9 @@ class RewriteState:
             source = self.index.library.read(module)
             info = self.index.get(module) if source is not None else None
             text = info.source.text if info is not None else source.text if source else ""
-            if any(word in text for word in words) and module not in self.index.unreadable:
+            if not any(word in text for word in words) or module in self.index.unreadable:
+                continue
+            if any(name in text for name in HELPER_MODULES):
                 body = info.tree.body if info is not None else ast.parse(text).body
                 for node in body:
                     spelling = (
@@ -236,11 +238,16 @@ class RewriteState:
         return found
 
 
-@lru_cache(maxsize=64)
 def line_before(old: str, new: str, line: int) -> int:
     """The line of a text that a line of its changed form comes from, or stands behind."""
-    matcher = SequenceMatcher(None, new.split("\n"), old.split("\n"), autojunk=False)
-    for _, start, end, first, last in matcher.get_opcodes():
+    for _, start, end, first, last in _opcodes(old, new):
         if start <= line - 1 < end:
             return min(first + (line - 1 - start), max(last - 1, first)) + 1
     return line
+
+
+@lru_cache(maxsize=16)
+def _opcodes(old: str, new: str) -> tuple[tuple[str, int, int, int, int], ...]:
+    """How the lines of a changed text come from those before; many records ask it of one file."""
+    matcher = SequenceMatcher(None, new.split("\n"), old.split("\n"), autojunk=False)
+    return tuple(matcher.get_opcodes())

@@ -37,7 +37,7 @@ def without_comments(text: str) -> str:
 
 def expression(info: ModuleInfo, node: ast.expr) -> str:
     """An expression as it is written, on one line."""
-    found = ast.get_source_segment(info.source.text, node)
+    found = _written(info, node)
     if found is not None:
         found = re.sub(r"([(\[{])\s*\n\s*", r"\1", re.sub(r",?\s*\n\s*([)\]}])", r"\1", found))
     if found is None or "#" in found:
@@ -48,9 +48,14 @@ def expression(info: ModuleInfo, node: ast.expr) -> str:
 def segment(info: ModuleInfo, node: ast.expr) -> str:
     """An expression as it is written, over as many lines, at the left margin and without comments."""
     lines = info.text.lines[node.lineno - 1 : node.end_lineno]
-    found = ast.get_source_segment(info.source.text, node) or ast.unparse(node)
+    found = _written(info, node) or ast.unparse(node)
     margin = " " * (len(lines[0]) - len(lines[0].lstrip())) if lines else ""
     return without_comments(dedent(margin + found))
+
+
+def _written(info: ModuleInfo, node: ast.expr) -> str | None:
+    """The text of an expression; None of one that was made and stands nowhere."""
+    return info.text.source(node) if getattr(node, "end_lineno", None) is not None else None
 
 
 def renamed(
