@@ -6,10 +6,14 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codegen.errors import fail
 from codegen.review.kinds import RISKS
-from codegen.review.model import Report
+
+if TYPE_CHECKING:
+    from codegen.review.model import Report
+
 
 EXIT_OK, EXIT_FAILED_ON = 0, 3
 _SPECIAL = ("unexplained", "stale", "any")

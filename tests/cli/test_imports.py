@@ -50,6 +50,11 @@ def test_version_and_help_import_only_the_command_line(project: Sandbox, option:
         "codegen",
         "codegen.cli",
         "codegen.errors",
+        "codegen.explain",
+        "codegen.explain.options",
+        "codegen.review",
+        "codegen.review.command",
+        "codegen.review.kinds",
         "codegen.store",
         "codegen.store.system",
     }

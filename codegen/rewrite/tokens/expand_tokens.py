@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from codegen.rewrite.library import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.settle import Settled, settle
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.evidence import difference
 from codegen.rewrite.tokens.mixin import ask_for_offsets, delegates, find_mixin, move_mixin
@@ -19,6 +19,9 @@ from codegen.rewrite.tokens.prefilter import is_generated, may_hold_expansion
 from codegen.rewrite.tokens.sites import MODALITIES, Site, find_sites
 from codegen.rewrite.tokens.subject import MIXIN, Subject, parents
 from codegen.rewrite.values import Record, model_of
+
+if TYPE_CHECKING:
+    from codegen.rewrite.settle import Settled
 
 
 def expand_tokens(state: RewriteState) -> None:
@@ -194,6 +197,10 @@ def _is_placeholder(node: ast.expr) -> bool:
 
 def _moved(state: RewriteState, cls: ClassInfo, sites: list[Site], has_method: bool) -> str:
     """Move sites of a class; why that was not done, empty where it was."""
+    from codegen.rewrite.settle import (
+        settle,  # loads libcst: only where there is something to write
+    )
+
     try:
         if any(f"replace_{kind}_token" in cls.methods for kind in MODALITIES):
             raise Unmovable("it has a method replace_..._token already")
