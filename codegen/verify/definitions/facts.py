@@ -78,7 +78,9 @@ class Facts:
             return 1
         shown = f"{plain}{generated}"
         failed = isinstance(plain, list) and plain[:1] in (["raised"], ["not built"])
-        if "RecursionError" in str(plain) or (failed and first in self.naming_itself):
+        # An asynchronous one does not recurse, but gives itself, not run.
+        endless = failed or ("suspended" in str(plain) and "suspended" not in str(generated))
+        if "RecursionError" in str(plain) or (endless and first in self.naming_itself):
             return 1  # a parent that names itself in super() is given the child in its role
         if first in self.over_imports:
             return 1  # the parent asks for its own classes, and those that are folded are none
