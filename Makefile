@@ -33,9 +33,8 @@ $(BIN)/.dev: $(BIN)/.tool
 	@# One that was built for another torch does not import; everything in .venv then declares what it misses.
 	$(BIN)/python -c "import torchvision" 2>/dev/null || { \
 		site=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") && \
-		cp codegen/verify/torchvision_operators.py $$site/declared_operators.py && \
-		echo "import declared_operators; declared_operators.declare_torchvision_operators()" \
-			> $$site/declared_operators.pth; }
+		cp codegen/verify/at_start.py $$site/declared_operators.py && \
+		echo "import declared_operators" > $$site/declared_operators.pth; }
 	@touch $@
 
 setup: $(BIN)/.dev  ## Install everything into .venv

@@ -49,10 +49,12 @@ class _Samples:
         found = [sample[name] for sample in self.samples]
         for value in found:
             if not isinstance(value, torch.Tensor):
-                raise _refused(name, "is no tensor", 'call the processor with return_tensors="pt"')
+                raise _not_joined(
+                    name, "is no tensor", 'call the processor with return_tensors="pt"'
+                )
             if value.dtype != found[0].dtype or value.ndim != found[0].ndim:
                 kinds = " and ".join(f"{v.dtype} {tuple(v.shape)}" for v in (found[0], value))
-                raise _refused(name, f"differs between samples: {kinds}", "")
+                raise _not_joined(name, f"differs between samples: {kinds}", "")
         return found
 
 
@@ -90,7 +92,7 @@ def merge_extra_tensors(
         holders = _holders(samples, name)
         missing = [number for number, sample in holders if name not in sample]
         if missing:
-            raise _refused(
+            raise _not_joined(
                 name, f"is missing in sample {missing[0]}", "process all with the same options"
             )
         group = _Samples(tuple(sample for _, sample in holders), pad_token_id, padding_side)
@@ -102,7 +104,7 @@ def _holders(
     samples: Sequence[Mapping[str, Any]], name: str
 ) -> list[tuple[int, Mapping[str, Any]]]:
     """The samples that should hold a value: those with its modality, or all, with their numbers."""
-    modality = _modality(name)
+    modality = _modality_of(name)
     numbered = list(enumerate(samples))
     if not modality or name == _PRESENT[modality]:
         # What tells of a modality is missing where the modality is.
@@ -110,7 +112,7 @@ def _holders(
     return [(n, s) for n, s in numbered if _PRESENT[modality] in s]
 
 
-def _modality(name: str) -> str:
+def _modality_of(name: str) -> str:
     """The modality whose items a value describes; "" for values of texts."""
     if name in ("pixel_values", "images_per_sample"):
         return "image"
@@ -133,7 +135,7 @@ def _join(name: str) -> Callable[[_Samples, str], Any]:
         return _EQUAL[name]
     if name in PREFIXED and PREFIXED[name][1] in _PRECOMPUTED:
         return _PRECOMPUTED[PREFIXED[name][1]]
-    raise _refused(
+    raise _not_joined(
         name, "is not known here", "join it by its own rule, and leave it out of the samples"
     )
 
@@ -142,7 +144,7 @@ def _concatenate(group: _Samples, name: str) -> torch.Tensor:
     values = group.tensors(name)
     if len({value.shape[1:] for value in values}) > 1:
         shapes = ", ".join(str(tuple(value.shape)) for value in values)
-        raise _refused(name, f"has rows of other sizes in other samples: {shapes}", "")
+        raise _not_joined(name, f"has rows of other sizes in other samples: {shapes}", "")
     return torch.cat(values)
 
 
@@ -156,7 +158,7 @@ def _pad_tokens(group: _Samples, name: str) -> torch.Tensor:
     longest = max(row.shape[-1] for row in rows)
     filler = group.pad_token_id if _TOKENS[name] is None else _TOKENS[name]
     if filler is None and any(row.shape[-1] < longest for row in rows):
-        raise _refused(name, "has another length in every sample", "give pad_token_id")
+        raise _not_joined(name, "has another length in every sample", "give pad_token_id")
     padded = []
     for row in rows:
         missing = longest - row.shape[-1]
@@ -209,9 +211,11 @@ def _find_valid(group: _Samples, name: str) -> torch.Tensor:
     laws = [law for law in (halved_lengths, chunked_eighth_lengths) if _explains(law, group, name)]
     found = [get_valid_indices(torch.cat(lengths), law) for law in laws]
     if not found:
-        raise _refused(name, "follows no length law that is known here", "compute it for the batch")
+        raise _not_joined(
+            name, "follows no length law that is known here", "compute it for the batch"
+        )
     if any(not torch.equal(found[0], other) for other in found[1:]):
-        raise _refused(name, "follows several length laws", "compute it for the batch")
+        raise _not_joined(name, "follows several length laws", "compute it for the batch")
     return found[0].to(group.tensors(name)[0].dtype)
 
 
@@ -225,7 +229,7 @@ def _explains(law: LengthLaw, group: _Samples, name: str) -> bool:
 
 def _require(group: _Samples, name: str, needed: str) -> None:
     if any(needed not in sample for sample in group.samples):
-        raise _refused(name, f"cannot be joined without {needed}", "")
+        raise _not_joined(name, f"cannot be joined without {needed}", "")
 
 
 def _same_frames(group: _Samples, name: str) -> torch.Tensor:
@@ -233,7 +237,7 @@ def _same_frames(group: _Samples, name: str) -> torch.Tensor:
     values = group.tensors(name)
     if len({value.shape[1:] for value in values}) > 1:
         hint = 'call the processor with padding="max_length" for audio'
-        raise _refused(name, "is padded to another length in every sample", hint)
+        raise _not_joined(name, "is padded to another length in every sample", hint)
     return torch.cat(values)
 
 
@@ -241,7 +245,7 @@ def _same_numbers(group: _Samples, name: str) -> torch.Tensor:
     """Numbers of images, of which the processor takes equal ones only."""
     joined = torch.cat(group.tensors(name))
     if not bool((joined == joined[0]).all()):
-        raise _refused(
+        raise _not_joined(
             name, f"differs between samples: {joined.tolist()}", "batch those with equal ones"
         )
     return joined
@@ -267,5 +271,5 @@ _PRECOMPUTED: dict[str, Callable[[_Samples, str], torch.Tensor]] = {
 }
 
 
-def _refused(name: str, problem: str, hint: str) -> ValueError:
+def _not_joined(name: str, problem: str, hint: str) -> ValueError:
     return ValueError(f"{name} {problem}" + (f": {hint}" if hint else ""))

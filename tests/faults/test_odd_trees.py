@@ -284,7 +284,7 @@ scandir, listdir = os.scandir, os.listdir
 
 def refuse(name):
     def refused(path="."):
-        if os.fspath(path).endswith("/eps"):
+        if not isinstance(path, int) and os.fspath(path).endswith("/eps"):
             raise PermissionError(13, "Permission denied", os.fspath(path))
         return name(path)
     return refused

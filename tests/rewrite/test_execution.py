@@ -20,6 +20,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             "generation_of_a_folded_model",
+            "generation_past_the_parent",
             "generation_takes_keywords",
             "generation_with_the_hooks_of_the_library",
         ),

@@ -44,6 +44,8 @@ except NotImplementedError:
 def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run code where only the torchvision of the folder, if any, can be found."""
     isolated = f"import sys\nsys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]\n"
+    # What `make setup` leaves in an environment where it is needed, see codegen/verify/at_start.py.
+    isolated += "sys.meta_path[:] = [f for f in sys.meta_path if type(f).__name__ != '_OnImport']\n"
     command = [sys.executable, "-c", isolated + code]
     environment = {**os.environ, "PYTHONPATH": ""}
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
