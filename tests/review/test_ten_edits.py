@@ -86,7 +86,7 @@ EDITS = {
     "docstring": (DOCSTRING, set()),
     "default": (DEFAULT, {"signature"}),
     "new class": (NEW_CLASS, {"state-dict"}),
-    "deletion": (DELETION, {"lost-override", "state-dict"}),
+    "deletion": (DELETION, {"lost-override", "numerics", "state-dict"}),
     "import": (IMPORT, set()),
 }
 
