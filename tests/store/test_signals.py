@@ -225,8 +225,9 @@ def test_what_is_handled_or_ignored_is_not_touched_while_held_back() -> None:
     signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     with signals_held_back():
-        os.kill(os.getpid(), signal.SIGUSR1)
-        os.kill(os.getpid(), signal.SIGUSR2)
+        # To this thread: of a process, any other that a library has begun may take it.
+        signal.raise_signal(signal.SIGUSR1)
+        signal.raise_signal(signal.SIGUSR2)
         assert not seen
     assert seen == [signal.SIGUSR1]
     for number in (signal.SIGUSR1, signal.SIGUSR2):
