@@ -97,10 +97,21 @@ def spelling_of(
     most = max(votes.values(), default=0)
     tied = [pair for pair, count in votes.items() if count == most]
     old, new = next((pair for pair in tied if pair[1] == default[1]), (tied or [default])[-1])
+    if _in_use(default, parent, pairs) >= max(_in_use((old, new), parent, pairs), 1):
+        old, new = default  # a part of the model has its name in classes, too: OmniThinker of Omni
     lower = {_lower(old): _lower(new), parent.model: model}
     upper = {left.upper(): right.upper() for left, right in lower.items()}
     others = [pair for pair in {**upper, **lower}.items() if pair[0] != old]
     return [(old, new), *others]
+
+
+def _in_use(
+    spelled: tuple[str, str], parent: ParentNames, pairs: Mapping[str, tuple[str, str]]
+) -> int:
+    """How many classes of the parent the definition has under the names that a spelling gives."""
+    old, new = spelled
+    named = [new + name.removeprefix(old) for name in parent.names if name.startswith(old)]
+    return sum(name in pairs for name in named)
 
 
 def _plain(name: str) -> str:
