@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from codegen.verify.compiled import dynamic_shapes
 from tests.models.configurations import (
     AUDIO_CASES,
     VISION_CASES,
@@ -120,14 +121,7 @@ def test_exported_encoder_is_right_on_other_sizes(
     for number in (0, 1):
         inputs = example(case, number)
         full.append({**inputs, **(precomputed(case, inputs) if given else {})})
-    shapes = {
-        name: {
-            axis: torch.export.Dim.AUTO
-            for axis, size in enumerate(tensor.shape)
-            if size != full[1][name].shape[axis]
-        }
-        for name, tensor in full[0].items()
-    }
+    shapes = dynamic_shapes(full[0], full[1])
     if set(case.tensors) <= set(inspect.signature(encoder.forward).parameters):
         with torch.no_grad():
             program = torch.export.export(encoder, (), full[0], dynamic_shapes=shapes).module()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from codegen.verify.compiled import dynamic_shapes
 from codegen.verify.runtimes import TOLERANCE, load_in_onnxruntime, load_package
 from tests.models.configurations import AUDIO_CASES, VISION_CASES, AudioCase, VisionCase
 from tests.models.support import build_encoder, precomputed, tensors_of
@@ -34,14 +35,7 @@ def convert_and_compare(
     for number in (0, 1):
         inputs = example(case, number)
         full.append({**inputs, **(precomputed(case, inputs) if given else {})})
-    shapes = {
-        name: {
-            axis: torch.export.Dim.AUTO
-            for axis, size in enumerate(tensor.shape)
-            if size != full[1][name].shape[axis]
-        }
-        for name, tensor in full[0].items()
-    }
+    shapes = dynamic_shapes(full[0], full[1])
     with torch.no_grad():
         exported = torch.export.export(
             FromMapping(encoder),

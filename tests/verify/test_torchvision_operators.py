@@ -79,3 +79,18 @@ def test_a_package_that_describes_nothing_is_left_alone(tmp_path: Path) -> None:
     )
     done = run(f"{DECLARED}import torchvision\nprint(torchvision.loaded)", tmp_path)
     assert (done.returncode, done.stdout) == (0, "False\n"), done.stderr
+
+
+def test_python_starts_without_it_and_declares_when_it_is_imported(package: Path) -> None:
+    """What a ``.pth`` file runs must not load anything: a folder in front may hold an ``ast.py``."""
+    pytest.importorskip("torch")
+    start = ROOT / "codegen" / "verify" / "at_start.py"
+    code = (
+        f"source = open({str(start)!r}, encoding='utf-8').read()\n"
+        "before = {*sys.modules, '__future__'}\n"
+        "exec(source)\n"
+        "assert set(sys.modules) <= before\n"
+        "import torchvision\n"
+    )
+    done = run(code + CALL, package)
+    assert (done.returncode, done.stdout) == (0, "declared only\n"), done.stderr
