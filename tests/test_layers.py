@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from codegen.store.identity import deciding_files
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Layers of the tool from bottom to top; a module imports from its own layer's line or lower ones.
@@ -119,6 +121,54 @@ def test_the_tool_does_not_load_what_it_generates(layer: str, path: Path) -> Non
     for module, line, at_load in imports(path):
         if at_load:
             assert module.split(".")[0] not in forbidden, f"{path}:{line} loads {module}"
+
+
+def reachable(module: str) -> set[Path]:
+    """The files of the tool that a module can load, at once or later."""
+    found: set[Path] = set()
+    pending = [ROOT.joinpath(*module.split(".")).with_suffix(".py")]
+    while pending:
+        path = pending.pop()
+        if path in found or not path.is_file():
+            continue
+        found.add(path)
+        for name in imported(path):
+            place = ROOT.joinpath(*name.split("."))
+            pending += [place.with_suffix(".py"), place / "__init__.py"]
+    return found
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Modules of the tool, and names in them that may be modules, which a file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing = {id(each) for node in ast.walk(tree) if is_for_types(node) for each in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in typing:
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_the_tool_is_identified_by_what_can_reach_the_output() -> None:
+    """An edit of anything else does not make caches worthless; what can be reached always does."""
+    writing = reachable("codegen.run.sync")
+    counted = {path for path in deciding_files() if path.suffix == ".py"}
+    counted = {path for path in counted if path.name != "__init__.py"}
+    writing = {path for path in writing if path.name != "__init__.py"}
+    assert writing - counted == set(), "take it out of APART in codegen/store/identity.py"
+    assert counted - writing == set(), "add it to APART in codegen/store/identity.py"
+
+
+def test_templates_of_the_output_count() -> None:
+    named = {
+        node.value
+        for path in reachable("codegen.run.sync")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and str(node.value).endswith(".j2")
+        and "*" not in str(node.value)
+    }
+    assert named == {path.name for path in deciding_files() if path.suffix == ".j2"}
 
 
 def test_runtime_helpers_import_only_torch() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from codegen.errors import CodegenError
 from codegen.explain.maps import FileMap, Spot, map_text
 from codegen.explain.origins import SOURCES
-from codegen.explain.store import ModelMaps, Store
+from codegen.explain.store import ModelMaps, Store, identity_of_maps
 from codegen.explain.tracing import Tracer
 from codegen.output.formatting import format_texts
 from codegen.run.job import JobResult
@@ -63,7 +63,7 @@ class Atlas:
         self.tree = recall_rules(tree, self._cache)
         self.names = name_table(self.tree)
         folder = cache_folder(tree) / "origins" if settings.cache else None
-        self._store = Store(folder, self._cache.identity)
+        self._store = Store(folder, identity_of_maps(self._cache.identity))
         self._models: dict[str, ModelMaps] = {}
         self._texts: dict[str, str] = {}
         self._elsewhere: dict[Path, Atlas | None] = {}

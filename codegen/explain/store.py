@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -24,6 +25,8 @@ from codegen.store.seal import is_sealed, seal
 from codegen.store.system import read_regular
 
 _FORMAT = 2
+#: The modules that decide what a map says; the others word it.
+_MAKERS = ("align", "instrument", "maps", "origins", "tracing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class ModelMaps:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder of such records; ``identity`` is that of the tool. Without a folder nothing is kept."""
+    """A folder of such records; ``identity`` is that of what makes them. Without a folder nothing is kept."""
 
     folder: Path | None
     identity: str
@@ -85,6 +88,14 @@ class Store:
             except BaseException:
                 os.unlink(name)
                 raise
+
+
+def identity_of_maps(tool: str) -> str:
+    """Digest of what decides what maps say: the tool, by the identity of its output, and these modules."""
+    digest = hashlib.sha256(tool.encode())
+    for name in _MAKERS:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return digest.hexdigest()
 
 
 def _packed(item: FileMap) -> dict[str, Any]:

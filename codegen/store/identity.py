@@ -13,6 +13,34 @@ from codegen.output.helper_bundle import helper_folder
 from codegen.output.render import template_folder
 from codegen.trees.tree import Tree
 
+#: Parts of the package that read, word or check the output and never decide it; and templates of pages.
+#: `tests/test_layers.py` holds this against what the commands that write can import.
+APART = (
+    "__main__.py",
+    "cli.py",
+    "console",
+    "explain",
+    "graph",
+    "review",
+    "verify",
+    "rewrite/input_types.py",
+    "run/definition_checks.py",
+    "run/init.py",
+    "run/verification.py",
+    "trees/schema.py",
+)
+_PAGES = ("*.html.j2", "init_*.j2")
+
+
+def deciding_files() -> set[Path]:
+    """The modules and templates that can decide what is written, passes included."""
+    package, templates = Path(__file__).parents[1], template_folder()
+    files = {*package.rglob("*.py"), *templates.glob("*.j2")}
+    for name in APART:
+        files.discard(package / name)
+        files.difference_update((package / name).rglob("*.py"))
+    return files.difference(*(templates.glob(pattern) for pattern in _PAGES))
+
 
 def tool_identity(tree: Tree, rewrite: bool) -> str:
     """Digest of everything but the sources that decides the output."""
@@ -20,14 +48,14 @@ def tool_identity(tree: Tree, rewrite: bool) -> str:
     parts += [repr(tree.config), tree.formatting.identity(), str(rewrite)]
     digest = hashlib.sha256("\n".join(parts).encode())
     package = Path(__file__).parents[1]
-    files = {*package.rglob("*.py"), *template_folder().glob("*.j2")}
+    files = deciding_files()
     if rewrite:
         files.update(helper_folder().glob("*.py"))
     else:
         files.difference_update((package / "rewrite").rglob("*.py"))
     if rewrite and tree.kind == "project":
         files.update(pass_files(tree.config.passes, tree.root))
-    for path in sorted(files.difference((package / "verify").rglob("*.py"))):
+    for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -11,7 +11,7 @@ import pytest
 from codegen.output.helper_bundle import helper_folder
 from codegen.output.render import template_folder
 from codegen.store import identity
-from codegen.store.identity import pass_files, tool_identity
+from codegen.store.identity import APART, pass_files, tool_identity
 from codegen.trees.tree import Tree, open_tree
 
 PACKAGE = Path(identity.__file__).parents[1]
@@ -46,15 +46,22 @@ def files_read(tree: Tree, rewrite: bool, monkeypatch: pytest.MonkeyPatch) -> se
     return read
 
 
+def is_apart(path: Path) -> bool:
+    """Whether a module can decide nothing; tests/test_layers.py says which these are."""
+    places = [PACKAGE / name for name in APART]
+    return any(place in (path, *path.parents) for place in places)
+
+
 def test_what_decides_the_output_counts(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources, templates = set(PACKAGE.rglob("*.py")), set(template_folder().glob("*.j2"))
+    names = ("banner", "helpers_banner", "module", "transformers_banner")
+    templates = {template_folder() / f"{name}.py.j2" for name in names}
+    sources = {path for path in PACKAGE.rglob("*.py") if not is_apart(path)}
     passes = {path for path in sources if PACKAGE / "rewrite" in path.parents}
-    checks = {path for path in sources if PACKAGE / "verify" in path.parents}
     helpers = set(helper_folder().glob("*.py"))
     own = {tree.root / "codemods/own.py", tree.root / "codemods/beside.py"}
-    assert templates and passes and checks and helpers
-    plain = (sources | templates) - passes - checks
-    rewriting = ((sources | templates) - checks) | helpers
+    assert sources and templates and passes and helpers
+    plain = (sources | templates) - passes
+    rewriting = sources | templates | helpers
     assert files_read(tree, False, monkeypatch) == plain
     assert files_read(tree, True, monkeypatch) == rewriting | own
     for kind in ("checkout", "package"):
