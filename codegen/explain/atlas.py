@@ -161,8 +161,10 @@ class Atlas:
         Raises:
             CodegenError: the model cannot be expanded.
         """
-        self._models.setdefault(model, self._recalled(model) or self._make(model))
-        return self._models[model]
+        known = self._models.get(model)
+        if known is None:
+            known = self._models[model] = self._recalled(model) or self._make(model)
+        return known
 
     def known(self, model: str) -> ModelMaps | None:
         """The maps of a model that was prepared; None if it cannot be expanded."""
