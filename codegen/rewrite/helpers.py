@@ -321,6 +321,7 @@ _PLUMBING = {
         "pop_offsets_option",
     ),
     "grid_sampling": ("sample_grid",),
+    "item_features": ("count_selected", "split_by_item"),
     "packed": ("is_tracing", "while_tracing"),
     "precomputed_inputs": (
         *("check_boundaries", "check_rows", "check_shape", "check_together"),

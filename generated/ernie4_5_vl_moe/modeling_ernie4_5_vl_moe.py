@@ -24,6 +24,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.item_features import split_by_item
 from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
     get_temporal_pair_indices,
@@ -599,8 +600,8 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
             pixel_values, image_grid_thw, **encoder_inputs(kwargs, "image")
         )
         image_embeds = self.resampler_model(vision_outputs.last_hidden_state, image_grid_thw)
-        split_sizes = (image_grid_thw.prod(-1) // self.vision_tower.spatial_merge_size**2).tolist()
-        vision_outputs.pooler_output = torch.split(image_embeds, split_sizes)
+        split_sizes = image_grid_thw.prod(-1) // self.vision_tower.spatial_merge_size**2
+        vision_outputs.pooler_output = split_by_item(image_embeds, split_sizes)
         return vision_outputs
 
     @can_return_tuple
@@ -626,8 +627,8 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
         )
         video_embeds = self.resampler_model(vision_outputs.last_hidden_state, video_grid_thw)
         merged = self.vision_tower.spatial_merge_size**2 * self.resampler_model.temporal_merge_size
-        split_sizes = (video_grid_thw.prod(-1) // merged).tolist()
-        vision_outputs.pooler_output = torch.split(video_embeds, split_sizes)
+        split_sizes = video_grid_thw.prod(-1) // merged
+        vision_outputs.pooler_output = split_by_item(video_embeds, split_sizes)
         return vision_outputs
 
     def get_token_mask(

@@ -26,6 +26,7 @@ from transformers.utils.generic import is_flash_attention_requested, merge_with_
 from transformers.utils.output_capturing import capture_outputs
 
 from utils.grid_sampling import sample_grid
+from utils.item_features import split_by_item
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_segment_ids, get_vision_cu_seqlens
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
@@ -636,8 +637,8 @@ class Glm4vModel(Glm4vPreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
-        split_sizes = (image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2).tolist()
-        vision_outputs.pooler_output = torch.split(vision_outputs.pooler_output, split_sizes)
+        split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
 
     @can_return_tuple
@@ -665,8 +666,8 @@ class Glm4vModel(Glm4vPreTrainedModel):
         vision_outputs = self.visual(
             pixel_values_videos, grid_thw=frame_grid_thw, **encoder_inputs(kwargs, "video")
         )
-        split_sizes = (video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2).tolist()
-        vision_outputs.pooler_output = torch.split(vision_outputs.pooler_output, split_sizes)
+        split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
 
     def get_token_mask(

@@ -25,6 +25,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.item_features import split_by_item
 from utils.modeling_vision_utils import (
     get_pos_embed_indices,
     get_rotary_pos_ids,
@@ -606,8 +607,8 @@ class Qwen3_5Model(Qwen3_5PreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
-        split_sizes = (image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2).tolist()
-        vision_outputs.pooler_output = torch.split(vision_outputs.pooler_output, split_sizes)
+        split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
 
     @can_return_tuple
@@ -632,8 +633,8 @@ class Qwen3_5Model(Qwen3_5PreTrainedModel):
         vision_outputs = self.visual(
             pixel_values_videos, grid_thw=video_grid_thw, **encoder_inputs(kwargs, "video")
         )
-        split_sizes = (video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2).tolist()
-        vision_outputs.pooler_output = torch.split(vision_outputs.pooler_output, split_sizes)
+        split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
 
     def get_token_mask(

@@ -25,6 +25,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.item_features import split_by_item
 from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
     get_unshuffle_indices,
@@ -513,8 +514,8 @@ class VideoLlama3Model(VideoLlama3PreTrainedModel):
             **encoder_inputs(kwargs, "image"),
         )
         image_embeds = self.projector(vision_outputs.last_hidden_state)
-        split_sizes = (image_grid_thw.prod(dim=1) // image_merge_sizes**2).tolist()
-        vision_outputs.pooler_output = torch.split(image_embeds, split_sizes)
+        split_sizes = image_grid_thw.prod(dim=1) // image_merge_sizes**2
+        vision_outputs.pooler_output = split_by_item(image_embeds, split_sizes)
         return vision_outputs
 
     @can_return_tuple

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from codegen.rewrite.capture.attention import attention_edits
 from codegen.rewrite.capture.blocks import block_edits
+from codegen.rewrite.capture.checks import checks_edits
 from codegen.rewrite.capture.chunks import chunk_edits
-from codegen.rewrite.capture.features import host_splits
+from codegen.rewrite.capture.features import features_edits
 from codegen.rewrite.capture.mask import mask_edits
 from codegen.rewrite.capture.parts import parts_edits
 from codegen.rewrite.capture.pieces import Left
@@ -39,6 +40,8 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (pooling_edits, ("get_audio_cu_seqlens(", ".append(")),
     (sampling_edits, ("grid_sample(",)),
     (chunk_edits, ("chunk_and_pad_features(",)),
+    (features_edits, ("_features(", "split", ".tolist()")),
+    (checks_edits, ("torch_compilable_check(", " f")),
 )
 """Rules with words that a method must contain for the rule to be tried."""
 
@@ -49,8 +52,6 @@ def capture(state: RewriteState) -> None:
         for cls in state.classes(info):
             for function in () if is_host_class(cls.name) else cls.methods.values():
                 segment = info.segment(function)
-                for left in host_splits(function):
-                    note_left(state, cls, function, left, "")
                 for rule, words in RULES:
                     if not all(word in segment for word in words):
                         continue

@@ -1,9 +1,10 @@
-"""What stays behind in a method that encodes one modality: results split by sizes that the host reads.
+"""Features of a modality, split by sizes that the host reads: all in one entry while tracing.
 
-    split_sizes = (image_grid_thw.prod(-1) // m**2).tolist()
-    features = torch.split(features, split_sizes)
+    split_sizes = (image_grid_thw.prod(-1) // m**2).tolist()      split_sizes = image_grid_thw.prod(-1) // m**2
+    features = torch.split(rows, split_sizes)                ->   features = split_by_item(rows, split_sizes)
 
-Callers get one tensor for each image, so that no second form could give them the same. It is reported.
+Right only where the callers do nothing but join the entries again (:mod:`.joined`): eagerly there is
+one for each item, as before, but in a graph all are one.
 """
 
 from __future__ import annotations
@@ -11,32 +12,80 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codegen.rewrite.capture.pieces import Left, is_read, splits_in
-from codegen.rewrite.library import Function
+from codegen.rewrite.capture.joined import joining_objection
+from codegen.rewrite.capture.pieces import Left, Split, integer, is_read, splits_in
+from codegen.rewrite.emit.edits import Edit, Substitute
+from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.vocabulary import FEATURES_METHODS
 
+Found = tuple[list[Edit], tuple[str, ...], str]
+HELPER = "split_by_item"
 
-def host_splits(function: Function) -> Iterator[Left]:
-    """The splits by sizes read on the host in a features method, each with what is said of it."""
+
+def features_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
+    """Call the helper in place of the split of a method that encodes one modality."""
     if function.name not in FEATURES_METHODS:
-        return
+        return None
+    edits: list[Edit] = []
+    for split, value in host_splits(function):
+        reason = _objection(function, split, value)
+        if reason:
+            return Left(split.node, f"{_said_of(value)}, but {reason}")
+        unjoined = joining_objection(index, cls, function)
+        if unjoined:
+            return Left(split.node, f"{_said_of(value)}, but {unjoined}")
+        source = cls.module.text.source
+        inner = source(_inner(value))
+        inner = f"({inner})" if "\n" in inner else inner
+        sizes = inner
+        if split.sizes is not value:
+            # What is held under a name stays there, as a tensor.
+            edits.append(Substitute(value, inner))
+            sizes = source(split.sizes)
+        edits.append(Substitute(split.node, f"{HELPER}({source(split.state)}, {sizes})"))
+    reason = "features split per item: in one piece while tracing"
+    return (edits, (HELPER,), reason) if edits else None
+
+
+def host_splits(function: Function) -> Iterator[tuple[Split, ast.expr]]:
+    """The splits of a method by sizes read on the host, each with the expression that reads them."""
     for split in splits_in(function):
-        read = _read_in(function, split.sizes)
-        if read:
-            reason = f"results are split by {read}, which the host reads: a graph ends here"
-            yield Left(split.node, reason)
+        values = [split.sizes]
+        if isinstance(split.sizes, ast.Name):
+            made = (node for node in walk(function) if isinstance(node, ast.Assign))
+            values += [node.value for node in made if split.sizes.id in assigned_names(node)]
+        reads = [node for value in values for node in walk(value) if isinstance(node, ast.expr)]
+        read = next((node for node in reads if is_read(node)), None)
+        if read is not None:
+            yield split, read
 
 
-def _read_in(function: Function, sizes: ast.expr) -> str:
-    """The expression that is read, in sizes or in what they are the name of; empty for none."""
-    values = [sizes]
-    if isinstance(sizes, ast.Name):
-        made = (node for node in walk(function) if isinstance(node, ast.Assign))
-        values += [node.value for node in made if sizes.id in assigned_names(node)]
-    for value in values:
-        for node in walk(value):
-            if isinstance(node, ast.expr) and is_read(node):
-                return ast.unparse(node)
-    return ""
+def _objection(function: Function, split: Split, read: ast.expr) -> str:
+    """Why a split is no split of rows by a tensor of sizes; empty if it is."""
+    if split.axis is not None and integer(split.axis) != 0:
+        return "it does not part rows"
+    assert isinstance(read, ast.Call)
+    if read.args or read.keywords:
+        return f"{ast.unparse(read)} is no list of a tensor"
+    if split.sizes is read:
+        return ""
+    if not isinstance(split.sizes, ast.Name):
+        return f"the sizes are more than {ast.unparse(read)}"
+    name = split.sizes.id
+    uses = [node for node in walk(function) if isinstance(node, ast.Name) and node.id == name]
+    made = [node for node in walk(function) if isinstance(node, ast.Assign) and node.value is read]
+    if len(made) != 1 or len(made[0].targets) != 1 or not isinstance(made[0].targets[0], ast.Name):
+        return f"{name} is more than {ast.unparse(read)}"
+    return "" if len(uses) == 2 else f"{name} has other uses"
+
+
+def _inner(read: ast.expr) -> ast.expr:
+    """``x`` of ``x.tolist()``."""
+    assert isinstance(read, ast.Call) and isinstance(read.func, ast.Attribute)
+    return read.func.value
+
+
+def _said_of(read: ast.expr) -> str:
+    return f"results are split by {ast.unparse(read)}, which the host reads: a graph ends here"
