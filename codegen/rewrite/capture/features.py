@@ -49,24 +49,23 @@ def features_edits(index: Index, cls: ClassInfo, function: Function) -> Found | 
     return (edits, (HELPER,), reason) if edits else None
 
 
-def host_splits(function: Function) -> Iterator[tuple[Split, ast.expr]]:
-    """The splits of a method by sizes read on the host, each with the expression that reads them."""
+def host_splits(function: Function) -> Iterator[tuple[Split, ast.Call]]:
+    """The splits of a method by sizes read on the host, each with the call that reads them."""
     for split in splits_in(function):
         values = [split.sizes]
         if isinstance(split.sizes, ast.Name):
             made = (node for node in walk(function) if isinstance(node, ast.Assign))
             values += [node.value for node in made if split.sizes.id in assigned_names(node)]
-        reads = [node for value in values for node in walk(value) if isinstance(node, ast.expr)]
-        read = next((node for node in reads if is_read(node)), None)
+        calls = (node for value in values for node in walk(value) if isinstance(node, ast.Call))
+        read = next((call for call in calls if is_read(call)), None)
         if read is not None:
             yield split, read
 
 
-def _objection(function: Function, split: Split, read: ast.expr) -> str:
+def _objection(function: Function, split: Split, read: ast.Call) -> str:
     """Why a split is no split of rows by a tensor of sizes; empty if it is."""
     if split.axis is not None and integer(split.axis) != 0:
         return "it does not part rows"
-    assert isinstance(read, ast.Call)
     if read.args or read.keywords:
         return f"{ast.unparse(read)} is no list of a tensor"
     if split.sizes is read:
@@ -81,9 +80,9 @@ def _objection(function: Function, split: Split, read: ast.expr) -> str:
     return "" if len(uses) == 2 else f"{name} has other uses"
 
 
-def _inner(read: ast.expr) -> ast.expr:
+def _inner(read: ast.Call) -> ast.expr:
     """``x`` of ``x.tolist()``."""
-    assert isinstance(read, ast.Call) and isinstance(read.func, ast.Attribute)
+    assert isinstance(read.func, ast.Attribute)
     return read.func.value
 
 

@@ -66,8 +66,9 @@ class _Uses:
     def of_calls(self, name: str) -> str:
         """The first use of a result of the method that is none, empty if there is none."""
         for node in walk(self.function):
-            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-            if called and node.func.attr == name and (problem := self._of(node)):  # type: ignore[attr-defined]
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr == name and (problem := self._of(node)):
                 return problem
         return ""
 
@@ -114,9 +115,9 @@ class _Uses:
 
     def _of_argument(self, call: ast.Call, place: int | str | None) -> str:
         """The value as an argument of one of the class's own methods."""
-        func = call.func
-        own = isinstance(func, ast.Attribute) and ast.unparse(func.value) == "self"
-        found = self.index.method(self.cls, func.attr) if own else None  # type: ignore[union-attr]
+        func, found = call.func, None
+        if isinstance(func, ast.Attribute) and ast.unparse(func.value) == "self":
+            found = self.index.method(self.cls, func.attr)
         if found is None or found[1].decorator_list or place is None:
             return _said(call)
         names = parameters(found[1])[1:]

@@ -35,7 +35,7 @@ class Split:
     state: ast.expr
     sizes: ast.expr
     axis: ast.expr | None
-    node: ast.AST
+    node: ast.Call
 
 
 def is_read(node: ast.expr) -> bool:
