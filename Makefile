@@ -50,7 +50,8 @@ test: $(BIN)/.dev  ## Lint, type-check and run the tests (not the long sweeps)
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m codegen check
-	$(BIN)/python -m pytest -m "not slow"
+	@# A process a core (eight at most: each holds torch), with one thread each.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 8 --dist worksteal
 
 test-all: $(BIN)/.dev  ## All tests, the long sweeps included
 	$(BIN)/python -m pytest
