@@ -299,6 +299,7 @@ OWN_STATEMENTS = (
     "pebble_table = {'stone': 'Stone'}",
     "del_me = 1\ndel del_me",
     "from ..stone import modeling_stone\n\nSIZE = modeling_stone.GRAIN",
+    "Above = StoneBlock",
 )
 
 #: Statements behind the classes.

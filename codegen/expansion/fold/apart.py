@@ -9,8 +9,16 @@ from __future__ import annotations
 import ast
 
 from codegen.errors import CodegenError, fail
+from codegen.expansion.fold.denoted import Denoted
 from codegen.expansion.fold.marks import is_marker
-from codegen.expansion.fold.model import CannotFold, Edit, Folded, Pair, apply_edits
+from codegen.expansion.fold.model import (
+    CannotFold,
+    Edit,
+    Folded,
+    Pair,
+    Spellings,
+    apply_edits,
+)
 from codegen.expansion.fold.sites import is_super
 from codegen.expansion.fold.super_kwargs import takes_super_kwargs
 from codegen.expansion.merge import without_marker
@@ -31,7 +39,7 @@ def keep_apart(pair: Pair, cause: CannotFold) -> Folded:
     name = private_class(pair)
     parent = read_body(pair.parent)
     above = apply_edits(pair.parent, _parent_edits(parent, name))
-    below = apply_edits(pair.child, _child_edits(child, pair.base, name))
+    below = apply_edits(pair.child, _child_edits(child, pair.spellings, name))
     # Nothing inherits decorators here, so the mark against it goes.
     below = without_marker(below, pair.origin.path, pair.origin.offset)
     line = pair.origin.line(cause.line) if cause.line else pair.origin.line(child.node.lineno)
@@ -71,13 +79,9 @@ def _keyword(body: ClassBody) -> tuple[int, int]:
     return body.node.lineno, body.node.col_offset
 
 
-def _child_edits(child: ClassBody, base: str, name: str) -> list[Edit]:
+def _child_edits(child: ClassBody, spellings: Spellings, name: str) -> list[Edit]:
     lines = LineMap(child.text)
-    return [
-        (*lines.span(node), name)
-        for node in ast.walk(child.node)
-        if isinstance(node, ast.Name) and node.id == base
-    ]
+    return [(*lines.span(node), name) for node in Denoted(child, spellings).find()]
 
 
 def _refuse_conventions(child: ClassBody, pair: Pair, cause: CannotFold) -> None:

@@ -88,7 +88,7 @@ class _Fold:
         check_kept_names(self.pair, members_of(self.child, True, True), self.above)
         check_headers(self.child, self.parent, self.above)
         bases = merge_bases(self.pair, self.child.head.bases, self.parent.head.bases, self.names)
-        sites = find_sites(self.child, self.pair.base)
+        sites = find_sites(self.child, self.pair.spellings)
         planned = self._plan_inlining(sites.found)
         self.inherited: dict[int, set[str]] = {}
         self.read_plainly = [member.read for member in members_of(self.child, True, True)]
@@ -163,10 +163,10 @@ class _Fold:
             raise CannotFold(
                 f"{self.pair.base}.{site.name} comes from further up", site.node.lineno
             )
-        assert site.call is not None and isinstance(site.node, ast.Attribute)
+        assert site.call is not None
         first = lines.source(site.call.args[0])
-        start, end = lines.span(site.node.value)
-        owner = f"super({self.child.node.name}, {first})"
+        start, end = lines.span(site.node)
+        owner = f"super({self.child.node.name}, {first}).{site.name}"
         return [(start, end, owner), *without_self(site, lines, lex(self.child.text).code)]
 
     def _own_member(self, index: int, member: Member) -> Member:

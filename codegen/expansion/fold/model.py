@@ -52,10 +52,22 @@ class Relative:
 
 
 @dataclass(frozen=True, slots=True)
+class Spellings:
+    """How a definition names a class of a parent.
+
+    ``dotted`` are the names of its module that denote it; ``denotes(module, name)`` tells whether an
+    import in a function, spelled so, gives it.
+    """
+
+    dotted: frozenset[str]
+    denotes: Callable[[str, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A class of a definition and the parent class to fold it with, both as source text.
 
-    ``base`` is the name of the parent in the definition. ``taken`` are identifiers that new names
+    ``base`` is the name of the parent in the definition, ``spellings`` are all it knows it by. ``taken`` are identifiers that new names
     must not be, ``relative`` tells about other classes; ``key_of`` where the class is written that a
     name of the definition, or (the second argument) of the parent, denotes. ``replaces`` is false where no assignment may take the place
     of a parent's. ``generated``: the parent's file is, so that some of its members are kept ones.
@@ -64,6 +76,7 @@ class Pair:
     child: str
     parent: str
     base: str
+    spellings: Spellings
     origin: Origin
     parent_origin: Origin
     taken: Collection[str]

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from codegen.expansion.fold.model import CannotFold, Edit
+from codegen.expansion.fold.denoted import Denoted
+from codegen.expansion.fold.model import CannotFold, Edit, Spellings
 from codegen.text.lines import LineMap
 from codegen.text.read_body import ClassBody
 from codegen.text.scoping import AnyFunction, names_in
@@ -53,21 +54,20 @@ class _Context:
     lazy: bool
 
 
-def find_sites(body: ClassBody, base: str) -> Sites:
-    """Every place of the class body that reaches for the parent, which is called ``base``.
+def find_sites(body: ClassBody, spellings: Spellings) -> Sites:
+    """Every place of the class body that reaches for the parent, whatever that is called there.
 
     Raises CannotFold where it cannot be told which member is meant.
     """
-    return _Search(body, base).run()
+    return _Search(body, spellings).run()
 
 
 class _Search:
-    def __init__(self, body: ClassBody, base: str) -> None:
-        self.body, self.base = body, base
+    def __init__(self, body: ClassBody, spellings: Spellings) -> None:
+        self.body = body
         self.lines = LineMap(body.text)
-        self.parents = {
-            child: node for node in ast.walk(body.node) for child in ast.iter_child_nodes(node)
-        }
+        self.denoted = Denoted(body, spellings)
+        self.parents = self.denoted.parents
         self.sites = Sites()
         self.item = 0
 
@@ -78,7 +78,8 @@ class _Search:
                 if is_super(node):
                     assert isinstance(node, ast.Call)
                     self._super(node)
-                elif isinstance(node, ast.Name) and node.id == self.base:
+                elif self.denoted.is_parent(node):
+                    assert isinstance(node, (ast.Name, ast.Attribute))
                     self._parent_name(node)
         return self.sites
 
@@ -126,7 +127,8 @@ class _Search:
     def _names_us(self, call: ast.Call) -> bool:
         """Whether ``super(C, x)`` in a class inside of ours speaks of our class, or of its parent."""
         owner = call.args[0] if len(call.args) == 2 else None
-        return isinstance(owner, ast.Name) and owner.id in (self.body.node.name, self.base)
+        ours = isinstance(owner, ast.Name) and owner.id == self.body.node.name
+        return ours or (owner is not None and self.denoted.is_parent(owner))
 
     def _receiver(self, call: ast.Call, context: _Context) -> str | None:
         """What the members are looked up on; None where the call reaches past the parent."""
@@ -148,7 +150,7 @@ class _Search:
     def _explicit_receiver(self, call: ast.Call) -> str | None:
         owner, instance = call.args
         name = owner.id if isinstance(owner, ast.Name) else ""
-        if name == self.base:
+        if self.denoted.is_parent(owner):
             # Past the parent: in the folded class that is past the class itself.
             context = self._context(call)
             first = first_parameter(context.functions[0]) if context.functions else None
@@ -186,22 +188,26 @@ class _Search:
             self._add(user, receiver, function)
         return uses
 
-    def _parent_name(self, node: ast.Name) -> None:
+    def _parent_name(self, node: ast.Name | ast.Attribute) -> None:
         user = self.parents[node]
         if isinstance(user, ast.Call) and is_super(user):
             return
-        if not isinstance(user, ast.Attribute) or user.value is not node:
+        literal = ""
+        if isinstance(user, ast.Call):
+            literal = _asked_for(user, node) or ""
+        elif isinstance(user, ast.Attribute) and not isinstance(user.ctx, ast.Load):
+            raise CannotFold(f"{self.lines.source(user)} is changed", node.lineno)
+        if not literal and not isinstance(user, ast.Attribute):
             return
-        if not isinstance(user.ctx, ast.Load):
-            raise CannotFold(f"{self.base}.{user.attr} is changed", node.lineno)
+        assert isinstance(user, (ast.Call, ast.Attribute))
         context = self._context(node)
         if context.functions:
             function = context.functions[-1]
-            self._add(user, self.body.node.name, function, named=True)
+            self._add(user, self.body.node.name, function, named=True, name=literal)
         elif context.nested or context.lazy:
-            raise CannotFold(f"{self.base}.{user.attr} is read in an inner scope", node.lineno)
+            raise CannotFold(f"{self.lines.source(user)} is read in an inner scope", node.lineno)
         else:
-            self._add(user, "", None, named=True)
+            self._add(user, "", None, named=True, name=literal)
 
     def _add(
         self,

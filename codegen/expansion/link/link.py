@@ -15,6 +15,7 @@ from codegen.expansion.link.namespace import Target, build_namespace
 from codegen.expansion.link.naming import Naming, PairNaming
 from codegen.expansion.link.order import Cycle, Placed, ordered
 from codegen.expansion.link.shared import share_state
+from codegen.expansion.link.spellings import spelled_out
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
 from codegen.expansion.link.verdict import check_classes, check_drafts, check_names, check_parents
 from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
@@ -143,7 +144,7 @@ def _left_bases(
         node = unit.nodes[0]
         for base in node.bases if isinstance(node, ast.ClassDef) else ():
             if isinstance(base, ast.Attribute):
-                module, _, name = _spelled_out(ast.unparse(base), own).rpartition(".")
+                module, _, name = spelled_out(ast.unparse(base), own).rpartition(".")
                 if isinstance(convention.base_home(module, name), Home):
                     yield (
                         f"note: {path}:{base.lineno}: {ast.unparse(base)} is named through its "
@@ -154,18 +155,6 @@ def _left_bases(
                     f"note: {path}:{base.lineno}: {ast.unparse(base)} says more than the name of "
                     "the parent, so it stays an import"
                 )
-
-
-def _spelled_out(dotted: str, own: ModuleUnits) -> str:
-    """A dotted name with the module that its first part is imported from; as it is otherwise."""
-    root, _, rest = dotted.partition(".")
-    if root not in own.imported or root in own.binders:
-        return dotted
-    statement, entry = own.imported[root]
-    if statement.module is None:
-        return f"{entry.name}.{rest}" if entry.alias else dotted
-    joint = "" if statement.module.endswith(".") else "."
-    return f"{statement.module}{joint}{entry.name}.{rest}"
 
 
 def _missing_class(

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from codegen.expansion.fold.folding import fold_class
-from codegen.expansion.fold.model import Origin, Pair
+from codegen.expansion.fold.model import Origin, Pair, Spellings
 from codegen.expansion.link.kin import Kin
 from codegen.expansion.link.namespace import Namespace, Target
 from codegen.expansion.link.order import Placed
 from codegen.expansion.link.render import Renderer
+from codegen.expansion.link.spellings import spellings_of
 from codegen.expansion.link.units import ModuleUnits, Unit
 from codegen.expansion.merge import MARKER, without_marker
 from codegen.expansion.model import ParentImport
@@ -86,6 +87,7 @@ class Linker:
         self._kinds = {**{name: kind for name, kind in above.items() if kind}, **moved}
         self.plans: dict[str, Plan] = {}
         self.warnings: list[str] = []
+        self._spellings: dict[Fold, Spellings] = {}
         used = {fold.module for fold in folds.values()} | {t.module for t in space.joined.values()}
         #: Whether types in the generated files are left unevaluated.
         self.lazy = space.definition.lazy_annotations or any(
@@ -360,6 +362,15 @@ class Linker:
                 return _IMPORT_BLOCKS
         return 0.0
 
+    def spellings(self, fold: Fold) -> Spellings:
+        """The names by which the definition knows a parent class."""
+        if fold not in self._spellings:
+            own = self.space.definition
+            self._spellings[fold] = spellings_of(
+                fold.module, fold.name, fold.base, own, self.convention
+            )
+        return self._spellings[fold]
+
     def _folded(self, unit: Unit, fold: Fold) -> Placed:
         """A class of the definition folded with its parent class."""
         module = self.space.parents[fold.module]
@@ -373,6 +384,7 @@ class Linker:
                 definition.source.text[unit.start : unit.end],
                 lead + text,
                 fold.base,
+                self.spellings(fold),
                 Origin(self.path, definition.source.text.count("\n", 0, unit.start), unit.name),
                 Origin(module.source.path, parent.line - above - 1, fold.name),
                 name_tokens(definition.lexed.code) | name_tokens(module.lexed.code),

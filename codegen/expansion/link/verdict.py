@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from codegen.errors import CodegenError, Diagnostic, Location
-from codegen.expansion.link.linker import Linker
+from codegen.expansion.link.linker import Fold, Linker
 from codegen.expansion.link.order import Placed
-from codegen.expansion.link.units import ModuleUnits, Unit
+from codegen.expansion.link.reaching import changed_classes, reaching_past
 from codegen.expansion.model import DraftFile, Item
 from codegen.expansion.unmet import inherited, lost, unmet
 from codegen.output.checks import BUILTINS, check_text
 from codegen.text.mentions import Mention
+from codegen.text.scoping import names_in
 
 _REPORT = "please report this failure: the expansion is at fault, not the definition"
 
@@ -40,29 +41,42 @@ def check_names(linker: Linker) -> Iterator[str]:
 
 
 def check_parents(linker: Linker) -> None:
-    """Refuse statements of the definition that change a class which is folded away.
+    """Refuse code of the definition that a fold would give another meaning.
 
-    Raises CodegenError: by inheritance the class below would show the change.
+    That is what changes a class which is folded away, and what reaches for its members from a class
+    further down. Raises CodegenError.
     """
-    folded = {fold.base: unit.name for unit, fold in linker.folds.items()}
     own, problems = linker.space.definition, []
-    for unit in own.units:
-        if unit.kind == "class":
-            continue  # the fold itself looks at these
-        for name in sorted((unit.mentions.changed | unit.mentions.changed_later) & folded.keys()):
+    for folded, fold in linker.folds.items():
+        names = linker.spellings(fold).dotted
+        for unit in own.units:
+            if unit is folded:
+                continue  # the fold itself looks at this
+            for line, name in changed_classes(unit, names):
+                message = (
+                    f"this changes {name}, which is folded into {folded.name} and shows it no more"
+                )
+                hint = f"change {folded.name} instead"
+                place = Location(linker.path, line)
+                problems.append(Diagnostic("changed-parent", message, place, hint))
+        for line, spelled, member in reaching_past(folded, own, names, _members(fold, linker)):
             message = (
-                f"this changes {name}, which is folded into {folded[name]} and shows it no more"
+                f"{spelled} is the {member} of {fold.base}, which is folded into {folded.name}"
             )
-            place = Location(linker.path, _line_of(name, unit, own))
-            hint = f"change {folded[name]} instead"
-            problems.append(Diagnostic("changed-parent", message, place, hint))
+            hint = (
+                f"give {folded.name} a method that calls super().{member}(...), and call that here"
+            )
+            place = Location(linker.path, line)
+            problems.append(Diagnostic("folded-away", message, place, hint))
     if problems:
         raise CodegenError(*problems)
 
 
-def _line_of(name: str, unit: Unit, own: ModuleUnits) -> int:
-    found = (each.start for each in unit.mentions.names if each.name == name)
-    return own.lines.line_at(next(found, unit.lead_end))
+def _members(fold: Fold, linker: Linker) -> frozenset[str]:
+    """What the body of a parent class binds."""
+    node = linker.space.parents[fold.module].binders[fold.name][-1].nodes[0]
+    assert isinstance(node, ast.ClassDef)
+    return frozenset(names_in(node.body).bound)
 
 
 def _unknown(linker: Linker) -> Iterator[Mention]:

@@ -136,7 +136,11 @@ def read_facts(
     undocumented = {
         name for name in folds.keys() & own.keys() if ast.get_docstring(own[name]) is None
     }
-    asking = frozenset(_asking(ast.parse(text), {base for _, base in folds.values()} | known))
+    asking = set(_asking(ast.parse(text), {base for _, base in folds.values()} | known))
+    for name, node in own.items():
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+        methods = [item.partition(".") for item in asking]
+        asking |= {f"{name}.{method}" for owner, _, method in methods if method and owner in bases}
     lines = {int(match.group(1)) for match in map(_NOTE.match, said) if match}
     dropped = {
         name
@@ -149,7 +153,7 @@ def read_facts(
         replaced,
         frozenset(dropped),
         frozenset(undocumented),
-        asking,
+        frozenset(asking),
         made_docs,
         frozenset(naming),
         frozenset(_over_imports(own, trees)) if folds else frozenset(),
