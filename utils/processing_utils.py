@@ -263,6 +263,11 @@ def placeholders_in(text: str, *tokens: str) -> list[str]:
     return re.findall("|".join(map(re.escape, tokens)), text)
 
 
+def placeholder_positions(text: str, token: str) -> list[int]:
+    """Where the placeholders of a text begin."""
+    return [match.start() for match in re.finditer(re.escape(token), text)]
+
+
 def pop_offsets_option(keywords: dict[str, Any]) -> bool:
     """Take ``return_text_replacement_offsets`` out of the keywords of a processor's call.
 

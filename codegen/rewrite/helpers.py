@@ -317,9 +317,11 @@ _PLUMBING = {
     "processing_utils": (
         "add_replacement_offsets",
         "get_text_with_replacements",
+        "placeholder_positions",
         "placeholders_in",
         "pop_offsets_option",
     ),
+    "replacement_offsets": ("chain_offsets", "move_offsets"),
     "grid_sampling": ("sample_grid",),
     "item_features": ("count_selected", "split_by_item"),
     "packed": ("is_tracing", "while_tracing"),

@@ -33,10 +33,17 @@ LOOP = """
                 text[i] = text[i].replace("<mark>", self.image_token)
 """
 ONE_PASS = """
+        found = []
         if images is not None:
             counts = image_inputs["counts"]
             made = [self.image_token * counts[n] for n in range(len(counts))]
-            text, _ = get_text_with_replacements(text, image_token=self.image_token, images_replacements=made)
+            text, found = get_text_with_replacements(
+                text,
+                image_token=self.image_token,
+                images_replacements=made,
+                return_replacement_offsets=True,
+            )
+        return add_replacement_offsets(self.tokenizer(text), found)
 """
 TAIL = """
         return self.tokenizer(text)
@@ -87,14 +94,14 @@ def test_one_pass_is_what_the_loop_does() -> None:
         ("self.image_token * counts[n]", "self.image_token * (counts[n] + 1)", "something else"),
         ("range(len(counts))]", "range(len(counts) - 1)]", "raises ValueError"),
         (
-            "            text, _ =",
-            "            text = text[:1]\n            text, _ =",
+            "            text, found =",
+            "            text = text[:1]\n            text, found =",
             "something else",
         ),
         (
-            "_replacements=made)",
-            "_replacements=made)\n            text = ['<s>' + t for t in text]",
-            "offsets",
+            "        return add",
+            "        text = ['<s>' + t for t in text]\n        return add",
+            "changed behind",
         ),
     ],
 )

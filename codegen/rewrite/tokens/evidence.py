@@ -13,12 +13,14 @@ from random import Random
 from typing import Any
 
 from codegen.rewrite.tokens.machine import Closure, Machine, Raised
+from codegen.rewrite.tokens.offsets import wrong
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Unsupported, World, freeze, term
 
 WANTED, MOST_RUNS = 6, 120
 """Runs in which something was replaced that have to agree, and runs that are made at most."""
 _TOO_FEW = "too few prompts"
+OPTION = "return_text_replacement_offsets"
 _LACK = ("StopIteration", "IndexError", "KeyError")
 _ITEMS = ("images", "videos", "audio", "audios")
 
@@ -40,8 +42,7 @@ class Outcome:
     raised: str
     message: str
     trace: tuple[Any, ...]
-    given: tuple[tuple[Any, ...], ...]
-    extended: bool
+    misplaced: str
     reached: frozenset[int]
 
 
@@ -90,13 +91,13 @@ def _compared(
             before = run(old, prompt, nested, machine)
             if before.raised in _LACK and prompt.fits:
                 continue  # a world in which shapes do not fit together
-            after = run(new, prompt, nested)
+            after = run(new, prompt, nested, asked=number % 3 != 2)
         except Unsupported as error:
             failures[str(error)] = failures.get(str(error), 0) + 1
             if failures[str(error)] > 12 and not good:
                 return f"it cannot be followed: {error}"
             continue
-        problem = _misplaced(prompt, after) or _compare(
+        problem = after.misplaced or _compare(
             before, after, any(prompt.arguments.get(k) == [] for k in _ITEMS)
         )
         if problem:
@@ -115,17 +116,17 @@ def _compared(
     return f"{_TOO_FEW} went through it to compare ({good} of {WANTED}){where}"
 
 
-def _misplaced(prompt: Prompt, after: Outcome) -> str:
-    """Why offsets would not be right against the texts of the caller; empty if they are."""
-    if not after.extended:
-        return "the texts are changed behind the placeholders' replacement, which offsets would not show"
-    text = prompt.arguments.get("text")
-    if text is None or text == []:
+def _misplaced(prompt: Prompt, machine: Machine) -> str:
+    """Why offsets are not those from the caller's texts to the tokenizer's; empty if they are."""
+    text, offsets = prompt.arguments.get("text"), machine.offsets
+    if not machine.asked or text is None or text == [] or not machine.tokenized:
+        return ""  # the processor has a text of its own, or ends before there is anything
+    if not offsets:
+        return "offsets would not be given" if machine.replaced else ""
+    own, final = [text] if isinstance(text, str) else text, machine.tokenized[-1]
+    if not isinstance(final, list) or not all(isinstance(item, str) for item in (*own, *final)):
         return ""
-    own = tuple(freeze(item) for item in ([text] if isinstance(text, str) else text))
-    if all(given == own[: len(given)] for given in after.given):
-        return ""
-    return "the texts are changed in front of the placeholders' replacement, which offsets would not show"
+    return wrong(offsets, own[: len(final)], final, machine.replaced)
 
 
 def _compare(before: Outcome, after: Outcome, none: bool) -> str:
@@ -143,22 +144,33 @@ def _compare(before: Outcome, after: Outcome, none: bool) -> str:
 
 
 def run(
-    subject: Subject, prompt: Prompt, nested: bool = False, built: Machine | None = None
+    subject: Subject,
+    prompt: Prompt,
+    nested: bool = False,
+    built: Machine | None = None,
+    asked: bool = False,
 ) -> Outcome:
     """One call of a processor; ``built`` is one in the same world on which nothing was called yet.
+
+    With ``asked`` the caller wants offsets, which are compared with the texts.
 
     Raises:
         Unsupported: it cannot be followed.
     """
     machine = built or Machine(subject, World(prompt.number, nested))
+    machine.asked = asked
     call = subject.method("__call__")
     assert call is not None
-    raised = message = ""
+    raised = message = misplaced = ""
     result: Any = None
+    arguments = _fresh(prompt.arguments)
+    if asked and any(arg.arg == OPTION for arg in (*call.args.args, *call.args.kwonlyargs)):
+        arguments[OPTION] = True
     try:
         if built is None:
             machine.construct()
-        result = machine.call(Closure(call, owner=machine.instance), (), _fresh(prompt.arguments))
+        result = machine.call(Closure(call, owner=machine.instance), (), arguments)
+        misplaced = _misplaced(prompt, machine)
     except Raised as error:
         raised, message = error.kind, error.message
     except Unsupported:
@@ -166,21 +178,8 @@ def run(
     except Exception as error:
         # The code makes something of values that it would not be given: no evidence either way.
         raise Unsupported(f"{type(error).__name__}: {error}") from None
-    trace = tuple(machine.trace)
-    given = tuple(machine.given)
     reached = frozenset(machine.reached)
-    return Outcome(freeze(result), raised, message, trace, given, _extended(machine), reached)
-
-
-def _extended(machine: Machine) -> bool:
-    """Whether the tokenizer gets what the helper made, with something behind it at most."""
-    if not machine.made or not machine.tokenized:
-        return True
-    texts = machine.tokenized[-1]
-    return isinstance(texts, list) and all(
-        not isinstance(text, str) or (isinstance(found, str) and found.startswith(text))
-        for text, found in zip(machine.made[-1], texts)
-    )
+    return Outcome(freeze(result), raised, message, tuple(machine.trace), misplaced, reached)
 
 
 def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from codegen.rewrite.library import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
+from codegen.rewrite.tokens.changes import HELPER, Style, change_of
 from codegen.rewrite.tokens.evidence import difference
 from codegen.rewrite.tokens.mixin import ask_for_offsets, delegates, find_mixin, move_mixin
-from codegen.rewrite.tokens.moves import HELPER, Move, Unmovable, change_of, plan
-from codegen.rewrite.tokens.names import free_names
+from codegen.rewrite.tokens.names import Unmovable, free_names
+from codegen.rewrite.tokens.plans import Move, plan
 from codegen.rewrite.tokens.prefilter import is_generated, may_hold_expansion
 from codegen.rewrite.tokens.sites import MODALITIES, Site, find_sites
 from codegen.rewrite.tokens.subject import MIXIN, Subject, parents
@@ -133,23 +135,33 @@ def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
             state.note(before)
         return
     reason: Record | None = None
-    tried: list[tuple[bool, ...]] = []
+    tried: list[tuple[tuple[str, ...], Style]] = []
     for stay in (False, True):
         functions = cls.methods.values()
         sites = [s for function in functions for s in find_sites(cls.module, function, stay)]
-        form = tuple(bool(site.kept) for site in sites)
-        if not sites or form in tried:
-            continue
-        tried.append(form)
-        problem = _moved(state, cls, sites, has_method)
-        if not problem:
-            return
-        reason = reason or _left(cls, sites[0], problem)
+        for style in _styles(sites, stay):
+            form = tuple(site.kept or site.rest for site in sites), replace(style, stay=False)
+            if form in tried:
+                continue
+            tried.append(form)
+            problem = _moved(state, cls, sites, has_method, style)
+            if not problem:
+                return
+            reason = reason or _left(cls, sites[0], problem)
     if reason is None and not tried:
         reason = _unknown(cls, [])
     known[key] = reason
     if reason is not None:
         state.note(reason)
+
+
+def _styles(sites: list[Site], stay: bool) -> Iterator[Style]:
+    """How a class with such sites could be written, the plainest first."""
+    if not sites:
+        return
+    for separate in (False, True)[: 1 + (len(sites) > 1)]:
+        for follow in (False, True)[: 1 + any(site.rest for site in sites)]:
+            yield Style(stay, separate, follow)
 
 
 def _collecting(state: RewriteState, cls: ClassInfo) -> set[str]:
@@ -195,7 +207,9 @@ def _is_placeholder(node: ast.expr) -> bool:
     return item and written.endswith("token") and isinstance(node, (ast.Name, ast.Attribute))
 
 
-def _moved(state: RewriteState, cls: ClassInfo, sites: list[Site], has_method: bool) -> str:
+def _moved(
+    state: RewriteState, cls: ClassInfo, sites: list[Site], has_method: bool, style: Style
+) -> str:
     """Move sites of a class; why that was not done, empty where it was."""
     from codegen.rewrite.settle import (
         settle,  # loads libcst: only where there is something to write
@@ -209,7 +223,7 @@ def _moved(state: RewriteState, cls: ClassInfo, sites: list[Site], has_method: b
             line = unknown.location.rpartition(":")[2]
             raise Unmovable(f"line {line} replaces placeholders, too, in a form that no rule knows")
         moves = [plan(cls, site) for site in sites]
-        change = change_of(cls, moves, has_method, _collecting(state, cls))
+        change = change_of(cls, moves, has_method, _collecting(state, cls), style)
     except Unmovable as reason:
         return str(reason)
     if not state.permits(change):

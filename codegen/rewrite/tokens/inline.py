@@ -83,9 +83,10 @@ def inline_site(
     following = block[number + 1] if number + 1 < len(block) else None
     last = restored(following, result)
     if last is not None:
-        assert isinstance(following, ast.Assign)
         sentinels.append(last[0])
-        unit, result = last[1], ast.unparse(following.targets[0])
+        unit = last[1]
+    if last is not None and isinstance(following, ast.Assign):
+        result = ast.unparse(following.targets[0])
         statements.append(following)
     if _touches(inner, text, put) or _result_elsewhere(loop, result, edits):
         return None
@@ -97,6 +98,7 @@ def inline_site(
         unit,
         kept=written(info, loop, inner, edits, header),
         queue=queue,
+        returned=following.value if last and isinstance(following, ast.Return) else None,
     )
 
 

@@ -101,8 +101,9 @@ class Machine:
         self.trace: list[Any] = []
         self.components: dict[str, str] = {}
         self.present: set[str] = set()
-        self.given: list[tuple[Any, ...]] = []
-        self.made: list[tuple[Any, ...]] = []
+        self.asked = False
+        self.offsets: Any = None
+        self.replaced: set[str] = set()
         self.tokenized: list[Any] = []
         self.left = STEPS
         self.reached: set[int] = set()

@@ -23,8 +23,8 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
+from codegen.rewrite.tokens.changes import HELPER, OPTION
 from codegen.rewrite.tokens.machine import Closure, Machine, Raised
-from codegen.rewrite.tokens.moves import HELPER, OPTION
 from codegen.rewrite.tokens.subject import MIXIN, Subject
 from codegen.rewrite.tokens.terms import Unsupported, World
 from codegen.rewrite.values import Record, model_of

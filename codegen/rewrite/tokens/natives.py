@@ -8,13 +8,13 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens.offsets import chained, moved, one_pass
 from codegen.rewrite.tokens.terms import (
     GONE,
     Term,
     Unsupported,
     derived,
     flat,
-    freeze,
     is_stored,
     store,
     term,
@@ -42,7 +42,10 @@ FUNCTIONS = frozenset(
         *_LIST_MAKERS,
         "get_text_with_replacements",
         "add_replacement_offsets",
+        "chain_offsets",
+        "move_offsets",
         "placeholders_in",
+        "placeholder_positions",
         "pop_offsets_option",
     )
 )
@@ -66,12 +69,9 @@ def call_native(
         return [items] if isinstance(items, Term) and items.length is None else items
     if name == "get_text_with_replacements":
         return _expanded(machine, called, args, keywords)
-    if name == "add_replacement_offsets":
-        return args[0]
-    if name == "placeholders_in":
-        return re.findall("|".join(re.escape(str(token)) for token in args[1:]), args[0])
-    if name == "pop_offsets_option":
-        return False
+    own = _HELPERS.get(name)
+    if own is not None:
+        return guarded(lambda: own(machine, args, keywords))
     handler = _BUILTIN.get(name)
     if handler is None:
         return _made_by(f"builtin {name}", args, keywords)
@@ -88,28 +88,62 @@ def _expanded(
     given = dict(keywords)
     names = ("images_replacements", "videos_replacements", "audio_replacements")
     given.update(zip(("text", *names), args))
-    by_token: dict[str, Iterator[str]] = {}
+    lists = []
     for modality, name in zip(("image", "video", "audio"), names):
         replacements = given.get(name) or []
         token = given.get(f"{modality}_token")
         if replacements and token is None and called.owner is not None:
             token = attribute(machine, called.owner, f"{modality}_token")
         if replacements:
-            by_token.setdefault(str(token), iter([operators.text(item) for item in replacements]))
-    pattern = re.compile("|".join(map(re.escape, by_token)) or r"(?!)")
+            made = [operators.text(item) for item in machine.entries(replacements)]
+            lists.append((modality, str(token), made))
     try:
         contents = list(machine.entries(given["text"]))
-        machine.given.append(tuple(freeze(content) for content in contents))
-        texts = [
-            pattern.sub(lambda match: next(by_token[match[0]]), content)
-            if isinstance(content, str)
-            else content
-            for content in contents
-        ]
+        texts, offsets = one_pass(contents, lists)
     except StopIteration:
         raise Raised("ValueError", "placeholders") from None
-    machine.made.append(tuple(texts))
-    return texts, []
+    machine.replaced |= {entry["text"] for entries in offsets for entry in entries}
+    return texts, offsets if machine.truth(given.get("return_replacement_offsets")) else []
+
+
+def _add_offsets(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
+    machine.offsets = args[1]
+    return args[0]
+
+
+def _chain_offsets(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> None:
+    found, more = args
+    if not found:
+        found += more
+    else:
+        found[: len(more)] = [chained(*pair) for pair in zip(found, more)]
+
+
+def _move_offsets(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> None:
+    offsets, before, after = args
+    offsets[:] = [
+        moved(entries, old, new) if isinstance(old, str) and isinstance(new, str) else entries
+        for entries, old, new in zip(offsets, before, after)
+    ]
+
+
+def _placeholders_in(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> list[str]:
+    return re.findall("|".join(re.escape(str(token)) for token in args[1:]), args[0])
+
+
+def _positions(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> list[int]:
+    return [match.start() for match in re.finditer(re.escape(str(args[1])), args[0])]
+
+
+_HELPERS: Mapping[str, Callable[[Any, Arguments, Mapping[str, Any]], Any]] = {
+    "add_replacement_offsets": _add_offsets,
+    "chain_offsets": _chain_offsets,
+    "move_offsets": _move_offsets,
+    "placeholders_in": _placeholders_in,
+    "placeholder_positions": _positions,
+    "pop_offsets_option": lambda m, a, k: m.asked,
+}
+"""What is ours, by plain definition."""
 
 
 def call_term(machine: Machine, called: Term, args: Arguments, keywords: Mapping[str, Any]) -> Any:

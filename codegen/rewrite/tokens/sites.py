@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
 
+EXPANDED = "__expanded"
+"""Stands for the texts that the helper made, until it is known how they are called."""
 MODALITIES = ("image", "video", "audio")
 
 
@@ -25,7 +27,9 @@ class Site:
     what iterators and queues give. Without any of it all placeholders become the same.
     ``kept`` is the loop itself where it stays and makes a list; ``queue`` a list that it no longer needs,
     ``second`` another placeholder that it looks for. ``written`` is the value where it is not as the author
-    wrote it, ``seen`` a statement that has to run for the site to be shown.
+    wrote it, ``seen`` a statement that has to run for the site to be shown. ``rest`` are lines for what the loop
+    did to the texts besides, which make the result of those that the helper made; ``calls`` are further helpers.
+    ``returned`` is what a method returns that is the result then.
     """
 
     function: Function
@@ -48,6 +52,9 @@ class Site:
     second: ast.expr | None = None
     written: str = ""
     seen: ast.stmt | None = None
+    rest: str = ""
+    calls: tuple[str, ...] = ()
+    returned: ast.expr | None = None
 
     @property
     def start(self) -> ast.stmt:
@@ -221,9 +228,10 @@ def _repeated(
     following = block[number + 1] if number + 1 < len(block) else None
     last = restored(following, result)
     if last is not None:
-        assert isinstance(following, ast.Assign)
         sentinels.append(last[0])
-        unit, result = last[1], ast.unparse(following.targets[0])
+        unit = last[1]
+    if last is not None and isinstance(following, ast.Assign):
+        result = ast.unparse(following.targets[0])
         statements.append(following)
     counter, rest = counted(rest)
     return Site(
@@ -239,6 +247,7 @@ def _repeated(
         unit,
         counter,
         taken_of(rest, value),
+        returned=following.value if last and isinstance(following, ast.Return) else None,
     )
 
 
@@ -265,10 +274,11 @@ def queue_loops(whiles: Sequence[ast.While]) -> Iterator[ast.stmt]:
 
 def restored(node: ast.stmt | None, texts: str) -> tuple[str, str] | None:
     """Sentinel and unit of ``[text.replace(S, unit) for text in texts]`` behind the loop."""
-    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.ListComp):
+    made = node.value if isinstance(node, (ast.Assign, ast.Return)) else None
+    if not isinstance(made, ast.ListComp):
         return None
-    generator = node.value.generators[0]
-    call = replace_call(node.value.elt, ast.unparse(generator.target), False)
+    generator = made.generators[0]
+    call = replace_call(made.elt, ast.unparse(generator.target), False)
     if call is None or ast.unparse(generator.iter) != texts:
         return None
     if not isinstance(call.args[0], ast.Constant):

@@ -1,0 +1,120 @@
+"""What the helpers for placeholders give, by plain definition: texts of one pass, and offsets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+Entry = dict[str, Any]
+
+
+def one_pass(
+    texts: Sequence[Any], lists: Sequence[tuple[str, str, Sequence[str]]]
+) -> tuple[list[Any], list[list[Entry]]]:
+    """Texts and offsets of one pass.
+
+    Args:
+        texts: what is no string stays as it is.
+        lists: type, placeholder and replacements, none of them empty.
+
+    Raises:
+        StopIteration: there are too few replacements.
+    """
+    waiting: dict[str, tuple[str, Iterator[str]]] = {}
+    for kind, token, replacements in lists:
+        waiting.setdefault(token, (kind, iter(replacements)))
+    pattern = re.compile("|".join(map(re.escape, waiting)) or r"(?!)")
+    made, offsets = [], []
+    for content in texts:
+        entries: list[Entry] = []
+        parts, done, length = [], 0, 0
+        for match in pattern.finditer(content) if isinstance(content, str) else ():
+            kind, left = waiting[match[0]]
+            new = next(left)
+            parts += [content[done : match.start()], new]
+            length += match.start() - done
+            span, new_span = match.span(), (length, length + len(new))
+            entries.append(
+                {
+                    "type": kind,
+                    "span": span,
+                    "new_span": new_span,
+                    "text": match[0],
+                    "replacement": new,
+                }
+            )
+            length, done = length + len(new), match.end()
+        made.append("".join([*parts, content[done:]]) if isinstance(content, str) else content)
+        offsets.append(entries)
+    return made, offsets
+
+
+def chained(first: Sequence[Entry], second: Sequence[Entry]) -> list[Entry]:
+    """Offsets from the text of a first pass to what a second one made of what the first had made."""
+    made = []
+    for entry in first:
+        start, end = entry["new_span"]
+        new = entry["replacement"]
+        shift = sum(_growth(inner) for inner in second if inner["span"][1] <= start)
+        for inner in reversed([inner for inner in second if _lies_in(inner, entry)]):
+            a, b = (place - start for place in inner["span"])
+            new = new[:a] + inner["replacement"] + new[b:]
+        span = (start + shift, start + shift + len(new))
+        made.append({**entry, "new_span": span, "replacement": new})
+    for inner in second:
+        if not any(_lies_in(inner, entry) for entry in first):
+            a, b = inner["span"]
+            back = sum(_growth(entry) for entry in first if entry["new_span"][1] <= a)
+            made.append({**inner, "span": (a - back, b - back)})
+    return sorted(made, key=lambda entry: (entry["span"], entry["new_span"]))
+
+
+def _lies_in(inner: Entry, entry: Entry) -> bool:
+    (start, end), (a, b) = entry["new_span"], inner["span"]
+    return bool(start <= a and b <= end)
+
+
+def _growth(entry: Entry) -> int:
+    return len(entry["replacement"]) - len(entry["text"])
+
+
+def moved(entries: Sequence[Entry], old: str, new: str) -> list[Entry]:
+    """Offsets in a text that was changed at one place, outside of its replacements."""
+    head = 0
+    while head < min(len(old), len(new)) and old[head] == new[head]:
+        head += 1
+    shift = len(new) - len(old)
+    if old in new:
+        head, shift = 0, new.index(old)
+    made = []
+    for entry in entries:
+        start, end = entry["new_span"]
+        by = shift if end > head else 0
+        made.append({**entry, "new_span": (start + by, end + by)})
+    return made
+
+
+def wrong(
+    offsets: Sequence[Sequence[Entry]],
+    before: Sequence[str],
+    after: Sequence[str],
+    replaced: Collection[str],
+) -> str:
+    """Why offsets are not those between two states of texts; empty if they are.
+
+    ``replaced`` are the placeholders that were, each of which has to have its entry.
+    """
+    if len(offsets) != len(before) or len(before) != len(after):
+        return "offsets would not be given for every text"
+    tokens = sorted(replaced, key=len, reverse=True)
+    pattern = "|".join(map(re.escape, tokens)) or r"(?!)"
+    for entries, old, new in zip(offsets, before, after):
+        for entry in entries:
+            if old[slice(*entry["span"])] != entry["text"]:
+                return "the texts are changed in front of the placeholders' replacement, which offsets would not show"
+            if new[slice(*entry["new_span"])] != entry["replacement"]:
+                return "the texts are changed behind the placeholders' replacement, which offsets would not show"
+        if re.findall(pattern, old) != [entry["text"] for entry in entries]:
+            return "offsets would not be given for every placeholder"
+    return ""
