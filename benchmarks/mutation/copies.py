@@ -27,10 +27,14 @@ class Copy:
     root: Path
     environment: dict[str, str]
     process: subprocess.Popen[str] | None = None
+    has_torch: bool = False
 
     def ask(self, torch: bool, **request: Any) -> Mapping[str, Any]:
         """What ``benchmarks.mutation.server`` answers to a request; SystemExit if it has ended."""
+        if torch and not self.has_torch:
+            self.close()
         if self.process is None:
+            self.has_torch = torch
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.mutation.server", *["--torch"] * torch],
                 cwd=self.root,

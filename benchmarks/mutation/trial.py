@@ -94,9 +94,10 @@ class Trial:
                 if not self.choices.quick:
                     self._known = combine(pool.map(self._record, self.files))
                 dead = list(pool.map(self._attempt, wanted))
-            finally:
+            except BaseException:
                 for copy in self.copies:  # what is still running ends
                     copy.close()
+                raise
         return [mutant for mutant, is_dead in zip(wanted, dead) if not is_dead]
 
     @contextmanager

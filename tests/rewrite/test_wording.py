@@ -113,4 +113,9 @@ def test_a_call_is_on_one_line_as_far_as_it_fits_two_levels_deep() -> None:
     short = "x = f(" + "a" * (wording.MAX_LINE - 16 - len("x = f()")) + ")"
     assert wording.call_lines("x", "f", [short[6:-1]]) == [short]
     longer = short[6:-1] + "a"
-    assert wording.call_lines("x", "f", [longer, "b"]) == ["x = f(", f"    {longer},", "    b,", ")"]
+    assert wording.call_lines("x", "f", [longer, "b"]) == [
+        "x = f(",
+        f"    {longer},",
+        "    b,",
+        ")",
+    ]

@@ -327,6 +327,8 @@ class Machine:
             found = list(self.entries(value))
         if starred:
             at, rest = starred[0], len(targets) - starred[0] - 1
+            if len(found) < at + rest:
+                raise Raised("ValueError", "unpack")
             inner = targets[at]
             assert isinstance(inner, ast.Starred)
             middle = found[at : len(found) - rest]
@@ -355,9 +357,11 @@ class Machine:
             raise Unsupported("a loop over something that has no entries")
         else:
             try:
-                yield from iter(value)
+                items = iter(value)
             except TypeError as error:
                 raise Unsupported(str(error)) from None
+            for item in items:  # noqa: UP028 -- `yield from` would end an iterator that others go on with
+                yield item
 
     def value(self, node: ast.expr, scope: Scope) -> Any:
         """What an expression gives."""

@@ -75,6 +75,8 @@ def call_native(
     handler = _BUILTIN.get(name)
     if handler is None:
         return _made_by(f"builtin {name}", args, keywords)
+    if keywords and name not in _WITH_KEYWORDS:
+        raise Unsupported(f"{name} with {next(iter(keywords))}")
     return guarded(lambda: handler(machine, args, keywords))
 
 
@@ -193,7 +195,7 @@ def method_of_value(
     if isinstance(owner, Term):
         return _method_of_term(machine, owner, name, args, keywords)
     if isinstance(owner, re.Pattern):
-        return _pattern(machine, owner, name, args)
+        return _pattern(machine, owner, name, args, keywords)
     if isinstance(owner, re.Match):
         return guarded(lambda: getattr(owner, name)(*args))
     if isinstance(owner, str):
@@ -282,14 +284,22 @@ def _string(
     return made
 
 
-def _pattern(machine: Machine, owner: re.Pattern[str], name: str, args: Arguments) -> Any:
+def _pattern(
+    machine: Machine,
+    owner: re.Pattern[str],
+    name: str,
+    args: Arguments,
+    keywords: Mapping[str, Any],
+) -> Any:
     from codegen.rewrite.tokens.expressions import apply
 
+    if len(args) > (3 if name == "sub" else 1) or keywords.keys() - {"count"}:
+        raise Unsupported(f"flags or a part of the string for {name} of a pattern")
     if name == "sub":
         if isinstance(args[1], Term):
             return args[1]  # of an unknown string it is known that it holds no placeholder
         new, content = args[0], args[1]
-        count = args[2] if len(args) > 2 else 0
+        count = args[2] if len(args) > 2 else keywords.get("count", 0)
         if isinstance(new, str):
             return owner.sub(new, content, count)
         return owner.sub(
@@ -341,9 +351,9 @@ def _isinstance(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) 
     return any(cls.__name__ in names for cls in type(value).__mro__[:-1])
 
 
-def _number(name: str, plain: Callable[[Any], Any]) -> Callable[..., Any]:
+def _number(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
     def convert(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
-        return derived(name, args[0]) if isinstance(args[0], Term) else plain(args[0])
+        return derived(name, *args) if isinstance(args[0], Term) else plain(*args)
 
     return convert
 
@@ -383,6 +393,30 @@ def _keys(machine: Machine, keywords: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
+def _iter(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Iterator[Any]:
+    return iter(machine.entries(args[0]) if isinstance(args[0], Term) else args[0])
+
+
+def _enumerate(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Iterator[Any]:
+    return enumerate(machine.entries(args[0]), *args[1:], **keywords)
+
+
+def _zip(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Iterator[Any]:
+    return zip(*map(machine.entries, args), **keywords)
+
+
+def _accumulate(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Iterator[Any]:
+    if len(args) > 1:
+        raise Unsupported("sums that are more than sums")
+    return accumulate(machine.entries(args[0]))
+
+
+def _compile(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> re.Pattern[str]:
+    if len(args) > 1:
+        raise Unsupported("flags of a pattern")
+    return re.compile(operators.text(args[0]))
+
+
 def _listed(kind: Callable[[Any], Any]) -> Callable[..., Any]:
     def convert(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
         return kind(machine.entries(args[0]) if args else ())
@@ -415,12 +449,12 @@ def _map(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Iter
 
 
 def _sub(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
-    return _pattern(machine, re.compile(operators.text(args[0])), "sub", args[1:])
+    return _pattern(machine, re.compile(operators.text(args[0])), "sub", args[1:], keywords)
 
 
 def _searching(name: str) -> Callable[..., Any]:
     def search(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
-        return _pattern(machine, re.compile(operators.text(args[0])), name, args[1:])
+        return _pattern(machine, re.compile(operators.text(args[0])), name, args[1:], keywords)
 
     return search
 
@@ -442,23 +476,25 @@ _BUILTIN: Mapping[str, Callable[[Any, Arguments, Mapping[str, Any]], Any]] = {
     "sorted": _sorted,
     "list": _listed(list),
     "tuple": _listed(tuple),
-    "iter": _listed(iter),
+    "iter": _iter,
     "set": _set,
     "all": _all,
     "any": _any,
-    "enumerate": lambda m, a, k: enumerate(m.entries(a[0]), *a[1:]),
-    "zip": lambda m, a, k: zip(*map(m.entries, a)),
+    "enumerate": _enumerate,
+    "zip": _zip,
     "reversed": lambda m, a, k: reversed(list(m.entries(a[0]))),
     "map": _map,
     "dict": lambda m, a, k: dict(*a, **k),
     "hasattr": lambda m, a, k: m.truth(term("hasattr", a[1])),
     "getattr": _getattr,
     "islice": lambda m, a, k: islice(m.entries(a[0]), *a[1:]),
-    "accumulate": lambda m, a, k: accumulate(m.entries(a[0])),
+    "accumulate": _accumulate,
     "re.escape": lambda m, a, k: re.escape(operators.text(a[0])),
-    "re.compile": lambda m, a, k: re.compile(operators.text(a[0])),
+    "re.compile": _compile,
     "re.sub": _sub,
     "re.finditer": _searching("finditer"),
     "re.findall": _searching("findall"),
     "re.split": _searching("split"),
 }
+_WITH_KEYWORDS = frozenset(("max", "min", "sum", "sorted", "enumerate", "zip", "dict", "re.sub"))
+"""Those of them that look at what they are given by name; the others are given nothing so."""
