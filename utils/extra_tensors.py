@@ -58,7 +58,8 @@ def add_extra_tensors(
 
     The names are those of the encoder's inputs behind `image_`, `video_` or `audio_`, for every modality in
     the batch; the model takes them as keywords of the same names. Shapes and dtypes are those of the
-    helpers; everything lies on the device of the batch.
+    helpers; everything lies on the device of the batch. A processor with a method `find_positions`, which
+    takes the batch and the configuration (or None), has what that returns added as well.
 
     Args:
         batch: what the processor returns, with tensors of torch: `<modality>_grid_thw`
@@ -87,6 +88,9 @@ def add_extra_tensors(
         if recipes and known:
             added = _compute(recipes, known, _Scope(modality, processor, config))
             batch.update({f"{modality}_{name}": value for name, value in added.items()})
+    if hasattr(processor, "find_positions") and "input_ids" in batch:
+        _check_tensor(batch["input_ids"])
+        batch.update(processor.find_positions(batch, config))
     return batch
 
 

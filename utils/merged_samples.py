@@ -29,7 +29,7 @@ _TOKENS = {
 _ROWS = {
     *("pixel_values", "pixel_values_videos"),
     *("image_grid_thw", "video_grid_thw", "image_merge_sizes", "video_merge_sizes"),
-    *("video_compression_mask", "second_per_grid_ts", "video_second_per_grid"),
+    *("video_compression_mask", "second_per_grid_ts", "video_second_per_grid", "rope_deltas"),
 }
 _LISTS = {"text_replacement_offsets", "video_metadata"}
 #: By which tensor of a sample it can be told that it has items of a modality.
@@ -43,6 +43,13 @@ class _Samples:
     samples: tuple[Mapping[str, Any], ...]
     pad_token_id: int | None
     padding_side: str
+
+    def filler(self, name: str) -> int | None:
+        """What stands where a prompt has no tokens."""
+        if name == "position_ids":
+            # Prompts for images to be generated, which are told by this name, count padding as position 1.
+            return int("images_per_sample" in self.samples[0])
+        return self.pad_token_id if _TOKENS[name] is None else _TOKENS[name]
 
     def tensors(self, name: str) -> list[torch.Tensor]:
         """The tensors of this name, of one dtype; refuses what is none."""
@@ -125,7 +132,7 @@ def _modality_of(name: str) -> str:
 
 def _join(name: str) -> Callable[[_Samples, str], Any]:
     """The rule for a value, by its name."""
-    if name in _TOKENS:
+    if name in _TOKENS or name == "position_ids":
         return _pad_tokens
     if name in _ROWS:
         return _concatenate
@@ -156,7 +163,7 @@ def _concatenate_columns(group: _Samples, name: str) -> torch.Tensor:
 def _pad_tokens(group: _Samples, name: str) -> torch.Tensor:
     rows = group.tensors(name)
     longest = max(row.shape[-1] for row in rows)
-    filler = group.pad_token_id if _TOKENS[name] is None else _TOKENS[name]
+    filler = group.filler(name)
     if filler is None and any(row.shape[-1] < longest for row in rows):
         raise _not_joined(name, "has another length in every sample", "give pad_token_id")
     padded = []
@@ -164,7 +171,8 @@ def _pad_tokens(group: _Samples, name: str) -> torch.Tensor:
         missing = longest - row.shape[-1]
         sides = (missing, 0) if group.padding_side == "left" else (0, missing)
         padded.append(torch.nn.functional.pad(row, sides, value=filler) if missing else row)
-    return torch.cat(padded)
+    # Prompts are the last dimension but one, also of positions `(axes, prompts, tokens)`.
+    return torch.cat(padded, dim=-2)
 
 
 def _shift(

@@ -6,7 +6,7 @@ The text decoder holds one set of experts for text and one for vision tokens.
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -272,6 +272,7 @@ class Ernie4_5_VLMoeForConditionalGeneration(Qwen2VLForConditionalGeneration):
         mm_token_type_ids: torch.IntTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         moe_mm_token_type_ids: torch.IntTensor | None = None,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | Ernie4_5_VLMoeCausalLMOutputWithPast:
         """Predicts the next token at every position.
@@ -289,7 +290,10 @@ class Ernie4_5_VLMoeForConditionalGeneration(Qwen2VLForConditionalGeneration):
                 How many positions from the end, or which positions, get logits; 0 means all.
             moe_mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
                 As `mm_token_type_ids`, with the delimiters of images and videos counted to them.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                What later calls of a generation count on from, beside given `position_ids`.
         """
+        self.model.keep_rope_deltas(rope_deltas)
         position_inputs = {
             "mm_token_type_ids": mm_token_type_ids,
             "moe_mm_token_type_ids": moe_mm_token_type_ids,
@@ -382,6 +386,13 @@ class Ernie4_5_VLMoeProcessor(Qwen2VLProcessor):
         patches = int(video_inputs["video_grid_thw"][video_idx].prod())
         block = self.video_processor.merge_size**2 * self.video_processor.temporal_patch_size
         return self.video_token * (patches // block)
+
+    def token_grid(self, batch: Mapping[str, Any], modality: str) -> Any:
+        """The same; the text decoder sees the frames of videos in pairs."""
+        grid = super().token_grid(batch, modality)
+        if grid is None or modality == "image":
+            return grid
+        return grid // grid.new_tensor([self.video_processor.temporal_patch_size, 1, 1])
 
     def token_types(self, input_ids: list[list[int]]) -> dict[str, list[list[int]]]:
         """Which tokens are text, image or video; for the experts start and end tokens belong to their item."""

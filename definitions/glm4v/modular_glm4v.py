@@ -274,6 +274,7 @@ class Glm4vProcessor(Qwen2VLProcessor):
     default_tokens = {"image": "<|image|>", "video": "<|video|>"}
     #: Frames a second of clips that do not tell.
     assumed_fps = 24
+    frames_apart = True
 
     def __init__(
         self,

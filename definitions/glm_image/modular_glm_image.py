@@ -6,7 +6,7 @@ that are to be generated, whose tokens take positions on a grid of their own.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -502,6 +502,7 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
         image_grid_thw: torch.LongTensor | None = None,
         images_per_sample: torch.LongTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | GlmImageCausalLMOutputWithPast:
         """Predicts the next image token at every position.
@@ -515,7 +516,10 @@ class GlmImageForConditionalGeneration(Glm4vForConditionalGeneration):
                 Source and target images of each sample; needed for more than one.
             logits_to_keep (`int` or `torch.Tensor`, *optional*):
                 How many positions from the end, or which positions, get logits; 0 means all.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                Zeros, beside given `position_ids`.
         """
+        self.model.keep_rope_deltas(rope_deltas)
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -715,6 +719,26 @@ class GlmImageProcessor(Qwen2VLProcessor):
             return target.repeat(prompts, 1)
         pieces = torch.as_tensor(grid).split(sources)
         return torch.cat([rows for piece in pieces for rows in (piece, target)])
+
+    def find_positions(self, batch: Mapping[str, Any], config: Any = None) -> dict[str, Any]:
+        """The same, of which padding has position 1; the positions of targets are the model's affair."""
+        found = super().find_positions(batch, config)
+        mask = batch.get("attention_mask")
+        positions = found["position_ids"]
+        return {
+            "position_ids": positions if mask is None else positions.masked_fill(mask == 0, 1),
+            "rope_deltas": found["rope_deltas"] * 0,
+        }
+
+    def position_types(self, input_ids: Any) -> Any:
+        return (input_ids == self.image_token_id).to(input_ids.dtype)
+
+    def token_grid(self, batch: Mapping[str, Any], modality: str) -> Any:
+        """The grids of the sources, of which none is merged; each prompt has one of a target behind them."""
+        if modality != "image" or batch.get("pixel_values") is None:
+            return None
+        rows = batch["image_grid_thw"].view(len(batch["images_per_sample"]), -1, 3)
+        return rows[:, :-1].flatten(0, 1)
 
     def _get_num_multimodal_tokens(
         self, image_sizes: Sequence[Sequence[int]] | None = None, **kwargs: Any

@@ -8,8 +8,8 @@ averaged at the end.
 import itertools
 import math
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,7 @@ from transformers.utils.output_capturing import capture_outputs
 from transformers.video_utils import VideoInput
 
 from utils.processing_utils import ReplacementOffset, get_text_with_replacements
+from utils.sound_positions import SoundTokens, get_positions_with_sound
 from utils.text_positions import get_text_positions
 
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
@@ -53,29 +54,6 @@ from ..qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor, Qwen2VLProcessorKwa
 
 class Qwen2_5OmniThinkerCausalLMOutputWithPast(Qwen2VLCausalLMOutputWithPast):
     pass
-
-
-class Qwen2_5OmniPositionGrid(NamedTuple):
-    """One image or video as the text decoder sees it: frame times, rows and columns of merged tokens."""
-
-    times: Sequence[float]
-    rows: int
-    columns: int
-
-    def positions(self) -> torch.Tensor:
-        """Time, row and column of every token, shape `(3, tokens)`."""
-        frame, row, column = torch.meshgrid(
-            torch.arange(len(self.times)),
-            torch.arange(self.rows),
-            torch.arange(self.columns),
-            indexing="ij",
-        )
-        time = torch.tensor(list(self.times))[frame]
-        return torch.stack([time.flatten(), row.flatten(), column.flatten()])
-
-    def span(self) -> float:
-        """How far the text behind it moves on; time counts here, too."""
-        return max(self.times[-1] + 1, self.rows, self.columns)
 
 
 class Qwen2_5OmniVisionAttention(Qwen2_5_VLVisionAttention):
@@ -343,48 +321,6 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
             seconds = torch.as_tensor(video_second_per_grid, device=frame.device).float()[video]
         return (frame * seconds * self.config.position_id_per_seconds).to(self.position_dtype)
 
-    def get_position_grids(
-        self,
-        image_grid_thw: torch.LongTensor | None,
-        video_grid_thw: torch.LongTensor | None,
-        **kwargs: Any,
-    ) -> dict[int, list[Qwen2_5OmniPositionGrid]]:
-        """The images (type 1) and videos (type 2) of a batch in the order of their prompts."""
-        grids: dict[int, list[Qwen2_5OmniPositionGrid]] = {1: [], 2: []}
-        if image_grid_thw is not None:
-            for t, h, w in self.get_token_grid(image_grid_thw, False).tolist():
-                grids[1].append(Qwen2_5OmniPositionGrid(range(t), h, w))
-        if video_grid_thw is not None:
-            for video, (t, h, w) in enumerate(self.get_token_grid(video_grid_thw, True).tolist()):
-                times = self.get_frame_times(torch.arange(t), torch.full((t,), video), **kwargs)
-                grids[2].append(Qwen2_5OmniPositionGrid(times.tolist(), h, w))
-        return grids
-
-    def get_token_types(self, tokens: list[int]) -> list[int]:
-        """0: text and audio, 1: image, 2: video, 3: video and its sound mixed, 4: delimiters of those."""
-        image, video, audio = (
-            self.config.image_token_id,
-            self.config.video_token_id,
-            self.config.audio_token_id,
-        )
-        types = [{image: 1, video: 2}.get(token, 0) for token in tokens]
-        opening = [self.config.vision_start_token_id, self.config.audio_start_token_id]
-        for start in range(len(tokens) - 1):
-            if tokens[start : start + 2] == opening:
-                end = start + 2
-                while end < len(tokens) and tokens[end] in (video, audio):
-                    end += 1
-                types[start : end + 2] = [4, 4] + [3] * (end - start - 2) + [4, 4]
-        return types
-
-    def get_mixed_positions(self, tokens: list[int], grid: Qwen2_5OmniPositionGrid) -> torch.Tensor:
-        """Positions of the tokens of a video and its sound, each counted from the start of both."""
-        is_video = torch.tensor(tokens) == self.config.video_token_id
-        positions = torch.zeros((3, len(tokens)), dtype=self.position_dtype)
-        positions[:, is_video] = grid.positions().to(self.position_dtype)
-        positions[:, ~is_video] = torch.arange(int((~is_video).sum())).to(self.position_dtype)
-        return positions
-
     def get_rope_index(
         self,
         input_ids: torch.LongTensor,
@@ -416,59 +352,37 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
             Positions of shape `(3, batch_size, sequence_length)`, and for each sample the next
             position minus the number of tokens, shape `(batch_size, 1)`.
         """
-        if not use_audio_in_video:
-            is_image, is_video = (
-                input_ids == token
-                for token in (self.config.image_token_id, self.config.video_token_id)
-            )
-            return get_text_positions(
-                is_image.long() + 2 * is_video.long(),
-                None if image_grid_thw is None else self.get_token_grid(image_grid_thw, False),
-                None if video_grid_thw is None else self.get_token_grid(video_grid_thw, True),
-                attention_mask=attention_mask,
-                frame_times=lambda frame, video: self.get_frame_times(frame, video, **kwargs),
-                time_moves_on=self.time_moves_on,
-                dtype=self.position_dtype,
-            )
-        grids = {
-            token_type: iter(rows)
-            for token_type, rows in self.get_position_grids(
-                image_grid_thw, video_grid_thw, **kwargs
-            ).items()
+        token_grids = (
+            None if image_grid_thw is None else self.get_token_grid(image_grid_thw, False),
+            None if video_grid_thw is None else self.get_token_grid(video_grid_thw, True),
+        )
+        options = {
+            "attention_mask": attention_mask,
+            "frame_times": lambda frame, video: self.get_frame_times(frame, video, **kwargs),
+            "dtype": self.position_dtype,
         }
-        position_ids = torch.zeros((3, *input_ids.shape), dtype=self.position_dtype)
-        deltas = []
-        for sample, sample_ids in enumerate(input_ids.cpu()):
-            kept = torch.ones_like(sample_ids, dtype=torch.bool)
-            if attention_mask is not None:
-                kept = attention_mask[sample].bool().cpu()
-            tokens = sample_ids[kept].tolist()
-            types = self.get_token_types(tokens)
-            start = 0
-            pieces = []
-            for token_type, run in itertools.groupby(zip(types, tokens), key=lambda pair: pair[0]):
-                run_tokens = [token for _, token in run]
-                if token_type in (1, 2):
-                    grid = next(grids[token_type])
-                    pieces.append(grid.positions() + start)
-                    start += grid.span()
-                elif token_type == 3:
-                    pieces.append(self.get_mixed_positions(run_tokens, next(grids[2])) + start)
-                    # Text goes on behind the last stretch, be it of the video or of its sound.
-                    last = [token == run_tokens[-1] for token in reversed(run_tokens)]
-                    stretch = last.index(False) if False in last else len(last)
-                    start = pieces[-1][:, -stretch:].max().item() + 1
-                else:
-                    counted = torch.arange(len(run_tokens))
-                    if token_type == 4 and self.delimiters_share_position:
-                        counted = counted // 2
-                    pieces.append((counted + start).expand(3, -1))
-                    start += int(counted[-1]) + 1
-            positions = torch.cat(pieces, dim=1)
-            position_ids[:, sample, kept] = positions.to(self.position_dtype)
-            deltas.append(positions.max() + 1 - positions.shape[1])
-        return position_ids.to(input_ids.device), torch.stack(deltas).unsqueeze(1).to(
-            input_ids.device
+        if use_audio_in_video:
+            return get_positions_with_sound(
+                input_ids,
+                SoundTokens(
+                    image=self.config.image_token_id,
+                    video=self.config.video_token_id,
+                    audio=self.config.audio_token_id,
+                    vision_start=self.config.vision_start_token_id,
+                    audio_start=self.config.audio_start_token_id,
+                ),
+                *token_grids,
+                delimiters_share_position=self.delimiters_share_position,
+                **options,
+            )
+        is_image, is_video = (
+            input_ids == token for token in (self.config.image_token_id, self.config.video_token_id)
+        )
+        return get_text_positions(
+            is_image.long() + 2 * is_video.long(),
+            *token_grids,
+            time_moves_on=self.time_moves_on,
+            **options,
         )
 
     def compute_3d_position_ids(
@@ -594,6 +508,7 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
         use_cache: bool | None = None,
         use_audio_in_video: bool | None = None,
         video_second_per_grid: torch.LongTensor | None = None,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | Qwen2_5OmniThinkerCausalLMOutputWithPast:
         """Predicts the next token of a prompt whose placeholders are replaced by what the encoders return.
@@ -615,7 +530,10 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2VLModel, GenerationMixin):
                 Whether the videos come with sound, mixed into their tokens.
             video_second_per_grid (`torch.Tensor` of shape `(num_videos,)`, *optional*):
                 Seconds between two frames of each video.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                What later calls of a generation count on from, beside given `position_ids`.
         """
+        self.keep_rope_deltas(rope_deltas)
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
 
@@ -743,6 +661,10 @@ class Qwen2_5OmniProcessor(Qwen2VLProcessor):
     assumed_fps = 2.0
     #: Padding of sounds that holds whatever the caller says, if any does.
     forced_padding = "max_length"
+    time_moves_on = True
+    #: How the model counts positions of videos with sound, and the type of all, by its attributes' names.
+    delimiters_share_position = True
+    position_dtype = "int64"
 
     def __init__(
         self,
@@ -949,6 +871,57 @@ class Qwen2_5OmniProcessor(Qwen2VLProcessor):
             audio_replacements=replacements["audio"],
             return_replacement_offsets=return_replacement_offsets,
         )
+
+    def find_positions(self, batch: Mapping[str, Any], config: Any = None) -> dict[str, Any]:
+        """The same; without a configuration of the model there are none, as it tells the length of seconds."""
+        import torch
+
+        from utils.sound_positions import SoundTokens, get_positions_with_sound
+        from utils.text_positions import get_text_positions
+
+        config = getattr(config, "thinker_config", config)
+        if not hasattr(config, "position_id_per_seconds"):
+            return {}
+        input_ids = batch["input_ids"]
+        grids = (self.token_grid(batch, "image"), self.token_grid(batch, "video"))
+        options = {
+            "attention_mask": batch.get("attention_mask"),
+            "frame_times": lambda frame, video: self.frame_positions(frame, video, batch, config),
+            "dtype": getattr(torch, self.position_dtype),
+        }
+        tokens = SoundTokens(
+            *(self.image_token_id, self.video_token_id, self.audio_token_id),
+            vision_start=self.tokenizer.convert_tokens_to_ids(self.vision_bos_token),
+            audio_start=self.tokenizer.convert_tokens_to_ids(self.audio_bos_token),
+        )
+        opened = (input_ids[:, :-1] == tokens.vision_start) & (
+            input_ids[:, 1:] == tokens.audio_start
+        )
+        if grids[1] is not None and opened.any():
+            positions, deltas = get_positions_with_sound(
+                *(input_ids, tokens, *grids),
+                delimiters_share_position=self.delimiters_share_position,
+                **options,
+            )
+        else:
+            positions, deltas = get_text_positions(
+                *(self.position_types(input_ids), *grids),
+                time_moves_on=self.time_moves_on,
+                **options,
+            )
+        return {"position_ids": positions, "rope_deltas": deltas}
+
+    def position_types(self, input_ids: Any) -> Any:
+        """The same; sounds count as text."""
+        is_image, is_video = input_ids == self.image_token_id, input_ids == self.video_token_id
+        return is_image.to(input_ids.dtype) + 2 * is_video
+
+    def frame_positions(self, frame: Any, video: Any, batch: Mapping[str, Any], config: Any) -> Any:
+        import torch
+
+        seconds = batch["video_second_per_grid"].float()[video]
+        times = frame * seconds * config.position_id_per_seconds
+        return times.to(getattr(torch, self.position_dtype))
 
     def post_process_image_text_to_text(
         self, generated_outputs: Any, skip_special_tokens: bool = True, **kwargs: Any

@@ -1,6 +1,6 @@
 """Qwen2.5-VL: the encoder of qwen2_vl with attention in windows, root mean square norms and gated MLPs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -310,6 +310,7 @@ class Qwen2_5_VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
         mm_token_type_ids: torch.IntTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         second_per_grid_ts: torch.Tensor | None = None,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | Qwen2_5_VLCausalLMOutputWithPast:
         """Predicts the next token at every position.
@@ -327,7 +328,10 @@ class Qwen2_5_VLForConditionalGeneration(Qwen2VLForConditionalGeneration):
                 How many positions from the end, or which positions, get logits; 0 means all.
             second_per_grid_ts (`torch.Tensor` of shape `(num_videos,)`, *optional*):
                 Seconds between two frames of each video.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                What later calls of a generation count on from, beside given `position_ids`.
         """
+        self.model.keep_rope_deltas(rope_deltas)
         position_inputs = {
             "mm_token_type_ids": mm_token_type_ids,
             "second_per_grid_ts": second_per_grid_ts,
@@ -402,6 +406,14 @@ class Qwen2_5_VLProcessor(Qwen2VLProcessor):
             metadata = inputs["video_metadata"]
             inputs["second_per_grid_ts"] = [frames / video.sampled_fps for video in metadata]
         return inputs, replacements
+
+    def find_positions(self, batch: Mapping[str, Any], config: Any = None) -> dict[str, Any]:
+        # How many positions a second has is told by the configuration alone.
+        return {} if config is None else super().find_positions(batch, config)
+
+    def frame_positions(self, frame: Any, video: Any, batch: Mapping[str, Any], config: Any) -> Any:
+        step = getattr(config, "vision_config", config).tokens_per_second
+        return frame * (batch["second_per_grid_ts"].long()[video] * step)
 
     @property
     def model_input_names(self) -> list[str]:

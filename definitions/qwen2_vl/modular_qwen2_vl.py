@@ -5,7 +5,7 @@ Images and videos arrive as rows of flattened patches, all of them in one sequen
 the merger joins into one token stand next to each other. Attention never crosses a frame.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -472,6 +472,11 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
             dtype=self.position_dtype,
         )
 
+    def keep_rope_deltas(self, rope_deltas: torch.LongTensor | None) -> None:
+        """Remembers offsets that were given, as those that were computed; a program has no memory."""
+        if rope_deltas is not None and not torch.compiler.is_exporting():
+            self.rope_deltas = rope_deltas
+
     def compute_3d_position_ids(
         self,
         input_ids: torch.Tensor | None,
@@ -724,6 +729,7 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
         video_grid_thw: torch.LongTensor | None = None,
         mm_token_type_ids: torch.IntTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | Qwen2VLCausalLMOutputWithPast:
         """Predicts the next token at every position.
@@ -739,7 +745,10 @@ class Qwen2VLForConditionalGeneration(Qwen2VLPreTrainedModel, GenerationMixin):
                 0 for text, 1 for image, 2 for video tokens; needed unless `position_ids` are given.
             logits_to_keep (`int` or `torch.Tensor`, *optional*):
                 How many positions from the end, or which positions, get logits; 0 means all.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                What later calls of a generation count on from, beside given `position_ids`.
         """
+        self.model.keep_rope_deltas(rope_deltas)
         position_inputs = {"mm_token_type_ids": mm_token_type_ids}
         outputs = self.model(
             input_ids=input_ids,
@@ -894,6 +903,9 @@ class Qwen2VLProcessor(ProcessorMixin):
     default_tokens = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
     #: What a prompt is checked for after it was tokenized: truncation loses tokens of items.
     checked_modalities = ("image", "video")
+    #: How the model counts positions, as its attributes of these names say.
+    frames_apart = False
+    time_moves_on = False
 
     def __init__(
         self,
@@ -1049,6 +1061,50 @@ class Qwen2VLProcessor(ProcessorMixin):
     def token_types(self, input_ids: list[list[int]]) -> dict[str, list[list[int]]]:
         """Which tokens are text, image or video."""
         return {"mm_token_type_ids": self.create_mm_token_type_ids(input_ids)}
+
+    def find_positions(self, batch: Mapping[str, Any], config: Any = None) -> dict[str, Any]:
+        """Rotary positions of prompts, with items or without, as the model computes them for the batch.
+
+        Args:
+            batch: what a call returns, in tensors.
+            config: of the model; None if it is not known.
+
+        Returns:
+            `position_ids` `(3, prompts, tokens)` and `rope_deltas` `(prompts, 1)`; nothing where they depend
+            on a configuration that is not known.
+
+        Raises:
+            ValueError: items whose placeholders are not those of the prompts.
+        """
+        # Processors are used without torch, too.
+        from utils.text_positions import get_text_positions
+
+        positions, deltas = get_text_positions(
+            self.position_types(batch["input_ids"]),
+            self.token_grid(batch, "image"),
+            self.token_grid(batch, "video"),
+            attention_mask=batch.get("attention_mask"),
+            frame_times=lambda frame, video: self.frame_positions(frame, video, batch, config),
+            frames_apart=self.frames_apart,
+            time_moves_on=self.time_moves_on,
+        )
+        return {"position_ids": positions, "rope_deltas": deltas}
+
+    def position_types(self, input_ids: Any) -> Any:
+        """0 for tokens of text, 1 for those of images, 2 for those of videos, `(prompts, tokens)`."""
+        return input_ids.new_tensor(self.create_mm_token_type_ids(input_ids.tolist()))
+
+    def token_grid(self, batch: Mapping[str, Any], modality: str) -> Any:
+        """Frames, rows and columns of the images or videos of a batch, in tokens; None if there are none."""
+        grid = batch.get(f"{modality}_grid_thw")
+        if grid is None:
+            return None
+        side = getattr(self, f"{modality}_processor").merge_size
+        return grid // grid.new_tensor([1, side, side])
+
+    def frame_positions(self, frame: Any, video: Any, batch: Mapping[str, Any], config: Any) -> Any:
+        """Positions in time of frames, given the number of each in its video and that of its video."""
+        return frame
 
     def _get_num_multimodal_tokens(
         self,

@@ -229,8 +229,10 @@ class Qwen3OmniMoeThinkerForConditionalGeneration(Qwen2_5OmniThinkerForCondition
         use_cache: bool | None = None,
         use_audio_in_video: bool | None = None,
         video_second_per_grid: torch.LongTensor | None = None,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | Qwen3OmniMoeThinkerCausalLMOutputWithPast:
+        self.keep_rope_deltas(rope_deltas)
         if inputs_embeds is None:
             inputs_embeds = self.get_input_embeddings()(input_ids)
 
@@ -334,6 +336,8 @@ class Qwen3OmniMoeProcessor(Qwen2_5OmniProcessor):
 
     assumed_fps = 1.0
     forced_padding = None
+    delimiters_share_position = False
+    position_dtype = "float32"
 
     def __call__(
         self,

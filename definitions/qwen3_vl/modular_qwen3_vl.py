@@ -329,6 +329,7 @@ class Qwen3VLProcessor(Qwen2VLProcessor):
 
     #: Frames a second of clips that do not tell.
     assumed_fps = 24
+    frames_apart = True
 
     def __init__(
         self,

@@ -304,6 +304,9 @@ class VideoLlama3Model(Qwen2VLModel):
     def get_token_grid(self, grid_thw, is_video):
         raise AttributeError("Positions of the text decoder are plain.")
 
+    def keep_rope_deltas(self, rope_deltas):
+        raise AttributeError("Positions of the text decoder are plain.")
+
     def get_rope_index(self, input_ids, mm_token_type_ids, **kwargs):
         raise AttributeError("Positions of the text decoder are plain.")
 
@@ -553,9 +556,12 @@ class VideoLlama3ProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
 class VideoLlama3Processor(Qwen2VLProcessor):
     """A processor that writes the frames of a video one by one, without tokens that changed too little.
 
-    Images and videos bring their own merge sizes.
+    Images and videos bring their own merge sizes. Positions are plain: the text decoder counts them, and
+    there is nothing to be returned ahead.
     """
 
+    frames_apart = AttributeError("Positions of the text decoder are plain.")
+    time_moves_on = AttributeError("Positions of the text decoder are plain.")
     #: Frames a second of clips that do not tell.
     assumed_fps = 1
 
@@ -574,6 +580,18 @@ class VideoLlama3Processor(Qwen2VLProcessor):
         # The seconds of frames follow from the metadata, whether the caller wants to see it or not.
         kwargs["return_metadata"] = True
         return super()._process_videos(videos, **kwargs)
+
+    def find_positions(self, batch, config=None):
+        raise AttributeError("Positions of the text decoder are plain.")
+
+    def position_types(self, input_ids):
+        raise AttributeError("Positions of the text decoder are plain.")
+
+    def token_grid(self, batch, modality):
+        raise AttributeError("Positions of the text decoder are plain.")
+
+    def frame_positions(self, frame, video, batch, config):
+        raise AttributeError("Positions of the text decoder are plain.")
 
     def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int) -> str:
         """A token for every block of patches, of the image's own size."""

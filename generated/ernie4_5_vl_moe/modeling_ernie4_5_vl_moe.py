@@ -531,6 +531,11 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
             dtype=self.position_dtype,
         )
 
+    def keep_rope_deltas(self, rope_deltas: torch.LongTensor | None) -> None:
+        """Remembers offsets that were given, as those that were computed; a program has no memory."""
+        if rope_deltas is not None and not torch.compiler.is_exporting():
+            self.rope_deltas = rope_deltas
+
     def compute_3d_position_ids(
         self,
         input_ids: torch.Tensor | None,
@@ -803,6 +808,7 @@ class Ernie4_5_VLMoeForConditionalGeneration(Ernie4_5_VLMoePreTrainedModel, Gene
         mm_token_type_ids: torch.IntTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         moe_mm_token_type_ids: torch.IntTensor | None = None,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | Ernie4_5_VLMoeCausalLMOutputWithPast:
         """Predicts the next token at every position.
@@ -820,7 +826,10 @@ class Ernie4_5_VLMoeForConditionalGeneration(Ernie4_5_VLMoePreTrainedModel, Gene
                 How many positions from the end, or which positions, get logits; 0 means all.
             moe_mm_token_type_ids (`torch.IntTensor` of shape `(batch_size, sequence_length)`, *optional*):
                 As `mm_token_type_ids`, with the delimiters of images and videos counted to them.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                What later calls of a generation count on from, beside given `position_ids`.
         """
+        self.model.keep_rope_deltas(rope_deltas)
         position_inputs = {
             "mm_token_type_ids": mm_token_type_ids,
             "moe_mm_token_type_ids": moe_mm_token_type_ids,

@@ -4,7 +4,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers.feature_extraction_utils import BatchFeature
@@ -20,6 +20,7 @@ from transformers.video_utils import VideoInput
 
 from utils.extra_tensors import add_extra_tensors
 from utils.processing_utils import ReplacementOffset, get_text_with_replacements
+from utils.text_positions import get_text_positions
 
 
 class Ernie4_5_VLMoeTextKwargs(TextKwargs, total=False):
@@ -53,6 +54,9 @@ class Ernie4_5_VLMoeProcessor(ProcessorMixin):
     default_tokens = {"image": "<|IMAGE_PLACEHOLDER|>", "video": "<|VIDEO_PLACEHOLDER|>"}
     #: What a prompt is checked for after it was tokenized: truncation loses tokens of items.
     checked_modalities = ("image", "video")
+    #: How the model counts positions, as its attributes of these names say.
+    frames_apart = False
+    time_moves_on = False
 
     def __init__(
         self,
@@ -238,6 +242,57 @@ class Ernie4_5_VLMoeProcessor(ProcessorMixin):
             [ends.get(token, kind) for token, kind in zip(*rows)] for rows in zip(input_ids, types)
         ]
         return {"mm_token_type_ids": types, "moe_mm_token_type_ids": by_expert}
+
+    def find_positions(self, batch: Mapping[str, Any], config: Any = None) -> dict[str, Any]:
+        """Rotary positions of prompts, with items or without, as the model computes them for the batch.
+
+        Args:
+            batch: what a call returns, in tensors.
+            config: of the model; None if it is not known.
+
+        Returns:
+            `position_ids` `(3, prompts, tokens)` and `rope_deltas` `(prompts, 1)`; nothing where they depend
+            on a configuration that is not known.
+
+        Raises:
+            ValueError: items whose placeholders are not those of the prompts.
+        """
+        # Processors are used without torch, too.
+        from utils.text_positions import get_text_positions
+
+        positions, deltas = get_text_positions(
+            self.position_types(batch["input_ids"]),
+            self.token_grid(batch, "image"),
+            self.token_grid(batch, "video"),
+            attention_mask=batch.get("attention_mask"),
+            frame_times=lambda frame, video: self.frame_positions(frame, video, batch, config),
+            frames_apart=self.frames_apart,
+            time_moves_on=self.time_moves_on,
+        )
+        return {"position_ids": positions, "rope_deltas": deltas}
+
+    def position_types(self, input_ids: Any) -> Any:
+        """0 for tokens of text, 1 for those of images, 2 for those of videos, `(prompts, tokens)`."""
+        return input_ids.new_tensor(self.create_mm_token_type_ids(input_ids.tolist()))
+
+    def token_grid(self, batch: Mapping[str, Any], modality: str) -> Any:
+        """The same; the text decoder sees the frames of videos in pairs."""
+        grid = self._Qwen2VLProcessor_token_grid(batch, modality)
+        if grid is None or modality == "image":
+            return grid
+        return grid // grid.new_tensor([self.video_processor.temporal_patch_size, 1, 1])
+
+    def _Qwen2VLProcessor_token_grid(self, batch: Mapping[str, Any], modality: str) -> Any:
+        """Frames, rows and columns of the images or videos of a batch, in tokens; None if there are none."""
+        grid = batch.get(f"{modality}_grid_thw")
+        if grid is None:
+            return None
+        side = getattr(self, f"{modality}_processor").merge_size
+        return grid // grid.new_tensor([1, side, side])
+
+    def frame_positions(self, frame: Any, video: Any, batch: Mapping[str, Any], config: Any) -> Any:
+        """Positions in time of frames, given the number of each in its video and that of its video."""
+        return frame
 
     def _get_num_multimodal_tokens(
         self,

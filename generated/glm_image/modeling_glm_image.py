@@ -541,6 +541,11 @@ class GlmImageModel(GlmImagePreTrainedModel):
             self.target_positions = torch.stack(padded, dim=1).to(input_ids.device)
         return position_ids.to(input_ids.device), torch.zeros_like(input_ids[:, :1])
 
+    def keep_rope_deltas(self, rope_deltas: torch.LongTensor | None) -> None:
+        """Remembers offsets that were given, as those that were computed; a program has no memory."""
+        if rope_deltas is not None and not torch.compiler.is_exporting():
+            self.rope_deltas = rope_deltas
+
     def compute_3d_position_ids(
         self,
         input_ids: torch.Tensor | None,
@@ -785,6 +790,7 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
         image_grid_thw: torch.LongTensor | None = None,
         images_per_sample: torch.LongTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | GlmImageCausalLMOutputWithPast:
         """Predicts the next image token at every position.
@@ -798,7 +804,10 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
                 Source and target images of each sample; needed for more than one.
             logits_to_keep (`int` or `torch.Tensor`, *optional*):
                 How many positions from the end, or which positions, get logits; 0 means all.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                Zeros, beside given `position_ids`.
         """
+        self.model.keep_rope_deltas(rope_deltas)
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,

@@ -2,7 +2,7 @@
 # change the definition, then run `python -m codegen sync glm_image`.
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from transformers.video_utils import VideoInput
 
 from utils.extra_tensors import add_extra_tensors
 from utils.processing_utils import ReplacementOffset, get_text_with_replacements
+from utils.text_positions import get_text_positions
 
 
 class GlmImageImagesKwargs(ImagesKwargs, total=False):
@@ -60,6 +61,9 @@ class GlmImageProcessor(ProcessorMixin):
     #: Placeholders of a tokenizer that names none.
     default_tokens = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
     checked_modalities = ("image",)
+    #: How the model counts positions, as its attributes of these names say.
+    frames_apart = False
+    time_moves_on = False
 
     video_token = None
     #: Pixels along a side of one token of the target, and the side of a small target of equal area.
@@ -267,6 +271,61 @@ class GlmImageProcessor(ProcessorMixin):
     def token_types(self, input_ids: list[list[int]]) -> dict[str, list[list[int]]]:
         """Which tokens are text, image or video."""
         return {"mm_token_type_ids": self.create_mm_token_type_ids(input_ids)}
+
+    def find_positions(self, batch: Mapping[str, Any], config: Any = None) -> dict[str, Any]:
+        """The same, of which padding has position 1; the positions of targets are the model's affair."""
+        found = self._Qwen2VLProcessor_find_positions(batch, config)
+        mask = batch.get("attention_mask")
+        positions = found["position_ids"]
+        return {
+            "position_ids": positions if mask is None else positions.masked_fill(mask == 0, 1),
+            "rope_deltas": found["rope_deltas"] * 0,
+        }
+
+    def _Qwen2VLProcessor_find_positions(
+        self, batch: Mapping[str, Any], config: Any = None
+    ) -> dict[str, Any]:
+        """Rotary positions of prompts, with items or without, as the model computes them for the batch.
+
+        Args:
+            batch: what a call returns, in tensors.
+            config: of the model; None if it is not known.
+
+        Returns:
+            `position_ids` `(3, prompts, tokens)` and `rope_deltas` `(prompts, 1)`; nothing where they depend
+            on a configuration that is not known.
+
+        Raises:
+            ValueError: items whose placeholders are not those of the prompts.
+        """
+        # Processors are used without torch, too.
+        from utils.text_positions import get_text_positions
+
+        positions, deltas = get_text_positions(
+            self.position_types(batch["input_ids"]),
+            self.token_grid(batch, "image"),
+            self.token_grid(batch, "video"),
+            attention_mask=batch.get("attention_mask"),
+            frame_times=lambda frame, video: self.frame_positions(frame, video, batch, config),
+            frames_apart=self.frames_apart,
+            time_moves_on=self.time_moves_on,
+        )
+        return {"position_ids": positions, "rope_deltas": deltas}
+
+    def position_types(self, input_ids: Any) -> Any:
+        """0 for tokens of text, 1 for those of images, 2 for those of videos, `(prompts, tokens)`."""
+        return (input_ids == self.image_token_id).to(input_ids.dtype)
+
+    def token_grid(self, batch: Mapping[str, Any], modality: str) -> Any:
+        """The grids of the sources, of which none is merged; each prompt has one of a target behind them."""
+        if modality != "image" or batch.get("pixel_values") is None:
+            return None
+        rows = batch["image_grid_thw"].view(len(batch["images_per_sample"]), -1, 3)
+        return rows[:, :-1].flatten(0, 1)
+
+    def frame_positions(self, frame: Any, video: Any, batch: Mapping[str, Any], config: Any) -> Any:
+        """Positions in time of frames, given the number of each in its video and that of its video."""
+        return frame
 
     def _get_num_multimodal_tokens(
         self, image_sizes: Sequence[Sequence[int]] | None = None, **kwargs: Any

@@ -553,6 +553,11 @@ class Qwen2_5_VLModel(Qwen2_5_VLPreTrainedModel):
             dtype=self.position_dtype,
         )
 
+    def keep_rope_deltas(self, rope_deltas: torch.LongTensor | None) -> None:
+        """Remembers offsets that were given, as those that were computed; a program has no memory."""
+        if rope_deltas is not None and not torch.compiler.is_exporting():
+            self.rope_deltas = rope_deltas
+
     def compute_3d_position_ids(
         self,
         input_ids: torch.Tensor | None,
@@ -826,6 +831,7 @@ class Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLPreTrainedModel, GenerationMi
         mm_token_type_ids: torch.IntTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
         second_per_grid_ts: torch.Tensor | None = None,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | Qwen2_5_VLCausalLMOutputWithPast:
         """Predicts the next token at every position.
@@ -843,7 +849,10 @@ class Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLPreTrainedModel, GenerationMi
                 How many positions from the end, or which positions, get logits; 0 means all.
             second_per_grid_ts (`torch.Tensor` of shape `(num_videos,)`, *optional*):
                 Seconds between two frames of each video.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                What later calls of a generation count on from, beside given `position_ids`.
         """
+        self.model.keep_rope_deltas(rope_deltas)
         position_inputs = {
             "mm_token_type_ids": mm_token_type_ids,
             "second_per_grid_ts": second_per_grid_ts,

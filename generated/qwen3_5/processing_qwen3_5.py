@@ -2,7 +2,7 @@
 # change the definition, then run `python -m codegen sync qwen3_5`.
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers.feature_extraction_utils import BatchFeature
@@ -19,6 +19,7 @@ from transformers.video_utils import VideoInput
 
 from utils.extra_tensors import add_extra_tensors
 from utils.processing_utils import ReplacementOffset, get_text_with_replacements
+from utils.text_positions import get_text_positions
 
 logger = logging.get_logger(__name__)
 
@@ -57,6 +58,8 @@ class Qwen3_5Processor(ProcessorMixin):
     default_tokens = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
     #: What a prompt is checked for after it was tokenized: truncation loses tokens of items.
     checked_modalities = ("image", "video")
+    frames_apart = True
+    time_moves_on = False
 
     #: Frames a second of clips that do not tell.
     assumed_fps = 24
@@ -273,6 +276,50 @@ class Qwen3_5Processor(ProcessorMixin):
     def token_types(self, input_ids: list[list[int]]) -> dict[str, list[list[int]]]:
         """Which tokens are text, image or video."""
         return {"mm_token_type_ids": self.create_mm_token_type_ids(input_ids)}
+
+    def find_positions(self, batch: Mapping[str, Any], config: Any = None) -> dict[str, Any]:
+        """Rotary positions of prompts, with items or without, as the model computes them for the batch.
+
+        Args:
+            batch: what a call returns, in tensors.
+            config: of the model; None if it is not known.
+
+        Returns:
+            `position_ids` `(3, prompts, tokens)` and `rope_deltas` `(prompts, 1)`; nothing where they depend
+            on a configuration that is not known.
+
+        Raises:
+            ValueError: items whose placeholders are not those of the prompts.
+        """
+        # Processors are used without torch, too.
+        from utils.text_positions import get_text_positions
+
+        positions, deltas = get_text_positions(
+            self.position_types(batch["input_ids"]),
+            self.token_grid(batch, "image"),
+            self.token_grid(batch, "video"),
+            attention_mask=batch.get("attention_mask"),
+            frame_times=lambda frame, video: self.frame_positions(frame, video, batch, config),
+            frames_apart=self.frames_apart,
+            time_moves_on=self.time_moves_on,
+        )
+        return {"position_ids": positions, "rope_deltas": deltas}
+
+    def position_types(self, input_ids: Any) -> Any:
+        """0 for tokens of text, 1 for those of images, 2 for those of videos, `(prompts, tokens)`."""
+        return input_ids.new_tensor(self.create_mm_token_type_ids(input_ids.tolist()))
+
+    def token_grid(self, batch: Mapping[str, Any], modality: str) -> Any:
+        """Frames, rows and columns of the images or videos of a batch, in tokens; None if there are none."""
+        grid = batch.get(f"{modality}_grid_thw")
+        if grid is None:
+            return None
+        side = getattr(self, f"{modality}_processor").merge_size
+        return grid // grid.new_tensor([1, side, side])
+
+    def frame_positions(self, frame: Any, video: Any, batch: Mapping[str, Any], config: Any) -> Any:
+        """Positions in time of frames, given the number of each in its video and that of its video."""
+        return frame
 
     def _get_num_multimodal_tokens(
         self,

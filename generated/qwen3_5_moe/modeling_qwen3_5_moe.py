@@ -539,6 +539,11 @@ class Qwen3_5MoeModel(Qwen3_5MoePreTrainedModel):
             dtype=self.position_dtype,
         )
 
+    def keep_rope_deltas(self, rope_deltas: torch.LongTensor | None) -> None:
+        """Remembers offsets that were given, as those that were computed; a program has no memory."""
+        if rope_deltas is not None and not torch.compiler.is_exporting():
+            self.rope_deltas = rope_deltas
+
     def compute_3d_position_ids(
         self,
         input_ids: torch.Tensor | None,
@@ -805,6 +810,7 @@ class Qwen3_5MoeForConditionalGeneration(Qwen3_5MoePreTrainedModel, GenerationMi
         video_grid_thw: torch.LongTensor | None = None,
         mm_token_type_ids: torch.IntTensor | None = None,
         logits_to_keep: int | torch.Tensor = 0,
+        rope_deltas: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | Qwen3_5MoeCausalLMOutputWithPast:
         """Predicts the next token at every position.
@@ -820,7 +826,10 @@ class Qwen3_5MoeForConditionalGeneration(Qwen3_5MoePreTrainedModel, GenerationMi
                 0 for text, 1 for image, 2 for video tokens; needed unless `position_ids` are given.
             logits_to_keep (`int` or `torch.Tensor`, *optional*):
                 How many positions from the end, or which positions, get logits; 0 means all.
+            rope_deltas (`torch.LongTensor` of shape `(batch_size, 1)`, *optional*):
+                What later calls of a generation count on from, beside given `position_ids`.
         """
+        self.model.keep_rope_deltas(rope_deltas)
         position_inputs = {"mm_token_type_ids": mm_token_type_ids}
         outputs = self.model(
             input_ids=input_ids,

@@ -2,9 +2,10 @@
 # change the definition, then run `python -m codegen sync qwen3_omni_moe`.
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from transformers.audio_utils import AudioInput
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_utils import ImageInput
@@ -20,6 +21,8 @@ from transformers.video_utils import VideoInput
 
 from utils.extra_tensors import add_extra_tensors
 from utils.processing_utils import ReplacementOffset, get_text_with_replacements
+from utils.sound_positions import SoundTokens, get_positions_with_sound
+from utils.text_positions import get_text_positions
 
 
 class Qwen3OmniMoeVideosKwargs(VideosKwargs, total=False):
@@ -72,9 +75,14 @@ class Qwen3OmniMoeProcessor(ProcessorMixin):
     default_tokens = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
 
     checked_modalities = ("image", "video", "audio")
+    #: How the model counts positions, as its attributes of these names say.
+    frames_apart = False
+    time_moves_on = True
 
     assumed_fps = 1.0
     forced_padding = None
+    delimiters_share_position = False
+    position_dtype = "float32"
 
     def __init__(
         self,
@@ -285,6 +293,66 @@ class Qwen3OmniMoeProcessor(ProcessorMixin):
     def token_types(self, input_ids: list[list[int]]) -> dict[str, list[list[int]]]:
         """Which tokens are text, image or video."""
         return {"mm_token_type_ids": self.create_mm_token_type_ids(input_ids)}
+
+    def find_positions(self, batch: Mapping[str, Any], config: Any = None) -> dict[str, Any]:
+        """The same; without a configuration of the model there are none, as it tells the length of seconds."""
+        import torch
+
+        from utils.sound_positions import SoundTokens, get_positions_with_sound
+        from utils.text_positions import get_text_positions
+
+        config = getattr(config, "thinker_config", config)
+        if not hasattr(config, "position_id_per_seconds"):
+            return {}
+        input_ids = batch["input_ids"]
+        grids = (self.token_grid(batch, "image"), self.token_grid(batch, "video"))
+        options = {
+            "attention_mask": batch.get("attention_mask"),
+            "frame_times": lambda frame, video: self.frame_positions(frame, video, batch, config),
+            "dtype": getattr(torch, self.position_dtype),
+        }
+        tokens = SoundTokens(
+            *(self.image_token_id, self.video_token_id, self.audio_token_id),
+            vision_start=self.tokenizer.convert_tokens_to_ids(self.vision_bos_token),
+            audio_start=self.tokenizer.convert_tokens_to_ids(self.audio_bos_token),
+        )
+        opened = (input_ids[:, :-1] == tokens.vision_start) & (
+            input_ids[:, 1:] == tokens.audio_start
+        )
+        if grids[1] is not None and opened.any():
+            positions, deltas = get_positions_with_sound(
+                *(input_ids, tokens, *grids),
+                delimiters_share_position=self.delimiters_share_position,
+                **options,
+            )
+        else:
+            positions, deltas = get_text_positions(
+                *(self.position_types(input_ids), *grids),
+                time_moves_on=self.time_moves_on,
+                **options,
+            )
+        return {"position_ids": positions, "rope_deltas": deltas}
+
+    def position_types(self, input_ids: Any) -> Any:
+        """The same; sounds count as text."""
+        is_image, is_video = input_ids == self.image_token_id, input_ids == self.video_token_id
+        return is_image.to(input_ids.dtype) + 2 * is_video
+
+    def token_grid(self, batch: Mapping[str, Any], modality: str) -> Any:
+        """Frames, rows and columns of the images or videos of a batch, in tokens; None if there are none."""
+        grid = batch.get(f"{modality}_grid_thw")
+        if grid is None:
+            return None
+        side = getattr(self, f"{modality}_processor").merge_size
+        return grid // grid.new_tensor([1, side, side])
+
+    def frame_positions(self, frame: Any, video: Any, batch: Mapping[str, Any], config: Any) -> Any:
+        """Positions in time of frames, given the number of each in its video and that of its video."""
+        import torch
+
+        seconds = batch["video_second_per_grid"].float()[video]
+        times = frame * seconds * config.position_id_per_seconds
+        return times.to(getattr(torch, self.position_dtype))
 
     def _get_num_multimodal_tokens(
         self,

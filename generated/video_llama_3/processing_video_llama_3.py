@@ -42,7 +42,8 @@ class VideoLlama3ProcessorKwargs(ProcessingKwargs, total=False):
 class VideoLlama3Processor(ProcessorMixin):
     """A processor that writes the frames of a video one by one, without tokens that changed too little.
 
-    Images and videos bring their own merge sizes.
+    Images and videos bring their own merge sizes. Positions are plain: the text decoder counts them, and
+    there is nothing to be returned ahead.
     """
 
     valid_processor_kwargs = VideoLlama3ProcessorKwargs
@@ -50,7 +51,6 @@ class VideoLlama3Processor(ProcessorMixin):
     default_tokens = {"image": "<|image_pad|>", "video": "<|video_pad|>"}
     #: What a prompt is checked for after it was tokenized: truncation loses tokens of items.
     checked_modalities = ("image", "video")
-
     #: Frames a second of clips that do not tell.
     assumed_fps = 1
 
