@@ -1,6 +1,7 @@
 """What is known of a folder's tests: the lines that each runs through, and how long it takes.
 
-A record of a test file is made once, under coverage, and kept in ``.mutation_cache`` until its tests change. Edits of
+A record of a test file is made once, under coverage, and kept in ``.mutation_cache`` until the file changes; tests
+that are added by data have a further part. Edits of
 the sources leave it in use: lines are followed to where they stand now, and a line that no record knows yet is
 taken to be run by the tests of the function around it. That a test is missed in this way can only let
 a mutant live, never kill one.
@@ -15,7 +16,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
@@ -31,12 +32,11 @@ Lines = Mapping[str, Mapping[int, frozenset[str]]]
 @dataclass(frozen=True)
 class Recorded:
     """Tests by line and file ("" among them: the line runs on import), those that only prepared others
-    there, the seconds that each test took, and how many lines it runs through."""
+    there, and the seconds that each test took."""
 
     lines: Lines
     preparing: frozenset[tuple[str, int]]
     seconds: Mapping[str, float]
-    width: Mapping[str, int] = field(default_factory=dict)
 
     def of_span(self, path: str, span: Sequence[int]) -> frozenset[str]:
         """Tests that run through any of some lines; where none is known, those of the function around."""
@@ -45,16 +45,16 @@ class Recorded:
         return found or _united(known, _function_around(path, span[0]))
 
 
-def state_of(file: str, ids: Iterable[str]) -> str:
-    """Digest of what a record of a test file is made from: its text, its tests, and what it shares."""
+def state_of(file: str) -> str:
+    """Digest of what a record of a test file is made from: its text, and what its folder shares."""
     folder = (ROOT / file).parent
     shared = [path for path in sorted(folder.glob("*.py")) if not path.match("test_*.py")]
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / file, *shared)]
-    return digest_of(*texts, *sorted(ids))
+    return digest_of(*texts)
 
 
-def new_record(file: str, state: str, measured: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a run under coverage; the sources that it ran through are kept beside it."""
+def new_part(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record holds of a run under coverage; the sources that it ran through are kept beside it."""
     tests = sorted({c for by in measured["lines"].values() for each in by.values() for c in each})
     number = {test: n for n, test in enumerate(tests)}
     lines = {
@@ -63,7 +63,6 @@ def new_record(file: str, state: str, measured: Mapping[str, Any]) -> dict[str, 
     }
     sources = {path: keep_source(path) for path in lines}
     return {
-        "state": state,
         "contexts": tests,
         "lines": lines,
         "sources": sources,
@@ -89,13 +88,12 @@ def read_coverage(data_file: Path, durations: Path, root: Path) -> dict[str, Any
     return {"lines": lines, **json.loads(durations.read_text(encoding="utf-8"))}
 
 
-def combine(records: Iterable[Mapping[str, Any]]) -> Recorded:
-    """The records of all test files of a folder as one, for the lines as they are now."""
+def combine(parts: Iterable[Mapping[str, Any]]) -> Recorded:
+    """The parts of all records of a folder as one, for the lines as they are now."""
     lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     preparing: set[tuple[str, int]] = set()
     seconds: dict[str, float] = {}
-    width: dict[str, int] = defaultdict(int)
-    for each in records:
+    for each in parts:
         seconds.update(each["seconds"])
         contexts = [context.rpartition("|") for context in each["contexts"]]
         for path, by_line in each["lines"].items():
@@ -104,11 +102,10 @@ def combine(records: Iterable[Mapping[str, Any]]) -> Recorded:
                 line = now.get(int(known), 0)
                 for test, _, phase in (contexts[number] for number in numbers if line):
                     lines[path][line].add(test)
-                    width[test] += 1
                     if phase == "setup":
                         preparing.add((path, line))
     frozen = {path: {n: frozenset(t) for n, t in known.items()} for path, known in lines.items()}
-    return Recorded(frozen, frozenset(preparing), seconds, width)
+    return Recorded(frozen, frozenset(preparing), seconds)
 
 
 def digest_of(*texts: str) -> str:

@@ -5,7 +5,7 @@ of standard output answers it:
 
 ``collect``  ``files`` with tests: ``ids`` of their tests and what ``failed`` to be read. Installed modules that
              were loaded on the way are loaded here too, so that no later run has to.
-``record``   ``file`` with tests, ``sources``: run it under coverage; data and durations go to the files that
+``record``   ``file`` with tests, those ``tests`` of it, ``sources``: run them under coverage; data and durations go to the files that
              ``coverage`` and ``durations`` name.
 ``run``      ``tests`` in batches, ``limits``: the seconds that each may take, and perhaps ``path`` and ``text`` of a
              changed file: ``killer``, the test that failed or what else went wrong, "" if nothing did.
@@ -167,7 +167,8 @@ def record(request: Mapping[str, Any]) -> Mapping[str, Any]:
         os.environ["MUTATION_DURATIONS"] = request["durations"]
         sys.dont_write_bytecode = False
         cov = (f"--cov={request['sources']}", "--cov-context=test", "--cov-report=")
-        return _pytest(["-p", "benchmarks.mutation.durations", *cov, request["file"]])
+        arguments = ["-p", "benchmarks.mutation.durations", *cov, request["file"]]
+        return _pytest(arguments, _Chosen(request["tests"], pipe))
 
     fork = _fork(work)
     try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -18,7 +19,7 @@ from benchmarks.mutation.records import (
     combine,
     digest_of,
     load,
-    new_record,
+    new_part,
     read_coverage,
     save,
     state_of,
@@ -92,7 +93,8 @@ class Trial:
                 self.broken.update(found["failed"])
                 self._tests = [t for t in found["ids"] if file_of(t) not in self.broken]
                 if not self.choices.quick:
-                    self._known = combine(pool.map(self._record, self.files))
+                    parts = pool.map(self._record, self.files)
+                    self._known = combine(chain.from_iterable(parts))
                 dead = list(pool.map(self._attempt, wanted))
             except BaseException:
                 for copy in self.copies:  # what is still running ends
@@ -113,22 +115,32 @@ class Trial:
         self._free.put(copy)
         return found
 
-    def _record(self, file: str) -> Mapping[str, Any]:
-        """The record of a test file, made now if there is none for its tests as they are."""
-        name = file.replace("/", "-")
-        state = state_of(file, (test for test in self._tests if file_of(test) == file))
+    def _record(self, file: str) -> Iterable[Mapping[str, Any]]:
+        """The record of a test file, made now as far as its tests are not known yet."""
+        name, state = file.replace("/", "-"), state_of(file)
         kept = load(name)
-        if kept.get("state") != state:
-            with self._copy() as copy:
-                paths = [copy.root / f".{kind}-{name}" for kind in ("coverage", "durations")]
-                places = dict(zip(("coverage", "durations"), map(str, paths)))
-                sources = self.folder.sources
-                copy.ask(self.folder.torch, do="record", file=file, sources=sources, **places)
-                if not paths[1].exists():
-                    raise SystemExit(f"{file} cannot be run")
-                kept = new_record(file, state, read_coverage(paths[0], paths[1], copy.root))
-            save(name, kept)
-        return kept
+        parts = kept["parts"] if kept.get("state") == state else []
+        known = {test for part in parts for test in part["seconds"]}
+        wanted = [t for t in self._tests if file_of(t) == file and t not in known]
+        if wanted:
+            part = self._measure(file, wanted)
+            parts = [*parts, part]
+            self.broken.update(part["failed"])
+            save(name, {"state": state, "parts": parts})
+        return parts
+
+    def _measure(self, file: str, tests: Sequence[str]) -> dict[str, Any]:
+        name = file.replace("/", "-")
+        with self._copy() as copy:
+            paths = [copy.root / f".{kind}-{name}" for kind in ("coverage", "durations")]
+            places = dict(zip(("coverage", "durations"), map(str, paths)))
+            sources = self.folder.sources
+            copy.ask(
+                self.folder.torch, do="record", file=file, tests=tests, sources=sources, **places
+            )
+            if not paths[1].exists():
+                raise SystemExit(f"{file} cannot be run")
+            return new_part(read_coverage(paths[0], paths[1], copy.root))
 
     def _attempt(self, mutant: Mutant) -> bool:
         """Whether any test notices a mutant."""
