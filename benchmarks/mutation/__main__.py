@@ -36,12 +36,14 @@ FOLDERS: Mapping[str, Folder] = {
         "utils",
         ("tests/utils", "tests/processors"),
         True,
+        True,
         ("test_capture", "test_chain", "test_contract", "test_equal"),
     ),
     "rewrite": Folder(
         "codegen/rewrite",
         ("tests/rewrite",),
         True,
+        False,
         ("test_execution", "test_changed_encoders", "test_bounds", "test_joined_blocks"),
     ),
 }

@@ -40,9 +40,12 @@ class Recorded:
 
     def of_span(self, path: str, span: Sequence[int]) -> frozenset[str]:
         """Tests that run through any of some lines; where none is known, those of the function around."""
-        known = self.lines.get(path, {})
-        found = _united(known, span)
-        return found or _united(known, _function_around(path, span[0]))
+        found = _united(self.lines.get(path, {}), span)
+        return found or self.around(path, span[0])
+
+    def around(self, path: str, line: int) -> frozenset[str]:
+        """Tests that run through the function around a line."""
+        return _united(self.lines.get(path, {}), _function_around(path, line))
 
 
 def state_of(file: str) -> str:

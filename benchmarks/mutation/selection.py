@@ -44,10 +44,13 @@ class Killers:
         return sorted(chosen, key=lambda test: (-here.get(test, 0), -near[test], test))
 
 
-def recorded_order(mutant: Mutant, known: Recorded, killers: Killers, budget: float) -> list[str]:
+def recorded_order(
+    mutant: Mutant, known: Recorded, killers: Killers, budget: float, is_traced: bool
+) -> list[str]:
     """Tests that can notice a mutant, as many as take a number of seconds together.
 
-    First those that run through the changed statement, the quickest first. Then those of the same
+    First those that run through the changed statement, the quickest first; where code is traced, which
+    the record does not see line by line, those that run through its function. Then those of the same
     files, where something may have been done once for several; or all, where the line runs on import
     or in processes that the record does not see.
     """
@@ -64,7 +67,8 @@ def recorded_order(mutant: Mutant, known: Recorded, killers: Killers, budget: fl
         rest = _quickest(known, (test for test in known.seconds if file_of(test) in files))
     else:
         rest = ()
-    quickest = [*_quickest(known, first), *rest]
+    around = known.around(mutant.path, span[0]) - {""} if is_traced else ()
+    quickest = [*_quickest(known, first), *_quickest(known, around), *rest]
     likely = killers.likeliest(mutant.path, first or quickest)[: _BATCHES[0]]
     spent = 0.0
     chosen: list[str] = []

@@ -41,12 +41,13 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Folder:
-    """The sources that are mutated, where their fast tests are, whether these need torch, and which of
-    them ``--quick`` leaves out: those that compile, or execute on both sides."""
+    """The sources that are mutated, where their fast tests are, whether these need torch and whether
+    some trace the sources into graphs, and which of them ``--quick`` leaves out: those that compile, or execute on both sides."""
 
     sources: str
     tests: tuple[str, ...]
     torch: bool = False
+    is_traced: bool = False
     lengthy: tuple[str, ...] = ()
 
 
@@ -161,7 +162,8 @@ class Trial:
     def _order(self, mutant: Mutant) -> list[str]:
         if self._known is None:
             return guessed_order(mutant, self._tests, self.killers)
-        tests = recorded_order(mutant, self._known, self.killers, self.choices.budget)
+        budget, is_traced = self.choices.budget, self.folder.is_traced
+        tests = recorded_order(mutant, self._known, self.killers, budget, is_traced)
         return [test for test in tests if test not in self.broken]
 
     def _ask(self, tests: Sequence[str], **change: str) -> str:
