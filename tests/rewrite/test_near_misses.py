@@ -47,6 +47,10 @@ REASONS = {
     # pooling and masks
     "capture/pooling_with_softmax": ("is no module of the rows alone", "for piece"),
     "capture/pooling_of_centred_rows": ("is no module of the rows alone", "for piece"),
+    "capture/pooling_last_piece_used_behind": (
+        "piece is made by what a graph would",
+        "return tokens",
+    ),
     "capture/mask_filled_with_ones": ("is no diagonal block of zeros", "for i in"),
     "capture/mask_filled_beside_the_diagonal": ("is no diagonal block of zeros", "for i in"),
     "capture/mask_filled_and_changed": ("more is done with it before it is returned", "for i in"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from codegen.rewrite.capture.attention import attention_edits
+from codegen.rewrite.capture.behind import owed
 from codegen.rewrite.capture.blocks import block_edits
 from codegen.rewrite.capture.checks import checks_edits
 from codegen.rewrite.capture.chunks import chunk_edits
@@ -62,6 +63,8 @@ def capture(state: RewriteState) -> None:
                     found = None
                     with state.attempt(rule.__name__.removesuffix("_edits"), cls, function):
                         found = rule(state.index, cls, function)
+                        if isinstance(found, tuple):
+                            found = owed(function, found[0]) or found
                     if found is None:
                         continue
                     if isinstance(found, Left):
