@@ -26,14 +26,8 @@ from codegen.verify.cases import Case, load_cases
 from codegen.verify.inputs import Inputs, config_class, find_class, grid_inputs, image_inputs
 from codegen.verify.original import add_required
 from codegen.verify.torchvision_operators import declare_torchvision_operators
-from codegen.verify.wholes import (
-    GRIDS,
-    Whole,
-    load_wholes,
-    whole_class,
-    whole_config,
-    whole_inputs,
-)
+from codegen.verify.whole_prompts import GRIDS, whole_inputs
+from codegen.verify.wholes import Whole, load_wholes, whole_class, whole_config
 
 #: The library's own tests import its processors.
 declare_torchvision_operators()

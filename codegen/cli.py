@@ -152,7 +152,7 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         type=_checks,
         default="abcdem",
         metavar="LETTERS",
-        help="of abcdemop (default: abcdem)",
+        help="of abcdemopgx (default: abcdem); g and x: whole models as graphs",
     )
     command.add_argument(
         "--backend",
@@ -187,10 +187,10 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 def _checks(text: str) -> str:
     """Letters of checks, each of which there is."""
-    unknown = sorted(set(text) - set("abcdemop"))
+    unknown = sorted(set(text) - set("abcdemopgx"))
     if unknown or not text:
         raise argparse.ArgumentTypeError(
-            f"no check is called {''.join(unknown)!r}: choose of abcdemop"
+            f"no check is called {''.join(unknown)!r}: choose of abcdemopgx"
         )
     return text
 

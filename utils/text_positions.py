@@ -112,7 +112,9 @@ def get_text_positions(
     def times(frame: torch.Tensor) -> torch.Tensor:
         if frame_times is None or video_grid is None:
             return frame
-        return torch.where(is_video, frame_times(frame, video.clamp_max(len(grids[1]) - 1)), frame)
+        return torch.where(
+            is_video, frame_times(frame, video.clamp_max(grids[1].shape[0] - 1)), frame
+        )
 
     line = divide(runs.offset, columns)
     frame = divide(line, rows)

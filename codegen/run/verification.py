@@ -121,7 +121,7 @@ def _verify_project(
         folders["rewritten"] / output,
         names,
         tuple(arguments.attention),
-        arguments.checks.replace("m", ""),  # whole models are known of transformers only
+        arguments.checks,
         arguments.cases,
         arguments.backend,
         progress=progress,

@@ -54,7 +54,9 @@ def recording(found: Inputs) -> Iterator[None]:
                 if module is not None and hasattr(module, "__dict__")
                 else None
             )
-            if callable(function) and ".models." in getattr(module, "__name__", ""):
+            # Where it is defined, helpers call one another: those results are parts of others.
+            home = getattr(function, "__module__", "")
+            if callable(function) and getattr(module, "__name__", "") != home:
                 patched.append((module, name, function))
                 setattr(module, name, wrap(function, helper.outputs))
     try:

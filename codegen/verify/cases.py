@@ -64,21 +64,27 @@ def load_cases(path: Path | None = None) -> dict[str, Case]:
 
 
 def own_cases(path: Path) -> tuple[str, ...]:
-    """Names of the cases that a file describes.
+    """Names of the cases that a file describes, encoders and whole models.
 
     Raises:
         CaseError: the file cannot be read, or describes none.
     """
-    names = tuple(_read(path).get("models", {}))
+    found = _read(path)
+    names = tuple(dict.fromkeys([*found.get("models", {}), *found.get("wholes", {})]))
     if not names:
-        raise CaseError(f"{path}: there is no case under the key 'models'")
+        raise CaseError(f"{path}: there is no case under the keys 'models' and 'wholes'")
     return names
 
 
-def load_whole_names() -> tuple[str, ...]:
-    """Names of the whole models that can be checked."""
+def load_whole_entries(path: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Records of the whole models that can be checked, with those of an extra file.
+
+    One of the extra file that has the name of a known one says only what is different.
+    """
     data = json.loads(DATA.with_name("wholes.json").read_text(encoding="utf-8"))
-    return tuple(data["wholes"])
+    known: dict[str, dict[str, Any]] = data["wholes"]
+    extra = _read(path).get("wholes", {}) if path is not None else {}
+    return known | {name: {**known.get(name, {}), **entry} for name, entry in extra.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

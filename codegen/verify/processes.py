@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from codegen.verify.cases import Case, CaseError, load_cases, load_whole_names
+from codegen.verify.cases import Case, CaseError, load_cases, load_whole_entries
+from codegen.verify.scenarios import GRAPH_CHECKS, count_graph_checks
 
 Progress = Callable[[str, int, int], None]
 
@@ -100,15 +101,22 @@ def _lines(path: Path) -> list[str]:
 
 def _expected(options: VerifyOptions, names: Sequence[str]) -> int:
     """How many checks a run consists of."""
-    cases = sum(name in load_cases(options.cases) for name in names)
-    wholes = sum(name in load_whole_names() for name in names) if "m" in options.checks else 0
-    return cases * len(options.attention) * len(options.checks.replace("m", "")) + wholes
+    known, entries = load_cases(options.cases), load_whole_entries(options.cases)
+    cases = sum(name in known for name in names)
+    wholes = [entries[name] for name in names if name in entries]
+    graphs = sum(count_graph_checks(entry, options.checks) for entry in wholes)
+    letters = set(options.checks) - set(f"m{GRAPH_CHECKS}")
+    return (
+        cases * len(options.attention) * len(letters)
+        + len(wholes) * ("m" in options.checks)
+        + graphs
+    )
 
 
 def select(options: VerifyOptions) -> list[str]:
     """Case names for the requested names, in a stable order."""
     known = load_cases(options.cases)
-    known_wholes = load_whole_names()
+    known_wholes = load_whole_entries(options.cases)
     if not options.names:
         names = [*known, *[name for name in known_wholes if name not in known]]
         gone = absent_models(options)
@@ -128,7 +136,7 @@ def select(options: VerifyOptions) -> list[str]:
 def absent_models(options: VerifyOptions) -> tuple[str, ...]:
     """Models of the built-in cases that the tree does not have: there is nothing to verify."""
     known = load_cases(options.cases)
-    names = [*known, *load_whole_names()]
+    names = [*known, *load_whole_entries(options.cases)]
     models = dict.fromkeys(
         _model(n, known) for n in names if n not in known or not known[n].factory
     )

@@ -12,7 +12,8 @@ from codegen.verify.calls import accepted, call, recording
 from codegen.verify.comparison import bitwise, largest_difference, safely
 from codegen.verify.inputs import Inputs, tensors
 from codegen.verify.original import recorded
-from codegen.verify.wholes import Whole, build_whole, whole_inputs
+from codegen.verify.whole_prompts import whole_inputs
+from codegen.verify.wholes import Whole, build_whole
 
 
 def record_whole(whole: Whole, job: dict[str, Any]) -> None:

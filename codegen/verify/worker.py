@@ -25,6 +25,8 @@ from codegen.verify.overlay import install
 from codegen.verify.runtimes import check_onnx, check_package
 from codegen.verify.torchvision_operators import declare_torchvision_operators
 from codegen.verify.whole_checks import check_whole, record_whole
+from codegen.verify.whole_graphs import CHECKS as GRAPHS
+from codegen.verify.whole_graphs import check_graphs, record_graphs
 from codegen.verify.wholes import load_wholes
 
 
@@ -38,14 +40,15 @@ def main(job_path: str) -> None:
     cases = load_cases(Path(job["cases"]) if job.get("cases") else None)
     run = record if job["role"] == "original" else check
     for name in job["names"]:
-        if name in cases and job["checks"].strip("m"):
+        if name in cases and set(job["checks"]) & set(CHECKS):
             run(cases[name], job)
-    if "m" in job["checks"]:
-        run_whole = record_whole if job["role"] == "original" else check_whole
-        wholes = load_wholes(cases)
-        for name in job["names"]:
-            if name in wholes:
-                run_whole(wholes[name], job)
+    original = job["role"] == "original"
+    wholes = load_wholes(cases, Path(job["cases"]) if job.get("cases") else None)
+    for name in (name for name in job["names"] if name in wholes):
+        if "m" in job["checks"]:
+            (record_whole if original else check_whole)(wholes[name], job)
+        if set(job["checks"]) & set(GRAPHS):
+            (record_graphs if original else check_graphs)(wholes[name], job)
 
 
 def check(case: Case, job: dict[str, Any]) -> None:

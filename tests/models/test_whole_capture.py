@@ -1,16 +1,21 @@
-"""Whole models as one graph, called as they are: nothing computed ahead, positions included."""
+"""Whole models as one graph: image, video, both, a padded batch; everything given, and nothing."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from tests.models.configurations import FULL_CASES, FullCase, Grid
-from tests.models.prompts import full_inputs
-from tests.models.test_full_models import pair
+from codegen.verify.cases import load_cases
+from codegen.verify.scenarios import GIVEN, SCENARIOS, scenarios_of
+from codegen.verify.whole_graphs import CHECKS, expected_of, graph_outcome
+from codegen.verify.wholes import build_whole, load_wholes
 
-pytestmark = pytest.mark.slow
-
-# The second prompt has another number of images, and other ones, than that which the graph is made with.
-PROMPTS: tuple[Grid, ...] = (((1, 4, 6), (1, 8, 4), (1, 4, 4)), ((1, 4, 4), (1, 4, 8)))
+FILE = Path(__file__).resolve().parents[2] / "definitions" / "cases.json"
+WHOLES = {
+    name: whole for name, whole in load_wholes(load_cases(), FILE).items() if name != "glm46v"
+}
 BRANCHES = "the decoder of transformers branches on values of the mask or of token types"
 STOPPED = {
     "qwen3_5": BRANCHES,
@@ -18,25 +23,34 @@ STOPPED = {
     "ernie4_5_vl_moe": BRANCHES,
     "glm_image": "the images that come with pixels are told by the end tokens of the prompt",
 }
-CASES = [
-    pytest.param(
-        case,
-        id=case.id,
-        marks=[pytest.mark.xfail(reason=STOPPED[case.model], strict=True)]
-        if case.model in STOPPED
-        else [],
-    )
-    for case in FULL_CASES
-]
+# One export of a whole model takes some seconds; all others are left to the long run.
+SAMPLE = ("qwen2_vl", "image", "computed", "x")
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_whole_model_is_one_graph_as_it_is_called(case: FullCase) -> None:
+def cells() -> Iterator[Any]:
+    """Every model, scenario and check."""
+    for name, whole in WHOLES.items():
+        for scenario in scenarios_of(whole.entry):
+            for given in GIVEN:
+                for letter in CHECKS:
+                    marks = [pytest.mark.slow] * ((name, scenario, given, letter) != SAMPLE)
+                    if name in STOPPED:
+                        marks.append(pytest.mark.xfail(reason=STOPPED[name], strict=True))
+                    label = f"{name}-{scenario}-{given}-{letter}"
+                    yield pytest.param(name, scenario, given, letter, id=label, marks=marks)
+
+
+@pytest.mark.parametrize("name, scenario, given, letter", cells())
+def test_a_whole_model_is_one_graph(name: str, scenario: str, given: str, letter: str) -> None:
     torch._dynamo.reset()
-    model, reference = pair(case, "sdpa")
-    compiled = torch.compile(model, fullgraph=True, backend="eager")
-    for images in PROMPTS:
-        inputs = full_inputs(case, images)
-        with torch.no_grad():
-            found, expected = compiled(**inputs).logits, reference(**inputs).logits
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    whole = WHOLES[name]
+    expected = expected_of(build_whole(whole, "generated"), whole, (scenario,))
+    job = {"package": "generated", "backend": "eager"}
+    outcome = graph_outcome(whole, job, expected, scenario, given, CHECKS[letter])
+    assert outcome["ok"], outcome
+
+
+def test_scenarios_are_those_that_a_model_has_inputs_for() -> None:
+    assert scenarios_of({}) == tuple(SCENARIOS)
+    assert scenarios_of({"kinds": ["image"]}) == ("image", "batch")
+    assert scenarios_of({"video_uses_image_id": True}) == ("image", "video", "batch")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codegen.verify.cases import CaseError, load_cases, load_whole_names
+from codegen.verify.cases import CaseError, load_cases, load_whole_entries
 
 
 def test_like_merges_configurations() -> None:
@@ -29,7 +29,7 @@ def test_every_family_has_a_case() -> None:
     assert sum(case.kind == "audio" for case in cases.values()) == 2
     # Sixteen families, and an encoder that inherits from one of them.
     assert sum(case.kind != "audio" for case in cases.values()) == 17
-    assert set(load_whole_names()) - set(cases) == {"glm46v"}
+    assert set(load_whole_entries()) - set(cases) == {"glm46v"}
 
 
 @pytest.mark.parametrize(
