@@ -907,7 +907,7 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniPreTrainedModel, Gen
     def compute_3d_position_ids(
         self,
         input_ids: torch.Tensor | None,
-        inputs_embeds: torch.Tensor,
+        inputs_embeds: torch.Tensor | None,
         attention_mask: torch.Tensor | None = None,
         past_key_values: Cache | None = None,
         **kwargs: Any,
@@ -925,9 +925,11 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniPreTrainedModel, Gen
                 input_ids, attention_mask=attention_mask, **kwargs
             )
             return position_ids
-        seq_length = inputs_embeds.shape[1]
+        seq_length = inputs_embeds.shape[1] if input_ids is None else input_ids.shape[1]
         positions = (attention_mask.long().cumsum(-1) - 1).masked_fill(attention_mask == 0, 0)
-        positions = positions[:, -seq_length:] + self.rope_deltas.to(attention_mask.device)
+        positions = positions[:, -seq_length:]
+        if self.rope_deltas is not None and past_length > 0:
+            positions = positions + self.rope_deltas.to(attention_mask.device)
         return positions.expand(3, -1, -1)
 
     @can_return_tuple
@@ -1170,8 +1172,21 @@ class Qwen2_5OmniThinkerForConditionalGeneration(Qwen2_5OmniPreTrainedModel, Gen
         model_inputs = super().prepare_inputs_for_generation(
             input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
         )
-        # Rotary positions have three axes and are computed in the forward call.
+        # Rotary positions have three axes, and count on the mask of the prompt: that of the model's
+        # inputs may be prepared for a cache of fixed length.
+        attention_mask = kwargs.get("attention_mask")
         model_inputs["position_ids"] = None
+        if attention_mask is not None and attention_mask.dim() == 2:
+            model_inputs["position_ids"] = self.compute_3d_position_ids(
+                input_ids=model_inputs.get("input_ids"),
+                inputs_embeds=model_inputs.get("inputs_embeds"),
+                image_grid_thw=kwargs.get("image_grid_thw"),
+                video_grid_thw=kwargs.get("video_grid_thw"),
+                attention_mask=attention_mask,
+                past_key_values=kwargs.get("past_key_values"),
+                use_audio_in_video=kwargs.get("use_audio_in_video"),
+                video_second_per_grid=kwargs.get("video_second_per_grid"),
+            )
         if use_cache and not is_first_iteration:
             model_inputs.update(dict.fromkeys(self.prompt_inputs))
         return model_inputs

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from examples import encode_images, export_onnx
+from examples import encode_images, export_onnx, generate_text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +45,19 @@ def test_an_onnx_file_agrees_on_other_images(capsys: pytest.CaptureFixture[str])
     differences = re.findall(r"images, \d+ patches: (\S+)", capsys.readouterr().out)
     assert len(differences) == 2
     assert max(float(number) for number in differences) < 1e-4
+
+
+@pytest.mark.slow
+def test_prompts_are_answered_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    """The second batch, of other sizes and another number of images, needs no further graph."""
+    torch._dynamo.reset()
+    small = ["--hidden-size", "80", "--layers", "1", "--tokens", "3"]
+    generate_text.main(["--backend", "eager", *small])
+    printed = capsys.readouterr().out
+    found = re.findall(r"(logits|generate) .* new graphs (\d+) +largest difference (\S+)", printed)
+    assert [what for what, _, _ in found] == ["logits", "generate"] * len(generate_text.BATCHES)
+    assert max(float(difference) for _, _, difference in found) < 1e-4
+    assert [int(graphs) > 0 for _, graphs, _ in found] == [True, True, False, False]
 
 
 @pytest.mark.slow
