@@ -34,6 +34,7 @@ from utils.precomputed_inputs import (
     split_precomputed,
 )
 from utils.segment_attention import attend_segments
+from utils.text_positions import get_text_positions
 
 
 @dataclass
@@ -505,41 +506,38 @@ class GlmImageModel(GlmImagePreTrainedModel):
             Positions of shape `(3, batch_size, sequence_length)`, and zeros of shape `(batch_size, 1)`.
         """
         batch_size, seq_length = input_ids.shape
-        position_ids = torch.ones((3, batch_size, seq_length), dtype=self.position_dtype)
-        targets = []
-        all_grids = self.split_grids(batch_size, image_grid_thw, images_per_sample)
-        for sample, sample_grids in enumerate(all_grids):
-            tokens = input_ids[sample].cpu()
-            kept = torch.ones_like(tokens, dtype=torch.bool)
-            if attention_mask is not None and attention_mask.shape[1] == seq_length:
-                kept = attention_mask[sample].bool().cpu()
-            tokens = tokens[kept]
-            firsts = (torch.where(tokens == self.config.image_start_token_id)[0] + 1).tolist()
-            ends = torch.where(tokens == self.config.image_end_token_id)[0].tolist()
-            grids = sample_grids.tolist()
-            start, previous = 0, 0
-            pieces = []
-            for first, end, (_, h, w) in zip(firsts, ends, grids):
-                pieces.append(torch.arange(start, start + first - previous).expand(3, -1))
-                start += first - previous
-                pieces.append(GlmImagePositionGrid([0], h, w).positions() + start)
-                start += max(h, w)
-                previous = end
-            rest = len(tokens) - previous
-            pieces.append(torch.arange(start, start + rest).expand(3, -1))
-            position_ids[:, sample, kept] = torch.cat(pieces, dim=1)
-            targets.append(self.get_target_positions(start + rest, grids[len(ends) :]))
-
-        self.prompt_length = seq_length
-        self.target_positions = None
+        kept = torch.ones_like(input_ids, dtype=torch.bool)
+        if attention_mask is not None and attention_mask.shape[1] == seq_length:
+            kept = attention_mask.bool().to(input_ids.device)
+        starts = ((input_ids == self.config.image_start_token_id) & kept).long()
+        ends = (self.get_image_ends(input_ids) & kept).long()
+        # The token that starts an image, and that which ends it, are text, as is all behind a start
+        # without an end.
+        counts, opened = ends.sum(1), starts.cumsum(1) - starts
+        inside = (opened > ends.cumsum(1)) & (opened <= counts.unsqueeze(1))
+        sources = None
         if image_grid_thw is not None:
-            longest = max(target.shape[1] for target in targets)
-            padded = [
-                torch.cat([target, target[:, -1:].expand(-1, longest - target.shape[1])], dim=1)
-                for target in targets
-            ]
-            self.target_positions = torch.stack(padded, dim=1).to(input_ids.device)
-        return position_ids.to(input_ids.device), torch.zeros_like(input_ids[:, :1])
+            grids, numbers = image_grid_thw, images_per_sample
+            if numbers is None:
+                grids = image_grid_thw.repeat(batch_size, 1)
+                numbers = torch.full_like(counts, image_grid_thw.shape[0])
+            sources = self.select_source_grids(grids, numbers.to(grids.device), counts)
+            sources = torch.cat([torch.ones_like(sources[:, :1]), sources[:, 1:]], dim=1)
+        position_ids, deltas = get_text_positions(
+            (inside & kept).long(), sources, attention_mask=kept, dtype=self.position_dtype
+        )
+        position_ids = position_ids.masked_fill(~kept, 1)
+        if not is_tracing():
+            # A graph keeps nothing: generation computes positions ahead of the forward call.
+            self.prompt_length, self.target_positions = seq_length, None
+            if image_grid_thw is not None:
+                nexts = (deltas + kept.sum(1, keepdim=True)).flatten().tolist()
+                self.keep_target_positions(
+                    nexts,
+                    counts.tolist(),
+                    self.split_grids(batch_size, image_grid_thw, images_per_sample),
+                )
+        return position_ids, torch.zeros_like(input_ids[:, :1])
 
     def keep_rope_deltas(self, rope_deltas: torch.LongTensor | None) -> None:
         """Remembers offsets that were given, as those that were computed; a program has no memory."""
@@ -549,7 +547,7 @@ class GlmImageModel(GlmImagePreTrainedModel):
     def compute_3d_position_ids(
         self,
         input_ids: torch.Tensor | None,
-        inputs_embeds: torch.Tensor,
+        inputs_embeds: torch.Tensor | None,
         image_grid_thw: torch.Tensor | None = None,
         images_per_sample: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
@@ -568,12 +566,13 @@ class GlmImageModel(GlmImagePreTrainedModel):
             return position_ids
         if self.rope_deltas is None or (past_length == 0 and input_ids is not None):
             return None
-        seq_length = inputs_embeds.shape[1]
+        given = inputs_embeds if input_ids is None else input_ids
+        batch_size, seq_length = given.shape[:2]
         if self.target_positions is not None:
-            step = past_length - self.prompt_length
+            step = int(past_length) - self.prompt_length
             return self.target_positions[:, :, step : step + seq_length]
-        positions = torch.arange(past_length, past_length + seq_length, device=inputs_embeds.device)
-        return positions.expand(3, inputs_embeds.shape[0], -1)
+        positions = torch.arange(past_length, past_length + seq_length, device=given.device)
+        return positions.expand(3, batch_size, -1)
 
     @can_return_tuple
     def get_image_features(
@@ -708,6 +707,33 @@ class GlmImageModel(GlmImagePreTrainedModel):
             return [image_grid_thw] * batch_size
         return list(torch.split(image_grid_thw, images_per_sample.tolist()))
 
+    def get_image_ends(
+        self, input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Where a source image ends, `(batch_size, sequence_length)`."""
+        ends = input_ids == self.config.image_end_token_id
+        if attention_mask is not None and attention_mask.dim() == 2:
+            # Padding may use the same id.
+            ends = ends & attention_mask[:, -input_ids.shape[1] :].bool()
+        return ends
+
+    def select_source_grids(
+        self, image_grid_thw: torch.Tensor, images_per_sample: torch.Tensor, counts: torch.Tensor
+    ) -> torch.Tensor:
+        """The first grids of each sample, as many as `counts` says.
+
+        While a graph is captured their number cannot be read: there all others follow as images of no
+        size, of which nothing comes.
+        """
+        last = images_per_sample.cumsum(0)
+        row = torch.arange(image_grid_thw.shape[0], device=image_grid_thw.device)
+        sample = (row.unsqueeze(1) >= last).sum(1)
+        is_source = row - (last - images_per_sample)[sample] < counts.to(row.device)[sample]
+        if not is_tracing():
+            return image_grid_thw[is_source]
+        order = torch.argsort((~is_source).long(), stable=True)
+        return (image_grid_thw * is_source.unsqueeze(1))[order]
+
     def get_source_grids(
         self,
         input_ids: torch.LongTensor,
@@ -721,15 +747,10 @@ class GlmImageModel(GlmImagePreTrainedModel):
         """
         if images_per_sample is None:
             return image_grid_thw[:-1]
-        ends = input_ids == self.config.image_end_token_id
-        if attention_mask is not None and attention_mask.dim() == 2:
-            # Padding may use the same id.
-            ends = ends & attention_mask[:, -input_ids.shape[1] :].bool()
-        grids = self.split_grids(input_ids.shape[0], image_grid_thw, images_per_sample)
-        sources = [grid[:count] for grid, count in zip(grids, ends.sum(dim=1).tolist())]
-        if sum(len(grid) for grid in sources) == 0:
+        counts = self.get_image_ends(input_ids, attention_mask).sum(dim=1)
+        if not is_tracing() and not counts.any():
             raise ValueError("Pixels were given, but the prompt holds no end token of an image.")
-        return torch.cat(sources, dim=0)
+        return self.select_source_grids(image_grid_thw, images_per_sample, counts)
 
     def get_target_positions(self, start: int, grids: list[list[int]]) -> torch.Tensor:
         """Positions of the tokens to be generated, last grid first, and of the end token behind them."""
@@ -739,6 +760,21 @@ class GlmImageModel(GlmImagePreTrainedModel):
             start += max(h, w)
         pieces.append(torch.full((3, 1), start))
         return torch.cat(pieces, dim=1)
+
+    def keep_target_positions(
+        self, nexts: list[int], counts: list[int], grids: list[torch.Tensor]
+    ) -> None:
+        """Remember positions of the tokens to be generated, of each sample from its next one."""
+        targets = [
+            self.get_target_positions(start, rows[count:].tolist())
+            for start, count, rows in zip(nexts, counts, grids)
+        ]
+        longest = max(target.shape[1] for target in targets)
+        padded = [
+            torch.cat([target, target[:, -1:].expand(-1, longest - target.shape[1])], dim=1)
+            for target in targets
+        ]
+        self.target_positions = torch.stack(padded, dim=1).to(grids[0].device)
 
     def get_image_tokens(
         self, hidden_states: torch.FloatTensor, image_grid_thw: torch.LongTensor | None = None
@@ -850,8 +886,16 @@ class GlmImageForConditionalGeneration(GlmImagePreTrainedModel, GenerationMixin)
         model_inputs = GenerationMixin.prepare_inputs_for_generation(
             self, input_ids, is_first_iteration=is_first_iteration, use_cache=use_cache, **kwargs
         )
-        # Rotary positions have three axes and are computed in the forward call.
-        model_inputs["position_ids"] = None
+        # Rotary positions have three axes, and count on the mask of the prompt: that of the model's
+        # inputs may be prepared for a cache of fixed length.
+        model_inputs["position_ids"] = self.model.compute_3d_position_ids(
+            input_ids=model_inputs.get("input_ids"),
+            inputs_embeds=model_inputs.get("inputs_embeds"),
+            image_grid_thw=kwargs.get("image_grid_thw"),
+            images_per_sample=kwargs.get("images_per_sample"),
+            attention_mask=kwargs.get("attention_mask"),
+            past_key_values=kwargs.get("past_key_values"),
+        )
         if use_cache and not is_first_iteration:
             model_inputs.update(dict.fromkeys(self.prompt_inputs))
         return model_inputs

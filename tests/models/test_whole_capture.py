@@ -21,7 +21,6 @@ STOPPED = {
     "qwen3_5": BRANCHES,
     "qwen3_5_moe": BRANCHES,
     "ernie4_5_vl_moe": BRANCHES,
-    "glm_image": "the images that come with pixels are told by the end tokens of the prompt",
 }
 # One export of a whole model takes some seconds; all others are left to the long run.
 SAMPLE = ("qwen2_vl", "image", "computed", "x")
