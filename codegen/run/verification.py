@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from codegen.errors import CodegenError, fail
 from codegen.run.sync import Options, refuse_half_written, sync
@@ -13,6 +14,7 @@ from codegen.store.cache import cache_folder
 from codegen.trees.tree import Tree, open_tree
 from codegen.verify import CheckResult, VerifyOptions, absent_models, verify
 from codegen.verify.cases import CaseError, own_cases
+from codegen.verify.contract import HELPER
 from codegen.verify.processors import ProcessorOptions, ProcessorResult, compare, record
 
 
@@ -78,10 +80,22 @@ def verify_processors(
         progress("original processors", 0, 2)
         before = record(ProcessorOptions(folder, models))
         progress("rewritten processors", 1, 2)
-        after = record(ProcessorOptions(folder, models, overlay / tree.package_dir))
+        manners = {item["model"]: item["manner"] for item in before if not item["why"]}
+        after = record(
+            ProcessorOptions(folder, models, overlay / tree.package_dir, manners=manners)
+        )
     except RuntimeError as error:
         raise fail("verify", str(error)) from None
-    return compare(before, after)
+    return compare(before, after, _left_expansions(run.report))
+
+
+def _left_expansions(report: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """By model why the passes have left an expansion, or a part of one, as it is."""
+    reasons: dict[str, str] = {}
+    for item in report:
+        if item["kind"] == "left" and item["helper"] == HELPER:
+            reasons.setdefault(item["model"], f"{item['location']}: {item['reason']}")
+    return reasons
 
 
 def _with_processors(folder: Path) -> tuple[str, ...]:

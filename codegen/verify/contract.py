@@ -159,7 +159,7 @@ class ProcessorContract:
         texts = [self._write(prompt) for prompt in prompts]
         tokenizer = _Tokenizer(processor.tokenizer)
         with (
-            _spied(processor, returned),
+            spied(processor, returned),
             unittest.mock.patch.object(processor, "tokenizer", tokenizer),
         ):
             processor(text=texts, **self._given(prompts))
@@ -184,8 +184,19 @@ class _Tokenizer:
         return self._tokenizer(text, *args, **kwargs)
 
 
+def knows_helper(processor: Any) -> bool:
+    """Whether a processor has the helper, as a method or in a module of its classes."""
+    return hasattr(processor, HELPER) or bool(_modules(processor))
+
+
+def _modules(processor: Any) -> list[Any]:
+    names = dict.fromkeys(cls.__module__ for cls in type(processor).__mro__)
+    modules = [sys.modules.get(name) for name in names]
+    return [module for module in modules if hasattr(module, HELPER)]
+
+
 @contextmanager
-def _spied(processor: Any, returned: list[list[str]]) -> Iterator[None]:
+def spied(processor: Any, returned: list[list[str]]) -> Iterator[None]:
     """Note what the helper returns, whether it is a function of a module or a method of the processor."""
 
     def watched(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -196,8 +207,7 @@ def _spied(processor: Any, returned: list[list[str]]) -> Iterator[None]:
 
         return call
 
-    modules = {cls.__module__: sys.modules.get(cls.__module__) for cls in type(processor).__mro__}
-    owners = [module for module in modules.values() if hasattr(module, HELPER)]
+    owners = _modules(processor)
     if hasattr(processor, HELPER):
         owners.append(processor)
     assert owners, f"{type(processor).__name__} knows no {HELPER}"

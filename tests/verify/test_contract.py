@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import unittest
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import codegen
 from codegen.verify.contract import ProcessorContract
 from utils.processing_utils import get_text_with_replacements
 
@@ -117,3 +122,53 @@ def test_exceptions_are_skipped_with_their_reason() -> None:
     known = contract(Changing, exceptions={"Changing": "known to change its texts"})
     with pytest.raises(unittest.SkipTest, match="Changing: known to change its texts"):
         known.test_texts_of_the_caller_are_never_changed()
+
+
+PROJECT = """
+from codegen.verify.contract import ProcessorContract
+
+
+def get_text_with_replacements(text, images):
+    parts = "\\0".join(text).split("<i>")
+    made = "".join(a + b for a, b in zip(parts, [*images, ""]))
+    return made.split("\\0"), []
+
+
+class Pebble:
+    def __init__(self):
+        self.tokenizer = list
+
+    def __call__(self, text, images=()):
+        new = [*text]
+        if images:
+            new, _ = get_text_with_replacements(new, ["<i>" * n for n in images])
+        {keep}
+        return self.tokenizer(new)
+
+
+class TestPebble(ProcessorContract):
+    placeholders = {{"image": "<i>"}}
+
+    def processor(self):
+        return Pebble()
+
+    def items(self, modality):
+        return [1, 2, 5]
+"""
+
+
+@pytest.mark.parametrize(
+    ("keep", "said"), [("", "2 passed"), ("text[:] = new", "1 failed, 1 passed")]
+)
+def test_a_project_inherits_it_from_the_installed_package(
+    tmp_path: Path, keep: str, said: str
+) -> None:
+    """Nothing of this repository is needed but the package itself."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "codegen").symlink_to(Path(codegen.__file__).parent, target_is_directory=True)
+    (tmp_path / "test_pebble.py").write_text(PROJECT.format(keep=keep or "pass"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_pebble.py"]
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert said in done.stdout, done.stdout + done.stderr

@@ -17,8 +17,9 @@ def outcome(pieces: list[Any], became: list[str], **values: Any) -> dict[str, An
     new = iter(became)
     text = "".join(piece if isinstance(piece, str) else next(new) for piece in pieces)
     prompt = "".join(piece if isinstance(piece, str) else "<image>" for piece in pieces)
-    known = {"digest": "d", "error": "", "changed": False, "texts": [text]}
-    return {"prompt": [prompt], "pieces": [pieces], **known, **values}
+    known = {"digest": "d", "error": "", "changed": False, "texts": [text], "routed": True}
+    items = sum(not isinstance(piece, str) for piece in pieces)
+    return {"prompt": [prompt], "pieces": [pieces], "items": items, **known, **values}
 
 
 def recorded(*outcomes: dict[str, Any], **values: Any) -> dict[str, Any]:
@@ -28,22 +29,30 @@ def recorded(*outcomes: dict[str, Any], **values: Any) -> dict[str, Any]:
         "image 1": outcome(["a ", ["image", 1], " b"], ["yy"]),
     }
     whole = {"model": "tiny", "why": "", "placeholders": PLACEHOLDER, "singles": known}
-    return {**whole, "outcomes": [*outcomes], **values}
+    return {**whole, "outcomes": [*outcomes], "others": [COUNTS], **values}
 
 
+COUNTS = {"prompt": ["counts"], "texts": [], "digest": "c", "error": ""}
 BATCH = ["", ["image", 1], " and ", ["image", 0]]
 GOOD = outcome(BATCH, ["yy", "x"])
 
 
 def test_equal_processors_hold_and_single_items_predict_the_batch() -> None:
     (result,) = compare([recorded(GOOD)], [recorded(GOOD)])
-    assert result.ok and result.same == result.prompts == 3
+    assert result.ok and result.same == result.prompts == 4
+    assert (result.routed, result.expanded) == (1, 1)
     assert (result.predicted, result.predictable) == (1, 1)
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"texts": ["yy and y"]}, {"digest": "e"}, {"error": "ValueError: no"}, {"changed": True}],
+    [
+        {"texts": ["yy and y"]},
+        {"digest": "e"},
+        {"error": "ValueError: no"},
+        {"changed": True},
+        {"routed": False},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_any_difference_is_a_miss(change: dict[str, Any]) -> None:
@@ -73,6 +82,50 @@ def test_a_batch_that_single_items_never_predicted_is_not_asked_for() -> None:
     odd = outcome(BATCH, ["depends", "on both"])
     (result,) = compare([recorded(odd)], [recorded(odd)])
     assert result.ok and result.predictable == 0
+
+
+def test_other_methods_are_compared_as_well() -> None:
+    other = recorded(GOOD, others=[{**COUNTS, "digest": "d"}])
+    (result,) = compare([recorded(GOOD)], [other])
+    assert not result.ok and "counts" in result.note
+
+
+def test_an_expansion_beside_the_helper_needs_a_reason() -> None:
+    beside = recorded({**GOOD, "routed": False})
+    (result,) = compare([beside], [beside])
+    assert not result.ok and "no pass says why" in result.note
+    (left,) = compare([beside], [beside], {"tiny": "processing_tiny.py:3: depends on neighbours"})
+    assert left.ok and "depends on neighbours" in format_processors([left])
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "became", "reason"),
+    [
+        (None, "x", "texts or images, never both"),
+        ("", "x", "have no placeholder"),
+        ("<image>", "<image>", "stays what it is"),
+    ],
+)
+def test_exceptions_are_told_by_their_form(placeholder: Any, became: str, reason: str) -> None:
+    singles_ = {f"image {n}": outcome(["a ", ["image", n], " b"], [became]) for n in (0, 1)}
+    beside = recorded(
+        {**GOOD, "routed": False},
+        placeholders={"image": placeholder},
+        singles=singles_,
+    )
+    (result,) = compare([beside], [beside])
+    assert result.ok and reason in result.exempt
+
+
+def test_what_is_written_around_every_prompt_is_expected_around_those_of_a_batch() -> None:
+    def around(made: dict[str, Any]) -> dict[str, Any]:
+        return {**made, "texts": [f"<s>{text}\n" for text in made["texts"]]}
+
+    plain = recorded(GOOD)
+    singles_ = {name: around(single) for name, single in plain["singles"].items()}
+    whole = {**plain, "singles": singles_, "outcomes": [around(GOOD)]}
+    (result,) = compare([whole], [whole])
+    assert (result.predicted, result.predictable) == (1, 1)
 
 
 def test_prompts_are_the_same_every_time_and_hold_too_few_and_too_many_items() -> None:

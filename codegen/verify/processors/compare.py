@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from codegen.verify.contract import HELPER
+
 _LACK = ("StopIteration", "IndexError", "RuntimeError: generator raised StopIteration")
 
 Recorded = Mapping[str, Any]
@@ -17,7 +19,9 @@ class ProcessorResult:
 
     ``same`` of ``prompts`` gave the same; ``mended`` ended in the error of an iterator or a list and now in one that
     says what is wrong. ``predicted`` of ``predictable`` batches are what single items say. ``kept`` is
-    whether the caller's texts stay as they are. ``note`` says what went wrong, or why nothing was compared.
+    whether the caller's texts stay as they are; ``routed`` of ``expanded`` prompts have become what
+    the shared helper returned, and ``exempt`` says why others may not. ``note`` says what went wrong,
+    or why nothing was compared.
     """
 
     model: str
@@ -28,21 +32,34 @@ class ProcessorResult:
     predicted: int = 0
     predictable: int = 0
     kept: bool = True
+    routed: int = 0
+    expanded: int = 0
+    exempt: str = ""
     note: str = ""
 
     @property
     def ok(self) -> bool:
         """Whether nothing was missed: of what could not be built nothing is known."""
         agrees = self.same + self.mended == self.prompts and self.predicted == self.predictable
-        return not self.built or (agrees and self.kept)
+        helped = self.routed == self.expanded or bool(self.exempt)
+        return not self.built or (agrees and self.kept and helped)
 
 
-def compare(before: Sequence[Recorded], after: Sequence[Recorded]) -> list[ProcessorResult]:
-    """The outcomes of all processors, in order; what was built before has to be built after."""
-    return [_compare(old, new) for old, new in zip(before, after)]
+def compare(
+    before: Sequence[Recorded], after: Sequence[Recorded], left: Mapping[str, str] | None = None
+) -> list[ProcessorResult]:
+    """The outcomes of all processors, in order; what was built before has to be built after.
+
+    Args:
+        before: what the processors of the original tree did.
+        after: those of the rewritten one.
+        left: by model why the passes have left an expansion as it is.
+    """
+    reasons = left or {}
+    return [_compare(old, new, reasons.get(old["model"], "")) for old, new in zip(before, after)]
 
 
-def _compare(old: Recorded, new: Recorded) -> ProcessorResult:
+def _compare(old: Recorded, new: Recorded, left: str) -> ProcessorResult:
     model = old["model"]
     if old["why"]:
         return ProcessorResult(model, False, note=old["why"])
@@ -54,6 +71,7 @@ def _compare(old: Recorded, new: Recorded) -> ProcessorResult:
         note = "other placeholders become something"
     runs = [*zip(old["singles"].values(), new["singles"].values())]
     runs += zip(old["outcomes"], new["outcomes"])
+    runs += zip(old["others"], new["others"], strict=True)
     for first, second in runs:
         if _agree(first, second):
             same += 1
@@ -65,10 +83,19 @@ def _compare(old: Recorded, new: Recorded) -> ProcessorResult:
     if predicted < predictable and not note:
         note = "single items do not predict a batch any more"
     kept = not any(outcome["changed"] for outcome in new["outcomes"])
+    exempt = left or _exempt(new)
     if not kept and not note:
         note = "the caller's texts are changed"
-        kept = any(outcome["changed"] for outcome in old["outcomes"])
-    return ProcessorResult(model, True, len(runs), same, mended, predicted, predictable, kept, note)
+        # What an original does to them is its own affair where no pass has moved its loop.
+        kept = bool(exempt) and any(outcome["changed"] for outcome in old["outcomes"])
+    expansions = [outcome for outcome in new["outcomes"] if _expands(outcome)]
+    routed = sum(outcome["routed"] for outcome in expansions)
+    if routed < len(expansions) and not exempt and not note:
+        note = f"expands beside {HELPER}, and no pass says why"
+    return ProcessorResult(
+        *(model, True, len(runs), same, mended, predicted, predictable, kept),
+        *(routed, len(expansions), exempt, note),
+    )
 
 
 def _agree(first: Recorded, second: Recorded) -> bool:
@@ -76,7 +103,31 @@ def _agree(first: Recorded, second: Recorded) -> bool:
 
 
 def _said(outcome: Recorded) -> str:
-    return outcome["error"] or str(outcome["texts"])[:160]
+    return outcome["error"] or str(outcome["texts"] or outcome["digest"])[:160]
+
+
+def _expands(outcome: Recorded) -> bool:
+    """Whether a call has put something in the place of placeholders."""
+    placed = any(not isinstance(piece, str) for text in outcome["pieces"] for piece in text)
+    return not outcome["error"] and placed and outcome["items"] > 0
+
+
+def _exempt(record: Recorded) -> str:
+    """Why a processor needs no helper, by the form of what it does."""
+    names = record["placeholders"]
+    if None in names.values():
+        return "takes texts or images, never both: it has no placeholder to expand"
+    if "" in names.values():
+        return "writes tokens beside the text: its prompts have no placeholder"
+    if not any(_grows(record, key) for key in record["singles"]):
+        return "a placeholder stays what it is: nothing takes its place"
+    return ""
+
+
+def _grows(record: Recorded, key: str) -> bool:
+    single = record["singles"][key]
+    placeholder = record["placeholders"][key.split()[0]]
+    return bool(single["texts"]) and f"a {placeholder} b" not in single["texts"][0]
 
 
 def _predictions(old: Recorded, new: Recorded) -> tuple[int, int]:
@@ -95,36 +146,27 @@ def _predictions(old: Recorded, new: Recorded) -> tuple[int, int]:
 
 
 def _expected(record: Recorded, outcome: Recorded) -> list[str] | None:
-    """The texts of a batch with what single items became in the place of their placeholders."""
+    """The texts of a batch with what single items became in the place of their placeholders.
+
+    What is written around every single prompt is written around those of a batch as well.
+    """
     learned: dict[str, list[str]] = {}
+    around: set[tuple[str, str]] = set()
     for name, single in record["singles"].items():
-        if single["error"] or len(single["texts"]) != 1:
+        modality = name.split()[0]
+        placeholder = record["placeholders"][modality]
+        if single["error"] or len(single["texts"]) != 1 or not placeholder:
             return None
-        before, after = single["prompt"][0].split(record["placeholders"][name.split()[0]])
-        text = single["texts"][0]
-        if not text.startswith(before) or not text.endswith(after):
+        front, found, rest = single["texts"][0].partition("a ")
+        became, closed, behind = rest.rpartition(" b")
+        if not found or not closed:
             return None
-        learned.setdefault(name.split()[0], []).append(text[len(before) : len(text) - len(after)])
-    texts = []
-    for text, pieces in zip(outcome["prompt"], outcome["pieces"]):
-        del text
-        texts.append("".join(p if isinstance(p, str) else learned[p[0]][p[1]] for p in pieces))
-    return texts
-
-
-def format_processors(results: Sequence[ProcessorResult]) -> str:
-    """One line per processor; those that were not built are listed below."""
-    built = [result for result in results if result.built]
-    width = max([len("processor"), *(len(result.model) for result in built)])
-    lines = [f"{'processor':{width}}  equal    mended  predicted"]
-    for r in built:
-        mark = "" if r.ok else "  MISS"
-        note = f"  {r.note}" if r.note else ""
-        counts = f"{r.same:3} of {r.prompts:3}  {r.mended:4}  {r.predicted:3} of {r.predictable:3}"
-        lines.append(f"{r.model:{width}}  {counts}{mark}{note}")
-    lines += [f"not built: {r.model}: {r.note}" for r in results if not r.built]
-    missed = sum(not r.ok for r in built)
-    lines.append(
-        f"{len(built) - missed} of {len(built)} processors hold, {len(results) - len(built)} not built"
-    )
-    return "\n".join(lines)
+        around.add((front, behind))
+        learned.setdefault(modality, []).append(became)
+    if len(around) != 1:
+        return None
+    ((front, behind),) = around
+    return [
+        front + "".join(p if isinstance(p, str) else learned[p[0]][p[1]] for p in pieces) + behind
+        for pieces in outcome["pieces"]
+    ]

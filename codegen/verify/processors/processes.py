@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,17 @@ _START = (
 
 @dataclass(frozen=True)
 class ProcessorOptions:
-    """``root`` is a package folder, ``overlay`` one with files on top of it; ``prompts`` is how many each gets."""
+    """``root`` is a package folder, ``overlay`` one with files on top of it; ``prompts`` is how many each gets.
+
+    ``manners`` are how processors are to be called, by model, as an earlier record has them.
+    """
 
     root: Path
     models: tuple[str, ...]
     overlay: Path | None = None
     prompts: int = 24
     seed: int = 0
+    manners: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _merged(root: Path, overlay: Path, folder: Path) -> Path:
@@ -73,6 +77,7 @@ def record(options: ProcessorOptions) -> Sequence[Mapping[str, Any]]:
             "models": options.models,
             "prompts": options.prompts,
             "seed": options.seed,
+            "manners": options.manners,
             "results": str(results),
         }
         path.write_text(json.dumps(job), encoding="utf-8")
