@@ -244,8 +244,9 @@ def _same_frames(group: _Samples, name: str) -> torch.Tensor:
     """Features of audio, which depend at their end on what they are padded with."""
     values = group.tensors(name)
     if len({value.shape[1:] for value in values}) > 1:
-        hint = 'call the processor with padding="max_length" for audio'
-        raise _not_joined(name, "is padded to another length in every sample", hint)
+        hint = 'call the processor with audio_kwargs={"padding": "max_length"}'
+        problem = "is padded to another length in every sample, which its last frames depend on"
+        raise _not_joined(name, problem, hint)
     return torch.cat(values)
 
 

@@ -288,7 +288,10 @@ class PaddleOCRVLProcessorKwargs(Qwen2VLProcessorKwargs, total=False):
 
 
 class PaddleOCRVLProcessor(Qwen2VLProcessor):
-    """The processor of qwen2_vl without videos."""
+    """The processor of qwen2_vl without videos.
+
+    That of the library hands on a truncated prompt that has lost tokens of an image; this one refuses it.
+    """
 
     video_token = None
     checked_modalities = ("image",)

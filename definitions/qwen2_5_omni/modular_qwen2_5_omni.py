@@ -668,7 +668,9 @@ class Qwen2_5OmniProcessor(Qwen2VLProcessor):
 
     With `use_audio_in_video` a video stands in a prompt with its start and end tokens around it, and the
     tokens of its sound are laid between those of its frames. The processor of the library passes over a
-    video without them, or replaces another in its place; here it is refused.
+    video without them, or replaces another in its place; here it is refused. So is a truncated prompt that
+    has lost tokens of an item, which that one hands on; it also knows no types of tokens, which here are
+    returned on request.
     """
 
     checked_modalities = ("image", "video", "audio")

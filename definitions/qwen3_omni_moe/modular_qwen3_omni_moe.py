@@ -332,7 +332,13 @@ class Qwen3OmniMoeProcessorKwargs(Qwen2_5OmniProcessorKwargs, total=False):
 
 
 class Qwen3OmniMoeProcessor(Qwen2_5OmniProcessor):
-    """The processor of qwen2_5_omni, which lays frames and sound into one another token by token."""
+    """The processor of qwen2_5_omni, which lays frames and sound into one another token by token.
+
+    The sounds of a batch are padded to the longest, as by the processor of the library: what is behind its
+    end enters the last frames of a shorter one, which are others than those of the same sound alone. Samples
+    with sounds of different lengths can be merged only if these were padded to one length, with
+    `audio_kwargs={"padding": "max_length"}`.
+    """
 
     assumed_fps = 1.0
     forced_padding = None

@@ -35,7 +35,10 @@ class PaddleOCRVLProcessorKwargs(ProcessingKwargs, total=False):
 
 
 class PaddleOCRVLProcessor(ProcessorMixin):
-    """The processor of qwen2_vl without videos."""
+    """The processor of qwen2_vl without videos.
+
+    That of the library hands on a truncated prompt that has lost tokens of an image; this one refuses it.
+    """
 
     valid_processor_kwargs = PaddleOCRVLProcessorKwargs
     #: Placeholders of a tokenizer that names none.

@@ -68,7 +68,13 @@ class Qwen3OmniMoeProcessorKwargs(ProcessingKwargs, total=False):
 
 
 class Qwen3OmniMoeProcessor(ProcessorMixin):
-    """The processor of qwen2_5_omni, which lays frames and sound into one another token by token."""
+    """The processor of qwen2_5_omni, which lays frames and sound into one another token by token.
+
+    The sounds of a batch are padded to the longest, as by the processor of the library: what is behind its
+    end enters the last frames of a shorter one, which are others than those of the same sound alone. Samples
+    with sounds of different lengths can be merged only if these were padded to one length, with
+    `audio_kwargs={"padding": "max_length"}`.
+    """
 
     valid_processor_kwargs = Qwen3OmniMoeProcessorKwargs
     #: Placeholders of a tokenizer that names none.

@@ -112,8 +112,8 @@ def test_numbers_of_images_have_to_agree() -> None:
 def test_features_of_audio_have_to_be_padded_alike() -> None:
     short, long = ({"input_features": torch.ones(1, 8, n)} for n in (10, 20))
     assert refused(short, long) == (
-        "input_features is padded to another length in every sample: call the processor with "
-        'padding="max_length" for audio'
+        "input_features is padded to another length in every sample, which its last frames depend "
+        'on: call the processor with audio_kwargs={"padding": "max_length"}'
     )
 
 

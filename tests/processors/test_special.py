@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torchvision")
@@ -59,6 +60,21 @@ def test_a_video_without_its_sound_is_refused(model: str) -> None:
     for wrong in ({"audio": None}, {"text": ["a <|VIDEO|> b"]}, {"audio": call["audio"] * 2}):
         with pytest.raises(ValueError, match="each of them takes one"):
             our_processor(case)(**{**call, **wrong})
+
+
+@pytest.mark.parametrize("make", [our_processor, library_processor])
+def test_sounds_depend_on_what_they_are_padded_with(make: Any) -> None:
+    """Why samples of qwen3_omni_moe can be merged only with padding of one length: in the library, too."""
+    case = BY_MODEL["qwen3_omni_moe"]
+    for padding, equal in ((True, False), ("max_length", True)):
+        audio_kwargs = {"padding": padding}
+        alone, both = (
+            make(case)(**given(case, prompts), audio_kwargs=dict(audio_kwargs))
+            for prompts in ([[("audio", 0)]], [[("audio", 0), ("audio", 2)]])
+        )
+        kept = alone["feature_attention_mask"][0].sum()
+        frames = (batch["input_features"][0][:, :kept] for batch in (alone, both))
+        assert np.array_equal(*frames) == equal
 
 
 META = [

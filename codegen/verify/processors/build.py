@@ -66,7 +66,8 @@ def build(package: str, model: str, original: Path) -> Built:
         cls = _processor_class(module)
         sources = [_source(original, c.__module__) for c in _line(cls)]
         tokenizer = _tokenizer(package, "\n".join(sources))
-        arguments = dict(_arguments(package, model, cls, tokenizer, "\n".join(sources)))
+        given = _arguments(package, model, cls, tokenizer, "\n".join(sources), original)
+        arguments = dict(given)
         _agree_on_rate(module, arguments)
         processor = cls(**arguments)
     except NotBuilt:
@@ -116,13 +117,13 @@ def _tokenizer(package: str, source: str) -> Any:
 
 
 def _arguments(
-    package: str, model: str, cls: type, tokenizer: Any, source: str
+    package: str, model: str, cls: type, tokenizer: Any, source: str, original: Path
 ) -> Iterator[tuple[str, Any]]:
     for name, parameter in inspect.signature(cls.__init__).parameters.items():  # type: ignore[misc]
         if name == "tokenizer":
             yield name, tokenizer
         elif name in _PLACES:
-            yield name, _part(package, model, name, source)
+            yield name, _part(package, model, name, source, original)
         elif name == "audio_tokenizer":
             yield name, stand_in_codec(package)
         elif name in _NUMBERS and parameter.default in (None, parameter.empty):
@@ -133,7 +134,15 @@ def _arguments(
             raise NotBuilt(f"nothing is known to give for {name}")
 
 
-def _part(package: str, model: str, name: str, source: str) -> Any:
+def _parent(original: Path, model: str) -> str:
+    """The model whose processor this one inherits from in its definition, or empty."""
+    definition = original / "models" / model / f"modular_{model}.py"
+    text = definition.read_text(encoding="utf-8") if definition.is_file() else ""
+    found = re.search(r"^from \.\.(?!auto)(\w+)\.processing_\w+ import", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _part(package: str, model: str, name: str, source: str, original: Path) -> Any:
     """An image, video or audio processor with the settings it has by itself."""
     kind, table = _PLACES[name]
     try:
@@ -153,6 +162,8 @@ def _part(package: str, model: str, name: str, source: str) -> Any:
         library = importlib.import_module(package)
         named = [value for value in (*values, *spoken_of) if isinstance(value, str)]
         found = next((getattr(library, n) for n in named if hasattr(library, n)), None)
+        if found is None and (parent := _parent(original, model)):
+            return _part(package, parent, name, source, original)
         if found is None:
             raise NotBuilt(f"no {name} is known for it")
     part = found()
