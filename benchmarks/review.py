@@ -1,88 +1,71 @@
 """What a review saves on whole releases: seeded edits of root classes, and pairs of releases.
 
-``python -m benchmarks.review`` edits copies of a release (a method of a root, an argument threaded
-through the models that have it, a decorator), syncs them, and prints for each edit: files reached,
-changes, hunks and lines of a plain difference and of the review, the share of lines with an edit,
-and the time beside that of the sync. ``--pairs 5.22.2:5.23.0`` reviews the way between releases.
+``python -m benchmarks.review`` makes the edits of ``review_seeds`` on copies of a release, syncs
+them, and prints for each: files reached, changes, hunks and lines of a plain difference and of the
+review, the share of lines with an edit, the risks that were expected and told, and the time beside
+that of a cold sync. ``--pairs 5.22.2:5.23.0`` reviews the way between releases. ``--work DIR`` keeps
+the copies, so that the next call has them.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import re
+import os
 import shutil
+import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.review_seeds import SEEDS, Seed, seeded
 from benchmarks.trees import fetch_release
 from codegen.review.ask import Asked, make_question
-from codegen.review.build import Question, build_report
+from codegen.review.build import build_report
 from codegen.review.model import Report
-from codegen.review.sides import read_folder
 from codegen.run.sync import Options, sync
 from codegen.trees.tree import open_tree
 
+#: What a review of edits like those of the library's history has to reach.
+BARS = "at least 16 x in hunks, 14 x in lines, 99 % attributed, a median of 2 hunks without an edit"
+
 
 @dataclass(frozen=True)
-class Seed:
-    """A named edit of hand-written files: it takes path and text and gives the new text."""
+class Result:
+    """A review and what it cost in CPU seconds: freshness asked of the engine, and the rest."""
 
     name: str
-    edit: Callable[[str, str], str]
+    report: Report
+    freshness: float
+    seconds: float
+    expected: frozenset[str] | None = None
+
+    @property
+    def alone(self) -> int:
+        """Hunks that are read and that have no edit of a source."""
+        changes = self.report.changes
+        following = sum(len(change.variants) for change in changes if change.edit is None)
+        return following + len(self.report.unexplained)
+
+    @property
+    def told(self) -> set[str]:
+        """Kinds of the risks that are named."""
+        return {risk.kind for risk in self.report.risks}
 
 
-def _in(file: str, old: str, new: str) -> Callable[[str, str], str]:
-    def edit(path: str, text: str) -> str:
-        return text.replace(old, new, 1) if path.endswith(file) else text
+@contextmanager
+def cpu(spent: list[float]) -> Iterator[None]:
+    """Append the CPU seconds of a block, those of processes that it waits for included."""
 
-    return edit
+    def now() -> float:
+        times = os.times()
+        return times.user + times.system + times.children_user + times.children_system
 
-
-_FORWARD = re.compile(
-    r"(class (\w+)(?:Attention|Attn)\(nn\.Module\):.*?def forward\(\n\s+self,\n\s+hidden_states[^\n]*\n)",
-    re.DOTALL,
-)
-
-
-def _thread_argument(path: str, text: str) -> str:
-    """Give the attention of every hand-written model a further argument."""
-    if not path.rpartition("/")[2].startswith("modeling_"):
-        return text
-    return _FORWARD.sub(r"\1        attention_temperature: float | None = None,\n", text, count=1)
-
-
-SEEDS = (
-    Seed(
-        "root method changed",
-        _in(
-            "modeling_llama.py",
-            "down_proj = self.down_proj(self.act_fn(self.gate_proj(x)) * self.up_proj(x))",
-            "gate = self.act_fn(self.gate_proj(x))\n"
-            "        down_proj = self.down_proj(gate * self.up_proj(x))",
-        ),
-    ),
-    Seed(
-        "decorator added",
-        _in(
-            "modeling_llama.py",
-            "def apply_rotary_pos_emb(",
-            "@torch.compiler.disable\ndef apply_rotary_pos_emb(",
-        ),
-    ),
-    Seed(
-        "root attribute renamed",
-        lambda path, text: (
-            text.replace("self.variance_epsilon", "self.epsilon")
-            if path.endswith("modeling_llama.py")
-            else text
-        ),
-    ),
-    Seed("argument threaded", _thread_argument),
-)
+    started = now()
+    yield
+    spent.append(now() - started)
 
 
 def copy_release(release: Path, target: Path) -> Path:
@@ -93,48 +76,79 @@ def copy_release(release: Path, target: Path) -> Path:
     return target
 
 
-def seeded(base: Path, target: Path, seed: Seed) -> Iterator[str]:
-    """Make an edit on a copy; gives the files that it changes."""
-    shutil.copytree(base, target)
-    for path in sorted(target.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        if "automatically generated" in text[:900]:
-            continue
-        new = seed.edit(path.as_posix(), text)
-        if new != text:
-            path.write_text(new, encoding="utf-8")
-            yield path.name
+def synced(folder: Path) -> float:
+    """Write what the definitions give; the CPU seconds that it takes."""
+    spent: list[float] = []
+    with cpu(spent):
+        run = sync(open_tree(folder, None), [], Options(1))
+    assert not run.problems, run.problems
+    return spent[0]
 
 
-def measure(base: Path, head: Path, fresh: bool) -> tuple[Report, float]:
-    """The review of two folders and the CPU seconds that it takes, freshness aside."""
-    if fresh:
-        question = make_question(Asked((str(base), str(head))), Options())
-        started = time.process_time()
-    else:
-        started = time.process_time()
-        tree, other = open_tree(head, None), open_tree(base, None)
-        question = Question(tree, read_folder(other, str(base), tree), read_folder(tree, str(head)))
-    report = build_report(question)
-    return report, time.process_time() - started
+def measure(name: str, base: Path, head: Path, expected: frozenset[str] | None = None) -> Result:
+    """The review of two folders."""
+    spent: list[float] = []
+    with cpu(spent):
+        question = make_question(Asked((str(base), str(head))), Options(1))
+    with cpu(spent):
+        report = build_report(question)
+    return Result(name, report, *spent, expected)
 
 
-def show(name: str, report: Report, seconds: float, beside: float | None) -> None:
-    """One line of results."""
-    numbers = report.summary
+def show(result: Result, cold: float | None) -> None:
+    """What one review says of itself."""
+    report, numbers = result.report, result.report.summary
     by_hunks = numbers.hunks / max(numbers.read_hunks, 1)
     by_lines = numbers.lines / max(numbers.read_lines, 1)
-    alone = sum(len(change.variants) for change in report.changes if change.edit is None)
-    time_beside = f" (sync {beside:.1f} s)" if beside is not None else ""
+    share = 100 * numbers.read_lines / max(numbers.lines, 1)
     print(
-        f"{name}: {len(numbers.sources)} sources, {numbers.files} files, "
+        f"{result.name}: {len(numbers.sources)} sources, {numbers.files} files, "
         f"{len(report.changes)} changes; hunks {numbers.hunks} -> {numbers.read_hunks} "
         f"({by_hunks:.1f} x), lines {numbers.lines} -> {numbers.read_lines} ({by_lines:.1f} x, "
-        f"{100 * numbers.read_lines / max(numbers.lines, 1):.0f} % to read); "
-        f"{numbers.attributed} % attributed, {alone + len(report.unexplained)} hunks without an edit; "
-        f"{len(report.risks)} risks; {seconds:.1f} s CPU{time_beside}",
+        f"{share:.0f} % to read); {_attributed(report):.2f} % attributed, "
+        f"{result.alone} hunks without an edit, {len(report.unexplained)} alarms"
+    )
+    beside = f", {result.seconds / cold:.2f} of a cold sync" if cold else ""
+    print(
+        f"    {result.seconds:.1f} s CPU beside {result.freshness:.1f} s for freshness{beside}; "
+        f"risks {', '.join(sorted(result.told)) or 'none'} ({len(report.risks)})",
         flush=True,
     )
+    if result.expected is not None and result.told != result.expected:
+        print(f"    EXPECTED risks: {', '.join(sorted(result.expected)) or 'none'}", flush=True)
+
+
+def _lines(report: Report) -> tuple[int, int]:
+    """Changed generated lines with an edit, and without."""
+    known = alone = 0
+    for change in report.changes:
+        hunks = (h for v in change.variants for i in v.instances for h in i.hunks)
+        size = sum(hunk.size for hunk in hunks)
+        known, alone = (known + size, alone) if change.edit else (known, alone + size)
+    alone += sum(hunk.size for item in report.unexplained for hunk in item.hunks)
+    return known, alone
+
+
+def _attributed(report: Report) -> float:
+    known, alone = _lines(report)
+    return 100 * known / (known + alone) if known + alone else 100.0
+
+
+def conclude(results: Sequence[Result]) -> None:
+    """The figures over all seeded edits, and the table of risks."""
+    numbers = [result.report.summary for result in results]
+    hunks = sum(n.hunks for n in numbers) / max(sum(n.read_hunks for n in numbers), 1)
+    lines = sum(n.lines for n in numbers) / max(sum(n.read_lines for n in numbers), 1)
+    known, alone = (sum(column) for column in zip(*(_lines(r.report) for r in results)))
+    print(f"over {len(results)} edits: {hunks:.1f} x in hunks, {lines:.1f} x in lines")
+    print(f"    {100 * known / (known + alone):.2f} % of {known + alone} changed lines attributed")
+    print(f"    median of hunks without an edit: {statistics.median(r.alone for r in results)}")
+    kinds = [(result.expected or frozenset(), result.told) for result in results]
+    seeds = sum(len(expected) for expected, _ in kinds)
+    found = sum(len(expected & told) for expected, told in kinds)
+    false = sum(len(told - expected) for expected, told in kinds)
+    print(f"    risks: {seeds} seeded, {found} found, {false} false")
+    print(f"    bars: {BARS}")
 
 
 def main() -> None:
@@ -143,29 +157,45 @@ def main() -> None:
     parser.add_argument("--release", default="5.8.1")
     parser.add_argument("--seeds", nargs="*", default=[seed.name for seed in SEEDS])
     parser.add_argument("--pairs", nargs="*", default=[], metavar="OLD:NEW")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="where copies are kept")
     arguments = parser.parse_args()
     gc.disable()
     with tempfile.TemporaryDirectory() as folder:
-        base = None
-        for index, seed in enumerate(SEEDS):
-            if seed.name not in arguments.seeds:
-                continue
-            if base is None:
-                base = copy_release(fetch_release(arguments.release), Path(folder, "base"))
-                sync(open_tree(base, None), [], Options())
-            head = Path(folder, f"head{index}")
+        work = arguments.work or Path(folder)
+        chosen = [seed for seed in SEEDS if seed.name in arguments.seeds]
+        if chosen:
+            run_seeds(arguments.release, chosen, work)
+        for pair in arguments.pairs:
+            run_pair(pair, work)
+
+
+def run_seeds(release: str, seeds: Sequence[Seed], work: Path) -> None:
+    """Each seeded edit on a copy of its own; copies take along the cache of the first sync."""
+    base, cold = work / f"base-{release}", None
+    if not base.exists():
+        copy_release(fetch_release(release), base)
+        cold = synced(base)
+        print(f"cold sync of {release}: {cold:.1f} s CPU", flush=True)
+    results = []
+    for seed in seeds:
+        head = work / f"{seed.name.replace(' ', '-')}-{release}"
+        if not head.exists():
             changed = list(seeded(base, head, seed))
-            assert changed, f"{seed.name}: nothing to edit in {arguments.release}"
-            started = time.process_time()
-            run = sync(open_tree(head, None), [], Options(1, cache=False))
-            beside = time.process_time() - started
-            assert not run.problems, run.problems
-            report, seconds = measure(base, head, False)
-            show(seed.name, report, seconds, beside)
-    for pair in arguments.pairs:
-        old, new = (fetch_release(version) for version in pair.split(":"))
-        report, seconds = measure(old, new, False)
-        show(pair, report, seconds, None)
+            assert changed, f"{seed.name}: nothing to edit in {release}"
+            synced(head)
+        results.append(measure(seed.name, base, head, seed.risks))
+        show(results[-1], cold)
+    conclude(results)
+
+
+def run_pair(pair: str, work: Path) -> None:
+    """The way from one release to another; freshness is asked of a cold cache, as a sync is."""
+    old, new = (fetch_release(version) for version in pair.split(":"))
+    head = work / f"pair-{new.name}"
+    if not head.exists():
+        copy_release(new, head)
+    result = measure(pair, old, head)
+    show(result, result.freshness)
 
 
 if __name__ == "__main__":

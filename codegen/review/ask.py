@@ -9,10 +9,9 @@ from pathlib import Path
 from codegen.errors import CodegenError, fail
 from codegen.review.build import Question
 from codegen.review.drift import drift_question, is_library
-from codegen.review.freshness import Freshness, as_expected, ask_freshness, ask_side
+from codegen.review.freshness import Expected, Freshness, as_expected, ask_freshness, ask_side
 from codegen.review.model import Side
-from codegen.review.sides import read_commit, read_folder
-from codegen.review.unexplained import Expected
+from codegen.review.sides import places_of, read_commit, read_folder
 from codegen.run.sync import Options
 from codegen.trees.tree import Tree, open_tree
 
@@ -91,6 +90,14 @@ def _folders(old: Path, new: Path, options: Options, synced: bool) -> Question:
     head = read_folder(tree, str(new))
     fresh = ask_freshness(tree, options)
     question = _question(tree, base, head, fresh, options, synced)
+
+    def expected(models: Sequence[str]) -> Expected:
+        known = {item.model for item in other.definitions}
+        names = [name for name in models if name in known]
+        return as_expected(ask_freshness(other, options, names)) if names else Expected(False, {})
+
+    if places_of(tree) == places_of(other):
+        question = replace(question, base_expected=expected)
     return replace(question, roots=(other.root, None if synced else tree.root))
 
 
@@ -105,4 +112,5 @@ def _question(
         texts = {**head.texts, **fresh.expected}
         head = replace(head, texts=texts, label=f"{head.label}, synced")
         fresh = replace(fresh, expected={}, stale=())
-    return Question(tree, base, head, fresh.stale, fresh.expected, base_expected, fresh.notes)
+    question = Question(tree, base, head, fresh.stale, fresh.expected, base_expected, fresh.notes)
+    return replace(question, options=options)

@@ -22,12 +22,14 @@ class Attributed:
     """A hunk of a generated file with the index of the edit that accounts for it (None: none).
 
     ``weak``: no line of the edit says so, only the member that it is in, or the names it speaks of.
+    ``origins``: the classes of sources that its own comes from.
     """
 
     change: MemberChange
     hunk: Hunk
     edit: int | None
     weak: bool = False
+    origins: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Attribution:
         known = [owner for owner in owners if owner is not None]
         if len(set(known)) <= 1:
             edit = known[0] if known else near[0].edit if near else None
-            yield Attributed(change, hunk, edit, not known)
+            yield Attributed(change, hunk, edit, not known, tuple(self._origins(change)))
             return
         usual = Counter(known).most_common(1)[0][0]
         for (side, line), owner in zip(lines, owners):

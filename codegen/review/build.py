@@ -9,6 +9,7 @@ from pathlib import Path
 from codegen.review.attribute import Attributed, Attribution, closure_of
 from codegen.review.compare import Reading, compare_texts, count_plain
 from codegen.review.edits import join_edits, source_changes, split_hunks
+from codegen.review.freshness import Expected
 from codegen.review.group import group_changes
 from codegen.review.lineage import Lineage, Pool
 from codegen.review.model import (
@@ -24,7 +25,8 @@ from codegen.review.model import (
 )
 from codegen.review.reach import not_reached
 from codegen.review.risks import find_risks
-from codegen.review.unexplained import Expected, sort_out_rest
+from codegen.review.unexplained import sort_out_rest
+from codegen.run.sync import Options
 from codegen.trees.tree import Tree
 
 
@@ -35,6 +37,7 @@ class Question:
     ``roots`` are the folders of sides that lie in one. ``parents_only``: of hand-written files,
     those count that generated ones are made of (always so in a library).
 
+    ``options`` are those by which either side is expanded; None where only its texts are known.
     ``expected`` are the texts that the definitions of the head give, where the files say otherwise;
     ``base_expected`` finds the same for the base, for the models that are named, when it is needed.
     """
@@ -48,6 +51,7 @@ class Question:
     notes: tuple[str, ...] = ()
     roots: tuple[Path | None, Path | None] = (None, None)
     parents_only: bool = False
+    options: Options | None = None
 
 
 def build_report(question: Question) -> Report:
@@ -56,7 +60,8 @@ def build_report(question: Question) -> Report:
     base = Lineage(question.tree, question.base, pool)
     head = Lineage(question.tree, question.head, pool)
     generated = generated_changes(base, head)
-    parents = frozenset(source for path in generated for source in closure_of(path, base, head))
+    everyone = {*base.side.definitions, *head.side.definitions}
+    parents = frozenset(source for path in everyone for source in closure_of(path, base, head))
     narrow = question.parents_only or question.tree.kind != "project"
     sources = source_changes(base, head, parents if narrow else None)
     edits = join_edits(split_hunks(sources, base, head))

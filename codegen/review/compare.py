@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
-from codegen.review.members import logical_lines, split_members
+from codegen.review.members import logical_lines, physical_lines, split_members
 from codegen.review.model import Hunk, Line, Member, MemberChange, Tokens
 from codegen.review.names import Naming
 
@@ -71,26 +71,62 @@ def member_hunks(
     if old.text == new.text and (old.kind != "class" or old_naming == new_naming):
         return ()
     lines = _import_lines if new.kind == "imports" else logical_lines
-    left, right = lines(old, old_naming), lines(new, new_naming)
-    return tuple(_hunks(left, right, old.line, new.line))
-
-
-def _hunks(left: Sequence[Line], right: Sequence[Line], first: int, now: int) -> Iterator[Hunk]:
-    matcher = SequenceMatcher(
-        None, [item.tokens for item in left], [item.tokens for item in right], autojunk=False
-    )
-    for tag, a, b, c, d in matcher.get_opcodes():
+    sides = _Sides(lines(old, old_naming), lines(new, new_naming), old.line, new.line)
+    found: list[Hunk] = []
+    for tag, a, b, c, d in sides.opcodes():
         if tag == "equal":
-            pairs = zip(left[a:b], right[c:d])
-            moved = [(one, two) for one, two in pairs if one.text != two.text]
-            for one, two in moved:
-                yield Hunk((one,), (two,), two.number, one.number, layout=True)
-            continue
-        line = right[c].number if c < len(right) else (right[-1].number if right else now)
-        old_line = left[a].number if a < len(left) else (left[-1].number if left else first)
+            pairs = zip(sides.left[a:b], sides.right[c:d])
+            changed = [(one, two) for one, two in pairs if one.text != two.text]
+            found += [
+                Hunk((one,), (two,), two.number, one.number, layout=True) for one, two in changed
+            ]
+        else:
+            inner = sides.refined((a, b, c, d), old_naming, new_naming)
+            found += inner or [sides.hunk((a, b, c, d))]
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Lines of two states of a member, and the lines of the file where these begin."""
+
+    left: Sequence[Line]
+    right: Sequence[Line]
+    first: int
+    now: int
+
+    def opcodes(self) -> Sequence[tuple[str, int, int, int, int]]:
+        """What is equal in both, and what is not."""
+        left, right = ([line.tokens for line in side] for side in (self.left, self.right))
+        return SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+
+    def hunk(self, span: tuple[int, int, int, int]) -> Hunk:
+        """The lines of a span that differ."""
+        left, right, (a, b, c, d) = self.left, self.right, span
+        line = right[c].number if c < len(right) else (right[-1].number if right else self.now)
+        old_line = left[a].number if a < len(left) else (left[-1].number if left else self.first)
         before = right[c - 1].text if c else ""
         after = right[d].text if d < len(right) else ""
-        yield Hunk(tuple(left[a:b]), tuple(right[c:d]), line, old_line, before, after)
+        return Hunk(tuple(left[a:b]), tuple(right[c:d]), line, old_line, before, after)
+
+    def refined(self, span: tuple[int, int, int, int], old: Naming, new: Naming) -> list[Hunk]:
+        """The same line by line as they stand in the file, where statements over several lines share
+        some: an argument that came is one line, however long the list is that it came into."""
+        a, b, c, d = span
+        if not all(any("\n" in line.text for line in s) for s in (self.left[a:b], self.right[c:d])):
+            return []
+        left = [each for line in self.left[a:b] for each in physical_lines(line, old)]
+        right = [each for line in self.right[c:d] for each in physical_lines(line, new)]
+        inner = _Sides(left, right, left[0].number, right[0].number)
+        opcodes = inner.opcodes()
+        shared = (line for tag, i, j, _, _ in opcodes if tag == "equal" for line in left[i:j])
+        if not any(_SAID.search(line.text) for line in shared):
+            return []
+        return [inner.hunk(tuple(rest)) for tag, *rest in opcodes if tag != "equal"]  # type: ignore[arg-type]
+
+
+#: A line says something if it is more than brackets.
+_SAID = re.compile(r"\w")
 
 
 def _import_lines(member: Member, naming: Naming) -> list[Line]:

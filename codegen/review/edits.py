@@ -24,6 +24,9 @@ from codegen.review.sides import SETTINGS
 #: Unchanged lines between two hunks of one member that make them neighbours.
 _NEAR = 1
 _WORD = re.compile(r"[A-Za-z_]\w*")
+#: An f-string, and what is read in it.
+_FILLED = re.compile(r"[rR]?[fF][rR]?[\"']")
+_FIELD = re.compile(r"\{([^{}]*)\}")
 _COMMON = frozenset(keyword.kwlist) | {"self", "cls", "config", "kwargs", "args", "super", "None"}
 
 
@@ -128,8 +131,11 @@ def words(lines: Iterable[Line]) -> set[str]:
             _, imports, names = line.tokens[0].rpartition("import ")
             found.update(_WORD.findall(names) if imports else ())
             continue
-        stripped = (token.strip("\"'") for token in line.tokens)
-        found.update(token for token in stripped if _WORD.fullmatch(token))
+        for token in line.tokens:
+            if _WORD.fullmatch(token.strip("\"'")):
+                found.add(token.strip("\"'"))
+            elif _FILLED.match(token):
+                found.update(word for part in _FIELD.findall(token) for word in _WORD.findall(part))
     return found - _COMMON
 
 

@@ -12,36 +12,8 @@ from functools import lru_cache
 from codegen.review.names import Naming
 from codegen.review.numerics import operators
 from codegen.review.syntax import parse_module
+from codegen.review.weights import Method, Values, Weight, read_registered, read_weight
 from codegen.text.lines import split_lines
-
-Method = ast.FunctionDef | ast.AsyncFunctionDef
-#: Modules of torch without parameters or buffers: their arguments are no sizes.
-_STATELESS = frozenset(
-    [
-        "Dropout",
-        "Dropout2d",
-        "Identity",
-        "ReLU",
-        "GELU",
-        "SiLU",
-        "Tanh",
-        "Sigmoid",
-        "Softmax",
-        "LeakyReLU",
-        "Flatten",
-        "Unfold",
-        "MaxPool1d",
-        "MaxPool2d",
-        "AvgPool1d",
-        "AvgPool2d",
-        "Upsample",
-        "CrossEntropyLoss",
-        "MSELoss",
-        "ModuleList",
-        "ModuleDict",
-        "Sequential",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +23,6 @@ class Parameter:
     name: str
     kind: str
     default: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A parameter, buffer or submodule: how it is made, and where (1-based line).
-
-    ``sized``: the arguments of its constructor decide about sizes.
-    """
-
-    made: str
-    constructor: str
-    line: int
-    sized: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +50,10 @@ class ClassFacts:
         return self.name.endswith("Config")
 
 
+_PLAIN = frozenset({"parameter", "buffer", "module", "container"})
+_EMPTY_BASES = frozenset({"nn.Module", "torch.nn.Module", "Module", "object"})
+
+
 @dataclass(frozen=True, slots=True)
 class ModuleFacts:
     """A module: its classes, functions, public names; ``foreign`` are attributes that are read of
@@ -114,6 +77,25 @@ class ModuleFacts:
                 seen.add(current)
                 yield self.classes[current]
                 queue += self.classes[current].plain_bases
+
+    def holds_weights(self, name: str) -> bool:
+        """Whether anything in the state dict comes from a class: True where nobody can tell."""
+        return self._holds(name, set())
+
+    def holds_weights_of(self, weight: Weight) -> bool:
+        """The same of what a class assigns."""
+        return self.holds_weights(weight.kind) if weight.kind in self.classes else True
+
+    def _holds(self, name: str, seen: set[str]) -> bool:
+        if name not in self.classes:
+            return True
+        if name in seen:
+            return False
+        seen.add(name)
+        item = self.classes[name]
+        if any(w.kind in _PLAIN or self._holds(w.kind, seen) for w in item.weights.values()):
+            return True
+        return any(b not in _EMPTY_BASES and self._holds(b, seen) for b in item.plain_bases)
 
     def heirs(self, name: str) -> Iterator[ClassFacts]:
         """Classes of the module that inherit from a class."""
@@ -152,8 +134,8 @@ def _is_module(node: ast.ClassDef) -> bool:
 
 
 def _operators(node: Method, text: str, other: str) -> Counter[str]:
-    """Operators of a function; none where the other state has the same lines."""
-    lines = _lines_of(text)[node.lineno - 1 : node.end_lineno]
+    """Operators of a function; none where the other state has the same lines, and no more of them."""
+    lines = _lines_of(text)[node.lineno - 1 : (node.end_lineno or node.lineno) + 1]
     return Counter() if "".join(lines) in other else operators(node)
 
 
@@ -169,8 +151,10 @@ def _class(
     weights: dict[str, Weight] = {}
     defined = set(methods)
     read: set[str] = set()
+    values = Values(node)
     for method in methods.values():
-        _walk_method(method, naming, modules, weights, defined, read)
+        values.enter(method)
+        _walk_method(method, (naming, modules, values), weights, defined, read)
     fields = dict(_fields(node, naming))
     bases = tuple(ast.unparse(base) for base in node.bases)
     return ClassFacts(
@@ -193,8 +177,7 @@ def _class(
 
 def _walk_method(
     method: Method,
-    naming: Naming,
-    modules: set[str],
+    known: tuple[Naming, set[str], Values],
     weights: dict[str, Weight],
     defined: set[str],
     read: set[str],
@@ -212,15 +195,25 @@ def _walk_method(
             targets = item.targets if isinstance(item, ast.Assign) else [item.target]
             for target in targets:
                 if isinstance(target, ast.Attribute) and _is_self(target.value):
-                    weight = _weight(item.value, naming, modules)
+                    weight = read_weight(item.value, *known)
                     if weight:
                         weights[target.attr] = weight
         elif isinstance(item, ast.Call):
-            named = _registered(item)
-            if named:
-                made = naming.text(ast.unparse(item.args[1])) if len(item.args) > 1 else ""
-                weights[named] = Weight(made, "buffer", item.lineno, False)
-                defined.add(named)
+            registered = read_registered(item, known[0], known[2])
+            if registered:
+                name, weights[name] = registered
+            defined |= set(_given_name(item))
+
+
+def _given_name(call: ast.Call) -> Iterator[str]:
+    """The attribute that a call registers, kept in the state dict or not."""
+    func, first = call.func, call.args[0] if call.args else None
+    registers = isinstance(func, ast.Attribute) and func.attr in _REGISTER
+    if registers and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        yield first.value
+
+
+_REGISTER = frozenset({"register_buffer", "register_parameter", "add_module"})
 
 
 def _in_order(node: ast.AST) -> Iterator[ast.AST]:
@@ -232,33 +225,6 @@ def _in_order(node: ast.AST) -> Iterator[ast.AST]:
 
 def _is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
-
-
-def _registered(call: ast.Call) -> str:
-    """The name of a buffer or parameter that a call registers."""
-    func = call.func
-    if not (isinstance(func, ast.Attribute) and _is_self(func.value) and call.args):
-        return ""
-    first = call.args[0]
-    if func.attr in ("register_buffer", "register_parameter", "add_module"):
-        return str(first.value) if isinstance(first, ast.Constant) else ""
-    return ""
-
-
-def _weight(value: ast.expr, naming: Naming, modules: set[str]) -> Weight | None:
-    if isinstance(value, ast.IfExp):
-        return _weight(value.body, naming, modules) or _weight(value.orelse, naming, modules)
-    if not isinstance(value, ast.Call):
-        return None
-    name = ast.unparse(value.func)
-    last = name.rsplit(".", 1)[-1]
-    of_torch = name.startswith(("nn.", "torch.nn.")) and last[:1].isupper()
-    built = last in ("_from_config", "from_config") or name in modules
-    if not (of_torch or built):
-        return None
-    sized = of_torch and last not in _STATELESS
-    text = naming.text(ast.unparse(value))
-    return Weight(text, naming.text(name), value.lineno, sized)
 
 
 def _fields(node: ast.ClassDef, naming: Naming) -> Iterator[tuple[str, str]]:

@@ -10,13 +10,21 @@ from pathlib import Path, PurePosixPath
 
 from codegen.errors import CodegenError
 from codegen.review.model import Side, Stale
-from codegen.review.unexplained import Expected
 from codegen.run.outcome import FileOutcome, Run, State
 from codegen.run.sync import Options, check
 from codegen.trees.sources import glance
 from codegen.trees.tree import Tree, open_tree
 
 _AROUND = ("pyproject.toml", "__init__.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What definitions give where files say otherwise, by path. ``known`` is False where nobody
+    could ask them (the settings or definitions of that state have errors)."""
+
+    known: bool
+    texts: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,7 @@ class Lineage:
         self._chains: dict[tuple[str, str], tuple[Origin, ...]] = {}
         self._homes: dict[tuple[str, str], tuple[str, str] | None] = {}
         self._installed: dict[str, str] = {}
+        self._replaced: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def text(self, path: str) -> str:
         """The text of a file of the side, or of an installed parent."""
@@ -252,15 +253,34 @@ class Lineage:
     def _copied(self, path: str, definition: str, name: str) -> Iterator[Origin]:
         """Links of what came along from a parent, under the name that it has there."""
         wanted = strip_model(name, self.side.model_of(path))
-        for parent in self.parents(definition):
-            if parent == path:
-                continue
+        for exact in (True, False):
+            for parent in self.parents(definition):
+                if parent == path:
+                    continue
+                model = self.side.model_of(parent)
+                index = self.index(parent)
+                prefixes = () if exact else self._prefixes(definition, parent)
+                for other in (*index.classes, *index.functions):
+                    bare = strip_model(other, model)
+                    if other == name or bare == wanted or name in {p + bare for p in prefixes}:
+                        yield from self.chain(parent, other)
+                        return
+
+    def _prefixes(self, definition: str, parent: str) -> tuple[str, ...]:
+        """What a definition puts in place of the model's name of a parent: ``AriaText`` for llama,
+        as its classes say that inherit from there."""
+        key = (definition, parent)
+        if key not in self._replaced:
             model = self.side.model_of(parent)
-            index = self.index(parent)
-            for other in (*index.classes, *index.functions):
-                if other == name or strip_model(other, model) == wanted:
-                    yield from self.chain(parent, other)
-                    return
+            found: dict[str, None] = {}
+            for name in self.index(definition).classes:
+                home = self.base_of(definition, name)
+                if home is not None and home[0] == parent:
+                    bare = strip_model(home[1], model)
+                    if name.endswith(bare) and name != bare:
+                        found[name.removesuffix(bare)] = None
+            self._replaced[key] = tuple(found)
+        return self._replaced[key]
 
     def naming(self, path: str) -> Naming:
         """How names in a file are undone."""

@@ -176,6 +176,23 @@ def _lines_of(
     yield Line(text, member.line + first - 1, (depth, *_spelled(tokens, naming)))
 
 
+_PART = re.compile(r"#.*|[rRbBuUfF]{0,2}(?:\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|\w+|[^\w\s]")
+
+
+def physical_lines(line: Line, naming: Naming) -> list[Line]:
+    """A logical line as it stands in the file, without commas at the ends of its lines."""
+    if "\n" not in line.text:
+        return [line]
+    found = []
+    for index, shown in enumerate(line.text.split("\n")):
+        parts = _PART.findall(shown.strip().removesuffix(","))
+        spelled = (naming.name(p) if p.isidentifier() else naming.text(p) for p in parts)
+        if parts:
+            depth = str((len(shown) - len(shown.lstrip())) // 4)
+            found.append(Line(shown, line.number + index, (depth, *spelled)))
+    return found
+
+
 def _spelled(tokens: Sequence[tokenize.TokenInfo], naming: Naming) -> Iterator[str]:
     for index, token in enumerate(tokens):
         if token.type in _SKIPPED:

@@ -98,7 +98,6 @@ _KEYWORDS = frozenset(
         "dim",
         "axis",
         "training",
-        "bias",
         "attn_mask",
         "attention_mask",
         "sliding_window",
@@ -109,18 +108,33 @@ _KEYWORDS = frozenset(
 
 
 def operators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Counter[str]:
-    """The operators in the body of a function, each as often as it stands there."""
+    """The operators in the body of a function, each as often as it stands there.
+
+    Arithmetic on the sizes of a module that is built is told with the state dict.
+    """
     found: Counter[str] = Counter()
-    for item in (each for part in node.body for each in ast.walk(part)):
+    pending: list[tuple[ast.AST, bool]] = [(part, False) for part in node.body]
+    while pending:
+        item, is_size = pending.pop()
         if isinstance(item, (ast.BinOp, ast.AugAssign)):
             sign = _SIGNS.get(type(item.op))
-            if sign and not _is_text(item):
+            if sign and not is_size and not _is_text(item):
                 found[sign] += 1
         elif isinstance(item, ast.Call):
             _count_call(item, found)
+            is_size = is_size or _builds(item)
         elif isinstance(item, ast.Constant) and isinstance(item.value, float):
             found[repr(item.value)] += 1
+        pending += ((child, is_size) for child in ast.iter_child_nodes(item))
     return found
+
+
+def _builds(call: ast.Call) -> bool:
+    """Whether a call makes a module of torch."""
+    func = call.func
+    if not (isinstance(func, ast.Attribute) and func.attr[:1].isupper()):
+        return False
+    return ast.unparse(func.value) in ("nn", "torch.nn")
 
 
 def _count_call(call: ast.Call, found: Counter[str]) -> None:
@@ -129,10 +143,14 @@ def _count_call(call: ast.Call, found: Counter[str]) -> None:
     if name in _CALLS:
         found[f"{name}()"] += 1
     for keyword in call.keywords:
-        if keyword.arg in _KEYWORDS and isinstance(
-            keyword.value, (ast.Constant, ast.Attribute, ast.UnaryOp)
-        ):
-            found[f"{keyword.arg}={ast.unparse(keyword.value)}"] += 1
+        value = keyword.value
+        if isinstance(value, ast.Constant) and isinstance(value.value, float):
+            continue  # counted as a constant, by position or by name
+        if keyword.arg in _KEYWORDS and isinstance(value, _PLAIN):
+            found[f"{keyword.arg}={ast.unparse(value)}"] += 1
+
+
+_PLAIN = (ast.Constant, ast.Attribute, ast.UnaryOp)
 
 
 def _is_text(node: ast.BinOp | ast.AugAssign) -> bool:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.review.facts import ClassFacts, ModuleFacts, Parameter, Weight
+from codegen.review.facts import ClassFacts, ModuleFacts, Parameter
+from codegen.review.weights import Weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,10 @@ class Finding:
     name: str
 
 
-def compare_classes(old: ClassFacts, new: ClassFacts) -> Iterator[Finding]:
-    """What a class promised and does not keep."""
-    yield from _state_keys(old, new)
+def compare_classes(files: tuple[ModuleFacts, ModuleFacts], name: str) -> Iterator[Finding]:
+    """What a class of both states of a file promised and does not keep."""
+    old, new = (file.classes[name] for file in files)
+    yield from _state_keys(files, new)
     if old.bases != new.bases:
         bases = f"({', '.join(old.bases)}) become ({', '.join(new.bases)})"
         yield Finding("base", f"bases of {new.role} {bases}", new.name, new.name, "")
@@ -45,11 +47,12 @@ def compare_classes(old: ClassFacts, new: ClassFacts) -> Iterator[Finding]:
         yield from _fields(old, new)
 
 
-def _state_keys(old: ClassFacts, new: ClassFacts) -> Iterator[Finding]:
-    gone = {name: item for name, item in old.weights.items() if name not in new.weights}
-    come = {name: item for name, item in new.weights.items() if name not in old.weights}
+def _state_keys(files: tuple[ModuleFacts, ModuleFacts], item: ClassFacts) -> Iterator[Finding]:
+    (before, old), (after, new) = ((file, file.classes[item.name]) for file in files)
+    gone = _kept(before, old, new)
+    come = _kept(after, new, old)
     for name, weight in list(gone.items()):
-        other = next((key for key, item in come.items() if _same_weight(item, weight)), None)
+        other = next((key for key, each in come.items() if _same_weight(each, weight)), None)
         if other is not None:
             del gone[name], come[other]
             message = f"{new.role}: key {name} becomes {other} in the state dict"
@@ -61,20 +64,40 @@ def _state_keys(old: ClassFacts, new: ClassFacts) -> Iterator[Finding]:
         message = f"{new.role}: key {name} ({weight.constructor}) comes into the state dict"
         yield Finding("state-dict", message, new.name, "__init__", name)
     for name, weight in new.weights.items():
-        before = old.weights.get(name)
-        if before is None or before.made == weight.made:
-            continue
-        if before.constructor != weight.constructor:
-            said = f"{before.constructor} becomes {weight.constructor}"
-        elif weight.sized or weight.constructor == "buffer":
-            said = f"{before.made} becomes {weight.made}"
-        else:
-            continue
-        yield Finding("state-dict", f"{new.role}: {name}: {said}", new.name, "__init__", name)
+        was = old.weights.get(name)
+        said = _resized(was, weight) if was is not None else ""
+        if (
+            said
+            and was is not None
+            and (before.holds_weights_of(was) or after.holds_weights_of(weight))
+        ):
+            yield Finding("state-dict", f"{new.role}: {name}: {said}", new.name, "__init__", name)
+
+
+def _kept(module: ModuleFacts, item: ClassFacts, other: ClassFacts) -> dict[str, Weight]:
+    """What a class has in the state dict and the other state of it has not."""
+    return {
+        name: weight
+        for name, weight in item.weights.items()
+        if name not in other.weights and module.holds_weights_of(weight)
+    }
+
+
+def _resized(old: Weight, new: Weight) -> str:
+    """What of a weight has other keys or sizes now; "" where nothing has."""
+    if old.made == new.made and old.size == new.size:
+        return ""
+    if old.constructor != new.constructor:
+        return f"{old.constructor} becomes {new.constructor}"
+    if old.size == new.size or (new.kind == "buffer" and not (old.size and new.size)):
+        return ""
+    if old.made != new.made:
+        return f"{old.made} becomes {new.made}"
+    return f"({old.size}) becomes ({new.size})"
 
 
 def _same_weight(one: Weight, two: Weight) -> bool:
-    return one.made == two.made and one.constructor == two.constructor
+    return (one.made, one.size, one.constructor) == (two.made, two.size, two.constructor)
 
 
 def _decorators(

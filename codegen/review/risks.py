@@ -86,7 +86,7 @@ def _of_file(file: _File, helpers: str) -> Iterator[Finding]:
     for name, new in file.new.classes.items():
         old = file.old.classes.get(name)
         if old is not None:
-            yield from compare_classes(old, new)
+            yield from compare_classes((file.old, file.new), name)
         yield from _dead_weights(file, old, new)
         yield from _lost_attributes(file, old, new)
     yield from _helpers(file, helpers)
@@ -94,7 +94,7 @@ def _of_file(file: _File, helpers: str) -> Iterator[Finding]:
 
 def _dead_weights(file: _File, old: ClassFacts | None, new: ClassFacts) -> Iterator[Finding]:
     for name, weight in new.weights.items():
-        if _is_read(file.new, new, name):
+        if _is_read(file.new, new, name) or not file.new.holds_weights_of(weight):
             continue
         if old is not None and name in old.weights and not _is_read(file.old, old, name):
             continue  # it was so before

@@ -7,8 +7,8 @@ wrote the lines, and a reader has to know first of all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codegen.errors import Location
@@ -16,19 +16,11 @@ from codegen.review.attribute import Attributed
 from codegen.review.compare import Reading, compare_texts
 from codegen.review.model import Edit, Line, MemberChange, Side, Unexplained
 from codegen.review.names import Naming
+from codegen.review.provenance import Tracing
 from codegen.review.sides import SETTINGS
 
 if TYPE_CHECKING:
     from codegen.review.build import Question
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What definitions give where files say otherwise, by path. ``known`` is False where nobody
-    could ask them (the settings or definitions of that state have errors)."""
-
-    known: bool
-    texts: Mapping[str, str]
 
 
 def sort_out_rest(
@@ -48,6 +40,7 @@ def sort_out_rest(
         else:
             (rest if item.edit is None or item.weak else kept).append(item)
     settings = next((i for i, edit in enumerate(edits) if SETTINGS in edit.paths), None)
+    rest = list(_traced(question, edits, rest, kept))
     if rest:
         models = sorted({item.change.model for item in rest if item.change.path in generated})
         told = question.base_expected(models)
@@ -66,6 +59,45 @@ def sort_out_rest(
                 edit = settings if item.edit is None else item.edit
                 kept.append(Attributed(item.change, item.hunk, edit))
     return kept, _as_unexplained(alarms)
+
+
+def _traced(
+    question: Question, edits: Sequence[Edit], rest: Sequence[Attributed], kept: list[Attributed]
+) -> Iterator[Attributed]:
+    """Add to ``kept`` what was written in lines of an edit, as the expansion knows; gives the others.
+
+    What is the same in models that have it from the same classes is asked of one of them.
+    """
+    if question.options is None or not rest:
+        yield from rest
+        return
+    groups: dict[object, list[Attributed]] = {}
+    for item in rest:
+        groups.setdefault((item.origins, item.change.shown, item.hunk.key), []).append(item)
+    firsts = [items[0] for items in groups.values()]
+    old, new = question.roots
+    with (
+        Tracing(question.tree, question.base, old, question.options) as before,
+        Tracing(question.tree, question.head, new, question.options) as after,
+    ):
+        for tracing, is_new in ((before, False), (after, True)):
+            tracing.enter_edits(edits, is_new)
+            tracing.prepare(item.change.model for item in firsts if _side(item, is_new))
+        for first, items in zip(firsts, groups.values()):
+            votes: Counter[int] = Counter()
+            for tracing, is_new in ((before, False), (after, True)):
+                lines = _side(first, is_new)
+                written = tracing.written(first.change.model, first.change.path, lines)
+                votes += written.edits if written else Counter()
+            if votes:
+                edit = votes.most_common(1)[0][0]
+                kept += [Attributed(item.change, item.hunk, edit) for item in items]
+            else:
+                yield from items
+
+
+def _side(item: Attributed, is_new: bool) -> Sequence[Line]:
+    return item.hunk.added if is_new else item.hunk.removed
 
 
 class _Foreign:

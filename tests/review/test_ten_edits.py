@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ EDITS = {
     "attention changed": (ATTENTION, {"numerics"}),
     "docstring": (DOCSTRING, set()),
     "default": (DEFAULT, {"signature"}),
-    "new class": (NEW_CLASS, {"state-dict"}),
+    "new class": (NEW_CLASS, set()),  # it has no weights
     "deletion": (DELETION, {"lost-override", "numerics", "state-dict"}),
     "import": (IMPORT, set()),
 }
@@ -115,6 +116,20 @@ def test_edits_made_together_are_told_apart(base: Path, tmp_path: Path) -> None:
     assert not report.unexplained
     expected = {"state-dict", "dead-weight", "signature", "numerics", "lost-override"}
     assert risks_of(report) == expected
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_several_edits_at_once_are_as_many_changes(seed: int, base: Path, tmp_path: Path) -> None:
+    chance = random.Random(seed)
+    names = chance.sample(sorted(EDITS), chance.randint(3, 5))
+    if {"import", "new class"} <= set(names):  # they rewrite the same line
+        names.remove("import")
+    edits = [edit for name in names for edit in EDITS[name][0]]
+    report = review_of(base, edited(base, tmp_path / "head", edits))
+    assert len(report.changes) == len(names), (names, [change.title for change in report.changes])
+    assert all(change.edit for change in report.changes)
+    assert risks_of(report) == set().union(*(EDITS[name][1] for name in names))
+    assert not report.unexplained
 
 
 def test_a_setting_is_an_edit(tmp_path: Path) -> None:

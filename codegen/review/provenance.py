@@ -1,0 +1,135 @@
+"""What the expansion knows of a changed line: in which source each of its words was written.
+
+Asked only where class chains and equal lines leave an edit open, since models have to be expanded
+once more for it, with words that know where they come from (``codegen.explain``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.errors import CodegenError
+from codegen.explain.atlas import Atlas, Settings
+from codegen.explain.maps import Spot
+from codegen.review.freshness import Unpacked
+from codegen.review.model import Edit, Line, Side
+from codegen.review.sides import places_of
+from codegen.run.sync import Options
+from codegen.text.lines import split_lines
+from codegen.trees.tree import Tree, open_tree
+
+#: How far a word is followed through generated parents.
+_FAR = 40
+#: Where a word comes from that a pass wrote.
+_A_PASS = Spot("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Of the words of some lines: how many were written in lines of each edit, in lines that no edit
+    touches (``kept``), and by nobody whom the expansion knows (``foreign``)."""
+
+    edits: Counter[int]
+    kept: int
+    foreign: int
+
+
+class Tracing:
+    """Answers about one side of a review. Models are expanded when they are asked for first."""
+
+    def __init__(self, tree: Tree, side: Side, root: Path | None, options: Options) -> None:
+        self._tree, self._side, self._root, self._options = tree, side, root, options
+        self._stack = ExitStack()
+        self._atlas: Atlas | None = None
+        self._starts: dict[str, list[int]] = {}
+        self._lines: Mapping[str, Mapping[int, int]] = {}
+
+    def __enter__(self) -> Tracing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def enter_edits(self, edits: Sequence[Edit], new: bool) -> None:
+        """Say which lines of sources are those of edits: as they are now, or as they were."""
+        found: dict[str, dict[int, int]] = defaultdict(dict)
+        for index, edit in enumerate(edits):
+            for item in edit.hunks:
+                for line in item.hunk.added if new else item.hunk.removed:
+                    for number in range(line.number, line.number + line.text.count("\n") + 1):
+                        found[item.change.path][number] = index
+        self._lines = found
+
+    def prepare(self, models: Iterable[str]) -> None:
+        """Expand models that will be asked for, several at a time."""
+        self._opened().prepare(sorted(set(models)))
+
+    def written(self, model: str, path: str, lines: Iterable[Line]) -> Written | None:
+        """Who wrote lines of a generated file; None where its model cannot be expanded."""
+        atlas = self._opened()
+        known = atlas.known(model)
+        found = known.maps.get(path) if known else None
+        if found is None:
+            return None
+        starts = self._starts_of(path)
+        edits: Counter[int] = Counter()
+        kept = foreign = 0
+        for line in lines:
+            last = line.number + line.text.count("\n")
+            if last >= len(starts):
+                return None
+            for index in found.words(starts[line.number - 1], starts[last]):
+                spot = found.spot(index)
+                if spot is None:
+                    foreign += found.offsets[index]
+                    continue
+                edit = self._edit_of(self._root_of(spot))
+                edits[edit] += edit >= 0
+                kept += edit < 0
+        return Written(+edits, kept, foreign)
+
+    def _opened(self) -> Atlas:
+        if self._atlas is None:
+            tree = open_tree(self._root, None) if self._root is not None else None
+            if tree is None or places_of(tree) != places_of(self._tree):
+                tree = self._stack.enter_context(Unpacked(self._tree, self._side))
+            settings = Settings(self._options.rewrite, False, self._options.jobs)
+            self._atlas = Atlas(tree, settings)
+        return self._atlas
+
+    def _root_of(self, spot: Spot) -> Spot:
+        """The place in a definition or hand-written file that a word comes from in the end."""
+        atlas = self._opened()
+        for _ in range(_FAR):
+            model = atlas.owners.get(spot.path)
+            if model is None or not atlas.is_generated(spot.path):
+                break
+            try:
+                found = atlas.maps_of(model).maps.get(spot.path)
+            except CodegenError:
+                break
+            further = found.at(spot.offset) if found else None
+            if further is None:
+                break
+            spot = further
+        return atlas.unrewritten(spot).spot or _A_PASS
+
+    def _edit_of(self, spot: Spot) -> int:
+        lines = self._lines.get(spot.path)
+        if not lines:
+            return -1
+        return lines.get(bisect_right(self._starts_of(spot.path), spot.offset), -1)
+
+    def _starts_of(self, path: str) -> list[int]:
+        """Offsets at which the lines of a file begin, and its end."""
+        if path not in self._starts:
+            starts = [0]
+            for line in split_lines(self._opened().text(path)):
+                starts.append(starts[-1] + len(line))
+            self._starts[path] = starts
+        return self._starts[path]
