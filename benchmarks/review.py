@@ -92,7 +92,8 @@ def measure(name: str, base: Path, head: Path, expected: frozenset[str] | None =
         question = make_question(Asked((str(base), str(head))), Options(1))
     with cpu(spent):
         report = build_report(question)
-    return Result(name, report, *spent, expected)
+    freshness, seconds = spent
+    return Result(name, report, freshness, seconds, expected)
 
 
 def show(result: Result, cold: float | None) -> None:

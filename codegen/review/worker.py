@@ -12,11 +12,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from codegen.verify.torchvision_operators import declare_torchvision_operators
+
 
 def main(arguments: Sequence[str]) -> None:
     """Print ``{module: {class: {key: shape}}}``; what cannot be built has a text instead."""
     folder, *modules = arguments
     sys.path.insert(0, folder)
+    declare_torchvision_operators()
     print(json.dumps({module: _of_module(module) for module in modules}))
 
 
