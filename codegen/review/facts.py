@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -56,8 +56,7 @@ _EMPTY_BASES = frozenset({"nn.Module", "torch.nn.Module", "Module", "object"})
 
 @dataclass(frozen=True, slots=True)
 class ModuleFacts:
-    """A module: its classes, functions, public names; ``foreign`` are attributes that are read of
-    anything but ``self``, and strings that may name one."""
+    """A module: its classes, functions, public names; of each class the bases and the lines."""
 
     classes: Mapping[str, ClassFacts] = field(default_factory=dict)
     functions: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
@@ -66,17 +65,27 @@ class ModuleFacts:
     function_operators: Mapping[str, Counter[str]] = field(default_factory=dict)
     exported: tuple[str, ...] | None = None
     imports: frozenset[tuple[str, str]] = frozenset()
-    foreign: frozenset[str] = frozenset()
+    text: str = ""
+    bases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    segments: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def foreign(self) -> frozenset[str]:
+        """Attributes that are read of anything but ``self``, and strings that may name one."""
+        return _foreign(self.text)
 
     def ancestors(self, name: str) -> Iterator[ClassFacts]:
         """A class and those it inherits from within the module."""
+        return (self.classes[each] for each in self._above(name))
+
+    def _above(self, name: str) -> Iterator[str]:
         queue, seen = [name], set()
         while queue:
             current = queue.pop(0)
-            if current in self.classes and current not in seen:
+            if current in self.bases and current not in seen:
                 seen.add(current)
-                yield self.classes[current]
-                queue += self.classes[current].plain_bases
+                yield current
+                queue += self.bases[current]
 
     def holds_weights(self, name: str) -> bool:
         """Whether anything in the state dict comes from a class: True where nobody can tell."""
@@ -99,15 +108,27 @@ class ModuleFacts:
 
     def heirs(self, name: str) -> Iterator[ClassFacts]:
         """Classes of the module that inherit from a class."""
-        for item in self.classes.values():
-            if item.name != name and any(each.name == name for each in self.ancestors(item.name)):
-                yield item
+        for other in self.bases:
+            if other != name and name in self._above(other):
+                yield self.classes[other]
+
+    def concerned(self, other: ModuleFacts) -> list[str]:
+        """Classes that are not the same in another state, with those of their families; all of them
+        where other code reads other attributes."""
+        changed = {n for n, lines in self.segments.items() if other.segments.get(n) != lines}
+        if self.foreign != other.foreign:
+            return list(self.bases)
+        gone = other.segments.keys() - self.segments.keys()
+        changed |= {name for name, bases in self.bases.items() if not gone.isdisjoint(bases)}
+        near = {each for name in changed for each in self._above(name)}
+        return [n for n in self.bases if n in near or not changed.isdisjoint(self._above(n))]
 
 
 def read_facts(text: str, naming: Naming, other: str = "") -> ModuleFacts | None:
     """The facts of a module; None where it does not parse.
 
-    Operators are counted only in what does not stand like that in the ``other`` state.
+    Operators are counted only in what does not stand like that in the ``other`` state. Classes are
+    looked into when they are asked for.
     """
     tree = parse_module(text)
     if tree is None:
@@ -116,15 +137,43 @@ def read_facts(text: str, naming: Naming, other: str = "") -> ModuleFacts | None
     functions = [node for node in tree.body if isinstance(node, Method)]
     modules = {node.name for node in classes if _is_module(node)}
     return ModuleFacts(
-        {node.name: _class(node, naming, modules, (text, other)) for node in classes},
+        _Classes(classes, lambda node: _class(node, naming, modules, (text, other))),
         {node.name: parameters(node, naming) for node in functions},
         {node.name: node.lineno for node in functions},
         {node.name: _decorators(node, naming) for node in functions},
         {node.name: _operators(node, text, other) for node in functions},
         _exported(tree),
         frozenset(_imports(tree.body)),
-        frozenset(_foreign(text)),
+        text,
+        {node.name: tuple(ast.unparse(base) for base in node.bases) for node in classes},
+        {node.name: _segment(node, text) for node in classes},
     )
+
+
+class _Classes(Mapping[str, ClassFacts]):
+    """The classes of a module by name, each read once it is wanted."""
+
+    def __init__(
+        self, nodes: Sequence[ast.ClassDef], read: Callable[[ast.ClassDef], ClassFacts]
+    ) -> None:
+        self._nodes = {node.name: node for node in nodes}
+        self._read, self._known = read, dict[str, ClassFacts]()
+
+    def __getitem__(self, name: str) -> ClassFacts:
+        if name not in self._known:
+            self._known[name] = self._read(self._nodes[name])
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+
+def _segment(node: ast.ClassDef, text: str) -> str:
+    first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
+    return "".join(_lines_of(text)[first - 1 : node.end_lineno])
 
 
 def _is_module(node: ast.ClassDef) -> bool:
@@ -288,6 +337,6 @@ _FOREIGN = re.compile(
 )
 
 
-def _foreign(text: str) -> Iterator[str]:
-    for match in _FOREIGN.finditer(text):
-        yield match["attribute"] or match["name"]
+@lru_cache(maxsize=4)
+def _foreign(text: str) -> frozenset[str]:
+    return frozenset(match["attribute"] or match["name"] for match in _FOREIGN.finditer(text))

@@ -211,12 +211,14 @@ def compare_public(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
             yield Finding("public-name", f"{name} is no longer in __all__", "", "__all__", name)
 
 
-def compare_numerics(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
+def compare_numerics(
+    old: ModuleFacts, new: ModuleFacts, concerned: Sequence[str]
+) -> Iterator[Finding]:
     """Operators that came into a method or left it, unless they only moved within the file."""
-    total = _total(new)
-    total.subtract(_total(old))
-    for name, item in new.classes.items():
-        before = old.classes.get(name)
+    total = _total(new, concerned)
+    total.subtract(_total(old, old.concerned(new)))
+    for name in concerned:
+        item, before = new.classes[name], old.classes.get(name)
         if before is None:
             continue
         for method, counts in item.operators.items():
@@ -232,10 +234,11 @@ def compare_numerics(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
                 yield Finding("numerics", f"{name}: {said}", name, name, "")
 
 
-def _total(module: ModuleFacts) -> Counter[str]:
+def _total(module: ModuleFacts, concerned: Sequence[str]) -> Counter[str]:
+    """All operators that do not stand in the other state; classes that are the same have none."""
     total: Counter[str] = Counter()
-    for item in module.classes.values():
-        for counts in item.operators.values():
+    for name in concerned:
+        for counts in module.classes[name].operators.values():
             total.update(counts)
     for counts in module.function_operators.values():
         total.update(counts)

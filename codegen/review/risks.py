@@ -82,9 +82,10 @@ def _read(path: str, base: Lineage, head: Lineage) -> _File | None:
 def _of_file(file: _File, helpers: str) -> Iterator[Finding]:
     yield from compare_public(file.old, file.new)
     yield from compare_functions(file.old, file.new)
-    yield from compare_numerics(file.old, file.new)
-    for name, new in file.new.classes.items():
-        old = file.old.classes.get(name)
+    concerned = file.new.concerned(file.old)
+    yield from compare_numerics(file.old, file.new, concerned)
+    for name in concerned:
+        new, old = file.new.classes[name], file.old.classes.get(name)
         if old is not None:
             yield from compare_classes((file.old, file.new), name)
         yield from _dead_weights(file, old, new)

@@ -80,24 +80,25 @@ def _traced(
         Tracing(question.tree, question.base, old, question.options) as before,
         Tracing(question.tree, question.head, new, question.options) as after,
     ):
-        for tracing, is_new in ((before, False), (after, True)):
-            tracing.enter_edits(edits, is_new)
-            tracing.prepare(item.change.model for item in firsts if _side(item, is_new))
-        for first, items in zip(firsts, groups.values()):
-            votes: Counter[int] = Counter()
-            for tracing, is_new in ((before, False), (after, True)):
-                lines = _side(first, is_new)
-                written = tracing.written(first.change.model, first.change.path, lines)
-                votes += written.edits if written else Counter()
-            if votes:
-                edit = votes.most_common(1)[0][0]
+        before.enter_edits(edits, False)
+        after.enter_edits(edits, True)
+        after.prepare(item.change.model for item in firsts if item.hunk.added)
+        votes = [_votes(after, item, item.hunk.added) for item in firsts]
+        open_still = [item for item, found in zip(firsts, votes) if not found]
+        before.prepare(item.change.model for item in open_still if item.hunk.removed)
+        for first, found, items in zip(firsts, votes, groups.values()):
+            found = found or _votes(before, first, first.hunk.removed)
+            if found:
+                edit = found.most_common(1)[0][0]
                 kept += [Attributed(item.change, item.hunk, edit) for item in items]
             else:
                 yield from items
 
 
-def _side(item: Attributed, is_new: bool) -> Sequence[Line]:
-    return item.hunk.added if is_new else item.hunk.removed
+def _votes(tracing: Tracing, item: Attributed, lines: Sequence[Line]) -> Counter[int]:
+    """How many words of lines each edit has written."""
+    written = tracing.written(item.change.model, item.change.path, lines) if lines else None
+    return written.edits if written else Counter()
 
 
 class _Foreign:
