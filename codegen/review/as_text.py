@@ -73,6 +73,8 @@ def _summary(report: Report, paint: Paint) -> Iterator[str]:
         f"  {count(len(shown), 'change')}: {count(summary.read_hunks, 'hunk')}, "
         f"{count(summary.read_lines, 'line')} to read, instead of {summary.hunks} and {summary.lines}"
     )
+    if not (shown or report.stale or report.unexplained or report.notes):
+        yield "  nothing differs"
     for note in report.notes:
         yield from _wrap(f"note: {note}", "  ", "    ")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
-from codegen.review.members import logical_lines, physical_lines, split_members
+from codegen.review.members import BROKEN, logical_lines, physical_lines, plain_lines, split_members
 from codegen.review.model import Hunk, Line, Member, MemberChange, Tokens
 from codegen.review.names import Naming
 
@@ -40,6 +40,8 @@ def compare_texts(path: str, model: str, old: Reading, new: Reading) -> list[Mem
     if old.text == new.text:
         return []
     before, after = split_members(old.text), split_members(new.text)
+    if _is_broken(before) or _is_broken(after):  # line by line, both as one piece
+        before, after = _one_piece(old.text), _one_piece(new.text)
     renamed = _renamed_classes(before, after)
     old_keys = _keyed(before, renamed)
     new_keys = _keyed(after, {})
@@ -64,6 +66,14 @@ def compare_texts(path: str, model: str, old: Reading, new: Reading) -> list[Mem
     return sorted(changes, key=lambda change: change.hunks[0].line)
 
 
+def _is_broken(members: Sequence[Member]) -> bool:
+    return bool(members) and members[0].name == BROKEN
+
+
+def _one_piece(text: str) -> list[Member]:
+    return [Member("", BROKEN, "statement", 1, text)] if text.strip() else []
+
+
 def member_hunks(
     old: Member, old_naming: Naming, new: Member, new_naming: Naming
 ) -> tuple[Hunk, ...]:
@@ -71,6 +81,8 @@ def member_hunks(
     if old.text == new.text and (old.kind != "class" or old_naming == new_naming):
         return ()
     lines = _import_lines if new.kind == "imports" else logical_lines
+    if new.name == BROKEN:
+        lines = plain_lines
     sides = _Sides(lines(old, old_naming), lines(new, new_naming), old.line, new.line)
     found: list[Hunk] = []
     for tag, a, b, c, d in sides.opcodes():

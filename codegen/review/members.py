@@ -24,6 +24,8 @@ _NAMED = {tokenize.STRING, tokenize.COMMENT} | {
     for name in ("FSTRING_START", "FSTRING_MIDDLE", "FSTRING_END")
     if hasattr(tokenize, name)
 }
+#: What a text is called that is no Python.
+BROKEN = "a file that does not parse"
 _TRIPLE = re.compile(r"[rRbBuUfF]*(?:\"\"\"|''')")
 
 
@@ -32,7 +34,7 @@ def split_members(text: str) -> list[Member]:
     lines = split_lines(text)
     tree = parse_module(text)
     if tree is None:
-        return [Member("", "", "statement", 1, text)]
+        return [Member("", BROKEN, "statement", 1, text)]
     body = tree.body
     members: list[Member] = []
     end = 0
@@ -134,11 +136,16 @@ def logical_lines(member: Member, naming: Naming) -> list[Line]:
     try:
         return list(_logical(member, naming))
     except (tokenize.TokenError, IndentationError, SyntaxError):
-        return [
-            Line(line.rstrip("\n"), member.line + index, (naming.text(line.strip()),))
-            for index, line in enumerate(split_lines(member.text))
-            if line.strip()
-        ]
+        return plain_lines(member, naming)
+
+
+def plain_lines(member: Member, naming: Naming) -> list[Line]:
+    """The lines of a text that is no Python."""
+    return [
+        Line(line.rstrip("\n"), member.line + index, (naming.text(line.strip()),))
+        for index, line in enumerate(split_lines(member.text))
+        if line.strip()
+    ]
 
 
 def _logical(member: Member, naming: Naming) -> Iterator[Line]:

@@ -64,6 +64,8 @@ def commit_texts(tree: Tree, ref: str) -> dict[str, str]:
     commit = history.commit(ref)
     if not commit:
         hint = "name a commit, branch or tag, or two folders"
+        if history.is_shallow:
+            hint = "this clone is shallow: git fetch --unshallow, then review again"
         raise fail("unknown-ref", f"git knows no commit {ref!r}", "", 0, hint)
     paths = history.files(commit, places_of(tree))
     wanted = [path for path in paths if path.endswith((".py", SETTINGS))]

@@ -63,6 +63,11 @@ class History:
         options = ["--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"]
         return (self._ask("rev-parse", *options) or b"").decode().strip()
 
+    @property
+    def is_shallow(self) -> bool:
+        """Whether only the last commits are there."""
+        return (self._ask("rev-parse", "--is-shallow-repository") or b"").strip() == b"true"
+
     def files(self, commit: str, places: Sequence[str]) -> list[str]:
         """Paths of the files at and below some places that a commit holds."""
         answer = self._ask("ls-tree", "-r", "-z", "--name-only", commit, "--", *places) or b""

@@ -1,0 +1,131 @@
+"""What is no ordinary edit: nothing, a broken definition, no tree, few commits; and the pager."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codegen.cli import main
+from tests.review.copies import REPOSITORY, review_of
+from tests.review.small import FAMILY, TABLE, make_project, replaced
+from tests.review.test_command import commit, output
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The family, committed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    root = make_project(tmp_path / "tree")
+    monkeypatch.chdir(root)
+    commit(root, "init -q .")
+    return root
+
+
+def test_nothing_changed(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nothing differs" in output(capsys)
+    report = json.loads(output(capsys, "--format", "json"))
+    assert not report["changes"] and not report["risks"] and not report["unexplained"]
+
+
+def test_a_broken_definition_is_one_change(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = repository / "definitions/alpha/modular_alpha.py"
+    path.write_text(FAMILY["alpha"].replace("def widen(self, states)", "def widen(self, states"))
+    text = output(capsys)
+    assert "1 change: 0 hunks" in text and "'(' was never closed" in text
+    assert "- def widen(self, states):" in text and "+ def widen(self, states:" in text
+
+
+def test_what_cannot_be_compared_is_one_error(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none").mkdir()
+    assert main(["review", "--root", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.count("error[no-tree]") == 1
+    path = repository / "definitions/delta/modular_delta.py"
+    path.write_text(FAMILY["delta"] + "# The end.\n", encoding="utf-8")
+    commit(repository)
+    clone = ["git", "clone", "-q", "--depth", "1", f"file://{repository}", str(tmp_path / "few")]
+    subprocess.run(clone, check=True)
+    assert main(["review", "HEAD~1", "--root", str(tmp_path / "few")]) == 2
+    assert "git fetch --unshallow" in capsys.readouterr().err
+
+
+def test_a_long_review_goes_through_the_pager(repository: Path, tmp_path: Path) -> None:
+    path = repository / "definitions/alpha/modular_alpha.py"
+    path.write_text(FAMILY["alpha"].replace("self.up", "self.wide"), encoding="utf-8")
+    seen = tmp_path / "seen.txt"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "LINES": "8", "COLUMNS": "80"}
+    environment |= {"PAGER": f"tee {seen}", "TERM": "xterm"}
+    command = [sys.executable, "-m", "codegen", "review", "--synced"]
+    assert "CHANGES (1)" in on_terminal(command, environment)
+    assert "CHANGES (1)" in seen.read_text(encoding="utf-8")
+    seen.unlink()
+    on_terminal([*command, "--no-pager"], environment)
+    assert not seen.exists()
+
+
+def on_terminal(command: list[str], environment: dict[str, str]) -> str:
+    """What a command shows on a terminal; it has to end well."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
+    os.close(slave)
+    shown = b""
+    while select.select([master], [], [], 60)[0]:
+        try:
+            part = os.read(master, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    assert process.wait(10) == 0
+    os.close(master)
+    return shown.decode()
+
+
+def test_an_excluded_model_is_named_with_its_risk(tmp_path: Path) -> None:
+    table = TABLE + 'exclude = ["beta"]\n'
+    family = {name: FAMILY[name] for name in ("alpha", "beta")}
+    before = make_project(tmp_path / "old", family, table)
+    changed = replaced(
+        "alpha",
+        ("    def widen(self, states):\n        return self.up(states)\n\n", ""),
+        ("self.widen(states)", "self.up(states)"),
+    )
+    after = make_project(
+        tmp_path / "new", {"alpha": changed["alpha"], "beta": FAMILY["beta"]}, table
+    )
+    report = review_of(before, after)
+    lost = [risk for risk in report.risks if risk.kind == "lost-override"]
+    assert [risk.models for risk in lost] == [("beta",)]
+    assert ("excluded", ("beta",)) in {(item.kind, item.models) for item in report.not_reached}
+    harmless = replaced("alpha", ("self.up(states)", "self.up(states).clone()"))
+    other = make_project(tmp_path / "twin", {**family, "alpha": harmless["alpha"]}, table)
+    assert not [risk for risk in review_of(before, other).risks if risk.kind == "lost-override"]
+
+
+def test_helpers_that_come_are_named(tmp_path: Path) -> None:
+    table = TABLE + 'helpers = "tools"\n'
+    helper = "from tools.sizes import half\n\n\nclass OneModel:\n    def run(self):\n        return half(4)\n"
+    plain = "import math\n\n\nclass OneModel:\n    def run(self):\n        return math.floor(4)\n"
+
+    def made(name: str, text: str) -> Path:
+        tools = tmp_path / name / "tools"
+        tools.mkdir(parents=True)
+        (tools / "sizes.py").write_text("def half(x):\n    return x // 2\n", encoding="utf-8")
+        return make_project(tmp_path / name, {"one": text}, table)
+
+    before, after = made("old", plain), made("new", helper)
+    told = [risk.message for risk in review_of(before, after).risks if risk.kind == "helper"]
+    assert told == ["the generated file imports the helper half of tools.sizes"]
+    twin = made("twin", helper.replace("half(4)", "half(5)"))
+    assert not [risk for risk in review_of(after, twin).risks if risk.kind == "helper"]
