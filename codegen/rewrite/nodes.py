@@ -5,14 +5,27 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
+_PLAIN = frozenset(
+    ("ctx", "op", "ops", "id", "attr", "arg", "name", "asname", "module", "level", "kind", "rest")
+    + ("type_comment", "type_ignores", "conversion", "simple", "is_async", "kwd_attrs")
+)
+"""Fields without nodes, or with such as have no place: operators, and whether a name is read or bound."""
+
+_HOLDING = {
+    kind: tuple(name for name in kind._fields if name not in _PLAIN)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""The fields of each kind of node that may hold others."""
+
 
 @lru_cache(maxsize=20_000)
 def walk(node: ast.AST) -> tuple[ast.AST, ...]:
-    """A node and all below it, in the order of :func:`ast.walk`, which this is a faster form of."""
+    """A node and all below it but for operators and contexts, in the order of :func:`ast.walk`."""
     found = [node]
     for parent in found:
         held = parent.__dict__
-        for name in parent._fields:
+        for name in _HOLDING[parent.__class__]:
             value = held.get(name)
             if value.__class__ is list:
                 found += [item for item in value if isinstance(item, ast.AST)]

@@ -7,7 +7,7 @@ only if the names it is computed from mean the same there.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -233,7 +233,7 @@ class Reaching:
         inside = _join(env, _defined(env, node, changed))
         ends = [self._block(node.orelse, end) if node.orelse else end]
         for handler in node.handlers:
-            names = {handler.name} if handler.name else set()
+            names = {handler.name} if handler.name else frozenset()
             ends.append(self._block(handler.body, _defined(inside, handler, names)))
         if not node.finalbody:
             return _joined(*ends)
@@ -243,6 +243,8 @@ class Reaching:
 
 
 def _join(left: Env, right: Env) -> Env:
+    if left is right:
+        return left
     nothing = frozenset({UNBOUND})
     return {name: left.get(name, nothing) | right.get(name, nothing) for name in {**left, **right}}
 
@@ -255,8 +257,8 @@ def _joined(*envs: Env | None) -> Env | None:
     return found
 
 
-def _defined(env: Env, node: ast.AST, names: Iterable[str]) -> Env:
-    return {**env, **{name: frozenset({id(node)}) for name in names}}
+def _defined(env: Env, node: ast.AST, names: Collection[str]) -> Env:
+    return {**env, **dict.fromkeys(names, frozenset({id(node)}))} if names else env
 
 
 def _stored(node: ast.AST) -> frozenset[str]:
@@ -288,21 +290,20 @@ def read_names(node: ast.AST) -> frozenset[str]:
     return frozenset(n.id for n in loaded) | added
 
 
+@lru_cache(maxsize=8192)
 def changed_names(node: ast.AST) -> frozenset[str]:
     """Names that a statement binds, or whose value it changes in place."""
-    in_place = {
-        call.func.value.id
-        for call in walk(node)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr.endswith("_")
-        and not call.func.attr.endswith("__")
-        and isinstance(call.func.value, ast.Name)
-    }
-    imported = {
-        (alias.asname or alias.name.partition(".")[0])
-        for child in walk(node)
-        if isinstance(child, (ast.Import, ast.ImportFrom))
-        for alias in child.names
-    }
-    return assigned_names(node) | in_place | imported
+    found = set()
+    for child in walk(node):
+        if isinstance(child, ast.Call):
+            called = child.func
+            if (
+                isinstance(called, ast.Attribute)
+                and called.attr.endswith("_")
+                and not called.attr.endswith("__")
+                and isinstance(called.value, ast.Name)
+            ):
+                found.add(called.value.id)
+        elif isinstance(child, (ast.Import, ast.ImportFrom)):
+            found |= {alias.asname or alias.name.partition(".")[0] for alias in child.names}
+    return assigned_names(node) | found

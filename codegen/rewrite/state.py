@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SHARED = ("vision_utils", HELPERS)
 """Endings of modules that give encoders such helpers: those of a tree's own, and ours."""
 
+_SHARED_NAMES = "get_vision_"
+"""How the names of such helpers begin."""
+
 
 class RewriteState:
     """Texts on their way through the passes."""
@@ -79,11 +82,13 @@ class RewriteState:
 
     def _shared_origin(self, module: str, text: str) -> str:
         """The module from which a file imports such helpers, empty if it does not."""
-        info = self.index.get(module) if any(word in text for word in SHARED) else None
+        if _SHARED_NAMES not in text or not any(word in text for word in SHARED):
+            return ""
+        info = self.index.get(module)
         for node in walk(info.tree) if info is not None else ():
             names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
             origin = getattr(node, "module", "") or ""
-            if origin.endswith(SHARED) and any(name.startswith("get_vision_") for name in names):
+            if origin.endswith(SHARED) and any(name.startswith(_SHARED_NAMES) for name in names):
                 return str(origin)
         return ""
 
@@ -219,11 +224,14 @@ class RewriteState:
         spelled = {helper_path(self.settings.helper_package, m) for m in HELPER_MODULES.values()}
         words = [f"from {path} import" for path in spelled]
         found = set(self.required)
-        for module in dict.fromkeys((*self.index.library.modules(), *self.index.changed())):
+        changed = self.index.changed()
+        for module in dict.fromkeys((*self.index.library.modules(), *changed)):
             source = self.index.library.read(module)
-            info = self.index.get(module) if source is not None else None
-            text = info.source.text if info is not None else source.text if source else ""
-            if not any(word in text for word in words) or module in self.index.unreadable:
+            text = changed.get(module, source.text) if source is not None else ""
+            if not any(word in text for word in words):
+                continue
+            info = self.index.get(module)
+            if module in self.index.unreadable:
                 continue
             if any(name in text for name in HELPER_MODULES):
                 body = info.tree.body if info is not None else ast.parse(text).body
