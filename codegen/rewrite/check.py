@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -31,6 +31,8 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.reach import UNBOUND, Reaching
 from codegen.text.lexer import lex
+from codegen.text.lines import LineMap
+from codegen.text.statements import first_line
 from codegen.text.unresolved import BUILT_IN, free_names
 
 _HEADER = "class _:\n"
@@ -47,11 +49,17 @@ class Changed:
     edits: tuple[Edit, ...]
 
     @cached_property
+    def tree(self) -> ast.Module | str:
+        """The new lines, as a module of their own; why they do not parse."""
+        try:
+            return ast.parse(_alone(self.node, self.new))
+        except SyntaxError as error:
+            return error.msg
+
+    @cached_property
     def added_names(self) -> frozenset[str]:
         """Names that the new lines read from their module, and the old ones do not; none if they do not parse."""
-        try:
-            ast.parse(_alone(self.node, self.new))
-        except SyntaxError:
+        if isinstance(self.tree, str):
             return frozenset()
         return _free_names(_alone(self.node, self.new)) - _free_names(_alone(self.node, self.old))
 
@@ -64,10 +72,9 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
         names: that the module knows once the change is made.
         aliases: how the module calls torch.
     """
-    try:
-        tree = ast.parse(_alone(changed.node, changed.new))
-    except SyntaxError as error:
-        return f"what was written does not parse ({error.msg})"
+    tree = changed.tree
+    if isinstance(tree, str):
+        return f"what was written does not parse ({tree})"
     unresolved = changed.added_names - set(names) - BUILT_IN
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
@@ -76,12 +83,9 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
         early -= _early_reads(ast.parse(_alone(changed.node, changed.old)))
     if early:
         return f"what was written reads {', '.join(sorted(early))} before it is assigned"
-    resolve_aliases(tree, aliases)
-    body = tree.body[0].body if changed.node.col_offset else tree.body  # type: ignore[attr-defined]
-    lost = Counter(_untouched(changed.node, changed.edits))
-    lost -= Counter(text for part in body for text in _statements(part))
+    lost = _lost(changed, tree, aliases)
     if lost:
-        return f"{next(iter(lost))} is gone, which was not planned"
+        return f"{lost} is gone, which was not planned"
     comments = Counter(_comments(changed.old)) - Counter(_comments(changed.new))
     if comments:
         return f"the comment {next(iter(comments))} is gone"
@@ -159,8 +163,57 @@ def _comments(text: str) -> list[str]:
     return [text[start:end].strip() for start, end in lex(text).comments] if "#" in text else []
 
 
-def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> Iterator[str]:
-    """Statements and heads of statements that no edit removes or changes."""
+def _lost(changed: Changed, tree: ast.Module, aliases: Aliases) -> str:
+    """A statement, or the head of one, that is gone although no edit removes or changes it."""
+    body = tree.body[0].body if changed.node.col_offset else tree.body  # type: ignore[attr-defined]
+    wanted = list(_untouched(changed.node, changed.edits))
+    found = [head for part in body for head in _heads(part)]
+    # What stands there letter by letter is there; only the rest has to be written anew to be compared.
+    first = first_line(changed.node)
+    spelled = Counter(map(_spelling(changed.old, first), wanted))
+    there = map(_spelling(_alone(changed.node, changed.new), 1), found)
+    if not spelled - Counter(there):
+        return ""
+    resolve_aliases(tree, aliases)
+    lost = Counter(map(_head, wanted)) - Counter(map(_head, found))
+    return next(iter(lost), "")
+
+
+def _spelling(text: str, first: int) -> Callable[[ast.AST], str]:
+    """How statements of a text are spelled, or the heads of compound ones up to what they hold.
+
+    ``first`` is the number of the first line of the text.
+    """
+    lines = LineMap(text)
+
+    def spelling(node: ast.AST) -> str:
+        start, end = _place(node), _place(node, True)
+        inner = next((child for name in _BODIES for child in getattr(node, name, None) or ()), None)
+        if inner is not None:
+            end = _place(inner)
+        if start is None or end is None:
+            return _head(node)
+        return text[
+            lines.offset(start[0] - first + 1, start[1]) : lines.offset(end[0] - first + 1, end[1])
+        ]
+
+    return spelling
+
+
+def _place(node: ast.AST, end: bool = False) -> tuple[int, int] | None:
+    """Line and column of a node with its decorators, or of its end; None for a case of a match."""
+    if not isinstance(node, (ast.stmt, ast.ExceptHandler)):
+        return None
+    if end:
+        return node.end_lineno or node.lineno, node.end_col_offset or 0
+    first: ast.expr | ast.stmt | ast.ExceptHandler = node
+    for decorator in getattr(node, "decorator_list", ())[:1]:
+        first = decorator
+    return first.lineno, first.col_offset
+
+
+def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> Iterator[ast.AST]:
+    """Statements that no edit removes or changes; of those that hold others the heads count."""
     removed: set[ast.AST] = set()
     changed: set[ast.AST] = set()
     for edit in edits:
@@ -181,14 +234,10 @@ def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> Iterator[str]:
     yield from _heads(node, removed, changed)
 
 
-def _statements(node: ast.AST) -> Iterator[str]:
-    return _heads(node, frozenset(), frozenset())
-
-
 def _heads(
-    node: ast.AST, removed: Collection[ast.AST], changed: Collection[ast.AST]
-) -> Iterator[str]:
-    """Simple statements, and the heads of compound ones, as texts without layout."""
+    node: ast.AST, removed: Collection[ast.AST] = (), changed: Collection[ast.AST] = ()
+) -> Iterator[ast.AST]:
+    """A statement and those in it, but for what is removed and for those whose own part is changed."""
     if node in removed:
         return
     bodies = (
@@ -196,11 +245,19 @@ def _heads(
         if isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case))
         else []
     )
-    inner = {id(part) for child in bodies for part in walk(child)}
-    if not changed or not any(part in changed for part in walk(node) if id(part) not in inner):
-        yield _head(node)
+    if not changed or not any(part in changed for part in _own_part(node, bodies)):
+        yield node
     for child in bodies:
         yield from _heads(child, removed, changed)
+
+
+def _own_part(node: ast.AST, bodies: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    """A node and all below it, without the blocks that it holds."""
+    yield node
+    blocks = {id(child) for child in bodies}
+    for child in ast.iter_child_nodes(node):
+        if id(child) not in blocks:
+            yield from walk(child)
 
 
 def _head(node: ast.AST) -> str:

@@ -288,3 +288,90 @@ def test_imports_are_extended_as_by_the_visitor_of_whole_files(
     monkeypatch.setattr(imports, "_AddToLines", AddImportsVisitor)
     assert ours == imports._with_names.__wrapped__(lines, "..utils.a", ("c", "b"))
     assert "*" in lines or {"b", "c"} <= set(re.findall(r"\w+", ours))
+
+
+NESTED = '''
+class A:
+    def f(self, x,
+          y=None):
+        if x is None: return y  # at once
+        for a in x: \\
+            y = a
+        if y:
+            x = [1]; y = 2
+
+            # in front
+            z = """
+        not indented
+            """  # behind
+            x += [z]
+        elif self.b:
+            pass
+            x.append(1)
+            # last
+        elif self.c:  # c
+            x = target(x)
+        else: x = 3; y = 4
+        with self.d as d, \\
+                self.e: x, y = d, 5
+        try:
+            x = 1
+            y = target(2)
+            z = 3
+        except (ValueError,
+                KeyError) as error:
+            x = error
+            z = 4
+        else:
+            x = 6
+        finally:
+            @property
+            def g(z): return z
+
+            z = 5
+        while target(x):
+            def h(x):
+                y = x
+                return target(y)
+            x = h(x)
+        return y
+'''
+
+
+def test_what_no_edit_speaks_of_stays_in_nested_blocks() -> None:
+    """Each statement in turn gets a neighbour in front, and each call an argument: nothing else changes."""
+    lines = NESTED[1:].split("\n")
+    function = ast.parse(NESTED[1:]).body[0].body[0]  # type: ignore[attr-defined]
+    statements = [node for node in ast.walk(function) if isinstance(node, ast.stmt)][1:]
+    on_own_lines = 0
+    for number, wanted in enumerate(statements):
+
+        def insert(f: Method, number: int = number) -> list[Edit]:
+            nodes = [node for node in ast.walk(f) if isinstance(node, ast.stmt)]
+            return [Insert(nodes[number + 1], ("added = 1",))]
+
+        first = lines[wanted.lineno - 1]
+        alone = not first[: wanted.col_offset].strip() and not first.lstrip().startswith("elif")
+        alone = alone and ";" not in first and not lines[wanted.lineno - 2].endswith(": \\")
+        if not alone or getattr(wanted, "decorator_list", None):
+            continue
+        on_own_lines += 1
+        place = first_line_with_comments(lines, wanted.lineno)
+        added = " " * wanted.col_offset + "added = 1"
+        expected = "\n".join([*lines[:place], added, *lines[place:]])
+        assert written(NESTED[1:], insert) == expected, ast.unparse(wanted)
+    assert on_own_lines > 20
+    for number in range(4):
+
+        def extend(f: Method, number: int = number) -> list[Edit]:
+            return [AddKeywords(calls(f, "target")[number], ("more=1",))]
+
+        assert written(NESTED[1:], extend).replace(", more=1", "") == NESTED[1:]
+
+
+def first_line_with_comments(lines: list[str], line: int) -> int:
+    """The number of lines in front of a statement and the comments that stand right above it."""
+    place = line - 1
+    while lines[place - 1].lstrip().startswith("#"):
+        place -= 1
+    return place

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import libcst as cst
 from libcst.codemod import CodemodContext
@@ -69,11 +69,16 @@ def _torch_splice(info: ModuleInfo) -> Splice:
 def _with_names(lines: str, module: str, names: tuple[str, ...]) -> str:
     """Lines with an import of a module, or none, that import names of it; without names the module."""
     # Below a package an existing relative import is found, and without one a new import stays relative.
-    context = CodemodContext(full_package_name=_PACKAGE if lines else None)
-    for name in names or (None,):
-        AddImportsVisitor.add_needed_import(context, module, name)
+    visitor = _visitor(_PACKAGE if lines else None)
+    visitor.add(ImportItem(module, name) for name in names or (None,))
     old = cst.parse_module(lines).with_changes(has_trailing_newline=True)
-    return _AddToLines(context).transform_module(old).visit(_Layout({module})).code
+    return visitor.transform_module(old).visit(_Layout({module})).code
+
+
+@cache
+def _visitor(package: str | None) -> _AddToLines:
+    """The visitor for a package, made once: it looks for its own methods by trying all names it has."""
+    return _AddToLines(CodemodContext(full_package_name=package))
 
 
 class _AddToLines(AddImportsVisitor):
@@ -81,6 +86,15 @@ class _AddToLines(AddImportsVisitor):
 
     It need not search for the imports of a file: that search takes longer than all the rest.
     """
+
+    def add(self, items: Iterable[ImportItem]) -> None:
+        """Say which imports the lines need that are visited next."""
+        wanted = [item.resolve_relative(self.context.full_package_name) for item in items]
+        self.module_imports = {item.module for item in wanted if item.obj_name is None}
+        self.module_mapping = {}
+        for item in wanted:
+            if item.obj_name is not None:
+                self.module_mapping.setdefault(item.module, set()).add(item.obj_name)
 
     def visit_Module(self, node: cst.Module) -> None:
         """See :class:`AddImportsVisitor`."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
+from codegen.rewrite.nodes import walk
 from codegen.text.lines import LineMap
 from codegen.text.statements import first_line
 
@@ -122,28 +123,60 @@ def parsed(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, CodeRange]]:
     return module, _Wrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
 
 
-def untouched(body: Sequence[ast.stmt], lines: Collection[int], header_end: int) -> list[Lines]:
-    """Runs of statements of a block that hold none of some lines, and share no line with others.
+def untouched(
+    text: LineMap,
+    body: Sequence[ast.stmt],
+    lines: Collection[int],
+    moved: Collection[int],
+    header_end: int,
+) -> list[Lines]:
+    """Runs of statements that hold none of some lines, and share no line with others.
 
     Args:
-        body: the statements.
+        text: of the file.
+        body: the statements of a block; those in it are looked at, too.
         lines: on which something is to be done.
+        moved: identities of statements that are replaced or get another indentation, with all in them.
         header_end: the last line that belongs to what the block is the body of.
     """
     found: list[Lines] = []
-    before = header_end
+    before, joins = header_end, False
     for number, node in enumerate(body):
         first, last = first_line(node), node.end_lineno or node.lineno
         shared = first <= before or (
             number + 1 < len(body) and first_line(body[number + 1]) <= last
         )
-        if not shared and not any(first <= line <= last for line in lines):
-            if found and found[-1][1] == before:
-                found[-1] = found[-1][0], last
-            else:
-                found.append((first, last))
-        before = last
+        line = text.lines[first - 1]
+        is_elif = isinstance(node, ast.If) and line[node.col_offset :].startswith("elif")
+        if is_elif or any(first <= number <= last for number in lines):
+            hidden = False
+            if id(node) not in moved:
+                for end, block in _blocks(node):
+                    found += untouched(text, block, lines, moved, end)
+        else:
+            hidden = not shared and not line[: node.col_offset].strip()
+            if hidden:
+                found.append((found.pop()[0] if joins else first, last))
+        before, joins = last, hidden
     return found
+
+
+def _blocks(node: ast.stmt) -> Iterator[tuple[int, Sequence[ast.stmt]]]:
+    """The blocks of a compound statement in their order, each with the last line in front of it."""
+    end = node.lineno
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+            end = max(end, *(getattr(part, "end_lineno", None) or 0 for part in walk(child)))
+    for name in ("body", "handlers", "orelse", "finalbody"):
+        block = getattr(node, name, ())
+        handlers = [item for item in block if isinstance(item, ast.ExceptHandler)]
+        for handler in handlers:
+            start = handler.type.end_lineno if handler.type is not None else handler.lineno
+            yield start or handler.lineno, handler.body
+            end = handler.body[-1].end_lineno or end
+        if block and not handlers:
+            yield end, block
+            end = block[-1].end_lineno or end
 
 
 def _margin(line: str) -> str:

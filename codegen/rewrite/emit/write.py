@@ -77,7 +77,7 @@ def write_edits(
     if Replace((node,)) in edits and len(siblings) > 1:
         return removal(text, node, siblings[-1] is node)
     header = _HEADER if node.col_offset else ""
-    kept = _untouched(node, edits)
+    kept = _untouched(text, node, edits)
     lines = excerpt(text, (first, node.end_lineno), header, kept)
     try:
         module, positions = parsed(lines.text)
@@ -89,7 +89,7 @@ def write_edits(
     return Splice(text.start_of(first), text.start_of(node.end_lineno + 1), lines.restored(code))
 
 
-def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> list[Lines]:
+def _untouched(text: LineMap, node: ast.stmt, edits: Sequence[Edit]) -> list[Lines]:
     """Statements of a method that no edit speaks of: libcst need not see them."""
     whole = any(isinstance(e, Redefine) or e == Replace((node,)) for e in edits)
     if not isinstance(node, ast.FunctionDef) or whole:
@@ -99,7 +99,9 @@ def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> list[Lines]:
         touched.add(node.body[0].lineno)
     arguments = [child for child in ast.walk(node.args) if isinstance(child, (ast.expr, ast.arg))]
     ends = [child.end_lineno or 0 for child in (*arguments, *filter(None, [node.returns]))]
-    return untouched(node.body, touched, max(node.lineno, *ends, node.lineno))
+    moved = [e.statements for e in edits if isinstance(e, (Replace, Branch))]
+    whole_ones = {id(statement) for statements in moved for statement in statements}
+    return untouched(text, node.body, touched, whole_ones, max(node.lineno, *ends, node.lineno))
 
 
 def _nodes(edit: Edit) -> Iterator[ast.stmt | ast.expr]:

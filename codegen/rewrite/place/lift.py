@@ -204,6 +204,8 @@ class Lifter:
             for site in sites.get(key, ()):
                 target = self.liftings.get(id(site.target))
                 calls = list(target.calls.values()) if target is not None else []
+                if not calls:
+                    continue
                 for want in wants_of(site, self.reaching(function), calls):
                     if self._heirs_agree(want):
                         wants[want.call.helper.name].append(want)
@@ -273,15 +275,22 @@ class Lifter:
                     )
 
     def _call_sites(self) -> Iterator[CallSite]:
-        """Calls of own methods and of submodules without ``**kwargs``, with their target."""
-        for cls, function in self.methods:
-            for call in walk(function):
-                if not isinstance(call, ast.Call) or not (name := self_attribute(call.func)):
-                    continue
-                target = self._target(cls, function, name, call)
-                spot = spot_of(function, call) if target is not None else None
-                if target is not None and spot is not None and target[0] is not function:
-                    yield CallSite(cls, function, call, spot, *target)
+        """Calls that may come to a lifted method: of own ones and of submodules without ``**kwargs``."""
+        found = [
+            (cls, function, call, target)
+            for cls, function in self.methods
+            for call in walk(function)
+            if isinstance(call, ast.Call) and (name := self_attribute(call.func))
+            if (target := self._target(cls, function, name, call)) and target[0] is not function
+        ]
+        lifted, size = set(self.liftings), -1
+        while size < len(lifted):
+            size = len(lifted)
+            lifted |= {id(caller) for _, caller, _, target in found if id(target[0]) in lifted}
+        for cls, function, call, target in found:
+            spot = spot_of(function, call) if id(target[0]) in lifted else None
+            if spot is not None:
+                yield CallSite(cls, function, call, spot, *target)
 
     def _target(
         self, cls: ClassInfo, function: Function, name: str, call: ast.Call
