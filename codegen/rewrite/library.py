@@ -95,6 +95,17 @@ class ModuleInfo:
         return found
 
     @cached_property
+    def values(self) -> dict[str, ast.expr]:
+        """Top-level name -> the expression that is first assigned to it."""
+        found: dict[str, ast.expr] = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.Assign):
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        found.setdefault(target.id, node.value)
+        return found
+
+    @cached_property
     def constants(self) -> dict[str, float]:
         """Top-level names that are bound once, to a number."""
         bound: list[str] = []
@@ -175,6 +186,10 @@ class ClassInfo:
         return {n.name: n for n in self.node.body if isinstance(n, ast.FunctionDef)}
 
 
+Attribute = tuple[ClassInfo, Function, ast.expr]
+"""An attribute of an instance: the class whose ``__init__`` assigns it, that method, and the expression."""
+
+
 @dataclass(eq=False)
 class Index:
     """Lookup of modules and classes; parses every text once.
@@ -189,6 +204,7 @@ class Index:
     _classes: dict[tuple[str, str], ClassInfo | None] = field(default_factory=dict)
     _overlay: dict[str, str] = field(default_factory=dict)
     _mro: dict[int, list[ClassInfo]] = field(default_factory=dict)
+    _attributes: dict[tuple[int, str], Attribute | None] = field(default_factory=dict)
     _opened: set[str] = field(default_factory=set)
     unreadable: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Modules that do not parse, with line and reason."""
@@ -225,8 +241,13 @@ class Index:
         self.revision += 1
         self._overlay[info.source.module] = info.source.text
         self._modules[info.source.module] = info
+        self._forget_classes()
+
+    def _forget_classes(self) -> None:
+        """What is derived from the classes of all files is computed anew."""
         self._classes.clear()
         self._mro.clear()
+        self._attributes.clear()
 
     def changed(self) -> dict[str, str]:
         """New texts by module."""
@@ -296,8 +317,7 @@ class Index:
             if self._modules.get(module) is not None:
                 return self._modules[module]
             self._modules.pop(module, None)
-            self._classes.clear()
-            self._mro.clear()
+            self._forget_classes()
         return self.get(module)
 
     def open_ancestors(self, cls: ClassInfo) -> None:
@@ -310,8 +330,7 @@ class Index:
                 wanted = cls.module.imports[base.id][0]
                 self._opened.add(wanted)
                 self._modules.pop(wanted, None)
-                self._classes.clear()
-                self._mro.clear()
+                self._forget_classes()
             found = self.resolve(module, base.id)
             if found is not None and found.node is not cls.node:
                 self.open_ancestors(found)
@@ -331,8 +350,14 @@ class Index:
                 return function
         return None
 
-    def attribute(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function, ast.expr] | None:
+    def attribute(self, cls: ClassInfo, name: str) -> Attribute | None:
         """The expression that an ``__init__`` along the MRO assigns to ``self.<name>``."""
+        key = (id(cls.node), name)
+        if key not in self._attributes:
+            self._attributes[key] = self._attribute(cls, name)
+        return self._attributes[key]
+
+    def _attribute(self, cls: ClassInfo, name: str) -> Attribute | None:
         for owner in self.mro(cls):
             init = owner.methods.get("__init__")
             if init is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import libcst as cst
 
@@ -10,8 +11,9 @@ Statement = cst.SimpleStatementLine | cst.BaseCompoundStatement
 Lines = list[cst.EmptyLine]
 
 
-def parse_lines(lines: Sequence[str]) -> list[Statement]:
-    """Statements of some lines of code.
+@lru_cache(maxsize=512)
+def parse_lines(lines: tuple[str, ...]) -> tuple[Statement, ...]:
+    """Statements of some lines of code; guards of one kind are written in many methods.
 
     Raises:
         cst.ParserSyntaxError: the lines are no code.
@@ -23,7 +25,7 @@ def parse_lines(lines: Sequence[str]) -> list[Statement]:
     lead = [*module.header] if statements else []
     if lead:
         statements[0] = with_lead(statements[0], [*lead, *statements[0].leading_lines])
-    return [item for item in statements if isinstance(item, Statement)]
+    return tuple(item for item in statements if isinstance(item, Statement))
 
 
 class _BlankLines(cst.CSTTransformer):

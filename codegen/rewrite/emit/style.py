@@ -24,7 +24,7 @@ class Style:
 
     def lines(self, lines: Sequence[str]) -> list[Statement]:
         """Statements of some lines of code."""
-        return [self._respelled(statement) for statement in parse_lines(lines)]
+        return [self._respelled(statement) for statement in parse_lines(tuple(lines))]
 
     def expression(self, text: str) -> cst.BaseExpression:
         """An expression."""

@@ -28,13 +28,16 @@ from codegen.rewrite.probe.values import (
     scalar,
 )
 
+_HANDLERS = {kind: f"_expr_{name}" for name, kind in vars(ast).items() if isinstance(kind, type)}
+"""Names of the methods that evaluate a kind of node."""
+
 
 class Expressions(Calls):
     """Evaluates expressions; a handler per kind of node."""
 
     def _eval(self, node: ast.expr, env: dict[str, Any]) -> Any:
         self.meter.step()
-        handler = getattr(self, f"_expr_{type(node).__name__}", None)
+        handler = getattr(self, _HANDLERS[node.__class__], None)
         if handler is None:
             raise Unsupported(f"expression {type(node).__name__}")
         return handler(node, env)

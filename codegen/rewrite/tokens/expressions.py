@@ -52,11 +52,8 @@ def module_value(machine: Machine, name: str) -> Any:
         info = cls.module
         if name in info.functions:
             return Closure(info.functions[name])
-        for statement in info.tree.body:
-            targets = statement.targets if isinstance(statement, ast.Assign) else []
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                assert isinstance(statement, ast.Assign)
-                return evaluate(machine, statement.value, Scope({}))
+        if name in info.values:
+            return evaluate(machine, info.values[name], Scope({}))
     if name in _BUILTINS:
         return Native(name)
     made = term("global", name)
@@ -79,7 +76,10 @@ def attribute(machine: Machine, owner: Any, name: str) -> Any:
                 return Native(name, owner)
             plain = operators.named(name) if name.endswith("_token") else term("self", name)
             return _part(machine, name, owner.attributes.setdefault(name, plain))
-        kinds = {ast.unparse(item).rpartition(".")[2] for item in found.decorator_list}
+        kinds = {
+            item.attr if isinstance(item, ast.Attribute) else getattr(item, "id", "")
+            for item in found.decorator_list
+        }
         if kinds & {"property", "cached_property"}:
             return machine.call(Closure(found, owner=owner), (), {})
         if "classmethod" in kinds:

@@ -95,6 +95,9 @@ class Machine:
     """One run in one world."""
 
     def __init__(self, subject: Subject, world: World) -> None:
+        from codegen.rewrite.tokens.expressions import evaluate
+
+        self._evaluate = evaluate
         self.subject = subject
         self.world = world
         self.instance = Instance()
@@ -365,9 +368,7 @@ class Machine:
 
     def value(self, node: ast.expr, scope: Scope) -> Any:
         """What an expression gives."""
-        from codegen.rewrite.tokens.expressions import evaluate
-
-        return evaluate(self, node, scope)
+        return self._evaluate(self, node, scope)
 
     def unique(self, items: Iterator[Any]) -> set[Any]:
         """A set of plain values.
