@@ -206,6 +206,7 @@ class Index:
     _mro: dict[int, list[ClassInfo]] = field(default_factory=dict)
     _attributes: dict[tuple[int, str], Attribute | None] = field(default_factory=dict)
     _opened: set[str] = field(default_factory=set)
+    _mentioning: dict[str, list[str]] = field(default_factory=dict)
     unreadable: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Modules that do not parse, with line and reason."""
     revision: int = 0
@@ -252,6 +253,14 @@ class Index:
     def changed(self) -> dict[str, str]:
         """New texts by module."""
         return dict(self._overlay)
+
+    def mentioning(self, words: str) -> list[str]:
+        """Modules that may be changed and whose files hold these words, as they were given."""
+        if words not in self._mentioning:
+            texts = ((module, self.library.read(module)) for module in self.library.modules())
+            found = [module for module, source in texts if source and words in source.text]
+            self._mentioning[words] = found
+        return self._mentioning[words]
 
     def resolve(self, module: str, name: str) -> ClassInfo | None:
         """The class that ``name`` means in ``module``."""

@@ -6,7 +6,7 @@ import gc
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -167,15 +167,21 @@ def _run_codemod(
 
 @dataclass(frozen=True)
 class OverlaidLibrary:
-    """A library as the passes that ran have left it: texts by module that replace what is there."""
+    """A library as the passes that ran have left it: texts by module that replace what is there.
+
+    What was read is remembered as long as the passes run: many rules look for words in all files.
+    """
 
     base: Library
     texts: Mapping[str, str]
     selected: frozenset[str] | None = None
+    known: dict[str, Source | None] = field(default_factory=dict)
 
     def read(self, module: str) -> Source | None:
         """See :class:`Library`."""
-        source = self.base.read(module)
+        if module not in self.known:
+            self.known[module] = self.base.read(module)
+        source = self.known[module]
         text = self.texts.get(module)
         return source if source is None or text is None else replace(source, text=text)
 
@@ -196,7 +202,7 @@ class OverlaidLibrary:
 
     def edits(self) -> dict[str, str]:
         """New texts by path, of what differs from the library underneath."""
-        sources = ((self.base.read(module), text) for module, text in self.texts.items())
+        sources = ((self.known.get(module) or self.base.read(module), text) for module, text in self.texts.items())
         return {
             source.path: text
             for source, text in sources

@@ -42,11 +42,9 @@ def _callers(index: Index, cls: ClassInfo, name: str) -> Iterator[ModuleInfo]:
     """Modules with calls of a method of the name that may mean that of the class."""
     own = cls.module.source.module
     stem = own.rpartition(".")[2].partition("_")[2]
-    for module in index.library.modules():
+    for module in index.mentioning(f".{name}("):
         source = index.library.read(module)
-        if source is None or f".{name}(" not in source.text:
-            continue
-        if module == own or f"modeling_{stem} import" in source.text:
+        if source is not None and (module == own or f"modeling_{stem} import" in source.text):
             info = index.get(module)
             if info is not None:
                 yield info
