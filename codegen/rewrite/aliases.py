@@ -34,6 +34,9 @@ def torch_aliases(tree: ast.Module) -> dict[str, str]:
     return found
 
 
+_BLOCKS = ("body", "orelse", "handlers", "finalbody")
+
+
 def _imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
     """Import statements, looked for where they can be: in blocks of statements."""
     pending: list[ast.stmt] = list(tree.body)
@@ -41,8 +44,10 @@ def _imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
         node = pending.pop()
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield node
-        for name in ("body", "orelse", "handlers", "finalbody"):
-            pending += getattr(node, name, [])
+        held = node.__dict__
+        if "body" in held:
+            for name in _BLOCKS:
+                pending += held.get(name, ())
 
 
 def resolve_aliases(tree: ast.Module, aliases: Aliases) -> None:

@@ -28,7 +28,7 @@ from codegen.rewrite.emit.edits import (
     Replace,
     Substitute,
 )
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.reach import UNBOUND, Reaching
 from codegen.text.lexer import lex
 from codegen.text.lines import LineMap
@@ -146,7 +146,7 @@ def own_nodes(statement: ast.stmt) -> list[ast.AST]:
         node = pending.pop()
         found.append(node)
         if not isinstance(node, ast.Lambda):
-            pending += [child for child in ast.iter_child_nodes(node) if id(child) not in blocks]
+            pending += [child for child in children(node) if id(child) not in blocks]
     return found
 
 
@@ -255,7 +255,7 @@ def _own_part(node: ast.AST, bodies: Sequence[ast.AST]) -> Iterator[ast.AST]:
     """A node and all below it, without the blocks that it holds."""
     yield node
     blocks = {id(child) for child in bodies}
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if id(child) not in blocks:
             yield from walk(child)
 

@@ -32,3 +32,21 @@ def walk(node: ast.AST) -> tuple[ast.AST, ...]:
             elif isinstance(value, ast.AST):
                 found.append(value)
     return tuple(found)
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below one, but for operators and contexts."""
+    found: list[ast.AST] = []
+    held = node.__dict__
+    for name in _HOLDING[node.__class__]:
+        value = held.get(name)
+        if value.__class__ is list:
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+def speaks_of(node: ast.AST, name: str) -> bool:
+    """Tell whether code below a node reads or calls something of that name."""
+    return any(name in (getattr(n, "id", ""), getattr(n, "attr", "")) for n in walk(node))

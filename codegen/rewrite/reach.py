@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.probe.trace import assigned_names
 
 ENTRY = 0
@@ -79,7 +79,7 @@ def _visit_block(
         if isinstance(statement, _SCOPES):
             continue
         repeated = isinstance(statement, ast.While)
-        for child in ast.iter_child_nodes(statement):
+        for child in children(statement):
             if not isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
                 always = not repeated and not _is_elif(path, statement)
                 around = inner if repeated else loops
@@ -108,7 +108,7 @@ def _visit_expression(node: ast.AST, spot: Spot, found: dict[int, Spot]) -> None
     if isinstance(node, ast.Call):
         found[id(node)] = spot
     maybe = Spot(spot.statement, spot.path, False, spot.loops) if spot.always else spot
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         _visit_expression(child, maybe if _may_be_skipped(node, child) else spot, found)
 
 
@@ -137,7 +137,7 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
     """A node and all below it, but for what is inside nested functions and classes."""
     if not isinstance(node, _SCOPES):
         yield node
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             yield from _own(child)
 
 

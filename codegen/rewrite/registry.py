@@ -202,7 +202,10 @@ class OverlaidLibrary:
 
     def edits(self) -> dict[str, str]:
         """New texts by path, of what differs from the library underneath."""
-        sources = ((self.known.get(module) or self.base.read(module), text) for module, text in self.texts.items())
+        sources = (
+            (self.known.get(module) or self.base.read(module), text)
+            for module, text in self.texts.items()
+        )
         return {
             source.path: text
             for source, text in sources

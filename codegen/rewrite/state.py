@@ -221,28 +221,27 @@ class RewriteState:
 
     def needed_helpers(self) -> set[str]:
         """Names of the helpers that the texts import, changed now or by an earlier run."""
-        spelled = {helper_path(self.settings.helper_package, m) for m in HELPER_MODULES.values()}
-        words = [f"from {path} import" for path in spelled]
+        spelled: dict[str, list[str]] = {}
+        for name, place in HELPER_MODULES.items():
+            path = helper_path(self.settings.helper_package, place)
+            spelled.setdefault(path, []).append(name)
+        words = {f"from {path} import": names for path, names in spelled.items()}
         found = set(self.required)
         changed = self.index.changed()
         for module in dict.fromkeys((*self.index.library.modules(), *changed)):
             source = self.index.library.read(module)
             text = changed.get(module, source.text) if source is not None else ""
-            if not any(word in text for word in words):
+            named = [names for word, names in words.items() if word in text]
+            if not any(name in text for names in named for name in names):
                 continue
             info = self.index.get(module)
             if module in self.index.unreadable:
                 continue
-            if any(name in text for name in HELPER_MODULES):
-                body = info.tree.body if info is not None else ast.parse(text).body
-                for node in body:
-                    spelling = (
-                        "." * node.level + (node.module or "")
-                        if isinstance(node, ast.ImportFrom)
-                        else ""
-                    )
-                    if isinstance(node, ast.ImportFrom) and spelling in spelled:
-                        found |= {a.name for a in node.names if a.name in HELPER_MODULES}
+            for node in info.tree.body if info is not None else ast.parse(text).body:
+                if isinstance(node, ast.ImportFrom):
+                    path = "." * node.level + (node.module or "")
+                    imported = node.names if path in spelled else []
+                    found |= {a.name for a in imported if a.name in HELPER_MODULES}
         return found
 
 
@@ -257,5 +256,24 @@ def line_before(old: str, new: str, line: int) -> int:
 @lru_cache(maxsize=16)
 def _opcodes(old: str, new: str) -> tuple[tuple[str, int, int, int, int], ...]:
     """How the lines of a changed text come from those before; many records ask it of one file."""
-    matcher = SequenceMatcher(None, new.split("\n"), old.split("\n"), autojunk=False)
-    return tuple(matcher.get_opcodes())
+    here, there = new.split("\n"), old.split("\n")
+    # What is the same at both ends is most of a file, and long to search for.
+    start = _equal(here, there)
+    stop = _equal(here[start:][::-1], there[start:][::-1])
+    end, last = len(here) - stop, len(there) - stop
+    matcher = SequenceMatcher(None, here[start:end], there[start:last], autojunk=False)
+    inner = [
+        (tag, a + start, b + start, c + start, d + start)
+        for tag, a, b, c, d in matcher.get_opcodes()
+    ]
+    return (
+        ("equal", 0, start, 0, start),
+        *inner,
+        ("equal", end, len(here), last, len(there)),
+    )
+
+
+def _equal(left: Sequence[str], right: Sequence[str]) -> int:
+    """How many lines are the same at the beginning."""
+    pairs = enumerate(zip(left, right))
+    return next((n for n, (a, b) in pairs if a != b), min(len(left), len(right)))

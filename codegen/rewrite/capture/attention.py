@@ -23,7 +23,7 @@ from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.segments import SplitAttention, find_split
 from codegen.rewrite.emit.edits import Branch, Edit, ElseIf
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import speaks_of, walk
 from codegen.rewrite.vocabulary import torch_name
 from codegen.text.lines import LineMap
 
@@ -72,7 +72,7 @@ def _bodies(function: Function) -> Iterator[tuple[Sequence[ast.stmt], ast.If | N
         yield body, owner
         for node in body:
             if isinstance(node, ast.If):
-                traced = "is_tracing" in ast.dump(node.test)
+                traced = speaks_of(node.test, "is_tracing")
                 pending += [(node.body, None)] if not traced else []
                 pending += [(node.orelse, node)] if node.orelse and not traced else []
             elif isinstance(node, (ast.With, ast.For, ast.While)):

@@ -13,7 +13,7 @@ import ast
 from collections.abc import Iterator
 
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.reach import ENTRY, Reaching
 from codegen.rewrite.vocabulary import FEATURES_METHODS, torch_name
 
@@ -56,9 +56,7 @@ class _Uses:
     def __init__(self, index: Index, cls: ClassInfo, function: Function) -> None:
         self.index, self.cls, self.function = index, cls, function
         self.reaching = Reaching(function)
-        self.parents = {
-            id(child): node for node in walk(function) for child in ast.iter_child_nodes(node)
-        }
+        self.parents = {id(child): node for node in walk(function) for child in children(node)}
         self.followed: set[tuple[int, str]] = set()
 
     def of_calls(self, name: str) -> str:

@@ -12,7 +12,7 @@ import ast
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Branch, Edit, Insert
 from codegen.rewrite.library import ClassInfo, Function, Index
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import speaks_of, walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.rows import (
     half_pixel_objection,
@@ -27,7 +27,7 @@ Found = tuple[list[Edit], tuple[str, ...], str]
 
 def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
     """Return the mean of the central rows at the top of a method that down-scales merge blocks."""
-    if not _worth(index, function, ("split", "chunk")) or "is_tracing" in ast.dump(function):
+    if not _worth(index, function, ("split", "chunk")) or speaks_of(function, "is_tracing"):
         return None
     glance = study(index, cls, cls, function, 1)
     if glance is not None and glance.cost is not None:
@@ -61,7 +61,7 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
 
 def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
     """Wrap the loop that interpolates a table per image into the branch that is not traced."""
-    if not _worth(index, function, ("append",)) or "is_tracing" in ast.dump(function):
+    if not _worth(index, function, ("append",)) or speaks_of(function, "is_tracing"):
         return None
     # The table is often built by a class of another family of models.
     index.open_ancestors(cls)

@@ -14,7 +14,7 @@ from functools import lru_cache
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import children, walk
 from codegen.text.lines import LineMap
 from codegen.text.statements import first_line
 
@@ -164,7 +164,7 @@ def untouched(
 def _blocks(node: ast.stmt) -> Iterator[tuple[int, Sequence[ast.stmt]]]:
     """The blocks of a compound statement in their order, each with the last line in front of it."""
     end = node.lineno
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if not isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
             end = max(end, *(getattr(part, "end_lineno", None) or 0 for part in walk(child)))
     for name in ("body", "handlers", "orelse", "finalbody"):

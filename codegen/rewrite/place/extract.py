@@ -38,7 +38,7 @@ from codegen.rewrite.library import (
     parameters,
     self_attribute,
 )
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.proof import Unproven, incomplete, missed, unproven
 from codegen.rewrite.place.replacements import (
@@ -385,7 +385,7 @@ class Planner:
         return found
 
     def _lookup_edits(self, plan: MethodPlan, rotary: RotaryTables) -> Iterator[Edit]:
-        parents = {c: p for p in walk(plan.study.function) for c in ast.iter_child_nodes(p)}
+        parents = {c: p for p in walk(plan.study.function) for c in children(p)}
         for node, origin, name in plan.lookups:
             ids = plan.renames.get(name, name)
             target: ast.expr = node

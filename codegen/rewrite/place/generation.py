@@ -29,7 +29,7 @@ from codegen.rewrite.emit.edits import (
     behind_class,
 )
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import speaks_of, walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
@@ -148,7 +148,7 @@ class Generation:
                 self._repeat(behind_class(cls, _EXPANSION))
             return
         owner, function = found
-        if id(function) in self._edited or "split_precomputed" in ast.dump(function):
+        if id(function) in self._edited or speaks_of(function, "split_precomputed"):
             return
         self._edited.add(id(function))
         if is_deletion_marker(function) and not Index.generated_of(owner.module.source.module):

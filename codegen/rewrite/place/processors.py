@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from codegen.rewrite.emit.edits import Change, Edit, Enclose, Site, at_top
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.demands import Demand, find_demands
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -172,7 +172,7 @@ def _entry(node: ast.expr, key: str) -> str:
 
 def own_returns(node: ast.AST) -> Iterator[ast.Return]:
     """Return statements of a function, without those of functions inside it."""
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         if isinstance(child, ast.Return):
             yield child
         elif not isinstance(child, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):

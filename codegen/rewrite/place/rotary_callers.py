@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from codegen.rewrite.heirs import renamed
 from codegen.rewrite.library import ClassInfo, Function, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.state import RewriteState
 
 _DEFERRED = (
@@ -111,7 +111,7 @@ class Callers:
                 yield from self._sites_in(cls, function)
 
     def _sites_in(self, cls: ClassInfo, function: Function) -> Iterator[CallSite]:
-        parents = {c: p for p in walk(function) for c in ast.iter_child_nodes(p)}
+        parents = {c: p for p in walk(function) for c in children(p)}
         for node in parents:
             if not isinstance(node, ast.Attribute) or node.attr not in self.attributes:
                 continue

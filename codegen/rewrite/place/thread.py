@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import AddKeywords, Change, Edit, Site, Substitute, at_top
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import speaks_of, walk
 from codegen.rewrite.place.generation import Generation
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -243,7 +243,7 @@ def generate_edits(state: RewriteState, cls: ClassInfo, function: Function) -> l
         found = state.index.method(owner, "forward") if owner is not None else None
         if owner is not None and found is not None and features_calls(state, owner, found[1]):
             calls.append(call)
-    if "split_precomputed" in ast.dump(function):
+    if speaks_of(function, "split_precomputed"):
         return []
     return split_edits(function, [(call, "precomputed") for call in calls])
 
