@@ -22,7 +22,7 @@ Aliases = Mapping[str, str]
 def torch_aliases(tree: ast.Module) -> dict[str, str]:
     """All names that a module imports from torch, also inside conditions and functions."""
     found: dict[str, str] = {}
-    for node in _imports(tree):
+    for node in imports_of(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.partition(".")[0] == "torch":
@@ -37,7 +37,7 @@ def torch_aliases(tree: ast.Module) -> dict[str, str]:
 _BLOCKS = ("body", "orelse", "handlers", "finalbody")
 
 
-def _imports(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
+def imports_of(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
     """Import statements, looked for where they can be: in blocks of statements."""
     pending: list[ast.stmt] = list(tree.body)
     while pending:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from codegen.rewrite.capture.pieces import Left, Refused, difference
 from codegen.rewrite.emit.edits import Edit, Substitute
@@ -147,6 +148,17 @@ def _check_rows(index: Index, function: Function, node: ast.Call, lengths: str) 
 
 def callers_of(index: Index, function: Function) -> Iterator[tuple[ClassInfo, Function, ast.Call]]:
     """Calls of the ``forward`` of submodules, among all that may be rewritten, that reach a method."""
+    for found, call in _calls_of_submodules(index, index.revision):
+        if found is function:
+            yield call
+
+
+@lru_cache(maxsize=1)
+def _calls_of_submodules(
+    index: Index, revision: int
+) -> list[tuple[Function, tuple[ClassInfo, Function, ast.Call]]]:
+    """All such calls with the method that they reach, as the texts of this revision have them."""
+    found = []
     for module in index.library.modules():
         info = index.get(module)
         for name in info.classes if info is not None else ():
@@ -155,10 +167,11 @@ def callers_of(index: Index, function: Function) -> Iterator[tuple[ClassInfo, Fu
                 for call in walk(caller):
                     held = self_attribute(call.func) if isinstance(call, ast.Call) else ""
                     target = index.submodule(cls, held) if held and cls is not None else None
-                    found = index.method(target, "forward") if target is not None else None
-                    if found is not None and found[1] is function:
+                    reached = index.method(target, "forward") if target is not None else None
+                    if reached is not None:
                         assert cls is not None and isinstance(call, ast.Call)
-                        yield cls, caller, call
+                        found.append((reached[1], (cls, caller, call)))
+    return found
 
 
 def _boundaries(caller: Function, lengths: str) -> str:

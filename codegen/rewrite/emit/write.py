@@ -40,7 +40,10 @@ from codegen.text.lines import LineMap
 from codegen.text.statements import first_line
 
 _HEADER = "class _:\n"
-_EXPRESSION_EDITS = (Substitute, Enclose, AddKeywords, DropKeyword)
+_STATEMENTS = frozenset(
+    (cst.IndentedBlock, cst.SimpleStatementSuite, cst.Module, cst.If, cst.FunctionDef)
+)
+"""Nodes, apart from expressions, at which something may be due once all in them is done."""
 
 
 PLAIN = Style()
@@ -207,8 +210,10 @@ class Writer(cst.CSTTransformer):
 
     def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> object:  # type: ignore[override]
         """Carry out what is due at a node, once what is due inside it is done."""
-        if isinstance(original_node, cst.BaseExpression):
-            if self.expressions and original_node in self.positions:
+        if original_node.__class__ not in _STATEMENTS:
+            if not self.expressions or not isinstance(original_node, cst.BaseExpression):
+                return updated_node
+            if original_node in self.positions:
                 assert isinstance(updated_node, cst.BaseExpression)
                 return self._expression(original_node, updated_node)
         elif isinstance(original_node, cst.IndentedBlock):

@@ -91,6 +91,10 @@ class Native:
         return self.name if self.owner is None else ""
 
 
+_STATEMENTS = {kind: f"_{kind.__name__}" for kind in ast.stmt.__subclasses__()}
+"""Names of the methods that carry out a kind of statement."""
+
+
 class Machine:
     """One run in one world."""
 
@@ -195,7 +199,7 @@ class Machine:
         for node in block:
             self.spend()
             self.reached.add(id(node))
-            method = getattr(self, f"_{type(node).__name__}", None)
+            method = getattr(self, _STATEMENTS[node.__class__], None)
             if method is None:
                 raise Unsupported(f"{type(node).__name__} in line {node.lineno}")
             method(node, scope)
