@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -392,6 +392,26 @@ class Index:
         if not isinstance(function, ast.Name):
             return None
         return self.resolve(owner.module.source.module, function.id)
+
+
+def made_of(info: ModuleInfo, names: Collection[str]) -> Iterator[tuple[ast.Call, str]]:
+    """Calls of classes of some names in a file, each with the attribute of ``self`` that gets the result.
+
+    The attribute is empty where anything else happens to it.
+    """
+    if not any(f"{name}(" in info.source.text for name in names):
+        return
+    held = {
+        id(node.value): self_attribute(node.targets[0])
+        for node in walk(info.tree)
+        if isinstance(node, ast.Assign) and len(node.targets) == 1
+    }
+    for node in walk(info.tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            if name in names:
+                yield node, held.get(id(node), "")
 
 
 def _why_unreadable(error: Exception) -> tuple[int, str]:

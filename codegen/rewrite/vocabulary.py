@@ -48,6 +48,12 @@ class Vocabulary:
         """The first of some parameters that holds lengths, empty where none does."""
         return next((n for n in names if n.endswith(self.lengths)), "")
 
+    def is_sizes(self, name: str) -> bool:
+        """Tell whether a parameter holds sizes of any kind, one row or number for each entry."""
+        known = (*self.grids, "grids", "lengths")
+        endings = (*self.lengths, "sizes", "shapes")
+        return any(word in name for word in known) or name.endswith(endings)
+
     def is_frequencies(self, name: str) -> bool:
         """Tell whether an attribute holds inverse frequencies."""
         return name in self.frequencies

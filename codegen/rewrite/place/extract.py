@@ -15,7 +15,6 @@ inverse frequencies, provided that every caller in the tree looks its table up b
 from __future__ import annotations
 
 import ast
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -48,7 +47,7 @@ from codegen.rewrite.place.replacements import (
     replaced_effect,
     superseded,
 )
-from codegen.rewrite.place.rotary import POSITION_FORWARD, RotaryTables
+from codegen.rewrite.place.rotary import RotaryTables, position_forward
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.effects import NO_GUARDS
 from codegen.rewrite.recognise.grids import Match, match_statement
@@ -102,7 +101,7 @@ def extract(state: RewriteState) -> None:
                 changes[table].append(planner.change(plan, rotary))
         for cls in state.classes(info):
             if id(cls.node) in rotary.tables:
-                changes[id(cls.node)].append(table_change(info, cls))
+                changes[id(cls.node)].append(table_change(info, cls, rotary.buffers[id(cls.node)]))
     for together in changes.values():
         state.propose(joined(together))
     state.settle()
@@ -128,7 +127,7 @@ def joined(changes: Sequence[Change]) -> Change:
     )
 
 
-def table_change(info: ModuleInfo, cls: ClassInfo) -> Change:
+def table_change(info: ModuleInfo, cls: ClassInfo, buffer: str) -> Change:
     """The ``forward(length)`` of a rotary module becomes a ``forward(position_ids)``."""
     record = Record(
         model_of(info.source.module),
@@ -138,7 +137,7 @@ def table_change(info: ModuleInfo, cls: ClassInfo) -> Change:
         info.place(cls.node),
         reason="rotary table replaced by position ids times inverse frequencies",
     )
-    site = Site(cls, cls.methods["forward"], (Redefine(POSITION_FORWARD),))
+    site = Site(cls, cls.methods["forward"], (Redefine(position_forward(buffer)),))
     return Change("extract", (site,), records=(record,))
 
 
@@ -395,11 +394,12 @@ class Planner:
                 assert isinstance(call, ast.Call)
                 target = call
             kept = origin and not rotary.is_kept(plan.study.cls, origin)
-            yield Substitute(target, f"{origin}({ids})" if kept else self._product(ids, origin))
+            product = self._product(ids, origin, plan.study.traces[0].buffers[node])
+            yield Substitute(target, f"{origin}({ids})" if kept else product)
 
     @staticmethod
-    def _product(ids: str, origin: str) -> str:
-        frequencies = f"{origin or 'self'}.inv_freq"
+    def _product(ids: str, origin: str, buffer: str) -> str:
+        frequencies = f"{origin or 'self'}.{buffer}"
         return f"({ids}.to({frequencies}.device).unsqueeze(-1) * {frequencies}).flatten(1)"
 
     @staticmethod
@@ -431,7 +431,17 @@ def rounding_note(plan: MethodPlan, match: Match) -> str:
     """What the report says where a helper adds in another order than the original did."""
     if match.helper is not POS_EMBED:
         return ""
-    segment = plan.study.owner.module.segment(plan.study.function)
-    if re.search(r"(\w+)\[0\] \+ \1\[1\] \+ \1\[2\] \+ \1\[3\]", segment):
+    if any(_adds_four_in_order(node) for node in walk(plan.study.function)):
         return ""
     return "the four weighted rows are added from left to right: equal within rounding"
+
+
+def _adds_four_in_order(node: ast.AST) -> bool:
+    """``x[0] + x[1] + x[2] + x[3]``."""
+    terms: list[ast.AST] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        terms.insert(0, node.right)
+        node = node.left
+    terms.insert(0, node)
+    base = ast.unparse(node.value) if isinstance(node, ast.Subscript) else ""
+    return [ast.unparse(term) for term in terms] == [f"{base}[{n}]" for n in range(4)]

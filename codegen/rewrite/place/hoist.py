@@ -19,27 +19,30 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import Change, Edit, Insert, Redefine, Replace, Site, Substitute
 from codegen.rewrite.helpers import IMAGE_POS_IDS, LIFTED, ROTARY_POS_IDS, Helper
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
+from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.calls import bind_arguments, substitute
-from codegen.rewrite.place.rotary import POSITION_FORWARD, is_position_forward
+from codegen.rewrite.place.rotary import is_position_forward, position_forward
 from codegen.rewrite.place.rotary_callers import Callers, CallSite, Refusal
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 from codegen.text.lines import LineMap
 
 (IDS,) = ROTARY_POS_IDS.outputs
-_CARRIED = re.compile(r"(self\.)?[A-Za-z_]\w*|\d+")
-_PRODUCTS = tuple(
-    f"({ids}.unsqueeze(-1) * self.inv_freq).flatten(1)"
-    for ids in (IDS, f"{IDS}.to(self.inv_freq.device)")
-)
+
+
+def products(buffers: Sequence[str]) -> dict[str, str]:
+    """Products of position ids and frequencies as extraction writes them, each with its buffer."""
+    return {
+        f"({ids}.unsqueeze(-1) * self.{buffer}).flatten(1)": buffer
+        for buffer in buffers
+        for ids in (IDS, f"{IDS}.to(self.{buffer}.device)")
+    }
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class RotaryForward:
     helper: Helper
     arguments: tuple[str, ...]
     product: ast.expr
+    buffer: str
     body: tuple[ast.Assign, ...]
     result: ast.expr
 
@@ -94,7 +98,7 @@ def hoist_positions(state: RewriteState) -> set[tuple[str, str]]:
         rotary
         for info in state.candidates()
         for cls in state.classes(info)
-        if (rotary := rotary_forward(cls)) is not None
+        if (rotary := rotary_forward(cls, state.index.vocabulary.frequencies)) is not None
     ]
     for rotary in found:
         try:
@@ -130,7 +134,7 @@ def _record(rotary: RotaryForward, kind: str, place: str, reason: str) -> Record
 # -- the shape ------------------------------------------------------------------------------------
 
 
-def rotary_forward(cls: ClassInfo) -> RotaryForward | None:
+def rotary_forward(cls: ClassInfo, buffers: Sequence[str]) -> RotaryForward | None:
     """The ``forward`` of a class if it has the shape, as extraction leaves it."""
     function = cls.methods.get("forward")
     if function is None or function.decorator_list or function.args.vararg or function.args.kwarg:
@@ -146,7 +150,7 @@ def rotary_forward(cls: ClassInfo) -> RotaryForward | None:
     if len(assigns) < len(body):
         return None
     result = last.value
-    product = find_product([*assigns, result])
+    product = find_product([*assigns, result], products(buffers))
     taken = {*parameters(function), IDS}
     if product is None or any(names_outside(n, product) & taken for n in (*assigns, result)):
         return None
@@ -154,19 +158,29 @@ def rotary_forward(cls: ClassInfo) -> RotaryForward | None:
         # The last statement only names what is returned, and callers have names of their own.
         result = assigns.pop().value
     arguments = tuple(ast.unparse(argument) for argument in call.args)
-    if not all(_CARRIED.fullmatch(argument) for argument in arguments):
+    if not all(_is_carried(argument) for argument in call.args):
         return None
     helper = LIFTED[ast.unparse(call.func)]
-    return RotaryForward(cls, function, helper, arguments, product, tuple(assigns), result)
+    buffer = products(buffers)[ast.unparse(product)]
+    return RotaryForward(cls, function, helper, arguments, product, buffer, tuple(assigns), result)
 
 
-def find_product(nodes: Sequence[ast.stmt | ast.expr]) -> ast.Call | None:
+def _is_carried(argument: ast.expr) -> bool:
+    """Tell whether an argument means something to callers: a name, a field of the module or a number."""
+    if isinstance(argument, ast.Constant):
+        return type(argument.value) is int
+    return isinstance(argument, ast.Name) or bool(self_attribute(argument))
+
+
+def find_product(
+    nodes: Sequence[ast.stmt | ast.expr], products: Collection[str]
+) -> ast.Call | None:
     """The product of position ids and inverse frequencies, if it occurs once."""
     found = [
         child
         for node in nodes
         for child in walk(node)
-        if isinstance(child, ast.Call) and ast.unparse(child) in _PRODUCTS
+        if isinstance(child, ast.Call) and ast.unparse(child) in products
     ]
     return found[0] if len(found) == 1 else None
 
@@ -201,7 +215,8 @@ def inherits_product(state: RewriteState, cls: ClassInfo) -> bool:
     """Tell whether a class without its own ``forward`` would have the product of a parent."""
     for ancestor in state.index.mro(cls)[1:]:
         if "forward" in ancestor.methods:
-            return is_position_forward(ancestor.methods["forward"])
+            forward = ancestor.methods["forward"]
+            return is_position_forward(forward, state.index.vocabulary.frequencies)
     return False
 
 
@@ -283,4 +298,4 @@ def module_edit(rotary: RotaryForward, removed: bool) -> Edit:
     alone = len(rotary.cls.node.body) == 1
     if removed and (alone or "#" not in rotary.cls.module.segment(rotary.function)):
         return Replace((rotary.function,))
-    return Redefine(POSITION_FORWARD)
+    return Redefine(position_forward(rotary.buffer))

@@ -14,7 +14,6 @@ an encoder accepts everything. A caller that passes its ``**kwargs`` on needs no
 from __future__ import annotations
 
 import ast
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -347,8 +346,9 @@ class Lifter:
             if call.helper.total and self._rows(lifting, name):
                 yield info, "while_tracing"
             for line in (*pair_lines(call), *check_lines(call, self._rows(lifting, name))):
-                for needed in re.findall(r"(\w+)\(", line):
-                    yield info, needed
+                for node in walk(ast.parse(line)):
+                    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                        yield info, node.func.id
 
     def _edits(self, lifting: Lifting) -> tuple[Edit, ...]:
         names = tuple(lifting.names)
@@ -470,9 +470,15 @@ def pair_lines(call: HelperCall) -> list[str]:
 def check_lines(call: HelperCall, rows: str) -> list[str]:
     """Calls that refuse given results of another size, as far as the size is known in the method."""
     law = call.arguments[1] if len(call.arguments) > 1 else "halved_lengths"
-    args = [a if re.fullmatch(r"[\w.]+", a) else f"({a})" for a in call.arguments]
+    args = [a if _is_closed(a) else f"({a})" for a in call.arguments]
     return [
         template.format(args=args, rows=rows, law=law)
         for template in call.helper.checks
         if rows or "{rows}" not in template
     ]
+
+
+def _is_closed(text: str) -> bool:
+    """Tell whether an expression can stand anywhere without parentheses."""
+    node = ast.parse(text, mode="eval").body
+    return isinstance(node, (ast.Name, ast.Attribute, ast.Constant))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 
 from codegen.rewrite.flow import Effect
@@ -95,6 +94,11 @@ def new_lines(
     value = getattr(node, "value", None)
     if match.helper is not TEMPORAL_PAIRS or not isinstance(value, ast.Call):
         return lines
-    found = re.search(r"\.to\((\w+\.device)\)$", ast.unparse(value))
+    called, given = value.func, value.args[0] if len(value.args) == 1 else None
+    moved = isinstance(called, ast.Attribute) and called.attr == "to" and not value.keywords
+    if not moved or not isinstance(given, ast.Attribute) or given.attr != "device":
+        return lines
+    if not isinstance(given.value, ast.Name):
+        return lines
     names = [renames.get(name, name) for name in match.names]
-    return lines + [f"{name} = {name}.to({found[1]})" for name in names if found]
+    return lines + [f"{name} = {name}.to({ast.unparse(given)})" for name in names]

@@ -7,22 +7,23 @@ the candidates looks its table up by recognised ids.
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
+from codegen.rewrite.library import ClassInfo, Function, Index, made_of, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.values import Freq
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
-POSITION_FORWARD = (
-    "def forward(self, position_ids: torch.Tensor) -> torch.Tensor:",
-    "    position_ids = position_ids.to(self.inv_freq.device)",
-    "    return (position_ids.unsqueeze(-1) * self.inv_freq).flatten(1)",
-)
-"""Lines of the method that rewritten rotary modules get."""
+
+def position_forward(buffer: str) -> tuple[str, ...]:
+    """Lines of the method that rewritten rotary modules get, whose frequencies are in ``buffer``."""
+    return (
+        "def forward(self, position_ids: torch.Tensor) -> torch.Tensor:",
+        f"    position_ids = position_ids.to(self.{buffer}.device)",
+        f"    return (position_ids.unsqueeze(-1) * self.{buffer}).flatten(1)",
+    )
 
 
 class RotaryTables:
@@ -36,6 +37,7 @@ class RotaryTables:
         self.index = state.index
         self.is_gone = is_gone
         self.tables: dict[int, ClassInfo] = {}
+        self.buffers: dict[int, str] = {}
         self._attributes: set[str] | None = None
         self._called: set[int] = set()
         self._find()
@@ -47,16 +49,9 @@ class RotaryTables:
                 continue
             for cls in self.state.classes(info):
                 function = cls.methods.get("forward")
-                if function is not None and self._is_table(cls, function):
-                    self.tables[id(cls.node)] = cls
-
-    def _is_table(self, cls: ClassInfo, function: Function) -> bool:
-        names = parameters(function)
-        if len(names) != 2:
-            return False
-        trace = Interpreter(self.index, 0, 0).run(cls, function, cls, {names[1]: 5})
-        result = trace.result
-        return isinstance(result, Freq) and result.table and len(result.positions) == 5
+                buffer = table_buffer(self.index, cls, function) if function is not None else ""
+                if buffer:
+                    self.tables[id(cls.node)], self.buffers[id(cls.node)] = cls, buffer
 
     def check_callers(self) -> None:
         """Drop a table module that somebody calls in a way that is not understood."""
@@ -109,12 +104,8 @@ class RotaryTables:
                         if any(id(c.node) in self.tables for c in self.index.mro(cls))
                         else set()
                     )
-            pattern = re.compile(rf"self\.(\w+)\s*=\s*(?:{'|'.join(sorted(names)) or '$^'})\(")
-            self._attributes = {
-                name
-                for info in self.state.candidates()
-                for name in pattern.findall(info.source.text)
-            }
+            made = (made_of(info, names) for info in self.state.candidates())
+            self._attributes = {held for calls in made for _, held in calls if held}
         return self._attributes
 
     def table_of(self, target: ClassInfo) -> ClassInfo | None:
@@ -128,9 +119,20 @@ class RotaryTables:
         return target is None or self.table_of(target) is None
 
 
-def is_position_forward(function: Function) -> bool:
+def table_buffer(index: Index, cls: ClassInfo, function: Function) -> str:
+    """The buffer of frequencies that ``forward(length)`` multiplies positions by; empty if it is no table."""
+    names = parameters(function)
+    if len(names) != 2:
+        return ""
+    result = Interpreter(index, 0, 0).run(cls, function, cls, {names[1]: 5}).result
+    is_table = isinstance(result, Freq) and result.table and len(result.positions) == 5
+    return result.buffer if is_table else ""
+
+
+def is_position_forward(function: Function, buffers: Sequence[str]) -> bool:
     """Tell whether a ``forward`` is the product of position ids and inverse frequencies."""
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    return parameters(function) == ["self", "position_ids"] and [
-        ast.unparse(node) for node in body
-    ] == [line.strip() for line in POSITION_FORWARD[1:]]
+    written = [ast.unparse(node) for node in body]
+    return parameters(function) == ["self", "position_ids"] and any(
+        written == [line.strip() for line in position_forward(buffer)[1:]] for buffer in buffers
+    )

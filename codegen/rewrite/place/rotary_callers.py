@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.rewrite.heirs import renamed
-from codegen.rewrite.library import ClassInfo, Function, self_attribute
+from codegen.rewrite.library import ClassInfo, Function, made_of, self_attribute
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.state import RewriteState
 
@@ -84,16 +83,13 @@ class Callers:
 
     def _attributes(self) -> set[str]:
         """Names of attributes that hold the module; it must not be built for anything else."""
-        names = "|".join(sorted({re.escape(cls.name) for cls in self.classes}))
-        kept = re.compile(rf"self\.(\w+)\s*=\s*(?:{names})\(")
-        built = re.compile(rf"(?<!class )\b(?:{names})\(")
+        names = {cls.name for cls in self.classes}
         found: set[str] = set()
         for info in self.state.candidates():
-            text = info.source.text
-            held = kept.findall(text)
-            found.update(held)
-            if len(built.findall(text)) > len(held):
+            held = {attribute for _, attribute in made_of(info, names)}
+            if "" in held:
                 raise Refusal(f"it is not only held as an attribute in {info.source.path}")
+            found |= held
         return found
 
     def _check_overrides(self) -> None:
@@ -164,23 +160,21 @@ class Callers:
     def _check_outside(self, sites: list[CallSite]) -> None:
         """Nobody may reach into a class that holds the module; files are not analysed without need."""
         holders = {site.cls.name for site in sites} | {cls.name for cls in self.classes}
-        calls = re.compile("|".join(rf"\.{a}\b" for a in sorted(self.attributes)))
-        names = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(holders)))})\b")
-
-        def mentions(text: str) -> bool:
-            # Looking for a plain word is many times faster than the expression.
-            return any(name in text for name in holders) and names.search(text) is not None
-
+        buffers = self.index.vocabulary.frequencies
         for source in self.state.others():
-            if not mentions(source.text):
+            # Looking for a plain word is many times faster than reading the file.
+            if not any(name in source.text for name in holders):
                 continue
-            if "inv_freq" in source.text:
+            words = _words_of(source.text)
+            if not words & holders:
+                continue
+            if words.intersection(buffers):
                 reason = "a module of a file that is not rewritten may take its place"
                 raise Refusal(reason, f"{source.path}:1", replaced=True)
-            if calls.search(source.text):
+            if words & self.attributes:
                 raise Refusal("a file that is not rewritten may call it", f"{source.path}:1")
         for info in self.state.candidates():
-            if not mentions(info.source.text):
+            if not any(name in info.source.text for name in holders):
                 continue
             for node in walk(info.tree):
                 if isinstance(node, ast.Call) and self._reaches_in(node.func):
@@ -191,6 +185,22 @@ class Callers:
         if not isinstance(function, ast.Attribute) or function.attr not in self.attributes:
             return False
         return not self_attribute(function)
+
+
+def _words_of(text: str) -> set[str]:
+    """Names that a file speaks of, in its code or as whole strings.
+
+    Raises:
+        Refusal: it cannot be read.
+    """
+    try:
+        nodes = walk(ast.parse(text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise Refusal("a file that cannot be read may call it") from None
+    found = {
+        getattr(node, field, None) for node in nodes for field in ("id", "attr", "name", "value")
+    }
+    return {word for word in found if isinstance(word, str)}
 
 
 def _is_plain(call: ast.Call, node: ast.Attribute) -> bool:

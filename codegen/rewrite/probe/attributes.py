@@ -53,7 +53,7 @@ class Attributes(Machine):
         if name == "config":
             return Config(text)
         if self.index.vocabulary.is_frequencies(name):
-            return InvFreq()
+            return InvFreq(name)
         if base.cls is None:
             return Bound(base, name)
         if self.index.method(base.cls, name) is not None:

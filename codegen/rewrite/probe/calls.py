@@ -192,7 +192,7 @@ class Calls(Attributes):
         if name in ("to", "contiguous", "clone"):
             return target
         if name == "flatten" and args and scalar(args[0]) == 1 and target.positions.ndim == 2:
-            return Freq(target.positions, flat=True)
+            return Freq(target.positions, target.buffer, flat=True)
         return LATE
 
     def _call_module(

@@ -224,7 +224,8 @@ class Expressions(Calls):
             if base.table and isinstance(key, np.ndarray):
                 ask_index(base.positions, key)
                 self.trace.lookups.append((node, base.origin))
-                return Freq(base.positions[key])
+                self.trace.buffers[node] = base.buffer
+                return Freq(base.positions[key], base.buffer)
             return LATE
         if isinstance(base, (Arr, list, tuple)):
             self._note_cut(node, key, base, env)

@@ -127,7 +127,7 @@ def _outer(left: Any, right: Any) -> Any:
     if isinstance(right, InvFreq) and isinstance(left, Arr) and not left.late:
         positions = left.data
         whole = positions.ndim == 1 and bool((positions == np.arange(len(positions))).all())
-        return Freq(positions, table=whole)
+        return Freq(positions, right.buffer, table=whole)
     if is_late([left, right]):
         return LATE
     volume([array(left).size, array(right).size])

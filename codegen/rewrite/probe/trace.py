@@ -67,7 +67,7 @@ class Trace:
 
     ``snapshots[i]`` holds the names that top-level statement ``i`` assigned; ``scalars`` the texts of
     attributes that were read as integers; ``lookups`` the subscripts of a rotary table with the text
-    of the module that built it (empty for a table built in place);
+    of the module that built it (empty for a table built in place), ``buffers`` what holds its frequencies;
     ``reasons`` why statement ``i`` was not understood; ``result`` the returned value; ``unknown`` the
     fields of configurations that no vocabulary knows, with the texts that they were read by.
 
@@ -81,6 +81,7 @@ class Trace:
     snapshots: dict[int, dict[str, Any]] = field(default_factory=dict)
     scalars: dict[str, int] = field(default_factory=dict)
     lookups: list[tuple[ast.Subscript, str]] = field(default_factory=list)
+    buffers: dict[ast.Subscript, str] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     embeddings: dict[str, Embedding] = field(default_factory=dict)
     result: Any = None

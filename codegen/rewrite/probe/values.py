@@ -51,17 +51,22 @@ class Freq:
     """Rows of a rotary table: ``positions[...]`` times the (late) inverse frequencies.
 
     ``flat`` tells that the axes after the first were flattened into one; ``table`` that it is the
-    whole table ``0 .. n-1``, built by the module that ``origin`` names.
+    whole table ``0 .. n-1``, built by the module that ``origin`` names. ``buffer`` is the attribute
+    that holds the inverse frequencies.
     """
 
     positions: np.ndarray
+    buffer: str
     table: bool = False
     flat: bool = False
     origin: str = ""
 
 
+@dataclass(frozen=True)
 class InvFreq:
-    """The inverse frequencies of a rotary module."""
+    """The inverse frequencies of a rotary module, and the attribute that holds them."""
+
+    buffer: str
 
 
 @dataclass(eq=False)

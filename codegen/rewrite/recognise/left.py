@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterator
 
 from codegen.rewrite.library import ClassInfo, Function, parameters
@@ -19,9 +18,8 @@ from codegen.rewrite.recognise.study import (
 )
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
-from codegen.rewrite.vocabulary import is_host_class, torch_name
+from codegen.rewrite.vocabulary import Vocabulary, is_host_class, torch_name
 
-_SIZES = re.compile(r"grid_thw|grids|_lens$|lengths|sizes$|shapes$")
 INDEXING = frozenset(
     ("arange", "bincount", "cartesian_prod", "cumsum", "linspace", "meshgrid", "pad")
     + ("repeat_interleave", "searchsorted", "unique_consecutive")
@@ -56,7 +54,7 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
         text = info.text.source(node)
         if node in early:
             _note(state, cls, function, node, "whose results no helper gives in this form")
-        elif _walks_sizes(function, node) and _makes_indices(node):
+        elif _walks_sizes(state.index.vocabulary, function, node) and _makes_indices(node):
             why = reasons.get(node, "")
             _note(state, cls, function, node, f"with index arithmetic that matches no helper{why}")
         elif "grid" in segment and ".tolist()" in text[:200]:
@@ -156,9 +154,9 @@ def _makes_indices(loop: ast.For) -> bool:
     return False
 
 
-def _walks_sizes(function: Function, node: ast.For) -> bool:
+def _walks_sizes(vocabulary: Vocabulary, function: Function, node: ast.For) -> bool:
     """Tell whether a loop goes over the rows of a parameter of sizes, or reads its rows by number."""
-    given = {name for name in parameters(function) if _SIZES.search(name)}
+    given = {name for name in parameters(function) if vocabulary.is_sizes(name)}
     if {n.id for n in walk(node.iter) if isinstance(n, ast.Name)} & given:
         return True
     rows = [n.value for n in walk(node) if isinstance(n, ast.Subscript)]
