@@ -39,7 +39,10 @@ REASONS = {
     "capture/blocks_of_several_turned": ("something else on other small", "return torch"),
     "capture/down_scale_of_several_turned": ("something else on other small", "return torch"),
     "capture/table_resized_of_several_turned": ("something else on other small", "rows = torch"),
-    "capture/features_split_per_image": ("the host reads: a graph ends here", "= torch.split("),
+    "capture/features_split_and_counted": ("does more than join them", "split("),
+    "capture/features_split_by_used_sizes": ("split_sizes has other uses", "split("),
+    # chunks of packed audio
+    "capture/chunks_of_other_convolutions": ("divide by 2, their length law by 8", "self.conv1("),
     # values per token
     "capture/values_repeated_for_other_rows": ("not seen to call it with as many", "torch.cat("),
     "capture/values_repeated_of_other_columns": ("not the same column of every", "i % 3"),
@@ -75,3 +78,72 @@ def test_the_condition_that_fails_is_reported_at_its_place(case: str) -> None:
     assert found, [record.reason for record in left]
     line = int(found[0].location.rpartition(":")[2])
     assert place in text.split("\n")[line - 1]
+
+
+CHUNKS = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from utils.modeling_audio_utils import chunk_and_pad_features, get_valid_indices
+
+
+class Encoder(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.n_window = config.n_window
+        self.conv1 = nn.Conv1d(config.mel, config.width, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv1d(config.width, config.width, kernel_size=3, stride=2, padding=1)
+        self.norm = nn.GroupNorm(1, config.width)
+
+    def forward(self, input_features, feature_lens):
+        padded_feature, chunk_lengths = chunk_and_pad_features(input_features, feature_lens, self.n_window)
+        embed = F.gelu(self.conv1(padded_feature))
+        embed = F.gelu(self.conv2(embed)).transpose(1, 2)
+        valid_indices = get_valid_indices(chunk_lengths)
+        return embed.flatten(0, 1)[valid_indices]
+"""
+ONE_CHANGE = {
+    ("F.gelu(self.conv1(padded_feature))", "self.norm(self.conv1(padded_feature))"): (
+        "self.norm(self.conv1(padded_feature)) does more than convolve and activate"
+    ),
+    ("kernel_size=3, padding=1", "kernel_size=5, padding=2"): "kernel 3 and padding 1",
+    ("self.conv1(padded_feature)", "self.conv1(input_features)"): (
+        "input_features is not the padded chunks"
+    ),
+    ("self.conv1(padded_feature)", "self.conv1(padded_feature.flip(-1))"): "that has no name",
+    (
+        "        embed = F.gelu(self.conv2",
+        "        embed = embed * 2\n        embed = F.gelu(self.conv2",
+    ): ("something stands between the convolutions"),
+    (
+        "self.conv2(embed)",
+        "self.conv2(padded_feature)",
+    ): "padded_feature is not what the convolution",
+    ("stride=2, padding=1", "stride=4, padding=1"): "divide by 4, their length law by 2",
+    ("get_valid_indices(chunk_lengths)", "get_valid_indices(chunk_lengths, self.law)"): (
+        "no length law that is known"
+    ),
+    (
+        "        embed = F.gelu(self.conv1",
+        "        padded_feature = padded_feature.transpose(0, 1)\n        embed = F.gelu(self.conv1",
+    ): ("padded_feature gets another layout"),
+    (
+        "        valid_indices =",
+        "        extra = chunk_and_pad_features(input_features, feature_lens, 3)\n        valid_indices =",
+    ): ("chunks are made in several places"),
+}
+
+
+@pytest.mark.parametrize("change", ONE_CHANGE, ids=lambda change: change[1][:40])
+def test_chunks_that_miss_one_condition_say_which(change: tuple[str, str]) -> None:
+    old, new = change
+    assert old in CHUNKS
+    report = run({"modeling_tiny.py": CHUNKS.replace(old, new, 1)}, "capture").report
+    reasons = [record.reason for record in report if record.kind == "left"]
+    assert len(reasons) == 1 and ONE_CHANGE[change] in reasons[0], reasons
+
+
+def test_chunks_that_meet_all_conditions_leave_nothing() -> None:
+    report = run({"modeling_tiny.py": CHUNKS}, "capture").report
+    assert [record.kind for record in report] == ["captured"]

@@ -27,7 +27,9 @@ from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 from codegen.rewrite.vocabulary import is_host_class
 
-Rule = Callable[[Index, ClassInfo, Function], tuple[list[Edit], tuple[str, ...], str] | Left | None]
+Found = tuple[list[Edit], tuple[str, ...], str]
+Rule = Callable[[Index, ClassInfo, Function], list[Found | Left] | Found | Left | None]
+"""A rule gives edits, the helpers they need and what the report says; or why there are none; or both."""
 
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (attention_edits, ("split", ".tolist()", "zip(")),
@@ -60,35 +62,36 @@ def capture(state: RewriteState) -> None:
                         "jit.is_tracing()", ""
                     ):
                         continue
+                    name = rule.__name__.removesuffix("_edits")
                     found = None
-                    with state.attempt(rule.__name__.removesuffix("_edits"), cls, function):
+                    with state.attempt(name, cls, function):
                         found = rule(state.index, cls, function)
                         if isinstance(found, tuple):
                             found = owed(function, found[0]) or found
                     if found is None:
                         continue
-                    if isinstance(found, Left):
-                        note_left(state, cls, function, found, rule.__name__.removesuffix("_edits"))
-                        continue
-                    edits, helpers, reason = found
-                    record = Record(
-                        model_of(info.source.module),
-                        cls.name,
-                        function.name,
-                        "captured",
-                        info.place(function),
-                        ", ".join(helpers),
-                        reason=reason,
-                    )
-                    state.propose(
-                        Change(
-                            rule.__name__.removesuffix("_edits"),
-                            (Site(cls, function, tuple(edits)),),
-                            tuple((info, helper) for helper in helpers),
-                            (record,),
-                        )
-                    )
+                    for item in found if isinstance(found, list) else [found]:
+                        if isinstance(item, Left):
+                            note_left(state, cls, function, item, name)
+                        else:
+                            state.propose(_change(cls, function, item, name))
     state.settle()
+
+
+def _change(cls: ClassInfo, function: Function, found: Found, rule: str) -> Change:
+    """What a rule found for a method, as a change."""
+    info, (edits, helpers, reason) = cls.module, found
+    record = Record(
+        model_of(info.source.module),
+        cls.name,
+        function.name,
+        "captured",
+        info.place(function),
+        ", ".join(helpers),
+        reason=reason,
+    )
+    needs = tuple((info, helper) for helper in helpers)
+    return Change(rule, (Site(cls, function, tuple(edits)),), needs, (record,))
 
 
 def note_left(

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from codegen.rewrite.capture.pieces import Left, Refused
 from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert
 from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
@@ -38,16 +39,30 @@ class Convolution:
     masked: bool
 
 
-def chunk_edits(index: Index, cls: ClassInfo, function: Function) -> Found | None:
-    """Give the chunk helpers bounds and facts that follow from shapes."""
+def chunk_edits(
+    index: Index, cls: ClassInfo, function: Function
+) -> list[Found | Left] | Left | None:
+    """Give the chunk helpers bounds and facts that follow from shapes; what cannot be given is reported."""
     text = cls.module.text
-    cut, valid = _call(function, CHUNKS.name), _call(function, VALID_INDICES.name)
-    if cut is None or len(cut.args) != 3:
-        return None
+    calls = calls_of(function, CHUNKS.name)
+    if not calls or any(call.keywords for call in calls):
+        return None  # it has its bounds
+    cut, valid = calls[0], _call(function, VALID_INDICES.name)
+    if len(calls) > 1 or len(cut.args) != 3:
+        reason = (
+            "chunks are made in several places" if len(calls) > 1 else "a call is not understood"
+        )
+        return Left(calls[-1], f"{reason}: their number has no bound")
     features, lens, window = (text.source(arg) for arg in cut.args)
     stride = 0 if valid is None else _law_stride(valid)
     made = next((n for n in walk(function) if isinstance(n, ast.Assign) and n.value is cut), None)
-    steps = _agreeing(_convolutions(index, cls, function), stride) if made is not None else []
+    steps: list[Convolution] = []
+    near: list[Found | Left] = []
+    try:
+        steps = _steps(index, cls, function, made, stride)
+    except Refused as refused:
+        reason = f"chunks are as wide as the longest, but {refused.left.reason}"
+        near.append(Left(refused.left.node, reason))
     chunks = f"{features}.shape[1] // (2 * {window}) + {lens}.shape[0]"
     bounds = [f"num_chunks=while_tracing({chunks})"]
     facts: list[str] = []
@@ -64,7 +79,7 @@ def chunk_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
         helpers += [CLEAR] * bool(clears) + [WIDEN] * bool(widened)
         helpers += ["is_tracing"] * bool(clears or widened)
     else:
-        reason += "; their width is open: no plain row of convolutions that the lengths agree with"
+        reason += "; their width is open"
     if stride:
         # The first chunk leaves one row if it is no longer than the stride, and else several.
         several = f"{lens}.shape[0] > 1 or {features}.shape[1] > {stride}"
@@ -72,17 +87,39 @@ def chunk_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Non
     edits.append(AddKeywords(cut, tuple(bounds)))
     if valid is not None and facts:
         edits.append(AddKeywords(valid, tuple(facts)))
-    return edits, tuple(helpers), reason
+    return [(edits, tuple(helpers), reason), *near]
+
+
+def calls_of(function: Function, name: str) -> list[ast.Call]:
+    """The calls of a function of that name."""
+    calls = (node for node in walk(function) if isinstance(node, ast.Call))
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == name]
 
 
 def _call(function: Function, name: str) -> ast.Call | None:
     """The only call of a helper, if it has no keywords yet."""
-    calls = [
-        node
-        for node in walk(function)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-    ]
+    calls = calls_of(function, name)
     return calls[0] if len(calls) == 1 and not calls[0].keywords else None
+
+
+def _steps(
+    index: Index, cls: ClassInfo, function: Function, made: ast.Assign | None, stride: int
+) -> list[Convolution]:
+    """The convolutions over the padded chunks, which divide by what the length law does.
+
+    Raises:
+        Refused: the condition that does not hold.
+    """
+    if made is None:
+        raise Refused(function, f"{PADDED} is not what the chunks are assigned to")
+    steps = _convolutions(index, cls, function)
+    divided = math.prod(step.stride for step in steps)
+    if not stride:
+        raise Refused(made, "no length law that is known says what the convolutions leave of them")
+    if divided != stride:
+        reason = f"the convolutions divide by {divided}, their length law by {stride}"
+        raise Refused(steps[0].statement, reason)
+    return steps
 
 
 def _law_stride(call: ast.Call) -> int:
@@ -90,11 +127,6 @@ def _law_stride(call: ast.Call) -> int:
     law = call.args[1] if len(call.args) > 1 else None
     name = "halved_lengths" if law is None else ast.unparse(law)
     return LAW_STRIDES.get(name, 0)
-
-
-def _agreeing(steps: list[Convolution], stride: int) -> list[Convolution]:
-    """The convolutions, if they divide by what the length law does; else none."""
-    return steps if math.prod(step.stride for step in steps) == stride else []
 
 
 def _clears(steps: list[Convolution]) -> Iterator[Edit]:
@@ -124,24 +156,50 @@ def _widened(function: Function, made: ast.Assign, width: str, stride: int) -> l
 
 
 def _convolutions(index: Index, cls: ClassInfo, function: Function) -> list[Convolution]:
-    """All convolutions of a method, if they follow one another from the padded chunks on; else none."""
+    """All convolutions of a method, which follow one another from the padded chunks on.
+
+    Raises:
+        Refused: they do not, or do more than divide.
+    """
     calls = [
         node
         for node in walk(function)
         if isinstance(node, ast.Call) and _is_convolution(index, cls, node)
     ]
-    for body in _bodies(function):
-        steps = [_convolution(index, cls, function, node) for node in body]
-        found = [step for step in steps if step is not None]
-        if len(found) != len(calls) or not found:
-            continue
-        first = steps.index(found[0])
-        if steps[first : first + len(found)] != found or found[0].source not in _parts(function):
-            return []
-        follow = all(left.target == right.source for left, right in zip(found, found[1:]))
-        plain = all(_is_plain(index, cls, step) for step in found[:-1])
-        return found if follow and plain else []
-    return []
+    if not calls:
+        raise Refused(function, "no convolution of them is found")
+    body = max(_bodies(function), key=lambda body: len(_among(index, cls, calls, body)))
+    found: list[Convolution] = []
+    for node in _among(index, cls, calls, body):
+        step = _convolution(index, cls, function, node)
+        if isinstance(step, str):
+            raise Refused(node, f"{step} ({ast.unparse(node)})")
+        if found and body.index(found[-1].statement) + 1 != body.index(node):
+            between = body[body.index(found[-1].statement) + 1]
+            raise Refused(between, "something stands between the convolutions")
+        if found and found[-1].target != step.source:
+            raise Refused(node, f"{step.source} is not what the convolution before leaves")
+        if found and not _is_plain(index, cls, found[-1]):
+            what = ast.unparse(found[-1].statement.value)
+            raise Refused(found[-1].statement, f"{what} does more than convolve and activate")
+        found.append(step)
+    outside = [call for call in calls if not any(call in walk(node) for node in body)]
+    if outside:
+        raise Refused(outside[0], f"{ast.unparse(outside[0])} stands apart from the others")
+    names = _parts(function)
+    if not names:
+        raise Refused(found[0].statement, f"{PADDED} gets another layout on the way")
+    if found[0].source not in names:
+        raise Refused(found[0].statement, f"{found[0].source} is not the padded chunks")
+    return found
+
+
+def _among(
+    index: Index, cls: ClassInfo, calls: Sequence[ast.Call], body: Sequence[ast.stmt]
+) -> list[ast.stmt]:
+    """The simple statements of a block in which convolutions are called."""
+    simple = (node for node in body if not hasattr(node, "body"))
+    return [node for node in simple if any(call in walk(node) for call in calls)]
 
 
 def _bodies(function: Function) -> Iterator[list[ast.stmt]]:
@@ -187,21 +245,23 @@ def _is_convolution(index: Index, cls: ClassInfo, call: ast.Call) -> bool:
 
 def _convolution(
     index: Index, cls: ClassInfo, function: Function, node: ast.stmt
-) -> Convolution | None:
-    """A statement with one convolution of kernel 3 and padding 1 over the rows of a name."""
+) -> Convolution | str:
+    """A statement with one convolution of kernel 3 and padding 1 over the rows of a name, or why it is none."""
     if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
-        return None
+        return "what a convolution leaves has no name"
     calls = [
         call
         for call in walk(node.value)
         if isinstance(call, ast.Call) and _is_convolution(index, cls, call)
     ]
-    if len(calls) != 1 or len(calls[0].args) != 1 or not isinstance(calls[0].args[0], ast.Name):
-        return None
+    if len(calls) != 1:
+        return "several convolutions stand in one statement"
+    if len(calls[0].args) != 1 or not isinstance(calls[0].args[0], ast.Name):
+        return "a convolution is called with something that has no name"
     found = index.attribute(cls, self_attribute(calls[0].func))
     stride = _stride(found[2]) if found is not None and isinstance(found[2], ast.Call) else 0
     if not stride:
-        return None
+        return "a convolution is not known to have kernel 3 and padding 1"
     mask = node.value.right if isinstance(node.value, ast.BinOp) else None
     masked = mask is not None and _is_frame_mask(function, mask)
     return Convolution(node, node.targets[0].id, calls[0].args[0].id, stride, masked)
