@@ -15,8 +15,10 @@ from codegen.rewrite.emit.edits import Change, Site
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
 from codegen.rewrite.report import Place, method_of
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vocabulary import CENTRAL_ARGUMENTS
 from codegen.text.lexer import lex
 
+_BY_AUTHOR = "kept by the author: # codegen: keep"
 _DIRECTIVE = re.compile(r"#\s*codegen:\s*(\S*)")
 
 
@@ -26,6 +28,7 @@ class Kept:
 
     places: Mapping[Place, str] = field(default_factory=dict)
     records: tuple[Record, ...] = ()
+    named: frozenset[str] = frozenset()
 
     def refuse(self, change: Change) -> tuple[Record, ...]:
         """Records of what keeps a change from being made; empty if nothing does."""
@@ -37,9 +40,18 @@ class Kept:
 
     def _reason(self, site: Site) -> str:
         module, cls = site.cls.module.source.module, site.cls.name
+        if cls == CENTRAL_ARGUMENTS:
+            return self._of_central(site.cls)
         return self.places.get((module, cls, "")) or self.places.get(
             (module, cls, method_of(site)), ""
         )
+
+    def _of_central(self, cls: ClassInfo) -> str:
+        """The same of the class in which arguments are documented, in a file that nothing else changes."""
+        if cls.name in self.named:
+            return f"keep in [tool.codegen] names {cls.name}"
+        asked = "keep" in _directives(cls.module, cls.node)
+        return _BY_AUTHOR if asked else ""
 
 
 def find_kept(index: Index, named: Iterable[str]) -> Kept:
@@ -59,15 +71,15 @@ def find_kept(index: Index, named: Iterable[str]) -> Kept:
             reason = f"keep in [tool.codegen] names {name}" if name in wanted else ""
             for word in _directives(info, node):
                 if word == "keep":
-                    reason = "kept by the author: # codegen: keep"
+                    reason = _BY_AUTHOR
                 else:
                     records.append(_unknown(info, cls, method, node, word))
             if reason:
                 places[info.source.module, cls, method] = reason
                 found = index.resolve(info.source.module, cls) if not method else None
                 places |= _ancestors(index, found) if found else {}
-    records += [_met_nothing(name, seen) for name in sorted(wanted - seen)]
-    return Kept(places, tuple(records))
+    records += [_met_nothing(name, seen) for name in sorted(wanted - seen - {CENTRAL_ARGUMENTS})]
+    return Kept(places, tuple(records), frozenset(wanted))
 
 
 def _marked(index: Index, classes: Iterable[str]) -> Iterator[ModuleInfo]:

@@ -51,17 +51,19 @@ class ModuleInfo:
         return frozenset(_bound_names(self.tree))
 
     @cached_property
-    def optional(self) -> str:
+    def optional(self) -> str | None:
         """What the file writes around types that may be None, ``Optional`` or an alias of it.
 
-        Empty for ``type | None``, and where the file uses that more often.
+        Empty for ``type | None``, and where the file uses that more often; None where it does neither.
         """
         known = [name for name, origin in self.imports.items() if origin == ("typing", "Optional")]
         if not known and "typing" not in self.names:
-            return ""
+            return "" if "| None" in self.source.text else None
         counts = Counter(filter(None, (_spelling_of_none(node) for node in walk(self.tree))))
         unions = counts.pop(_UNION, 0)
         best = max((*known, "typing.Optional"), key=lambda name: counts[name])
+        if not unions and not counts[best]:
+            return None
         return best if counts[best] > unions else ""
 
     def spelled(self, dotted: str) -> str:
@@ -211,11 +213,11 @@ class Index:
     """Modules that do not parse, with line and reason."""
     revision: int = 0
 
-    def guessing(self, field_name: str) -> Index:
-        """The same texts, looked at as if a field of configurations were the side of a merge block."""
-        known = self.vocabulary
+    def guessing(self, name: str, role: str = "merge_fields") -> Index:
+        """The same texts, looked at as if a name had a role: that of the side of a merge block."""
         view = copy(self)
-        view.vocabulary = replace(known, merge_fields=(*known.merge_fields, field_name))
+        known = {role: (*getattr(self.vocabulary, role), name)}
+        view.vocabulary = replace(self.vocabulary, **known)
         return view
 
     def get(self, module: str) -> ModuleInfo | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from codegen.rewrite.check import Changed, problem_of
 from codegen.rewrite.emit.edits import Change, Edit, Site
-from codegen.rewrite.emit.imports import TORCH, import_splices
+from codegen.rewrite.emit.imports import OPTIONAL, TORCH, import_splices
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.emit.style import Style, spellings
 from codegen.rewrite.emit.write import EditError, write_edits
@@ -43,18 +43,19 @@ class _FailureAt(Exception):
         self.site, self.problem = site, problem
 
 
-def settle(changes: Sequence[Change], package: str) -> Settled:
+def settle(changes: Sequence[Change], package: str, optional: str = "") -> Settled:
     """Carry out changes of modules.
 
     Args:
         changes: what rules propose. Those that meet in one method are carried out together.
         package: the one that helpers are imported from.
+        optional: what is written around types that may be None in files that have none.
     """
     records: list[Record] = []
     written: dict[Group, _Written] = {}
     for group in meeting(changes):
         try:
-            written[group] = _write(group)
+            written[group] = _write(group, optional)
         except _FailureAt as failure:
             records += _failed(group, failure.site, failure.problem)
     while True:
@@ -84,7 +85,7 @@ def meeting(changes: Sequence[Change]) -> list[Group]:
     return [tuple(members) for members, _ in groups]
 
 
-def _write(group: Group) -> _Written:
+def _write(group: Group, optional: str) -> _Written:
     """The new lines of all statements that a group touches.
 
     Raises:
@@ -100,27 +101,26 @@ def _write(group: Group) -> _Written:
         info = site.cls.module
         known = info.names | {name for module, name in needs if module is info}
         try:
-            splice, changed = _write_site(site, items, known)
+            splice, changed = _write_site(site, items, known, optional)
         except EditError as error:
             raise _FailureAt(site, str(error)) from error
         except Exception as error:
             # Whatever goes wrong in writing is the rule's fault or ours: no other method suffers.
             raise _FailureAt(site, f"{type(error).__name__}: {error}") from error
-        problem = problem_of(changed, known | {TORCH}, info.aliases)
+        problem = problem_of(changed, known | {TORCH, OPTIONAL}, info.aliases)
         if problem:
             raise _FailureAt(site, problem)
-        if TORCH not in known and TORCH in changed.added_names:
-            needs.add((info, TORCH))
+        needs |= {(info, name) for name in {TORCH, OPTIONAL} & changed.added_names - known}
         pieces.append((info, splice))
     return _Written(tuple(pieces), frozenset(needs))
 
 
 def _write_site(
-    site: Site, edits: Sequence[Edit], known: Collection[str]
+    site: Site, edits: Sequence[Edit], known: Collection[str], optional: str
 ) -> tuple[Splice, Changed]:
     """The new lines of a statement, in which names of torch are spelled as the file can spell them."""
     info, siblings = site.cls.module, site.cls.node.body
-    style = Style(optional=info.optional)
+    style = Style(optional=optional if info.optional is None else info.optional)
     splice = write_edits(info.text, siblings, site.node, edits, style)
     changed = Changed(
         site.node, info.source.text[splice.start : splice.end], splice.new, tuple(edits)

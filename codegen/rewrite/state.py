@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import SequenceMatcher
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -207,7 +207,18 @@ class RewriteState:
     def _carry_out(self, changes: Sequence[Change]) -> None:
         from codegen.rewrite.settle import settle
 
-        self.adopt(settle(changes, self.settings.helper_package))
+        self.adopt(settle(changes, self.settings.helper_package, self.optional))
+
+    @cached_property
+    def optional(self) -> str:
+        """What most files write around types that may be None; empty for ``type | None``.
+
+        What reads annotations when a file is imported may know only what its tree writes.
+        """
+        sources = [self.index.library.read(module) for module in self._names]
+        texts = [source.text for source in sources if source is not None]
+        old, new = (sum(word in text for text in texts) for word in ("Optional[", "| None"))
+        return "Optional" if old > new else ""
 
     def permits(self, change: Change) -> bool:
         """Tell whether a change may be made; what stands against it is noted."""

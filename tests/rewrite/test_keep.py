@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from codegen.rewrite import RewriteResult, Settings, rewrite_library
-from tests.rewrite.test_rules import DictLibrary
+from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case
 
 TINY = "models/tiny/modeling_tiny.py"
 HEIR = "models/heir/modular_heir.py"
@@ -140,3 +140,31 @@ def test_decorators_and_several_comments_may_stand_between() -> None:
     assert run(above=above).edits == {}
     above = "@torch.no_grad()\n    # codegen: keep"
     assert run(above=above).edits == {}
+
+
+class OnlyModels(DictLibrary):
+    """A library of which only the models may be changed, as a whole tree is."""
+
+    def modules(self) -> dict[str, str]:
+        return {m: path for m, path in super().modules().items() if path.startswith("models/")}
+
+
+@pytest.mark.parametrize("asked", ["mark", "table"])
+def test_a_kept_class_of_arguments_gets_no_entries_and_methods_document_theirs(asked: str) -> None:
+    files = dict(read_case(GOLDEN / "lift/described_in_one_place.txt").files)
+    central = "utils/auto_docstring.py"
+    assert central in rewrite_library(OnlyModels(files), Settings(passes=("lift",))).edits
+    keep: tuple[str, ...] = ("ModelArgs",)
+    if asked == "mark":
+        files[central] = files[central].replace(
+            "class ModelArgs", "# codegen: keep\nclass ModelArgs"
+        )
+        keep = ()
+    result = rewrite_library(OnlyModels(files), Settings(passes=("lift",), keep=keep))
+    assert central not in result.edits
+    method = result.edits["models/tiny/modeling_tiny.py"].partition("class TinyHeir")[0]
+    # What has an entry already needs none; the other is described where it is taken.
+    assert "cu_seqlens (`torch" in method and "rotary_pos_ids (`torch" not in method
+    said = [r.reason for r in result.report if r.cls == "ModelArgs" and r.kind == "left"]
+    because = "keep in [tool.codegen] names ModelArgs" if keep else "kept by the author"
+    assert len(said) == 1 and because in said[0], said

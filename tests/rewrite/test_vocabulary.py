@@ -105,6 +105,37 @@ def test_a_grid_of_another_name_is_found_with_the_vocabulary_of_the_project() ->
     assert "get_rotary_pos_ids(layout, self.unit)" in changed
 
 
+TABLE = "models/tiny/modeling_tiny.py"
+
+
+def rotary_case(old: str = "inv_freq", new: str = "inv_freq") -> DictLibrary:
+    """An encoder that looks up by position ids, with one thing of its rotary module changed."""
+    (before,) = read_case(GOLDEN / "extract/position_ids_by_loop.txt").files.values()
+    assert old in before
+    return DictLibrary({TABLE: before.replace(old, new)})
+
+
+def test_the_buffer_of_a_project_is_what_the_rewritten_module_reads() -> None:
+    vocabulary = extended({"frequencies": ["omega"]})
+    own = rewrite_library(rotary_case(new="omega"), Settings(vocabulary=vocabulary)).edits[TABLE]
+    known = rewrite_library(rotary_case()).edits[TABLE]
+    assert "position_ids" in known and own == known.replace("inv_freq", "omega")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("inv_freq", "omega", "omega is in no vocabulary of frequencies"),
+        ("torch.outer(", "3 * torch.outer(", "is not seen to give positions from 0 on"),
+        ("torch.outer(", "torch.einsum('i,j->ij', ", "is not seen to give positions from 0 on"),
+    ],
+)
+def test_a_rotary_module_that_is_near_says_what_it_misses(old: str, new: str, why: str) -> None:
+    report = rewrite_library(rotary_case(old, new)).report
+    said = [r.reason for r in report if "no lookup in a rotary table" in r.reason]
+    assert len(said) == 1 and why in said[0], [r.reason for r in report]
+
+
 @pytest.mark.parametrize("variant", [0, 1])
 def test_fields_get_values_that_fit_together(variant: int) -> None:
     """Windows hold whole merge blocks, tables are squares, and no factor is so small that it is not seen."""

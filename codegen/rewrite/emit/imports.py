@@ -21,7 +21,8 @@ from codegen.rewrite.library import ModuleInfo
 
 MAX_LINE = 119
 TORCH = "torch"
-"""The module that written code may speak of although nobody asked for it: in annotations."""
+OPTIONAL = "Optional"
+"""What written code may speak of although nobody asked for it: in annotations."""
 
 
 _PACKAGE = ".".join("abcdefgh")
@@ -33,7 +34,7 @@ def import_splices(info: ModuleInfo, names: Iterable[str], package: str) -> list
     by_spelling: dict[str, list[str]] = {}
     names = set(names)
     for name in sorted(names - {TORCH, *info.imports}):
-        spelling = helper_path(package, HELPER_MODULES[name])
+        spelling = "typing" if name == OPTIONAL else helper_path(package, HELPER_MODULES[name])
         by_spelling.setdefault(spelling, []).append(name)
     made = [_torch_splice(info)] if TORCH in names else []
     levels = {node.level for node in info.tree.body if isinstance(node, ast.ImportFrom)}

@@ -47,7 +47,7 @@ from codegen.rewrite.place.replacements import (
     replaced_effect,
     superseded,
 )
-from codegen.rewrite.place.rotary import RotaryTables, position_forward
+from codegen.rewrite.place.rotary import RotaryTables, near_tables, position_forward
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.effects import NO_GUARDS
 from codegen.rewrite.recognise.grids import Match, match_statement
@@ -91,6 +91,8 @@ def extract(state: RewriteState) -> None:
                 with state.attempt("extract", cls, cls.methods[name]):
                     if plan is None:
                         report_left(state, cls, name, gone)
+                    else:
+                        planner.report_tables(plan)
                     report_near(state, cls, cls.methods[name], handled)
     rotary.check_callers()
     # A table and the lookups in it change together.
@@ -225,6 +227,14 @@ class Planner:
         self.state.note(
             Record(model, cls.name, function.name, "left", place, helper, reason=reason)
         )
+
+    def report_tables(self, plan: MethodPlan) -> None:
+        """Report the tables that are looked up by position ids and are kept as they are."""
+        ids = [m for m in plan.matches if m.helper in (ROTARY_POS_IDS, IMAGE_POS_IDS)]
+        names = {match.names[0] for match in ids}
+        cls, function = plan.study.cls, plan.study.function
+        for node, why in near_tables(self.index, cls, function, names) if names else ():
+            self._leave(cls, function, node, f"{why}: kept")
 
     def _matches(self, cls: ClassInfo, studied: Study) -> list[Match]:
         found: dict[tuple[str, tuple[str, ...]], Match] = {}

@@ -7,7 +7,7 @@ the candidates looks its table up by recognised ids.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from codegen.rewrite.library import ClassInfo, Function, Index, made_of, parameters, self_attribute
 from codegen.rewrite.nodes import walk
@@ -127,6 +127,51 @@ def table_buffer(index: Index, cls: ClassInfo, function: Function) -> str:
     result = Interpreter(index, 0, 0).run(cls, function, cls, {names[1]: 5}).result
     is_table = isinstance(result, Freq) and result.table and len(result.positions) == 5
     return result.buffer if is_table else ""
+
+
+def near_tables(
+    index: Index, cls: ClassInfo, function: Function, names: Collection[str]
+) -> Iterator[tuple[ast.AST, str]]:
+    """Lookups by position ids, in what a module makes for one length, that are none in a rotary table.
+
+    Args:
+        index: the texts.
+        cls: the class of the method.
+        function: the method.
+        names: that hold position ids.
+    """
+    made = {
+        node.targets[0].id: node.value
+        for node in walk(function)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    for node in walk(function):
+        if not isinstance(node, ast.Subscript) or getattr(node.slice, "id", "") not in names:
+            continue
+        call = made.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
+        held = self_attribute(call.func) if isinstance(call, ast.Call) else ""
+        if not held or not isinstance(call, ast.Call) or len(call.args) != 1:
+            continue
+        target = index.submodule(cls, held)
+        found = index.method(target, "forward") if target is not None else None
+        why = (
+            _why_no_table(index, *found)
+            if found is not None
+            else f"what self.{held} is is not known"
+        )
+        if why:
+            yield node, f"{ast.unparse(node)} is no lookup in a rotary table: {why}"
+
+
+def _why_no_table(index: Index, cls: ClassInfo, function: Function) -> str:
+    """Why a ``forward(length)`` makes no rotary table; empty if it does, or takes something else."""
+    if len(parameters(function)) != 2 or table_buffer(index, cls, function):
+        return ""
+    read = {self_attribute(node) for node in walk(function)} - {""}
+    for name in sorted(read):
+        if table_buffer(index.guessing(name, "frequencies"), cls, function):
+            return f"{cls.name}.{name} is in no vocabulary of frequencies"
+    return f"{cls.name}.forward is not seen to give positions from 0 on times frequencies"
 
 
 def is_position_forward(function: Function, buffers: Sequence[str]) -> bool:

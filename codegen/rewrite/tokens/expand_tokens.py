@@ -228,7 +228,7 @@ def _moved(
         return str(reason)
     if not state.permits(change):
         return ""
-    trial = settle([change], state.settings.helper_package)
+    trial = settle([change], state.settings.helper_package, state.optional)
     problem = _unequal(state, cls, moves, trial)
     if problem:
         return problem
