@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from codegen.verify.definitions.compare import Finding, compare
 from codegen.verify.definitions.subject import Subject
 from codegen.verify.definitions.worker import describe_apart
 
+_US = __name__.partition(".")[0]
 _IMPORT = re.compile(r"^(?:from|import) ([\w.]+)", re.MULTILINE)
 
 
@@ -103,9 +105,9 @@ def _context(subjects: Sequence[Subject]) -> Any:
     # What a model would load from elsewhere is no part of what its definition means.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ[preload.VARIABLE] = ",".join(_shared_imports(subjects))
-    context.set_forkserver_preload(
-        ["codegen.verify.definitions.preload", describe_apart.__module__]
-    )
+    # A process begins with the main module of the program, which imports these: once is enough.
+    ours = sorted(name for name in sys.modules if name.partition(".")[0] == _US)
+    context.set_forkserver_preload([preload.__name__, describe_apart.__module__, *ours])
     return context
 
 
