@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from codegen.errors import CodegenError, fail
 from codegen.expansion.link.circles import classes_to_move
+from codegen.expansion.link.common import Common
 from codegen.expansion.link.exports import read_exports
 from codegen.expansion.link.finish import Finisher
 from codegen.expansion.link.linker import Fold, Linker
@@ -45,17 +46,23 @@ def link(
     imported = _imported(definition, own)
     folds = _folds(own, units, imported, path, convention)
     namings, warnings = _namings(definition, folds, parents, table, convention)
+    common = Common(own, imported, units, convention)
+    kept = common.kept()
     joined = {
         name: Target("copy", item.module, item.name)
         for name, item in imported.items()
         if item.alias is None and _is_copied(units[item.module], item.name)
     }
+    joined = {name: target for name, target in joined.items() if target not in kept}
     home = convention.module_of(definition.model)
-    space = build_namespace(own, units, namings, joined, frozenset(imported), home)
+    space = build_namespace(own, units, namings, joined, kept, frozenset(imported), home)
     model = definition.model, table.cased(definition.model)
     linker = _placed(lambda moved: Linker(space, folds, imported, convention, model, path, moved))
     warnings += _left_bases(own, imported, convention, path)
     check_parents(linker)
+    placed = {target for plan in linker.plans.values() for target in plan.placed}
+    if problems := list(common.changed_through_modules(placed)):
+        raise CodegenError(*problems)
     warnings += check_names(linker)
     finisher = Finisher(linker, imported, definition, handwritten)
     share_state(linker)

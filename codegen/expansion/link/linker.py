@@ -413,6 +413,9 @@ class Linker:
                     continue
                 if unit in plan.seen or _is_main(unit) or _is_tidying(unit):
                     continue
+                changed = {Target("copy", module, name) for name in unit.mentions.changed}
+                if changed and changed <= self.space.kept.keys():
+                    continue  # done to what is imported from there
                 missing = self._missing_classes(unit, plan)
                 if missing:
                     self.warnings.append(

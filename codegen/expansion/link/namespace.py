@@ -52,6 +52,8 @@ class Namespace:
     #: Names that the definition imports from parents, and the dotted name of its generated files.
     parental: frozenset[str] = frozenset()
     home: str = ""
+    #: Variables of parents that stay imports for everything, with the definition's name for each.
+    kept: Mapping[Target, str] = field(default_factory=dict)
 
     def resolve(self, name: str) -> Target | None:
         """What a name in generated code denotes, marks included; None for builtins and unknowns."""
@@ -86,15 +88,17 @@ def build_namespace(
     parents: Mapping[str, ModuleUnits],
     namings: Mapping[str, Naming],
     joined: Mapping[str, Target],
+    kept: Mapping[Target, str],
     parental: frozenset[str],
     home: str,
 ) -> Namespace:
     """Decide what every name denotes.
 
-    ``joined`` are functions and variables that the definition imports from parents, ``parental``
-    all names that it imports from them, ``home`` the module of the generated file.
+    ``joined`` are functions and variables that the definition imports from parents, ``kept`` those
+    of which there is one for both, ``parental`` all names that it imports from them, ``home`` the
+    module of the generated file.
     """
-    space = Namespace(definition, parents, namings, joined, parental=parental, home=home)
+    space = Namespace(definition, parents, namings, joined, parental=parental, home=home, kept=kept)
     for name in definition.binders:
         space.names[name] = Target("own", "", name)
     for name in definition.imported:
@@ -126,6 +130,9 @@ class _Renamer:
         self.space.renamed[self.module] = self.map
         for name in self.units.binders:
             target = Target("copy", self.module, name)
+            if target in self.space.kept:
+                self.map[name] = self.space.kept[target]
+                continue
             if target in self.taken:
                 self._enter(name, self.taken[target], target)
                 continue
