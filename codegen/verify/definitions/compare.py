@@ -50,6 +50,7 @@ class Words:
             return False
         return all(
             left == right
+            or (left in self.renames and right == f"_{left}")  # the parent, kept apart
             or right.replace("_", "") in {n.replace("_", "") for n in self.renames.get(left, ())}
             or (registered and self._model_word(left, right))
             for left, right in zip(old, new)

@@ -33,6 +33,13 @@ _IMPLICIT = frozenset(
 )
 
 
+#: What stands in a class body in place of a plain function.
+_MEMBERS = (
+    *(staticmethod, classmethod, property),
+    *(functools.cached_property, functools.singledispatchmethod, functools.partialmethod),
+)
+
+
 class Describer:
     """Turns what one side holds into data.
 
@@ -138,7 +145,7 @@ class Describer:
                 return described
         if isinstance(value, types.ModuleType):
             return ["module", value.__name__]
-        if isinstance(value, (staticmethod, classmethod, property, functools.cached_property)):
+        if isinstance(value, _MEMBERS):
             return self.member(value)
         if inspect.isroutine(value) or inspect.isfunction(value):
             home = getattr(value, "__module__", "") or ""
@@ -234,6 +241,13 @@ class Describer:
             return ["property", [part and self.routine(part) for part in parts]]
         if isinstance(value, functools.cached_property):
             return ["cached_property", self.routine(value.func)]
+        if isinstance(value, functools.singledispatchmethod):
+            kinds = value.dispatcher.registry.items()
+            known = [[self.value(cls), self.routine(function)] for cls, function in kinds]
+            return ["singledispatchmethod", known]
+        if isinstance(value, functools.partialmethod):
+            given = [value.func, list(value.args), value.keywords]
+            return ["partialmethod", [self.value(item) for item in given]]
         if inspect.isfunction(value):
             return ["method", self.routine(value)]
         if isinstance(value, type) and self.own(value) and "." in value.__qualname__:
