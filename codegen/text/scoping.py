@@ -194,6 +194,17 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
 
+def lists_variables(node: AnyFunction) -> bool:
+    """Whether a function looks at its own variables as a whole: ``locals()``, ``eval(...)``."""
+    body = node.body if isinstance(node.body, list) else [node.body]
+    for item in own_nodes(body):
+        if isinstance(item, ast.Call) and isinstance(item.func, ast.Name):
+            name = item.func.id
+            if name in _SCOPE_CALLS and (name in ("exec", "eval") or not item.args):
+                return True
+    return False
+
+
 def _all_arguments(arguments: ast.arguments) -> list[ast.arg]:
     listed = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     return [*listed, *(item for item in (arguments.vararg, arguments.kwarg) if item)]

@@ -72,7 +72,12 @@ def _parent_edits(parent: ClassBody, name: str) -> list[Edit]:
             owner = node.args[0]
             if isinstance(owner, ast.Name) and owner.id == parent.node.name:
                 edits.append((*lines.span(owner), name))
-    return edits
+    # This runs while the class below is made, which has no name yet.
+    for item in parent.items:
+        if item.function and item.function.name == "__init_subclass__":
+            named = (node for node in ast.walk(item.node) if isinstance(node, ast.Name))
+            edits += [(*lines.span(n), name) for n in named if n.id == parent.node.name]
+    return list(dict.fromkeys(edits))
 
 
 def _keyword(body: ClassBody) -> tuple[int, int]:

@@ -43,6 +43,7 @@ from codegen.text.classes import Base, last_name
 from codegen.text.lexer import lex
 from codegen.text.lines import LineMap, split_lines
 from codegen.text.read_body import BodyItem, ClassBody, is_string, read_body
+from codegen.text.scoping import lists_variables
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -134,6 +135,8 @@ class _Fold:
         name = site.name
         if name not in self.names:
             return self._beyond(site, lines)
+        if site.function is not None and lists_variables(site.function):
+            raise CannotFold("super() is one of the variables that are listed", site.node.lineno)
         if not site.receiver:
             self.inherited.setdefault(site.item, set()).add(name)
             return [(start, end, name)]

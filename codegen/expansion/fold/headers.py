@@ -23,6 +23,8 @@ _LISTED_ONLY = ("Protocol", "NamedTuple")
 _TUPLE_MEMBERS = frozenset(
     {"__new__", "__init__", "__getnewargs__", "_make", "_replace", "_asdict", "_source"}
 )
+#: Decorators that change nothing about the class they stand on.
+_WORDS = frozenset({"final", "runtime_checkable", "requires", "deprecated", "experimental"})
 #: Members that such decorators make.
 MADE_MEMBERS = frozenset(
     {"__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__", "__replace__"}
@@ -62,6 +64,13 @@ def check_headers(child: ClassBody, parent: ClassBody, above: Sequence[Member]) 
             f"@{last_name(made[0])} of the parent makes members of the parent's body only",
             child.node.lineno,
         )
+    acting = [each for each in parent.node.decorator_list if not _is_word(each)]
+    if child.node.decorator_list:
+        for each in acting:
+            if ast.dump(each) not in listed and each not in made:
+                raise CannotFold(
+                    f"@{last_name(each)} of the parent is about the parent", child.node.lineno
+                )
     own_making = _making(child)
     if own_making and not made and above and _annotated(above):
         raise CannotFold(
@@ -111,6 +120,12 @@ def _check_data(child: ClassBody, parent: ClassBody) -> None:
     if found or last_name(making[0]) in ("frozen", "define"):
         what = min(found, default=last_name(making[0]))
         raise CannotFold(f"{decorator} makes only the parent itself {what}", child.node.lineno)
+
+
+def _is_word(decorator: ast.expr) -> bool:
+    """Whether a decorator of a class only says or documents something, for readers and checkers."""
+    name = last_name(decorator)
+    return "docstring" in name or name in _WORDS
 
 
 def _annotated(above: Sequence[Member]) -> bool:

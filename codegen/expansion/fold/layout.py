@@ -8,7 +8,7 @@ binding, and every name its final one, is taken.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from codegen.expansion.fold.model import CannotFold, Member
@@ -55,11 +55,12 @@ def droppable(
 ) -> set[Member]:
     """The parent's members that only bind names which the definition binds anew or deletes."""
     replaced = {name for member in own for name in member.sure} | set(deleted)
+    bound = {name for member in parent for name in member.bound}
     dropped = {
         member
         for member in parent
         if member.sure and not member.maybe and not member.deleted
-        if _only_binds(member.node) and member.sure <= replaced
+        if _only_binds(member.node) and member.sure <= replaced and not _enters(member, bound)
     }
     while True:
         standing = [each for each in parent if each not in dropped]
@@ -76,6 +77,20 @@ def _only_binds(node: ast.stmt) -> bool:
     return isinstance(
         node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.AnnAssign, ast.AugAssign)
     )
+
+
+def _enters(member: Member, bound: Collection[str]) -> bool:
+    """Whether a decorator hands a method to another member: ``@show.register``."""
+    node = member.node
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    roots = {
+        each.id
+        for decorator in node.decorator_list
+        for each in ast.walk(decorator)
+        if isinstance(each, ast.Name)
+    }
+    return bool((roots & set(bound)) - {node.name})
 
 
 def _seen_by(reader: Member, parent: Sequence[Member], own: Sequence[Member]) -> Iterator[Member]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from codegen.errors import fail
 from codegen.expansion.fold.methods import kept_decorators
 from codegen.expansion.fold.model import CannotFold, Member, Pair
+from codegen.text.classes import last_name
 from codegen.text.lexer import lex
 from codegen.text.read_body import BodyItem
 from codegen.text.statements import Statement
@@ -59,6 +60,8 @@ class Privates:
         """The private name of a member of the parent, which is needed from now on."""
         if name == "__getattribute__":
             raise CannotFold("__getattribute__ would be asked for its own parent", line)
+        if any(name in member.sure and _is_cached(member.node) for member in self.above):
+            raise CannotFold(f"{name} keeps its value under its own name", line)
         if any(name in member.maybe or name in member.deleted for member in self.above):
             raise CannotFold(f"the parent defines {name} under a condition", line)
         if name not in self.names:
@@ -126,6 +129,13 @@ class Privates:
             item, False, frozenset({private}), frozenset(), frozenset(), frozenset({name})
         )
         return alias, f"{text}\n"
+
+
+def _is_cached(node: ast.stmt) -> bool:
+    """Whether a method is a property that puts its value among the instance's attributes."""
+    return isinstance(node, ast.FunctionDef) and any(
+        last_name(each) == "cached_property" for each in node.decorator_list
+    )
 
 
 def _bare(name: str) -> str:

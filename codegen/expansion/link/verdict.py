@@ -24,7 +24,7 @@ def check_names(linker: Linker) -> Iterator[str]:
 
     Raises CodegenError for those that it needs while it is imported.
     """
-    own, problems = linker.space.definition, []
+    own, problems = linker.space.definition, list(_docstring_readers(linker))
     for mention in _unknown(linker):
         line = own.lines.line_at(mention.start)
         known = [*own.binders, *own.imported, *linker.space.names]
@@ -38,6 +38,21 @@ def check_names(linker: Linker) -> Iterator[str]:
             yield f"warning: {linker.path}:{line}: {mention.name} is not defined; {hint}"
     if problems:
         raise CodegenError(*problems)
+
+
+def _docstring_readers(linker: Linker) -> Iterator[Diagnostic]:
+    """What reads the docstring of its module, which is about the definition and stays there."""
+    items = [item for plan in linker.plans.values() for item in plan.items]
+    for item in items:
+        source = linker.module(item.module).source
+        read = item.later if item.kind == "class" else item.now | item.later
+        if "__doc__" in read and ast.get_docstring(ast.parse(source.text), clean=False) is not None:
+            yield Diagnostic(
+                "module-docstring",
+                f"{item.name} reads the docstring of its module, which is not carried",
+                _location(linker.place_of(item)),
+                "give the text a name of its own",
+            )
 
 
 def check_parents(linker: Linker) -> None:
