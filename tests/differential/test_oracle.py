@@ -152,3 +152,41 @@ def test_what_python_does_not_run_is_invalid(tmp_path: Path) -> None:
     path = "definitions/pebble/modular_pebble.py"
     files = {**FILES, path: CHILD + "\nPebbleBlock.nothing()\n"}
     assert judge(files, tmp_path).kind in ("invalid", "refused")
+
+
+CHILD_OF_SEVERAL = """\
+from ..stone.modeling_stone import StoneBlock
+
+
+class Quiet:
+    def run(self):
+        return "quiet"
+
+
+class PebbleBlock(StoneBlock, Quiet):
+    rank = AttributeError()
+
+    def run(self):
+        raise AttributeError("not needed")
+
+    def asks(self):
+        return isinstance(self, StoneBlock)
+
+
+class PebbleStack(PebbleBlock):
+    pass
+"""
+
+
+def test_what_the_list_explains_is_explained_further_down(tmp_path: Path) -> None:
+    """A deleted member that another class above has is found there; below, questions are inherited."""
+    parent = PARENT.replace("    kinds =", "    rank = 2\n    kinds =")
+    files = {
+        "generated/stone/modeling_stone.py": parent,
+        "definitions/pebble/modular_pebble.py": CHILD_OF_SEVERAL,
+    }
+    verdict = judge(files, tmp_path)
+    assert verdict.kind == "listed", verdict.detail
+    entries = {finding.place: finding.listed for finding in verdict.findings}
+    assert entries["PebbleBlock.rank"] == entries["PebbleBlock.run"] == 2
+    assert entries["PebbleStack(3).asks()"] == 1

@@ -111,7 +111,8 @@ class _Comparison:
             place, other = f"{name}.{member}", generated["members"].get(member)
             if member in gone:
                 shown = "removed" if other is None else "still there"
-                yield Finding(place, "a deletion marker", shown, 0 if other else MARKERS)
+                explained = other is None or self.facts.found_further(name, member)
+                yield Finding(place, "a deletion marker", shown, MARKERS if explained else 0)
             elif other is None:
                 yield Finding(place, "a member", "missing")
             elif item[0] == other[0] == "nested":

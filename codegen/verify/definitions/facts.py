@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from codegen.verify.definitions.bindings import defined_names
 
 _NOTE = re.compile(r"^(?:note|warning): [^:\n]*:(\d+): ")
+_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _QUESTIONS = ("isinstance", "issubclass", "type")
 #: A parent's method that is kept beside the child's: its name begins so.
 _KEPT = re.compile(r"_{1,2}\w+")
@@ -37,7 +38,8 @@ class Facts:
     ``made_docs`` methods whose docstring a decorator may have made,
     ``asking`` functions that ask whether something is of a parent's class, ``naming_itself`` classes
     whose parent says ``super(Parent, self)``, ``over_imports`` those with a base that stays an import
-    (``module.Parent``) and asks for classes, beside classes that are folded.
+    (``module.Parent``) and asks for classes, beside classes that are folded. ``further`` are members
+    that other classes above one define: what is deleted of the parent, is found there.
     """
 
     markers: Mapping[str, frozenset[str]]
@@ -49,10 +51,15 @@ class Facts:
     made_docs: Mapping[str, frozenset[str]]
     naming_itself: frozenset[str] = frozenset()
     over_imports: frozenset[str] = frozenset()
+    further: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def deleted(self, name: str) -> frozenset[str]:
         """Members of a class that the definition marks as deleted."""
         return self.markers.get(name, frozenset())
+
+    def found_further(self, name: str, member: str) -> bool:
+        """Whether a class above has a member of this name, too, beside the parent."""
+        return member in self.further.get(name, ())
 
     def entry(self, name: str, member: str) -> int:
         """The entry of the list that explains a difference of a member, 0 for none."""
@@ -118,6 +125,7 @@ def read_facts(
     replaced: dict[str, bool] = {}
     made_docs: dict[str, frozenset[str]] = {}
     naming: set[str] = set()
+    further: dict[str, frozenset[str]] = {}
     for name, (module, base) in folds.items():
         classes = [node for node in trees[module].body if isinstance(node, ast.ClassDef)]
         found = [node for node in classes if node.name == base]
@@ -127,12 +135,13 @@ def read_facts(
         markers[name] = frozenset(_markers(fold))
         treated[name] = frozenset(_treated(fold))
         made_docs[name] = frozenset(_decorated(fold))
+        further[name] = frozenset(_defined_further(fold, own, {n.name: n for n in classes}))
         if _names_itself(fold.parent):
             naming.add(name)
         found_targets = _replaced_targets(fold)
         if found_targets:
             replaced[name] = any(found_targets.values())
-    _hand_down(own, (markers, treated, made_docs))
+    _hand_down(own, (markers, treated, made_docs, further))
     undocumented = {
         name for name in folds.keys() & own.keys() if ast.get_docstring(own[name]) is None
     }
@@ -157,7 +166,28 @@ def read_facts(
         made_docs,
         frozenset(naming),
         frozenset(_over_imports(own, trees)) if folds else frozenset(),
+        further,
     )
+
+
+def _defined_further(
+    fold: Fold, own: Mapping[str, ast.ClassDef], classes: Mapping[str, ast.ClassDef]
+) -> Iterator[str]:
+    """What the classes define that are above the folded one beside its parent."""
+    queue = [own[name] for name in map(ast.unparse, fold.child.bases) if name in own]
+    queue += [classes[name] for name in map(ast.unparse, fold.parent.bases) if name in classes]
+    seen: set[ast.ClassDef] = set()
+    while queue:
+        node = queue.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        for item in node.body:
+            yield from [item.name] if isinstance(item, _NAMED) else []
+            for target in item.targets if isinstance(item, ast.Assign) else []:
+                yield from [target.id] if isinstance(target, ast.Name) else []
+        known = own if node in own.values() else classes
+        queue += [known[name] for name in map(ast.unparse, node.bases) if name in known]
 
 
 def _names_itself(parent: ast.ClassDef) -> bool:
