@@ -55,7 +55,8 @@ def link(
     }
     joined = {name: target for name, target in joined.items() if target not in kept}
     home = convention.module_of(definition.model)
-    space = build_namespace(own, units, namings, joined, kept, frozenset(imported), home)
+    pairs = {unit.name: (fold.module, fold.name) for unit, fold in folds.items()}
+    space = build_namespace(own, units, namings, joined, kept, frozenset(imported), home, pairs)
     model = definition.model, table.cased(definition.model)
     linker = _placed(lambda moved: Linker(space, folds, imported, convention, model, path, moved))
     warnings += _left_bases(own, imported, convention, path)

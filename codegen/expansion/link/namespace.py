@@ -6,6 +6,7 @@ means the second one carries a mark in its place until it is known which of them
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,8 @@ class Namespace:
     home: str = ""
     #: Variables of parents that stay imports for everything, with the definition's name for each.
     kept: Mapping[Target, str] = field(default_factory=dict)
+    #: The parent's module and class that each folded class of the definition inherits from.
+    pairs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def resolve(self, name: str) -> Target | None:
         """What a name in generated code denotes, marks included; None for builtins and unknowns."""
@@ -91,14 +94,17 @@ def build_namespace(
     kept: Mapping[Target, str],
     parental: frozenset[str],
     home: str,
+    pairs: Mapping[str, tuple[str, str]],
 ) -> Namespace:
     """Decide what every name denotes.
 
     ``joined`` are functions and variables that the definition imports from parents, ``kept`` those
     of which there is one for both, ``parental`` all names that it imports from them, ``home`` the
-    module of the generated file.
+    module of the generated file, ``pairs`` what its folded classes inherit from.
     """
-    space = Namespace(definition, parents, namings, joined, parental=parental, home=home, kept=kept)
+    space = Namespace(
+        definition, parents, namings, joined, parental=parental, home=home, kept=kept, pairs=pairs
+    )
     for name in definition.binders:
         space.names[name] = Target("own", "", name)
     for name in definition.imported:
@@ -156,7 +162,9 @@ class _Renamer:
     def _has_role(self, name: str, new: str) -> bool:
         """Whether the definition has its own class in place of a parent's class."""
         if new in self.space.definition.classes:
-            return True
+            module, parent = self.space.pairs.get(new, ("", ""))
+            # class PebbleLayer(StoneStack), where StoneStack is a StoneLayer: no class is above itself
+            return module != self.module or name not in _ancestors(parent, self.units)
         known = self.space.names.get(new)
         imported = known is not None and known.kind == "import" and not known.module
         return imported and new != name and new not in self.space.parental
@@ -207,6 +215,19 @@ class _Renamer:
     def _is_same(self, one: Target, other: Target) -> bool:
         """Whether two names of different modules denote equal code that uses equal things."""
         return _Comparison(self.space).equal(one, other)
+
+
+def _ancestors(name: str, units: ModuleUnits) -> set[str]:
+    """The classes of a module that one of its classes inherits from."""
+    found: set[str] = set()
+    queue = [name]
+    while queue:
+        node = units.binders[queue.pop()][-1].nodes[0]
+        bases = node.bases if isinstance(node, ast.ClassDef) else []
+        names = {base.id for base in bases if isinstance(base, ast.Name)} & units.classes
+        queue += names - found
+        found |= names
+    return found
 
 
 class _Comparison:

@@ -83,6 +83,27 @@ def roles_of(
     return found
 
 
+def without_own_bases(
+    roles: Mapping[str, str], module: str, pairs: Mapping[str, tuple[str, str]], tree: ast.Module
+) -> dict[str, str]:
+    """The roles without those that would make a class its own base: a child may be called like what
+    its parent class inherits from."""
+    bases = {
+        node.name: [ast.unparse(base) for base in node.bases]
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+
+    def is_above(name: str, below: str) -> bool:
+        return any(base == name or is_above(name, base) for base in bases.get(below, ()))
+
+    return {
+        old: new
+        for old, new in roles.items()
+        if pairs.get(new, ("", ""))[0] != module or not is_above(old, pairs[new][1])
+    }
+
+
 def spelling_of(
     parent: ParentNames, pairs: Mapping[str, tuple[str, str]], model: str
 ) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from codegen.verify.definitions.names import (
     model_words,
     named_through,
     roles_of,
+    without_own_bases,
 )
 
 
@@ -65,7 +66,12 @@ def make_subject(
     bases = inherited_bases(ast.parse(definition.text), parents.imported)
     pairs = {child: found[0] for child, found in bases.items()}
     known = [ParentNames(m, parents.models[m], tuple(bound_names(texts[m]))) for m in texts]
-    renames = {parent.module: roles_of(parent, pairs, model) for parent in known}
+    renames = {
+        parent.module: without_own_bases(
+            roles_of(parent, pairs, model), parent.module, pairs, ast.parse(texts[parent.module])
+        )
+        for parent in known
+    }
     spelled: dict[str, set[str]] = {}
     for names in renames.values():
         for old, new in names.items():
