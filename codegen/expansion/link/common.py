@@ -1,4 +1,5 @@
-"""What a model and its parent's file go on having in common: state that both see changing.
+"""What a model and its parent's file go on having in common: state that both see changing, and
+exceptions that the definition catches.
 
     from ..stone.modeling_stone import TABLE, StoneBlock, StoneNorm
 
@@ -36,8 +37,11 @@ class Common:
     def kept(self) -> dict[Target, str]:
         """What stays an import, with the name that the definition has for it."""
         found: dict[Target, str] = {}
+        caught = set(_caught(self.own))
         for name, item in self.imported.items():
             units = self.parents[item.module]
+            if name in caught and item.name in units.classes and _stands_alone(item.name, units):
+                found.setdefault(Target("copy", item.module, item.name), name)
             if item.name not in units.binders or units.kind_of(item.name) != "variable":
                 continue
             changes = self._changed(item) or item.name in _changing(units)
@@ -96,6 +100,20 @@ def _used_by(unit: Unit) -> set[str]:
     bases = node.bases if isinstance(node, ast.ClassDef) else []
     plain = {base.id for base in bases if isinstance(base, ast.Name)}
     return {*unit.mentions.of("later"), *unit.mentions.of("now") - plain}
+
+
+def _caught(own: ModuleUnits) -> Iterator[str]:
+    """Names of the exceptions that the definition catches: what is raised has to be that very class."""
+    for node in (item for unit in own.units for outer in unit.nodes for item in ast.walk(outer)):
+        if isinstance(node, ast.ExceptHandler) and node.type is not None:
+            yield from (item.id for item in ast.walk(node.type) if isinstance(item, ast.Name))
+
+
+def _stands_alone(name: str, units: ModuleUnits) -> bool:
+    """Whether a class of a parent inherits from no other class of its file."""
+    node = units.binders[name][-1].nodes[0]
+    bases = node.bases if isinstance(node, ast.ClassDef) else []
+    return not any(isinstance(base, ast.Name) and base.id in units.classes for base in bases)
 
 
 def _same(one: ParentImport, other: ParentImport) -> bool:

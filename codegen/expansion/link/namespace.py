@@ -136,15 +136,15 @@ class _Renamer:
         self.space.renamed[self.module] = self.map
         for name in self.units.binders:
             target = Target("copy", self.module, name)
+            new = name if self._is_fixed(name) else self.naming.name(name)
+            if name in self.units.classes and self._has_role(name, new):
+                self.map[name] = new
+                continue
             if target in self.space.kept:
                 self.map[name] = self.space.kept[target]
                 continue
             if target in self.taken:
                 self._enter(name, self.taken[target], target)
-                continue
-            new = name if self._is_fixed(name) else self.naming.name(name)
-            if name in self.units.classes and self._has_role(name, new):
-                self.map[name] = new
                 continue
             self._enter(name, new, target)
         for name in self.units.imported:

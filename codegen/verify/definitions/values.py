@@ -165,7 +165,7 @@ class Describer:
             ]
         if isinstance(value, logging.Logger) and value.name in self.renames:
             return ["logger of the file", value.level]
-        if inspect.iscoroutine(value) or inspect.isgenerator(value):
+        if any(test(value) for test in _SUSPENDED):
             return ["suspended", type(value).__name__]
         return ["other", self.class_name(type(value)), self._shown(value)]
 
@@ -312,6 +312,7 @@ def _clean(space: Mapping[str, Any]) -> str | None:
     return inspect.cleandoc(text) if isinstance(text, str) else None
 
 
+_SUSPENDED = (inspect.iscoroutine, inspect.isgenerator, inspect.isasyncgen)
 _KINDS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
     ("async generator", inspect.isasyncgenfunction),
     ("coroutine", inspect.iscoroutinefunction),
