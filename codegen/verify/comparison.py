@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -29,9 +30,15 @@ def safely(function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {
             "ok": False,
             "difference": 0.0,
-            "note": f"{type(problem).__name__}: {' '.join(text[:3])[:300]}",
+            "note": f"{type(problem).__name__}: {' '.join(text[:3])[:300]}{_stopped_at(str(problem))}",
             "trace": traceback.format_exc()[-6000:],
         }
+
+
+def _stopped_at(message: str) -> str:
+    """The last line of a model's code that a compiler speaks of, where a message has one."""
+    places = re.findall(r'File "([^"]*/models/[^"]*|[^"]*/modeling_[^"]*)", line (\d+)', message)
+    return f" (at {places[-1][0].rpartition('/')[2]}:{places[-1][1]})" if places else ""
 
 
 def loaded(
