@@ -313,6 +313,7 @@ def _with_rewritten(
     """Add the sources that the passes changed, and their helper modules, to the outcomes."""
     by_path = {outcome.definition: index for index, outcome in enumerate(outcomes)}
     result = list(outcomes)
+    names = {outcome.model for outcome in outcomes}
     for path, text in rewriting.files.items():
         try:
             file = _rewritten_outcome(tree, path, text)
@@ -325,6 +326,9 @@ def _with_rewritten(
             result[by_path[path]] = replace(known, files=(*known.files, file))
         else:
             name = path.rpartition("/")[2].removesuffix(".py").removeprefix("modeling_")
+            # A helper module may have the name of a file of the library.
+            name = path.removesuffix(".py") if name in names else name
+            names.add(name)
             result.append(ModelOutcome(name, path, (file,)))
     return result
 

@@ -97,3 +97,15 @@ def test_files_that_change_through_their_parents_are_named(checkout: Sandbox) ->
     assert found[0]["reason"] == "changes with what it inherits from modeling_alpha.py"
     assert reports[0] == reports[1]
     assert "inherited" in checkout.run(*command).out
+
+
+def test_a_rewritten_file_may_have_the_name_of_a_helper(checkout: Sandbox) -> None:
+    """As the library's `processing_utils.py` has; both are written and told of."""
+    source = "src/transformers/models/vision_utils/modeling_vision_utils.py"
+    (checkout.root / source).parent.mkdir()
+    (checkout.root / source).write_text(_ENCODER, encoding="utf-8")
+    folder = checkout.root.parent / "out"
+    done = checkout.run("sync", "--rewrite", "--output", str(folder))
+    assert done.code == 0, done.err
+    assert f"created {source}" in done.out and f"created {_HELPER}" in done.out
+    assert {source, _HELPER} <= _texts(folder).keys()
