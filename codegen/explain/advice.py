@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from codegen.explain.maps import Substitute
 from codegen.explain.members import named
-from codegen.explain.steps import Reader
+from codegen.explain.steps import Reader, listed
 from codegen.explain.values import Advice, Link, Place
 
 
-def advise(reader: Reader, place: Place, links: Sequence[Link]) -> Advice:
-    """What to edit to change a line wherever it is, and to change it in this file only."""
+def advise(
+    reader: Reader, place: Place, links: Sequence[Link], others: Sequence[Substitute] = ()
+) -> Advice:
+    """What to edit to change a line wherever it is, and to change it in this file only.
+
+    ``others`` are imports that take the place of the chosen one when that is edited.
+    """
     if not links:
         return Advice()
     atlas = reader.atlas
     root, nearest = links[-1].place, links[0].place
     definition = atlas.tree.definition(atlas.owners[place.path]).path
     everywhere = f"edit {root}" if not root.root else f"edit {root} below {root.root}"
+    same = [f"{each.spot.path}:{atlas.line(each.spot)}" for each in others if each.same]
+    if same and others[0].same:
+        everywhere += f", and {listed(same)}, which would take its place"
     if nearest.path == definition:
         here = f"edit {nearest}: it is this model's own" if nearest != root else ""
         return Advice(everywhere, here or "the same line: it is this model's own")

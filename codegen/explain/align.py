@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 from difflib import SequenceMatcher
+from operator import methodcaller
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _IMPORT = re.compile(
@@ -20,6 +21,7 @@ _IMPORT = re.compile(
 _NAME = re.compile(r"(?P<name>[\w.*]+)(?:[ \t]+as[ \t]+(?P<alias>\w+))?")
 #: What a formatter puts in or takes out, or replaces by the like.
 _LAYOUT = frozenset("(),\"'\\;")
+_START = methodcaller("start")
 _QUOTES = frozenset("\"'")
 #: Words that must agree for two places of the texts to be the same again, and how far to look first.
 _AGREE, _WINDOW = 4, 200
@@ -32,26 +34,38 @@ def word_spans(text: str) -> list[Span]:
     return [match.span() for match in _WORD.finditer(text)]
 
 
+def word_starts(text: str) -> Iterator[int]:
+    """Where the words of a text begin."""
+    return map(_START, _WORD.finditer(text))
+
+
+def word_end(text: str, start: int) -> int:
+    """Where the word that begins at an offset ends."""
+    match = _WORD.match(text, start)
+    return match.end() if match else start + 1
+
+
 def aligned(old: str, new: str) -> dict[int, int]:
     """Which word of ``old`` (by its offset) each word of ``new`` (by its offset) is."""
     old_imports, new_imports = list(_imports(old)), list(_imports(new))
     pairs = dict(_paired_imports(old_imports, new_imports))
-    left = _others(old, [span for span, *_ in old_imports])
-    right = _others(new, [span for span, *_ in new_imports])
-    old_words = [old[start:end] for start, end in left]
-    new_words = [new[start:end] for start, end in right]
-    for i, j in _matched(old_words, new_words):
-        pairs[right[j][0]] = left[i][0]
+    left, old_words = _others(old, [span for span, *_ in old_imports])
+    right, new_words = _others(new, [span for span, *_ in new_imports])
+    for i, j, count in _matched(old_words, new_words):
+        pairs.update(zip(right[j : j + count], left[i : i + count]))
     return pairs
 
 
-def _others(text: str, regions: Sequence[Span]) -> list[Span]:
-    """The words outside of the regions, which are in order."""
-    found, done = [], 0
+def _others(text: str, regions: Sequence[Span]) -> tuple[list[int], list[str]]:
+    """The offsets of the words outside of the regions, which are in order, and the words."""
+    starts: list[int] = []
+    words: list[str] = []
+    done = 0
     for start, end in (*regions, (len(text), len(text))):
-        found += [match.span() for match in _WORD.finditer(text, done, start)]
+        words += _WORD.findall(text, done, start)
+        starts += map(_START, _WORD.finditer(text, done, start))
         done = end
-    return found
+    return starts, words
 
 
 # -- imports -------------------------------------------------------------------------------------
@@ -108,23 +122,48 @@ def _same_words(new: Span, old: Span) -> Iterator[Span]:
 # -- everything else -----------------------------------------------------------------------------
 
 
-def _matched(old: Sequence[str], new: Sequence[str]) -> Iterator[Span]:
-    """Pairs of positions that hold the same word, in order."""
+#: Stretches that are compared at once.
+_STRETCH = 64
+#: Positions in both texts and how many words from there on are the same.
+_Run = tuple[int, int, int]
+
+
+def _matched(old: Sequence[str], new: Sequence[str]) -> Iterator[_Run]:
+    """Runs of positions that hold the same words, in order."""
     i = j = 0
     while i < len(old) and j < len(new):
-        if old[i] == new[j] or (old[i] in _QUOTES and new[j] in _QUOTES):
-            yield i, j
+        same = _same(old, new, i, j)
+        if same:
+            yield i, j, same
+            i, j = i + same, j + same
+        elif old[i] in _QUOTES and new[j] in _QUOTES:
+            yield i, j, 1
             i, j = i + 1, j + 1
         elif new[j] in _LAYOUT and old[i : i + 1] == new[j + 1 : j + 2]:
             j += 1
         elif old[i] in _LAYOUT and old[i + 1 : i + 2] == new[j : j + 1]:
             i += 1
         else:
-            stop = yield from _across(old, new, i, j)
-            i, j = stop
+            i, j = yield from _across(old, new, i, j)
 
 
-def _across(old: Sequence[str], new: Sequence[str], i: int, j: int) -> Generator[Span, None, Span]:
+def _same(old: Sequence[str], new: Sequence[str], i: int, j: int) -> int:
+    """How many words are the same from two positions on."""
+    same = 0
+    while (stretch := old[i + same : i + same + _STRETCH]) == new[
+        j + same : j + same + _STRETCH
+    ] and stretch:
+        same += len(stretch)
+    for one, other in zip(old[i + same : i + same + _STRETCH], new[j + same : j + same + _STRETCH]):
+        if one != other:
+            break
+        same += 1
+    return same
+
+
+def _across(
+    old: Sequence[str], new: Sequence[str], i: int, j: int
+) -> Generator[_Run, None, tuple[int, int]]:
     """The pairs in a stretch where the texts differ, and where they agree again."""
     window = _WINDOW
     while True:
@@ -145,7 +184,7 @@ def _across(old: Sequence[str], new: Sequence[str], i: int, j: int) -> Generator
     for a, b, size in blocks:
         if last and a > last.a:
             break
-        yield from ((i + a + step, j + b + step) for step in range(size))
+        yield i + a, j + b, size
     if last is None:
         return len(old), len(new)
     return i + last.a + last.size, j + last.b + last.size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
@@ -65,6 +65,7 @@ class Atlas:
         folder = cache_folder(tree) / "origins" if settings.cache else None
         self._store = Store(folder, identity_of_maps(self._cache.identity))
         self._models: dict[str, ModelMaps] = {}
+        self._drafts: dict[str, Mapping[str, str]] = {}
         self._texts: dict[str, str] = {}
         self._elsewhere: dict[Path, Atlas | None] = {}
 
@@ -144,9 +145,13 @@ class Atlas:
 
     def unrewritten(self, spot: Spot | None) -> Origin:
         """The place in the file as it was given of one in the file as passes left it."""
-        if spot is None or spot.path not in self._replaced:
+        if spot is None or not self.is_rewritten(spot.path):
             return Origin(spot)
         return Origin(self._rewrite_map(spot.path).at(spot.offset), spot)
+
+    def is_rewritten(self, path: str) -> bool:
+        """Whether the expansion reads a source as passes left it, not as it is written."""
+        return path in self._replaced
 
     def map(self, path: str) -> FileMap | None:
         """The map of a generated file; None for other files."""
@@ -163,7 +168,7 @@ class Atlas:
         """
         known = self._models.get(model)
         if known is None:
-            known = self._models[model] = self._recalled(model) or self._make(model)
+            known = self._models[model] = self._recalled(model) or self._make(model, True)
         return known
 
     def known(self, model: str) -> ModelMaps | None:
@@ -204,15 +209,30 @@ class Atlas:
             pool.close()
 
     def is_current(self, model: str) -> bool:
-        """Whether the files of a model are what its definition gives."""
-        drafts = {
-            path: str.__str__(text) for path, text in self._tracer.trace(model).drafts.items()
-        }
+        """Whether the files of a model are what its definition gives.
+
+        Raises:
+            CodegenError: the model cannot be expanded.
+        """
+        record = self.maps_of(model)
+        if record.current is None:
+            record = replace(record, current=self._gives(model))
+            self._models[model] = record
+            self._store.save(model, record)
+        return bool(record.current)
+
+    def _gives(self, model: str) -> bool:
+        """Whether the expansion gives the files of a model as they are."""
+        drafts = self._drafts.get(model)
+        if drafts is None:
+            drafts = _plain(self._tracer.trace(model).drafts)
         finish = generated_pass(self.tree) if self.settings.rewrite else None
         if finish:
-            drafts = dict(finish(JobResult(model, drafts)).texts)
+            drafts = finish(JobResult(model, drafts)).texts
         done = format_texts(drafts, self.tree.formatting).texts
-        return all(self.text(path) == text for path, text in done.items())
+        return done.keys() == drafts.keys() and all(
+            self.text(path) == text for path, text in done.items()
+        )
 
     def _make_or_none(self, model: str) -> ModelMaps | None:
         try:
@@ -220,10 +240,12 @@ class Atlas:
         except CodegenError:
             return None
 
-    def _make(self, model: str) -> ModelMaps:
+    def _make(self, model: str, keep: bool = False) -> ModelMaps:
         traced = self._tracer.trace(model)
+        if keep:
+            self._drafts[model] = _plain(traced.drafts)
         maps = {
-            path: map_text(path, draft, self.text(path))
+            path: map_text(path, draft, self.text(path), traced.others)
             for path, draft in traced.drafts.items()
             if self.is_generated(path)
         }
@@ -313,6 +335,11 @@ class Atlas:
             return ()
         known = recall_rewriting(self.tree, self._cache)
         return known.report if known else self.rewriting.report
+
+
+def _plain(texts: Mapping[str, str]) -> dict[str, str]:
+    """Texts without their places."""
+    return {path: str.__str__(text) for path, text in texts.items()}
 
 
 _atlas: Any = None

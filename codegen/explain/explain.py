@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from codegen.explain.advice import advise
-from codegen.explain.align import word_spans
+from codegen.explain.align import word_spans, word_starts
 from codegen.explain.atlas import Atlas, Origin
 from codegen.explain.forward import written_from
-from codegen.explain.maps import Spot
+from codegen.explain.layout import layout_of
+from codegen.explain.maps import Spot, Substitute
 from codegen.explain.members import Member
 from codegen.explain.steps import Reader, Way, rewritten_by
 from codegen.explain.values import Explanation, Link, MemberExplanation, Place, Section, Strand
@@ -64,9 +65,13 @@ class Explainer:
         place = self._place(self.atlas, path, number)
         strands = tuple(self._strands(path, number))
         first = next((strand for strand in strands if strand.links), None)
-        advice = advise(self._reader(self.atlas), place, first.links if first else ())
+        links = first.links if first else ()
+        advice = advise(self._reader(self.atlas), place, links, self._substitutes(path, number))
         others = self._same(place, first) if same and first else ()
-        return Explanation(place, strands, advice, tuple(others), self._notes(path))
+        notes = self._notes(path)
+        # Of a file that was edited by hand nobody can tell what the formatter did.
+        layout = () if notes else tuple(layout_of(self.atlas, path, number))
+        return Explanation(place, strands, advice, tuple(others), notes, layout)
 
     def member(self, path: str, member: Member) -> MemberExplanation:
         """Where the lines of a class, method or function come from."""
@@ -80,6 +85,13 @@ class Explainer:
         links = [strand.links for strand in self._strands(path, member.header)]
         advice = advise(self._reader(self.atlas), place, links[0] if links else ())
         return MemberExplanation(place, member.last, tuple(sections), advice, self._notes(path))
+
+    def _substitutes(self, path: str, number: int) -> Sequence[Substitute]:
+        """The imports that the names in a line could have come from as well."""
+        found = self.atlas.map(path)
+        start = _start_of(self.atlas.text(path), number)
+        line = self.atlas.text(path)[start:].split("\n", 1)[0]
+        return found.substitutes(start + at for at in word_starts(line)) if found else ()
 
     def _reader(self, atlas: Atlas) -> Reader:
         return self._readers.setdefault(id(atlas), Reader(atlas))

@@ -153,7 +153,7 @@ def _filled(reader: _Members, subject: Subject) -> list[tuple[str, int, int]]:
 
 def _all_reached(reader: _Members, ranges: Sequence[tuple[str, int, int]]) -> list[Reached]:
     """The models in which words of some ranges are; a generated file is reached by its own."""
-    froms = dict(arrivals(reader.atlas, ranges))
+    froms = dict(arrivals(reader.atlas, ranges, changing=True))
     by_model: dict[str, list[Spot]] = {}
     for spot in froms:
         by_model.setdefault(reader.atlas.owners[spot.path], []).append(spot)

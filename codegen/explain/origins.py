@@ -58,6 +58,11 @@ class Sources:
 SOURCES = Sources()
 
 
+def file_number(place: int) -> int:
+    """The number of the file of a place."""
+    return place >> _SHIFT
+
+
 def offset(place: int) -> int:
     """The offset of a place in the text of its file."""
     return place & _OFFSET

@@ -27,6 +27,10 @@ def show_line(item: Explanation, paint: Paint, listed: int = _LISTED) -> Iterato
         if several:
             yield f"  {paint('words', 'dim')}  {_cut(strand.words, 9)}"
         yield from _strand(strand, item.place.text, paint)
+    if item.layout:
+        yield ""
+    for sentence in item.layout:
+        yield from _wrapped(sentence, "  ", "    ")
     yield from _advice(item.advice, paint)
     if item.same:
         yield ""

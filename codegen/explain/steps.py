@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
 from codegen.explain.atlas import Atlas
-from codegen.explain.maps import Spot
+from codegen.explain.maps import Spot, Substitute
 from codegen.explain.members import Member, member_at, members_of, named
 
 _WORD = re.compile(r"\w+")
@@ -107,7 +107,24 @@ class Way:
         where = "the definition" if self.source.path == self.definition else "the parent's imports"
         line = self._first_use(name)
         need = f": {name} is used in line {line}" if line else ""
-        return Step("imported", f"chosen from {where}{need}")
+        return Step("imported", f"chosen from {where}{need}{self._instead()}")
+
+    def _instead(self) -> str:
+        """What else imports the name: the first in order is chosen, the definition's own before all."""
+        others = self.others
+        same = [self._spelled(each.spot) for each in others if each.same]
+        told = f"; {listed(same)} import{'s' if len(same) == 1 else ''} the same" if same else ""
+        rival = next((self._spelled(each.spot) for each in others if not each.same), "")
+        return f"{told}; what {rival} imports under this name comes later" if rival else told
+
+    def _spelled(self, spot: Spot) -> str:
+        return f"{_short(spot.path)}:{self.reader.atlas.line(spot)}"
+
+    @cached_property
+    def others(self) -> tuple[Substitute, ...]:
+        """The imports that the names of the line could have come from as well, in order."""
+        found = self.reader.atlas.map(self.path)
+        return found.substitutes(start for start, _ in self.words) if found else ()
 
     def _first_use(self, name: str) -> int:
         if not name:
@@ -221,6 +238,12 @@ def _told(record: Any) -> str:
     reason = f": {record['reason']}" if record["reason"] else ""
     owner = ".".join(filter(None, (record["cls"], record["method"])))
     return f"{record['kind']} by the passes in {owner}{helper}{given}{reason}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _header(member: Member) -> str:

@@ -20,11 +20,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from codegen.explain.maps import FileMap
+from codegen.explain.maps import FileMap, Spot, Substitute
 from codegen.store.seal import is_sealed, seal
 from codegen.store.system import read_regular
 
-_FORMAT = 2
+_FORMAT = 3
 #: The modules that decide what a map says; the others word it.
 _MAKERS = ("align", "instrument", "maps", "origins", "tracing")
 
@@ -32,12 +32,14 @@ _MAKERS = ("align", "instrument", "maps", "origins", "tracing")
 @dataclass(frozen=True, slots=True)
 class ModelMaps:
     """The maps of the files of one model, and what they were made from (digests by path; answers of
-    the name table); ``outputs`` are the digests of the files."""
+    the name table); ``outputs`` are the digests of the files, ``current`` whether they are what the
+    definition gives (None: nobody has asked yet)."""
 
     inputs: Mapping[str, str]
     lookups: Mapping[str, str]
     outputs: Mapping[str, str]
     maps: Mapping[str, FileMap]
+    current: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class Store:
             if data["format"] != _FORMAT or data["identity"] != self.identity:
                 return None
             maps = {path: _unpacked(path, item) for path, item in data["maps"].items()}
-            return ModelMaps(data["inputs"], data["lookups"], data["outputs"], maps)
+            current = data["current"]
+            return ModelMaps(data["inputs"], data["lookups"], data["outputs"], maps, current)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, zlib.error):
             return None
 
@@ -75,6 +78,7 @@ class Store:
                 "inputs": dict(record.inputs),
                 "lookups": dict(record.lookups),
                 "outputs": dict(record.outputs),
+                "current": record.current,
                 "maps": {path: _packed(item) for path, item in record.maps.items()},
             }
         )
@@ -103,6 +107,10 @@ def _packed(item: FileMap) -> dict[str, Any]:
     data = b"".join(array("i", column).tobytes() for column in columns)
     return {
         "sources": list(item.sources),
+        "others": {
+            str(begin): [[*each.spot, each.same] for each in substitutes]
+            for begin, substitutes in item.others.items()
+        },
         "words": base64.b64encode(zlib.compress(data, 6)).decode("ascii"),
     }
 
@@ -118,6 +126,12 @@ def _unpacked(path: str, data: Mapping[str, Any]) -> FileMap:
         array("I", accumulate(begins)),
         array("H", files),
         array("I", accumulate(offsets)),
+        {
+            int(begin): tuple(
+                Substitute(Spot(str(at), int(to)), bool(same)) for at, to, same in each
+            )
+            for begin, each in data["others"].items()
+        },
     )
 
 

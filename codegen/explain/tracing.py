@@ -13,11 +13,15 @@ from codegen.trees.tree import Tree
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """The drafts of a model by path, and what they depend on (see ``run.job.JobResult``)."""
+    """The drafts of a model by path, and what they depend on (see ``run.job.JobResult``).
+
+    ``others`` are the imports that could have given names, by the place of the chosen one.
+    """
 
     drafts: Mapping[str, str]
     inputs: Mapping[str, str]
     lookups: Mapping[str, str]
+    others: Mapping[int, tuple[instrument.Candidate, ...]]
 
 
 class Tracer:
@@ -44,7 +48,8 @@ class Tracer:
         Raises:
             CodegenError: it cannot be expanded.
         """
+        instrument.CHOICES.begin()
         result = self._runner.run(self._job(self._tree.definition(model), self._texts))
         if result.problems:
             raise CodegenError(*result.problems)
-        return Traced(result.texts, result.inputs, result.lookups)
+        return Traced(result.texts, result.inputs, result.lookups, instrument.CHOICES.others)

@@ -58,7 +58,8 @@ class Advice:
 class Explanation:
     """Where a line comes from; ``same`` are the other generated lines that come from its source.
 
-    ``notes`` are remarks about the file, such as that it is not what its definition gives.
+    ``notes`` are remarks about the file, such as that it is not what its definition gives, ``layout``
+    what the formatter did to the line.
     """
 
     place: Place
@@ -66,6 +67,7 @@ class Explanation:
     advice: Advice = Advice()
     same: tuple[Place, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    layout: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from codegen.explain.atlas import Atlas
 from codegen.explain.maps import FileMap
-from codegen.explain.members import Member, member_at, members_of
+from codegen.graph.outline import outline
 from codegen.text.lines import LineMap
 
 
@@ -60,8 +61,9 @@ def build_graph(atlas: Atlas) -> Graph:
     models = [item.model for item in atlas.tree.definitions]
     atlas.prepare(models)
     edges: list[Edge] = []
+    outlines = _Outlines(atlas)
     for model in models:
-        edges += _edges(atlas, model)
+        edges += _edges(atlas, outlines, model)
     depths = _depths(models, edges)
     nodes = [_node(atlas, name, depth) for name, depth in depths.items()]
     nodes.sort(key=lambda node: (node.depth, node.name))
@@ -73,12 +75,12 @@ def owner_of(atlas: Atlas, path: str) -> str:
     return atlas.owners.get(path) or PurePath(path).parent.name
 
 
-def _edges(atlas: Atlas, model: str) -> list[Edge]:
+def _edges(atlas: Atlas, outlines: _Outlines, model: str) -> list[Edge]:
     known = atlas.known(model)
     found: dict[str, Counter[tuple[str, str]]] = {}
     definition = atlas.tree.definition(model).path
     for path, item in known.maps.items() if known else ():
-        for (child, source, parent), lines in _carried(atlas, path, item, definition).items():
+        for (child, source, parent), lines in _carried(outlines, path, item, definition).items():
             found.setdefault(owner_of(atlas, source), Counter())[child, parent] += lines
     for source in atlas.plan.sources[model] - {definition}:
         found.setdefault(owner_of(atlas, source), Counter())
@@ -95,43 +97,75 @@ def _edges(atlas: Atlas, model: str) -> list[Edge]:
 
 
 def _carried(
-    atlas: Atlas, path: str, item: FileMap, definition: str
+    outlines: _Outlines, path: str, item: FileMap, definition: str
 ) -> Counter[tuple[str, str, str]]:
     """Lines by class here, source and class there: a line counts where most of its words are from."""
-    here = _Owners(atlas.text(path))
-    there = [_Owners(atlas.text(source)) for source in item.sources]
-    votes: dict[int, Counter[tuple[int, int]]] = {}
-    for begin, file, place in zip(item.begins, item.files, item.offsets):
-        if file:
-            votes.setdefault(here.line(begin), Counter())[file, there[file - 1].line(place)] += 1
+    here = outlines.of(path)
+    there = [outlines.of(source) for source in item.sources]
     found: Counter[tuple[str, str, str]] = Counter()
-    for line, count in votes.items():
-        file, number = max(count, key=count.__getitem__)
+    stops = [bisect_left(item.begins, start) for start in here.starts[1:]]
+    first = 0
+    for line, stop in enumerate([*stops, len(item.begins)], 1):
+        if stop == first:
+            continue
+        place = _source(item, first, stop, there)
+        first = stop
+        if place is None:
+            continue
+        file, number = place
         source = item.sources[file - 1]
         if source != definition:
             found[here.owner(line), source, there[file - 1].owner(number)] += 1
     return found
 
 
+def _source(
+    item: FileMap, first: int, stop: int, there: Sequence[_Owners]
+) -> tuple[int, int] | None:
+    """The file and line that most words in a range come from; None if the tool wrote them all."""
+    files, offsets = item.files[first:stop], item.offsets[first:stop]
+    if files.count(files[0]) == len(files):
+        if not files[0]:
+            return None
+        line = there[files[0] - 1].line(min(offsets))
+        if line == there[files[0] - 1].line(max(offsets)):
+            return files[0], line
+    votes: dict[tuple[int, int], int] = {}
+    for file, place in zip(files, offsets):
+        if file:
+            key = file, there[file - 1].line(place)
+            votes[key] = votes.get(key, 0) + 1
+    return max(votes, key=votes.__getitem__)
+
+
+class _Outlines:
+    """The members of texts, each read once."""
+
+    def __init__(self, atlas: Atlas) -> None:
+        self._atlas = atlas
+        self._known: dict[str, _Owners] = {}
+
+    def of(self, path: str) -> _Owners:
+        """Those of a file of the tree."""
+        if path not in self._known:
+            self._known[path] = _Owners(self._atlas.text(path))
+        return self._known[path]
+
+
 class _Owners:
     """The outermost class or function around places of one text."""
 
     def __init__(self, text: str) -> None:
-        self._lines = LineMap(text)
-        self._members: Sequence[Member] = [
-            each for each in members_of(text) if "." not in each.name and each.kind != "import"
-        ]
-        self._known: dict[int, str] = {}
+        self.starts = LineMap(text).starts
+        self._outline = outline(text)
 
     def line(self, offset: int) -> int:
-        return self._lines.line_at(offset)
+        """The 1-based line of an offset."""
+        return bisect_right(self.starts, offset)
 
     def owner(self, line: int) -> str:
         """The name of it; "imports" for what stands outside of all."""
-        if line not in self._known:
-            found = member_at(list(self._members), line)
-            self._known[line] = found.name if found else "imports"
-        return self._known[line]
+        return self._outline.owner(line) or "imports"
 
 
 def _depths(models: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.provenance import measure_members, show
+from benchmarks.provenance.impacts import PARTS, measure_members
+from benchmarks.provenance.oracle import Score, show
 from codegen.explain.atlas import Atlas, Settings
-from codegen.trees.tree import open_tree
+from codegen.explain.members import members_of
+from codegen.graph.outline import outline
+from codegen.trees.tree import Tree, open_tree
 from tests.cli.trees import REPOSITORY, Sandbox
 
 GOLDEN = REPOSITORY / "tests/golden/explain"
@@ -38,9 +41,17 @@ def test_impact(family: Sandbox, case: str, arguments: tuple[str, ...]) -> None:
     family.expect(case, family.run("impact", *arguments), GOLDEN)
 
 
+def measured(tree: Tree, count: int, rewrite: bool = False) -> Score:
+    """What edits of members of all kinds give, together."""
+    total = Score()
+    for score in measure_members(Atlas(tree, Settings(rewrite)), count, 0, PARTS).values():
+        total.add(score)
+    return total
+
+
 def test_impact_is_what_an_edit_changes(family: Sandbox) -> None:
-    score = measure_members(Atlas(open_tree(family.root, None), Settings()), 20)
-    assert score.edits >= 6
+    score = measured(open_tree(family.root, None), 40)
+    assert score.edits >= 10
     assert score.precision == score.recall == 1, "\n".join(show(score, "models"))
 
 
@@ -60,6 +71,59 @@ def test_the_graph_as_data(family: Sandbox) -> None:
     assert carried["beta", "BetaAttention", "AlphaAttention"] == 7
     assert carried["gamma", "GammaAttention", "BetaAttention"] > 7
     family.expect("graph", family.run("graph"), GOLDEN)
+
+
+TOP = '''"""class Docstring: a = 1"""
+import math
+if math.pi:
+    y = 2
+else:
+    def inside(): pass
+A = r"""
+class NoClass:
+B = 3
+"""
+B: int = (
+3
+)
+# about C
+@one
+@two(
+    3)
+class C(
+    A
+):
+    """def no(): pass
+d = 4"""
+    x = 1
+# behind it
+
+async def run(): return f"{A}"
+A.b = 5
+e == 6
+f, (g) = 7, 8
+'''
+
+
+@pytest.mark.parametrize("text", [TOP, TOP.replace("f, (g)", "h"), "", "x = 1", '"""only"""\n'])
+def test_members_are_found_without_parsing(text: str) -> None:
+    expected = [
+        (member.first, member.last, member.name)
+        for member in members_of(text)
+        if "." not in member.name and member.kind != "import"
+    ]
+    found = outline(text)
+    assert list(zip(found.firsts, found.lasts, found.names)) == expected
+
+
+def test_members_of_all_generated_files_are_found() -> None:
+    for path in sorted((REPOSITORY / "generated/qwen2_vl").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        found = outline(text)
+        for member in members_of(text):
+            if "." not in member.name and member.kind != "import":
+                lines = range(member.first, member.last + 1)
+                assert {found.owner(line) for line in lines} == {member.name}
 
 
 def test_the_page_needs_nothing_else(family: Sandbox) -> None:
@@ -131,5 +195,5 @@ def test_source_maps(family: Sandbox) -> None:
 
 @pytest.mark.slow
 def test_impact_on_this_repository() -> None:
-    score = measure_members(Atlas(open_tree(REPOSITORY, None), Settings(rewrite=True)), 10)
+    score = measured(open_tree(REPOSITORY, None), 12, True)
     assert score.precision == score.recall == 1, "\n".join(show(score, "models"))

@@ -1,0 +1,112 @@
+"""Edits of members: the models that change are compared with those that `impact` names."""
+
+from __future__ import annotations
+
+import ast
+import random
+from collections.abc import Iterator
+
+from benchmarks.provenance.oracle import Edit, Oracle, Score, as_read
+from benchmarks.provenance.words import sources
+from codegen.errors import CodegenError
+from codegen.explain.atlas import Atlas
+from codegen.explain.impact import Subject, impact_of
+from codegen.explain.members import Member, members_of
+from codegen.text.lines import LineMap
+
+#: What is edited: bodies of methods and of functions, values of attributes of classes and of the module,
+#: decorators, signatures.
+PARTS = ("method", "function", "attribute", "constant", "decorator", "signature")
+
+
+def measure_members(
+    atlas: Atlas, count: int, seed: int = 0, parts: tuple[str, ...] = ("method", "function")
+) -> dict[str, Score]:
+    """Edit ``count`` random members that others are built from, of each kind in turn."""
+    chance, oracle = random.Random(seed), Oracle(atlas)
+    candidates: dict[str, list[tuple[Edit, Subject]]] = {part: [] for part in parts}
+    for path in sources(atlas):
+        for part, edit, subject in _edits(as_read(atlas, path), path):
+            if part in candidates:
+                candidates[part].append((edit, subject))
+    scores = {part: Score() for part in parts}
+    for index, part in enumerate(parts):
+        share = count // len(parts) + (index < count % len(parts))
+        for edit, subject in chance.sample(candidates[part], min(share, len(candidates[part]))):
+            _compare(atlas, oracle, part, edit, subject, scores[part])
+    return scores
+
+
+def _compare(
+    atlas: Atlas, oracle: Oracle, part: str, edit: Edit, subject: Subject, score: Score
+) -> None:
+    try:
+        changed = oracle.changed([edit])
+    except CodegenError as error:
+        score.apart[f"cannot be expanded ({error.diagnostics[0].code})"] += 1
+        return
+    really = {atlas.owners[each] for each in changed}
+    around = part in ("decorator", "signature")
+    reached = impact_of(atlas, [subject]).reached
+    said = {item.model for item in reached if item.body or around}
+    score.count(said, really, f"{part} {edit.path}:{subject.name}")
+
+
+def _edits(text: str, path: str) -> Iterator[tuple[str, Edit, Subject]]:
+    """What can be edited in a file, with what `impact` is asked about."""
+    lines = LineMap(text)
+    members = {(member.header, member.kind): member for member in members_of(text)}
+    for node in ast.walk(ast.parse(text)):
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            kind = "class" if isinstance(node, ast.ClassDef) else "function"
+            member = members.get((line, kind))
+            if member is not None:
+                yield from _around(node, member, path, lines)
+                if isinstance(node, ast.FunctionDef):
+                    yield from _body(node, member, path, lines)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            member = members.get((line, "assignment"))
+            if member is not None:
+                yield from _value(node.value, member, path, lines)
+
+
+def _body(
+    node: ast.FunctionDef, member: Member, path: str, lines: LineMap
+) -> Iterator[tuple[str, Edit, Subject]]:
+    if member.body <= member.header or member.docstring[1] > 0:
+        return
+    start = lines.start_of(member.body)
+    edit = Edit(path, start, "", f"{' ' * node.body[0].col_offset}edited_here = 1\n")
+    subject = Subject(member.name, path, member.first, member.last, member)
+    yield "method" if member.owner else "function", edit, subject
+
+
+def _value(
+    value: ast.expr, member: Member, path: str, lines: LineMap
+) -> Iterator[tuple[str, Edit, Subject]]:
+    """A literal gets another value; what marks a deletion or lists the exports stays."""
+    literal = isinstance(value, (ast.Constant, ast.List, ast.Tuple, ast.Dict))
+    if not literal or member.name == "__all__" or "." in member.name.partition(".")[2]:
+        return
+    start, end = lines.span(value)
+    edit = Edit(path, start, lines.text[start:end], f"repr({lines.text[start:end]})")
+    subject = Subject(member.name, path, member.first, member.last, member)
+    yield "attribute" if member.owner else "constant", edit, subject
+
+
+def _around(
+    node: ast.FunctionDef | ast.ClassDef, member: Member, path: str, lines: LineMap
+) -> Iterator[tuple[str, Edit, Subject]]:
+    """A decorator, or the default of a parameter, gets another name or value."""
+    for decorator in node.decorator_list[:1]:
+        start, end = lines.span(decorator)
+        old = lines.text[start:end]
+        subject = Subject(member.name, path, decorator.lineno, decorator.end_lineno or 0)
+        yield "decorator", Edit(path, end, "", ".edited_here"), subject
+        assert old
+    if isinstance(node, ast.FunctionDef) and node.args.defaults:
+        start, end = lines.span(node.args.defaults[-1])
+        line = node.args.defaults[-1].lineno
+        edit = Edit(path, start, lines.text[start:end], "...")
+        yield "signature", edit, Subject(member.name, path, line, line)
