@@ -9,12 +9,12 @@ from pathlib import Path
 from codegen.errors import CodegenError, fail
 from codegen.explain.atlas import Atlas, Settings
 from codegen.explain.explain import Explainer
+from codegen.explain.frames import log_lines
 from codegen.explain.lookup import (
     Target,
     check_line,
     find_file,
     find_member,
-    frames,
     read_target,
     tree_around,
 )
@@ -31,6 +31,8 @@ class Asked:
     def __init__(self, root: Path | None, rewrite: bool, cache: bool, progress: Progress) -> None:
         self.root, self.rewrite, self.cache, self.progress = root, rewrite, cache, progress
         self._explainers: dict[Path, Explainer] = {}
+        self._trees: dict[Path, Tree | None] = {}
+        self._frames: dict[Target, Explanation | None] = {}
 
     def explainer(self, file: Path) -> Explainer:
         """The explainer of the tree that is given, or else encloses a file.
@@ -38,8 +40,12 @@ class Asked:
         Raises:
             CodegenError: there is no tree.
         """
-        tree = open_tree(self.root, None) if self.root else tree_around(Path.cwd() / file)
-        tree = tree or open_tree(None, None)
+        folder = self.root or (Path.cwd() / file).parent
+        if folder not in self._trees:
+            self._trees[folder] = (
+                open_tree(folder, None) if self.root else tree_around(Path.cwd() / file)
+            )
+        tree = self._trees[folder] or open_tree(None, None)
         return self._of(tree)
 
     def _of(self, tree: Tree) -> Explainer:
@@ -62,6 +68,16 @@ class Asked:
         check_line(explainer.atlas, path, target.line)
         return explainer.line(path, target.line, same)
 
+    def frame(self, target: Target) -> Explanation | None:
+        """The explanation of a frame; none where its file is no generated one."""
+        if target not in self._frames:
+            try:
+                answer = self.answer(target, False)
+            except (CodegenError, OSError, ValueError):  # the names of frames can be anything
+                answer = None
+            self._frames[target] = answer if isinstance(answer, Explanation) else None
+        return self._frames[target]
+
 
 def explain_targets(
     asked: Asked, spelled: list[str], as_json: bool, paint: Paint, whole: bool
@@ -81,34 +97,26 @@ def explain_targets(
 
 
 def explain_traceback(asked: Asked, text: str, as_json: bool, paint: Paint) -> Iterator[str]:
-    """A traceback with every frame of a generated file annotated; everything else passes through.
+    """A log with every frame of a generated file annotated; everything else passes through.
 
     Raises:
-        CodegenError: it names no line of a file.
+        CodegenError: there is nothing.
     """
-    lines = list(frames(text.removesuffix("\n")))
-    if not any(target for _, target in lines):
+    if not text.strip():
         hint = "give FILE:LINE or FILE:CLASS.METHOD, or pipe a traceback in"
-        raise fail("explain-target", "standard input holds no traceback", "", 0, hint)
-    answers = [_frame(asked, target) if target else None for _, target in lines]
+        raise fail("explain-target", "standard input is empty", "", 0, hint)
+    lines = list(log_lines(text.removesuffix("\n")))
+    answers = [asked.frame(line.target) if line.target else None for line in lines]
     if as_json:
         yield json.dumps([as_data(answer) for answer in answers if answer], indent=2)
         return
     waiting: list[str] = []
-    for (line, _), answer in zip(lines, answers):
-        if waiting and not line.startswith("    "):
+    for line, answer in zip(lines, answers):
+        if waiting and not line.is_code:
             yield from waiting
             waiting = []
-        yield line
+        yield line.text
         if answer is not None:  # behind the line of code that the interpreter shows
-            waiting = list(show_frame(answer, paint))
+            yield from waiting
+            waiting = [f"{line.lead}{told}" for told in show_frame(answer, paint)]
     yield from waiting
-
-
-def _frame(asked: Asked, target: Target) -> Explanation | None:
-    """The explanation of a frame; none where its file is no generated one."""
-    try:
-        answer = asked.answer(target, False)
-    except CodegenError:
-        return None
-    return answer if isinstance(answer, Explanation) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,9 +13,9 @@ from codegen.explain.members import Member, members_of, named
 from codegen.trees.banners import carries_banner
 from codegen.trees.definitions import model_of_file
 from codegen.trees.names import HELPERS
+from codegen.trees.sources import read_text
 from codegen.trees.tree import Tree, open_tree
 
-_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _MOST_HINTS = 3
 
 
@@ -74,16 +73,26 @@ def find_file(atlas: Atlas, file: Path) -> str:
     """The path of a generated file in its tree.
 
     Raises:
-        CodegenError: there is no such file, or it is not generated.
+        CodegenError: there is no such file, it is no text, or it is not generated.
     """
     for base in (Path.cwd(), atlas.tree.output, atlas.tree.root):
-        place = (base / file).resolve()
-        if place.is_file() and place.is_relative_to(atlas.tree.output):
+        place = _resolved(base / file)
+        if place is not None and place.is_relative_to(atlas.tree.output):
             path = place.relative_to(atlas.tree.output).as_posix()
+            read_text(place, path)  # raises for what is no text
             if atlas.is_generated(path):
                 return path
             raise _not_generated(atlas, path)
     raise _no_file(atlas, file)
+
+
+def _resolved(file: Path) -> Path | None:
+    """Where a file really is; None if there is none, or its name cannot be one."""
+    try:
+        place = file.expanduser().resolve()
+        return place if place.is_file() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def _no_file(atlas: Atlas, file: Path) -> CodegenError:
@@ -104,6 +113,11 @@ def _not_generated(atlas: Atlas, path: str) -> CodegenError:
         made = [item for item, owner in atlas.owners.items() if owner == model]
         there = [item for item in made if (atlas.tree.output / item).is_file()]
         hint = f"it is a definition, read by people; from it come {', '.join(there)}"
+    elif path in atlas.owners:
+        hint = (
+            f"{atlas.tree.definition(atlas.owners[path]).path} gives a file of this name, but this one "
+            "does not begin as generated files do: `python -m codegen check` tells what is to be done"
+        )
     else:
         hint = "it is written by hand: its lines come from nowhere else"
     return fail("not-generated", "the file is not generated", path, 0, hint)
@@ -131,10 +145,3 @@ def check_line(atlas: Atlas, path: str, line: int) -> None:
     count = len(atlas.text(path).removesuffix("\n").split("\n"))
     if not 0 < line <= count:
         raise fail("no-line", f"the file has no line {line}", path, 0, f"it has {count} lines")
-
-
-def frames(text: str) -> Iterator[tuple[str, Target | None]]:
-    """The lines of a traceback, each with the place that it names, if it names one."""
-    for line in text.split("\n"):
-        match = _FRAME.match(line)
-        yield line, Target(Path(match["file"]), int(match["line"])) if match else None

@@ -113,8 +113,15 @@ def _explain(arguments: argparse.Namespace, paint: Paint, progress: Progress) ->
         hint = "give FILE:LINE or FILE:CLASS.METHOD, or pipe a traceback in"
         raise fail("explain-target", "nothing to explain", "", 0, hint)
     else:
-        lines = explain_traceback(asked, sys.stdin.read(), as_json, paint)
+        lines = explain_traceback(asked, _read_log(), as_json, paint)
     return "\n".join(lines)
+
+
+def _read_log() -> str:
+    """All of standard input; what is no text in it is shown as Python would."""
+    if not hasattr(sys.stdin, "buffer"):
+        return sys.stdin.read()
+    return sys.stdin.buffer.read().decode("utf-8", "backslashreplace")
 
 
 def _impact(arguments: argparse.Namespace, paint: Paint, progress: Progress) -> str:

@@ -101,17 +101,108 @@ def test_a_class(family: Sandbox) -> None:
     family.expect("class", family.run("explain", target), GOLDEN)
 
 
-def test_a_traceback(family: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+#: What prints a frame of a generated file, and other things that must stay as they are.
+LOGS = {
+    "traceback": """\
+Traceback (most recent call last):
+  File "PATH", line LINE, in forward
+    return states * self.width
+  File "elsewhere.py", line 3, in other
+TypeError: no
+""",
+    "traceback_chained": """\
+epoch 1: loss 0.5
+Traceback (most recent call last):
+  File "<frozen runpy>", line 198, in _run_module_as_main
+  File "/usr/lib/python3/site-packages/torch/nn/modules/module.py", line 1751, in _wrapped_call_impl
+    return self._call_impl(*args, **kwargs)
+           ~~~~~~~~~~~~~~~^^^^^^^^^^^^^^^^^
+  File "PATH", line LINE, in forward
+    return states * self.width
+           ~~~~~~~^~~~~~~~~~~~
+  [Previous line repeated 994 more times]
+TypeError: can't multiply
+a note on line LINE of PATH
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "PATH", line 99999, in forward
+  File "PATH", line LINE, in forward
+    return states * self.width
+    ^^^^^^^^^^^^^^^^^^^^^^^^^^
+RuntimeError: again
+done
+""",
+    "traceback_group": """\
+  + Exception Group Traceback (most recent call last):
+  |   File "elsewhere.py", line 3, in <module>
+  |     raise ExceptionGroup("two", errors)
+  | ExceptionGroup: two (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "PATH", line LINE, in forward
+    |     return states * self.width
+    |            ~~~~~~~^~~~~~~~~~~~
+    | TypeError: no
+    +------------------------------------
+""",
+    "traceback_coloured": """\
+Traceback (most recent call last):
+  File \x1b[35m"PATH"\x1b[0m, line \x1b[35mLINE\x1b[0m, in \x1b[35mforward\x1b[0m
+    return states \x1b[1;31m*\x1b[0m self.width
+           \x1b[31m~~~~~~~\x1b[0m\x1b[1;31m^\x1b[0m\x1b[31m~~~~~~~~~~~\x1b[0m
+\x1b[1;35mTypeError\x1b[0m: \x1b[35mno\x1b[0m
+""",
+    "traceback_pytest": """\
+    def test_forward():
+>       model.forward(1)
+
+tests/test_it.py:7:
+_ _ _ _ _ _ _ _ _ _ _ _ _ _ _
+
+>       return states * self.width
+E       TypeError: no
+
+PATH:LINE: TypeError
+=========================== short test summary info ============================
+\x1b[1m\x1b[31mPATH\x1b[0m:LINE: in forward
+    return states * self.width
+E   TypeError: no
+1 failed in 0.10s (PATH:LINE is not at the start)
+""",
+    "traceback_notebook": """\
+---------------------------------------------------------------------------
+TypeError                                 Traceback (most recent call last)
+Cell In[1], line 1
+----> 1 model.forward(1)
+
+File PATH:LINE, in GammaAttention.forward(self, states)
+     16     states = scaled(states)
+---> 17     return states * self.width
+
+TypeError: no
+""",
+    "traceback_none": "nothing\n  to see \x07 here: 3\n",
+}
+
+
+@pytest.mark.parametrize("case", LOGS)
+def test_a_traceback(family: Sandbox, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path, _, line = line_of(family, "gamma", "return states * self.width").rpartition(":")
-    text = (
-        "Traceback (most recent call last):\n"
-        f'  File "{path}", line {line}, in forward\n'
-        "    return states * self.width\n"
-        '  File "elsewhere.py", line 3, in other\n'
-        "TypeError: no\n"
+    text = LOGS[case].replace("PATH", path).replace("LINE", line)
+    monkeypatch.setattr("sys.stdin", io.StringIO(text, newline=""))
+    result = family.run("explain")
+    told = iter(result.out.split("\n"))
+    assert all(line in told for line in text.removesuffix("\n").split("\n")), (
+        "all is there, in order"
     )
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    family.expect("traceback", family.run("explain"), GOLDEN)
+    family.expect(case, result, GOLDEN)
+
+
+def test_bytes_that_are_no_text_pass(family: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a \xff\r\n"), newline=""))
+    assert family.run("explain").out == "a \\xff\r\n"
 
 
 def test_an_edited_file_is_told(family: Sandbox) -> None:
@@ -138,6 +229,9 @@ def test_json(family: Sandbox) -> None:
     [
         ("no_file", "generated/beta/modeling_bet.py:3"),
         ("no_line", "generated/beta/modeling_beta.py:999"),
+        ("line_zero", "generated/beta/modeling_beta.py:0"),
+        ("folder", "generated/beta:3"),
+        ("project_file", "pyproject.toml:3"),
         ("no_member", "generated/beta/modeling_beta.py:BetaAttention.forwrd"),
         ("definition", "definitions/beta/modular_beta.py:3"),
         ("no_target", "modeling_beta"),
@@ -147,6 +241,32 @@ def test_what_cannot_be_explained(family: Sandbox, case: str, target: str) -> No
     result = family.run("explain", target, "--root", str(family.root))
     assert result.code == 2
     family.expect(f"error_{case}", result, GOLDEN)
+
+
+@pytest.mark.parametrize(
+    ("case", "content"),
+    [("binary", b"\x89PNG\r\n\x1a\n\xff\x00"), ("null", b"x = 1\n\x00\n"), ("empty", b"")],
+)
+def test_files_that_are_no_text(family: Sandbox, case: str, content: bytes) -> None:
+    family.generated("beta").write_bytes(content)
+    result = family.run("explain", f"{family.generated('beta')}:1")
+    assert result.code == 2
+    family.expect(f"error_{case}", result, GOLDEN)
+
+
+def test_a_stale_file_is_told(family: Sandbox) -> None:
+    """What of it the definition still gives is explained; what it does not is said to be so."""
+    path = family.definition("beta")
+    text = path.read_text(encoding="utf-8").replace("self.depth = 3", "self.size = 5")
+    path.write_text(text, encoding="utf-8")
+    family.expect("stale", family.run("explain", line_of(family, "beta", "self.depth")), GOLDEN)
+
+
+def test_a_definition_that_cannot_be_read(family: Sandbox) -> None:
+    family.definition("beta").write_text("class (:\n", encoding="utf-8")
+    result = family.run("explain", f"{family.generated('beta')}:3")
+    assert result.code == 2
+    family.expect("error_broken", result, GOLDEN)
 
 
 def test_copies_of_helpers_are_told(family: Sandbox) -> None:
