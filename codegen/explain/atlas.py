@@ -23,6 +23,7 @@ from codegen.run.sync import name_table, plan_of, rewritten_sources
 from codegen.store.cache import cache_folder, load_cache
 from codegen.store.system import usable_cores
 from codegen.text.indent import normalize_indent
+from codegen.text.lines import LineMap
 from codegen.trees.banners import carries_banner
 from codegen.trees.names import NameTable
 from codegen.trees.nametable import answer
@@ -67,6 +68,7 @@ class Atlas:
         self._models: dict[str, ModelMaps] = {}
         self._drafts: dict[str, Mapping[str, str]] = {}
         self._texts: dict[str, str] = {}
+        self._lines: dict[str, LineMap] = {}
         self._elsewhere: dict[Path, Atlas | None] = {}
 
     # -- what there is ---------------------------------------------------------------------------
@@ -327,7 +329,13 @@ class Atlas:
 
     def line(self, spot: Spot) -> int:
         """The 1-based line of a place."""
-        return self.text(spot.path).count("\n", 0, spot.offset) + 1
+        return self.lines(spot.path).line_at(spot.offset)
+
+    def lines(self, path: str) -> LineMap:
+        """The lines of a file as the maps speak of it."""
+        if path not in self._lines:
+            self._lines[path] = LineMap(self.text(path))
+        return self._lines[path]
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         """What the passes say of what they did."""

@@ -89,7 +89,7 @@ class Explainer:
     def _substitutes(self, path: str, number: int) -> Sequence[Substitute]:
         """The imports that the names in a line could have come from as well."""
         found = self.atlas.map(path)
-        start = _start_of(self.atlas.text(path), number)
+        start = self.atlas.lines(path).start_of(number)
         line = self.atlas.text(path)[start:].split("\n", 1)[0]
         return found.substitutes(start + at for at in word_starts(line)) if found else ()
 
@@ -110,7 +110,7 @@ class Explainer:
     def _strands(self, path: str, number: int) -> Iterator[Strand]:
         """The words of a line by the lines that they come from, most words first."""
         text = self.atlas.text(path)
-        start = _start_of(text, number)
+        start = self.atlas.lines(path).start_of(number)
         end = start + len(text[start:].split("\n", 1)[0])
         groups: dict[tuple[str, int], list[tuple[int, Origin]]] = {}
         for begin, _ in word_spans(text[start:end]):
@@ -203,7 +203,7 @@ class Explainer:
     def _deepest(self, place: Place) -> Spot | None:
         """Where in this tree, or in an installed file, a line was written first."""
         text = self.atlas.text(place.path)
-        start = _start_of(text, place.line)
+        start = self.atlas.lines(place.path).start_of(place.line)
         line = text[start:].split("\n", 1)[0]
         words: Iterable[int] = [start + begin for begin, _ in word_spans(line)]
         path, last = place.path, None
@@ -248,13 +248,6 @@ def _home(atlas: Atlas, path: str) -> tuple[Atlas, str]:
     if other is None:
         return atlas, path
     return other, Path(path).relative_to(other.tree.root).as_posix()
-
-
-def _start_of(text: str, number: int) -> int:
-    start = 0
-    for _ in range(number - 1):
-        start = text.index("\n", start) + 1
-    return start
 
 
 def _shown(text: str, starts: Sequence[int]) -> str:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from codegen.explain.align import word_end, word_starts
 from codegen.explain.atlas import Atlas
 from codegen.explain.maps import FileMap, Spot
-from codegen.text.lines import LineMap
 
 _QUOTES = "\"'"
 _BRACKETS = "()"
@@ -29,7 +28,7 @@ def layout_of(atlas: Atlas, path: str, number: int) -> Iterator[str]:
     if found is None or atlas.tree.formatting.formatter == "none":
         return
     text = atlas.text(path)
-    lines = LineMap(text)
+    lines = atlas.lines(path)
     words = _words(atlas, found, text, lines.start_of(number), lines.end_of(number))
     kept = [word for word in words if word.spot]
     if not kept or any(word.spot and atlas.is_rewritten(word.spot.path) for word in kept):
@@ -81,7 +80,7 @@ def _wrapped(
     atlas: Atlas, found: FileMap, text: str, kept: list[_Word], number: int
 ) -> Iterator[str]:
     """What stood in one line with the words in the line before or behind."""
-    lines = LineMap(text)
+    lines = atlas.lines(found.path)
     ends = {(word.spot.path, atlas.line(word.spot)) for word in kept if word.spot}
     for other in (number - 1, number + 1):
         if not 0 < other <= len(lines.starts):

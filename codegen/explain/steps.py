@@ -44,8 +44,8 @@ class Reader:
 
     def line(self, path: str, number: int) -> str:
         """The text of a line, without what surrounds it."""
-        lines = self.atlas.text(path).split("\n")
-        return lines[number - 1].strip() if 0 < number <= len(lines) else ""
+        lines = self.atlas.lines(path)
+        return self.atlas.text(path)[lines.start_of(number) : lines.end_of(number)].strip()
 
 
 @dataclass(frozen=True)
