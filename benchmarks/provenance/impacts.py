@@ -11,7 +11,7 @@ from benchmarks.provenance.words import sources
 from codegen.errors import CodegenError
 from codegen.explain.atlas import Atlas
 from codegen.explain.impact import Subject, impact_of
-from codegen.explain.members import Member, members_of
+from codegen.explain.members import Member, members_of, named
 from codegen.text.lines import LineMap
 
 #: What is edited: bodies of methods and of functions, values of attributes of classes and of the module,
@@ -27,14 +27,34 @@ def measure_members(
     candidates: dict[str, list[tuple[Edit, Subject]]] = {part: [] for part in parts}
     for path in sources(atlas):
         for part, edit, subject in _edits(as_read(atlas, path), path):
-            if part in candidates:
-                candidates[part].append((edit, subject))
+            found = _as_written(atlas, edit, subject)
+            if part in candidates and found is not None:
+                candidates[part].append((edit, found))
     scores = {part: Score() for part in parts}
     for index, part in enumerate(parts):
         share = count // len(parts) + (index < count % len(parts))
         for edit, subject in chance.sample(candidates[part], min(share, len(candidates[part]))):
             _compare(atlas, oracle, part, edit, subject, scores[part])
     return scores
+
+
+def _as_written(atlas: Atlas, edit: Edit, subject: Subject) -> Subject | None:
+    """What is edited in the file as it was given, which passes may have changed before it is read.
+
+    None where they changed these lines themselves, or made the member.
+    """
+    if not atlas.is_rewritten(edit.path):
+        return subject
+    member = named(members_of(atlas.text(edit.path)), subject.name)
+    there = named(members_of(as_read(atlas, edit.path)), subject.name)
+    if member is None or there is None:
+        return None
+    if subject.member is not None:
+        return Subject(subject.name, edit.path, member.first, member.last, member)
+    first, last = (line - there.first + member.first for line in (subject.first, subject.last))
+    old, new = (text.split("\n") for text in (atlas.text(edit.path), as_read(atlas, edit.path)))
+    same = old[member.first - 1 : last] == new[there.first - 1 : subject.last]
+    return Subject(subject.name, edit.path, first, last) if same else None
 
 
 def _compare(

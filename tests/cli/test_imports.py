@@ -65,6 +65,12 @@ def test_torch_and_transformers_are_not_imported_by_an_expansion(checkout: Sandb
     assert not imported & {"torch", "transformers", "numpy", "libcst", "black"}
 
 
+def test_sync_traces_no_lines(project: Sandbox) -> None:
+    """Where lines come from is found out when it is asked for: an expansion pays nothing for it."""
+    loaded = {name for name in _imported(project, "sync") if name.startswith("codegen.explain")}
+    assert loaded == {"codegen.explain", "codegen.explain.options"}
+
+
 def test_passes_with_nothing_to_write_do_not_load_libcst() -> None:
     code = "import sys, codegen.rewrite; sys.exit('libcst' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
