@@ -98,6 +98,16 @@ def test_an_expansion_beside_the_helper_needs_a_reason() -> None:
     assert left.ok and "depends on neighbours" in format_processors([left])
 
 
+def test_texts_that_the_original_changes_may_change_where_its_loop_is_left() -> None:
+    changing = recorded({**GOOD, "changed": True, "routed": False})
+    (result,) = compare([changing], [changing], {"tiny": "processing_tiny.py:3: odd"})
+    assert result.ok and not result.kept and "as was" in format_processors([result])
+    (moved,) = compare([changing], [recorded({**GOOD, "changed": True})])
+    assert not moved.ok
+    (new,) = compare([recorded(GOOD)], [changing], {"tiny": "processing_tiny.py:3: odd"})
+    assert not new.ok
+
+
 @pytest.mark.parametrize(
     ("placeholder", "became", "reason"),
     [

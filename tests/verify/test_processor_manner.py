@@ -79,6 +79,18 @@ def test_what_a_processor_wants_is_found(stand: Stand, expected: dict[str, Any])
     assert {name: manner[name] for name in expected} == expected
 
 
+def test_what_takes_the_place_of_a_placeholder_comes_first() -> None:
+    class Around(Stand):
+        """Writes in front of every text, and expands one placeholder."""
+
+        def __call__(self, *args: Any) -> dict[str, Any]:
+            outcome = super().__call__(*args)
+            return {**outcome, "texts": [f"<bos>{text}" for text in outcome["texts"]]}
+
+    assert found(Around()).placeholders == {"image": "<image>"}
+    assert found(Around("<other>")).placeholders == {"image": "<fake>"}
+
+
 def test_an_error_is_said_where_nothing_works() -> None:
     manner = learn(CANDIDATES, Stand(options={"odd": 1}))
     assert manner == Unknown("ValueError: options")

@@ -19,7 +19,8 @@ class ProcessorResult:
 
     ``same`` of ``prompts`` gave the same; ``mended`` ended in the error of an iterator or a list and now in one that
     says what is wrong. ``predicted`` of ``predictable`` batches are what single items say. ``kept`` is
-    whether the caller's texts stay as they are; ``routed`` of ``expanded`` prompts have become what
+    whether the caller's texts stay as they are, ``as_before`` whether the original changes them as well and
+    no pass has moved its loop; ``routed`` of ``expanded`` prompts have become what
     the shared helper returned, and ``exempt`` says why others may not. ``note`` says what went wrong,
     or why nothing was compared.
     """
@@ -36,13 +37,14 @@ class ProcessorResult:
     expanded: int = 0
     exempt: str = ""
     note: str = ""
+    as_before: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether nothing was missed: of what could not be built nothing is known."""
         agrees = self.same + self.mended == self.prompts and self.predicted == self.predictable
         helped = self.routed == self.expanded or bool(self.exempt)
-        return not self.built or (agrees and self.kept and helped)
+        return not self.built or (agrees and (self.kept or self.as_before) and helped)
 
 
 def compare(
@@ -86,8 +88,6 @@ def _compare(old: Recorded, new: Recorded, left: str) -> ProcessorResult:
     exempt = left or _exempt(new)
     if not kept and not note:
         note = "the caller's texts are changed"
-        # What an original does to them is its own affair where no pass has moved its loop.
-        kept = bool(exempt) and any(outcome["changed"] for outcome in old["outcomes"])
     expansions = [outcome for outcome in new["outcomes"] if _expands(outcome)]
     routed = sum(outcome["routed"] for outcome in expansions)
     if routed < len(expansions) and not exempt and not note:
@@ -95,6 +95,7 @@ def _compare(old: Recorded, new: Recorded, left: str) -> ProcessorResult:
     return ProcessorResult(
         *(model, True, len(runs), same, mended, predicted, predictable, kept),
         *(routed, len(expansions), exempt, note),
+        as_before=bool(exempt) and any(outcome["changed"] for outcome in old["outcomes"]),
     )
 
 

@@ -86,16 +86,24 @@ def _rank(found: Placeholders) -> tuple[int, int]:
 def _placeholder(
     modality: str, names: Sequence[str], options: Mapping[str, Any], attempt: Try
 ) -> tuple[str | None, str]:
-    """What stands for an item of a modality, "?" for nothing that is known, and the first error."""
+    """What stands for an item of a modality, "?" for nothing that is known, and the first error.
+
+    A placeholder that something takes the place of comes before one that only changes what is around it.
+    """
     why = ""
+    around: list[str | None] = []
     beside: tuple[str | None, ...] = ("", None) if modality == "image" else ()
     for name in (*names, *beside):
         for nested in (False, True):
             outcome = attempt(next(singles(modality, nested)), {modality: name}, options)
             why = why or outcome["error"]
-            if not outcome["error"] and outcome["texts"] not in ([], [f"a {name} b"], ["a  b"]):
+            written = "a  b" if name is None else f"a {name} b"
+            if outcome["error"] or outcome["texts"] in ([], [written]):
+                continue
+            if name and written not in outcome["texts"][0]:
                 return name, why
-    return "?", why
+            around.append(name)
+    return (around[0] if around else "?"), why
 
 
 def _habits(

@@ -18,7 +18,8 @@ def format_processors(results: Sequence[ProcessorResult]) -> str:
             f"  {text}" for text in (r.note, r.exempt if r.routed < r.expanded else "") if text
         ]
         counts = f"{r.same:3} of {r.prompts:3}  {r.mended:4}  {r.predicted:3} of {r.predictable:3}"
-        contract = f"{'kept' if r.kept else 'changed':7}  {r.routed:3} of {r.expanded:3}"
+        texts = "kept" if r.kept else "as was" if r.as_before else "changed"
+        contract = f"{texts:7}  {r.routed:3} of {r.expanded:3}"
         lines.append(f"{r.model:{width}}  {counts}  {contract}{mark}{';'.join(notes)}")
     lines += [f"not built: {r.model}: {r.note}" for r in results if not r.built]
     missed = sum(not r.ok for r in built)
