@@ -39,7 +39,7 @@ def cells() -> Iterator[Any]:
                     yield pytest.param(name, scenario, given, letter, id=label, marks=marks)
 
 
-@pytest.mark.parametrize("name, scenario, given, letter", cells())
+@pytest.mark.parametrize("name, scenario, given, letter", list(cells()))
 def test_a_whole_model_is_one_graph(name: str, scenario: str, given: str, letter: str) -> None:
     torch._dynamo.reset()
     whole = WHOLES[name]
