@@ -45,7 +45,7 @@ _LOOKED_AT = {
     "ZeroIterationForLoop": ("for_stmt",),
 }
 _PUNCTUATION = frozenset("()[]{},.:;=@") | {"->", "...", ":="}
-_CACHES = ("@cache", "@lru_cache", "@functools.cache")
+_CACHES = ("cache", "lru_cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +191,27 @@ def _annotations(tree: ast.Module) -> set[tuple[int, int]]:
 
 
 def _changes_nothing(mutant: Mutant) -> bool:
+    """Whether the code is the same, but for caches, or none at all."""
     try:
-        same = ast.dump(ast.parse(mutant.text)) == _dump(mutant.path)
+        return _dump(mutant.text) == _dump((ROOT / mutant.path).read_text(encoding="utf-8"))
     except SyntaxError:
         return True
-    return same or (mutant.old.startswith(_CACHES) and mutant.old != mutant.new)
 
 
-@lru_cache
-def _dump(path: str) -> str:
-    return ast.dump(ast.parse((ROOT / path).read_text(encoding="utf-8")))
+@lru_cache(maxsize=4)
+def _dump(text: str) -> str:
+    """A syntax tree in words, without the decorators that only remember results."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            kept = [n for n in node.decorator_list if not _is_cache(n)]
+            node.decorator_list = kept
+    return ast.dump(tree)
+
+
+def _is_cache(node: ast.expr) -> bool:
+    called = node.func if isinstance(node, ast.Call) else node
+    return ast.unparse(called).rpartition(".")[2] in _CACHES
 
 
 def _hash(*parts: str) -> str:
