@@ -23,8 +23,9 @@ from codegen.review.model import (
     Summary,
     Unexplained,
 )
+from codegen.review.promises import Finding
 from codegen.review.reach import not_reached
-from codegen.review.risks import find_risks
+from codegen.review.risks import find_risks, findings_of
 from codegen.review.unexplained import sort_out_rest
 from codegen.run.sync import Options
 from codegen.trees.tree import Tree
@@ -59,7 +60,7 @@ def build_report(question: Question) -> Report:
     pool = Pool()
     base = Lineage(question.tree, question.base, pool)
     head = Lineage(question.tree, question.head, pool)
-    generated = generated_changes(base, head)
+    generated, findings = generated_changes(base, head, question.tree.config.helpers)
     everyone = {*base.side.definitions, *head.side.definitions}
     parents = frozenset(source for path in everyone for source in closure_of(path, base, head))
     narrow = question.parents_only or question.tree.kind != "project"
@@ -68,7 +69,7 @@ def build_report(question: Question) -> Report:
     attributed = attribute(edits, generated, base, head)
     attributed, unexplained = sort_out_rest(question, edits, attributed, generated)
     changes = group_changes(edits, attributed)
-    risks = find_risks(changes, base, head, question.tree.config.helpers)
+    risks = find_risks(changes, findings, base, head)
     return Report(
         _summary(question, sources, generated, changes, attributed, unexplained),
         question.stale,
@@ -80,9 +81,12 @@ def build_report(question: Question) -> Report:
     )
 
 
-def generated_changes(base: Lineage, head: Lineage) -> dict[str, list[MemberChange]]:
-    """What differs in each generated file that both sides, or one of them, have."""
-    found = {}
+def generated_changes(
+    base: Lineage, head: Lineage, helpers: str
+) -> tuple[dict[str, list[MemberChange]], dict[str, tuple[Finding, ...]]]:
+    """What differs in each generated file that both sides, or one of them, have, and what it does
+    not keep of its promises: both are read while the file's syntax trees are at hand."""
+    found, findings = {}, {}
     old, new = base.side, head.side
     for path in sorted({*old.generated, *new.generated}):
         before, after = old.text(path), new.text(path)
@@ -90,7 +94,8 @@ def generated_changes(base: Lineage, head: Lineage) -> dict[str, list[MemberChan
             model = (new if path in new.generated else old).model_of(path)
             sides = Reading(before, base.naming(path)), Reading(after, head.naming(path))
             found[path] = compare_texts(path, model, *sides)
-    return found
+            findings[path] = findings_of(path, base, head, helpers)
+    return found, findings
 
 
 def attribute(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.errors import Location
@@ -39,23 +39,29 @@ class _File:
     new: ModuleFacts
 
 
+def findings_of(path: str, base: Lineage, head: Lineage, helpers: str = "") -> tuple[Finding, ...]:
+    """What a generated file does not keep of its promises. Asked while both texts are at hand."""
+    file = _read(path, base, head)
+    if file is None:
+        return ()
+    found = [*_of_file(file, helpers), *_undefined(file, base, head)]
+    meant = (f for f in found if f.kind != "undefined?" or _meant(file.path, f, head))
+    return tuple(replace(f, kind=f.kind.rstrip("?")) for f in meant)
+
+
 def find_risks(
-    changes: Sequence[Change], base: Lineage, head: Lineage, helpers: str = ""
+    changes: Sequence[Change],
+    findings: Mapping[str, Sequence[Finding]],
+    base: Lineage,
+    head: Lineage,
 ) -> list[Risk]:
-    """All risks, the gravest kinds first."""
+    """All risks, the gravest kinds first; ``findings`` are those of each changed file."""
     places = _Places(changes, base, head)
     found: dict[tuple[str, str, Location, int], set[str]] = defaultdict(set)
     for path in sorted({path for change in changes for path in change.files}):
-        file = _read(path, base, head)
-        if file is None:
-            continue
-        for finding in [*_of_file(file, helpers), *_undefined(file, base, head)]:
-            if finding.kind == "undefined?":
-                if not _meant(file.path, finding, head):
-                    continue
-                finding = replace(finding, kind="undefined")
-            place, change = places.of(file, finding)
-            found[(finding.kind, finding.message, place, change)].add(file.model)
+        for finding in findings.get(path, ()):
+            place, change = places.of(path, finding)
+            found[(finding.kind, finding.message, place, change)].add(head.side.model_of(path))
     for loss in lost_overrides(base, head):
         if not _told(loss, found):
             change = places.of_name(loss.parent, loss.name)
@@ -191,22 +197,21 @@ class _Places:
                 for instance in variant.instances:
                     self._instances[instance.change.path].append((change.number, instance))
 
-    def of(self, file: _File, finding: Finding) -> tuple[Location, int]:
+    def of(self, path: str, finding: Finding) -> tuple[Location, int]:
         """Place and number of the change."""
-        number = self._number(file.path, finding)
+        number = self._number(path, finding)
         change = self._changes.get(number)
         if finding.kind == "dead-weight":
-            place = self._assignment(file.path, finding)
+            place = self._assignment(path, finding)
             if place:
                 return place, number
         if finding.kind == "undefined":
-            place = self._reading(file.path, finding)
+            place = self._reading(path, finding)
             if place:
                 return place, number
         if change and change.edit:
             return _edit_place(change, finding), number
-        definition = self._head.side.generated.get(file.path, file.path)
-        return Location(definition), number
+        return Location(self._head.side.generated.get(path, path)), number
 
     def _number(self, path: str, finding: Finding) -> int:
         best, found = -1, 0
