@@ -290,13 +290,11 @@ def _helper_call(
 
 
 def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
-    """Counters and empty lists that only the loops used."""
+    """Counters, empty lists and patterns that only the loops used."""
     gone = {id(node) for site in sites for s in site.statements for node in walk(s)}
+    yield from patterns(function, gone)
     results = {site.result for site in sites if not site.rest}
-    kept: dict[str, int] = {}
-    for node in walk(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in gone:
-            kept[node.id] = kept.get(node.id, 0) + 1
+    kept = {name.id for name in _loads(function) if id(name) not in gone}
     used = {
         n.id for site in sites for s in site.statements for n in walk(s) if isinstance(n, ast.Name)
     }
@@ -306,16 +304,36 @@ def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
             if node.lineno >= site.start.lineno or not isinstance(node, ast.Assign):
                 continue
             target = node.targets[0]
-            empty = (isinstance(node.value, ast.List) and not node.value.elts) or (
-                isinstance(node.value, ast.Constant) and node.value.value == 0
-            )
-            if not isinstance(target, ast.Name) or not empty or target.id not in used:
+            if not isinstance(target, ast.Name) or not _is_empty(node.value):
                 continue
             unused = not (site.kept or site.rest) or target.id == site.queue
             gone_too = target.id in (*results, site.counter)
-            if id(node) not in seen and (gone_too or (unused and not kept.get(target.id))):
+            goes = gone_too or (unused and target.id not in kept)
+            if target.id in used and id(node) not in seen and goes:
                 seen.add(id(node))
                 yield node
+
+
+def patterns(function: Function, gone: Collection[int]) -> Iterator[ast.stmt]:
+    """Regular expressions that are given a name, which only code that goes reads."""
+    kept = {name.id for name in _loads(function) if id(name) not in gone}
+    used = {name.id for name in _loads(function)} - kept
+    for node in walk(function):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            made = ast.unparse(node.value).startswith(("re.compile(", "re.escape("))
+            if made and node.targets[0].id in used:
+                yield node
+
+
+def _loads(function: Function) -> Iterator[ast.Name]:
+    for node in walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node
+
+
+def _is_empty(value: ast.expr) -> bool:
+    is_zero = isinstance(value, ast.Constant) and value.value == 0
+    return is_zero or (isinstance(value, ast.List) and not value.elts)
 
 
 def _calls(node: ast.AST, called: str) -> bool:

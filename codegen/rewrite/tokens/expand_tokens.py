@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from codegen.rewrite.library import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
-from codegen.rewrite.tokens.changes import HELPER, Style, change_of
+from codegen.rewrite.tokens.changes import HELPER, Style, change_of, patterns
 from codegen.rewrite.tokens.evidence import difference
 from codegen.rewrite.tokens.mixin import ask_for_offsets, delegates, find_mixin, move_mixin
 from codegen.rewrite.tokens.names import Unmovable, free_names
@@ -147,7 +147,8 @@ def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
             problem = _moved(state, cls, sites, has_method, style)
             if not problem:
                 return
-            reason = reason or _left(cls, sites[0], problem)
+            if reason is None or not stay:
+                reason = _left(cls, sites[0], problem)
     if reason is None and not tried:
         reason = _unknown(cls, [])
     known[key] = reason
@@ -182,6 +183,8 @@ def _collecting(state: RewriteState, cls: ClassInfo) -> set[str]:
 def _unknown(cls: ClassInfo, sites: list[Site]) -> Record | None:
     """A record of a place, outside of the sites, that replaces placeholders in a form that no rule knows."""
     gone = {id(n) for site in sites for part in (site.start, *site.statements) for n in walk(part)}
+    for site in sites:
+        gone |= {id(n) for node in patterns(site.function, gone) for n in walk(node)}
     handed = " ".join(site.written for site in sites)
     for function in cls.methods.values():
         if f"self.{function.name}(" in handed:

@@ -295,8 +295,11 @@ class Machine:
                     store(owner, key, GONE)
                 else:
                     del owner[key]
-            else:
-                raise Unsupported("del of an attribute")
+            elif isinstance(target, ast.Attribute):
+                owner = self.value(target.value, scope)
+                if not isinstance(owner, Instance) or target.attr not in owner.attributes:
+                    raise Unsupported("del of an attribute")
+                del owner.attributes[target.attr]
 
     def assign(self, target: ast.expr, value: Any, scope: Scope) -> None:
         """Bind a target."""

@@ -249,12 +249,21 @@ def _method_of_term(
         raise Unsupported(f"{name} of something unknown")
     made = term("method", name, owner, list(args), dict(keywords))
     made.length, made.nested = owner.length, owner.nested
+    if made.length is None:
+        made.length = _number_of_parts(name, args)
     part = machine.components.get(owner.digest)
     if part is not None and part.startswith(("logger", "warnings")):
         machine.note("said", part, name)
     elif part is not None and name in ("encode", "__call__", "preprocess"):
         made.items = _items(args, keywords)
     return made
+
+
+def _number_of_parts(name: str, args: Arguments) -> int | None:
+    """How many entries torch's and numpy's functions on lists give."""
+    place = {"split": 1, "stack": 0, "array": 0, "asarray": 0, "tensor": 0}.get(name)
+    given = args[place] if place is not None and len(args) > place else None
+    return len(given) if isinstance(given, list) else None
 
 
 def _entry(machine: Machine, owner: Term, key: str) -> Any:

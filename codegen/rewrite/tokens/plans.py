@@ -12,7 +12,7 @@ from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.inline import LIST
 from codegen.rewrite.tokens.names import Needs, Unmovable, bare, free_names, gather
-from codegen.rewrite.tokens.sites import Site, last_value
+from codegen.rewrite.tokens.sites import Site, blocks, last_value
 from codegen.rewrite.tokens.wording import (
     MAX_LINE,
     expression,
@@ -119,7 +119,12 @@ def plan(cls: ClassInfo, site: Site) -> Move:
     needs = _needs(info, site, sequences, words, modality)
     given, lead = _given(modality, needs)
     made = f"self.replace_{modality}_token({given}, {words.index if lengths else 0})"
-    collect = [*_listed(site, f"per_{modality}"), *lead, *_list_of(made, modality, site, lengths)]
+    collect = [
+        *filter(None, site.lead.split("\n")),
+        *_listed(site, f"per_{modality}"),
+        *lead,
+        *_list_of(made, modality, site, lengths),
+    ]
     method = _method(info, site, modality, words, needs)
     edits += _edits(site)
     return Move(site, modality, token, method, tuple(collect), tuple(edits))
@@ -266,6 +271,20 @@ def _indexed(site: Site) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _store_in_front(
+    function: Function, node: ast.AST, stores: Sequence[ast.Assign]
+) -> ast.Assign | None:
+    """The last of some assignments that stands in front of a node in the block of one of its statements."""
+    for block in blocks(function):
+        place = next((n for n, part in enumerate(block) if any(i is node for i in walk(part))), 0)
+        found = [part for part in block[:place] for store in stores if part is store]
+        if found:
+            inner = found[-1]
+            assert isinstance(inner, ast.Assign)
+            return inner
+    return None
+
+
 def _sequence(info: ModuleInfo, site: Site, name: str, edits: list[Edit]) -> str:
     """The name of what an iterator or a queue gives one by one, as a sequence."""
     function = site.function
@@ -276,14 +295,21 @@ def _sequence(info: ModuleInfo, site: Site, name: str, edits: list[Edit]) -> str
         for node in walk(function)
         if isinstance(node, ast.Name) and node.id == name and id(node) not in inside
     ]
-    loads = [node for node in uses if isinstance(node.ctx, ast.Load)]
-    if loads:
-        raise Unmovable(f"{name} is used elsewhere, too")
     stores = [
         n
         for n in walk(function)
         if isinstance(n, ast.Assign) and any(u is t for u in uses for t in n.targets)
     ]
+    all_stores = stores
+    own = _store_in_front(function, site.start, stores)
+    if own is not None:
+        # Elsewhere the name may have been given another value, of no concern here.
+        stores = [own]
+        loads = [u for u in uses if isinstance(u.ctx, ast.Load)]
+        uses = [u for u in loads if _store_in_front(function, u, all_stores) in (own, None)]
+        uses += [u for u in own.targets if isinstance(u, ast.Name)]
+    if any(isinstance(node.ctx, ast.Load) for node in uses):
+        raise Unmovable(f"{name} is used elsewhere, too")
     if len(stores) != len(uses):
         raise Unmovable(f"{name} is given its value in a way that is not followed")
     for store in stores:

@@ -27,8 +27,8 @@ class Site:
     what iterators and queues give. Without any of it all placeholders become the same.
     ``kept`` is the loop itself where it stays and makes a list; ``queue`` a list that it no longer needs,
     ``second`` another placeholder that it looks for. ``written`` is the value where it is not as the author
-    wrote it, ``seen`` a statement that has to run for the site to be shown. ``rest`` are lines for what the loop
-    did to the texts besides, which make the result of those that the helper made; ``calls`` are further helpers.
+    wrote it, ``seen`` a statement that has to run for the site to be shown. ``lead`` and ``rest`` are lines for what the loop
+    did to the texts besides, in front of and behind the helper, the latter make the result of what it made; ``calls`` are further helpers.
     ``returned`` is what a method returns that is the result then.
     """
 
@@ -52,6 +52,7 @@ class Site:
     second: ast.expr | None = None
     written: str = ""
     seen: ast.stmt | None = None
+    lead: str = ""
     rest: str = ""
     calls: tuple[str, ...] = ()
     returned: ast.expr | None = None
@@ -64,12 +65,14 @@ class Site:
 
 def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iterator[Site]:
     """The sites of a method, in order; with ``stay`` the loops that can stay do."""
+    from codegen.rewrite.tokens.by_text import by_text_site
     from codegen.rewrite.tokens.inline import inline_site
     from codegen.rewrite.tokens.mixed import mixed_site
     from codegen.rewrite.tokens.per_text import per_text_sites
+    from codegen.rewrite.tokens.rest import rest_site
     from codegen.rewrite.tokens.splits import split_site
 
-    for block in _blocks(function):
+    for block in blocks(function):
         skipped: set[int] = set()
         for number, statement in enumerate(block):
             if id(statement) in skipped:
@@ -84,6 +87,8 @@ def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iter
                 site = site or split_site(function, block, statement)
                 site = site or inline_site(info, function, block, number)
                 site = site or mixed_site(info, function, block, number)
+                site = site or by_text_site(info, function, block, number)
+                site = site or rest_site(info, function, block, number)
             elif isinstance(statement, ast.Assign):
                 site = _comprehension(function, block, statement)
             if site is not None:
@@ -93,7 +98,7 @@ def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iter
                 yield from per_text_sites(info, function, block, number)
 
 
-def _blocks(node: ast.AST) -> Iterator[Sequence[ast.stmt]]:
+def blocks(node: ast.AST) -> Iterator[Sequence[ast.stmt]]:
     """Blocks of statements, outer ones first; what stands in a loop over texts belongs to that loop."""
     for name in ("body", "orelse", "finalbody"):
         block = getattr(node, name, None)
@@ -101,7 +106,7 @@ def _blocks(node: ast.AST) -> Iterator[Sequence[ast.stmt]]:
             yield block
             for statement in block:
                 if not isinstance(statement, (ast.For, ast.FunctionDef, ast.While)):
-                    yield from _blocks(statement)
+                    yield from blocks(statement)
 
 
 # -- loops ----------------------------------------------------------------------------------------
@@ -199,6 +204,8 @@ def _repeated(
         return None
     call = next(iter(calls.values()))
     rest = [node for node in inner.body if id(node) not in calls]
+    if any(isinstance(n, ast.expr) and ast.unparse(n) == parts.text for r in rest for n in walk(r)):
+        return None  # it does more to the text
     value, queue = call.args[1], ""
     if isinstance(value, ast.Constant):
         # The text gets a mark only; what it stands for waits in a queue.
@@ -327,7 +334,7 @@ def _replaced(
     for node in loop.body:
         found = None
         if isinstance(node, ast.Assign):
-            found = _all_of(node.value, text)
+            found = all_of(node.value, text, function, loop)
         if found is not None and value is None:
             assert isinstance(node, ast.Assign)
             token, value = found
@@ -338,11 +345,20 @@ def _replaced(
             result = inner.appended(node)
         elif value is None or not _puts_back(node, parts.text, text):
             return None
-    if value is None or token is None:
+    if value is None or token is None or loop_names(loop) & {*map(_name, walk(value))}:
         return None
     return Site(
         function, block, (loop,), token, texts, result, (), value, taken=taken_of((), value)
     )
+
+
+def loop_names(loop: ast.For) -> set[str]:
+    """Names that a loop gives other values each time."""
+    return {_name(node) for node in walk(loop.target)} - {""}
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _puts_back(node: ast.stmt, place: str, text: str) -> bool:
@@ -357,7 +373,7 @@ def _comprehension(function: Function, block: Sequence[ast.stmt], node: ast.Assi
     generator = made.generators[0]
     if not isinstance(generator.iter, ast.Name) or not isinstance(node.targets[0], ast.Name):
         return None
-    found = _all_of(made.elt, ast.unparse(generator.target))
+    found = all_of(made.elt, ast.unparse(generator.target), function, node)
     if found is None or generator.ifs:
         return None
     token, value = found
@@ -374,22 +390,43 @@ def _comprehension(function: Function, block: Sequence[ast.stmt], node: ast.Assi
     )
 
 
-def _all_of(node: ast.expr, text: str) -> tuple[ast.expr, ast.expr] | None:
-    """Placeholder and replacement of ``text.replace(P, r)`` or ``re.sub(re.escape(P), lambda _: r, text)``."""
+def all_of(
+    node: ast.expr, text: str, function: Function, before: ast.AST
+) -> tuple[ast.expr, ast.expr] | None:
+    """Placeholder and replacement of what replaces all placeholders of a text.
+
+    That is ``text.replace(P, r)``, ``re.sub(re.escape(P), lambda _: r, text)``, or the same with a pattern
+    that has a name or was compiled.
+    """
     call = replace_call(node, text, False)
     if call is not None:
         is_sentinel = isinstance(call.args[0], ast.Constant) and "placeholder" in str(
             call.args[0].value
         )
         return None if is_sentinel else (call.args[0], call.args[1])
-    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "re.sub" or len(node.args) != 3:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
-    pattern, function, subject = node.args
-    if ast.unparse(subject) != text or not isinstance(function, ast.Lambda):
+    pattern, given = node.func.value, list(node.args)
+    if ast.unparse(node.func) == "re.sub" and given:
+        pattern = given.pop(0)
+    if node.func.attr != "sub" or len(given) != 2 or ast.unparse(given[1]) != text:
         return None
-    if not isinstance(pattern, ast.Call) or ast.unparse(pattern.func) != "re.escape":
-        return None
-    return pattern.args[0], function.body
+    token = _escaped(pattern, function, before)
+    value = given[0].body if isinstance(given[0], ast.Lambda) else given[0]
+    return (token, value) if token is not None else None
+
+
+def _escaped(node: ast.expr, function: Function, before: ast.AST) -> ast.expr | None:
+    """``P`` of ``re.escape(P)``, which may have a name or be compiled."""
+    found: ast.expr | None = node
+    for _ in range(4):
+        if isinstance(found, ast.Name):
+            found = last_value(function, found.id, before)
+        elif isinstance(found, ast.Call) and ast.unparse(found.func) == "re.compile":
+            found = found.args[0] if len(found.args) == 1 else None
+        elif isinstance(found, ast.Call) and ast.unparse(found.func) == "re.escape":
+            return found.args[0]
+    return None
 
 
 # -- names ----------------------------------------------------------------------------------------

@@ -1,0 +1,147 @@
+"""Loops that replace placeholders and change the texts besides: the rest of the loop stays, behind the helper.
+
+Either all placeholders of a text are replaced at once and the text is worked on afterwards, or it is worked
+on once for every placeholder.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.tokens.sites import (
+    EXPANDED,
+    Parts,
+    Site,
+    all_of,
+    restored,
+    searched,
+    subject_of,
+    taken_of,
+)
+from codegen.rewrite.tokens.wording import lines_of
+
+GIVEN = "given"
+"""Name of a text as the caller gave it, beside the same one as the helper made it."""
+
+
+def rest_site(
+    info: ModuleInfo, function: Function, block: Sequence[ast.stmt], number: int
+) -> Site | None:
+    """The site that a loop over texts is, if it does more than to replace, and collects what it makes."""
+    loop = block[number]
+    if not isinstance(loop, ast.For) or not isinstance(loop.iter, ast.Name):
+        return None
+    text, texts = subject_of(function, loop)
+    if not text:
+        return None
+    site = _at_once(info, function, block, loop, text, texts)
+    return site or _for_each(info, function, block, number, text, texts)
+
+
+def _at_once(
+    info: ModuleInfo,
+    function: Function,
+    block: Sequence[ast.stmt],
+    loop: ast.For,
+    text: str,
+    texts: str,
+) -> Site | None:
+    """``new = text.replace(P, r)`` with other statements around it."""
+    found = [
+        (place, node, pair)
+        for place, node in enumerate(loop.body)
+        if isinstance(node, ast.Assign) and (pair := all_of(node.value, text, function, loop))
+    ]
+    if len(found) != 1:
+        return None
+    place, put, (token, value) = found[0]
+    before, after = loop.body[:place], loop.body[place + 1 :]
+    name = ast.unparse(put.targets[0])
+    result = next(filter(None, map(Parts(name, loop).appended, after)), "")
+    inside = {*_names((loop,), ast.Store)}
+    if not result or text in _names(before, ast.Store) or inside & {*_names((value,), ast.Load)}:
+        return None
+    both = name != text and text in _names(after, ast.Load)
+    head = (
+        f"for {text}, {name} in zip({texts}, {EXPANDED}):" if both else f"for {name} in {EXPANDED}:"
+    )
+    return Site(
+        *(function, block, (loop,), token, texts, result, (), value),
+        taken=taken_of((), value),
+        lead=_lines(info, f"for {text} in {texts}:", before) if before else "",
+        rest=_lines(info, head, after),
+    )
+
+
+def _for_each(
+    info: ModuleInfo,
+    function: Function,
+    block: Sequence[ast.stmt],
+    number: int,
+    text: str,
+    texts: str,
+) -> Site | None:
+    """``while P in text: text = text.replace(P, r, 1)`` with something done to the text beside it."""
+    loop = block[number]
+    assert isinstance(loop, ast.For)
+    parts = Parts(text, loop)
+    whiles = [n for n in loop.body if isinstance(n, ast.While) and searched(n.test, text)]
+    if len(whiles) != 1:
+        return None
+    inner = whiles[0]
+    puts = [(node, call) for node in inner.body if (call := parts.replacement(node, True))]
+    beside = [n for n in inner.body if text in _names((n,)) and all(n is not p for p, _ in puts)]
+    token = searched(inner.test, text)
+    if len(puts) != 1 or not beside or token is None:
+        return None
+    item = [n for n in inner.body if n is not puts[0][0] and all(n is not b for b in beside)]
+    value = puts[0][1].args[1]
+    if isinstance(value, ast.Constant) or {*_names(item, ast.Store)} & {*_names(beside, ast.Load)}:
+        return None
+    before = loop.body[: loop.body.index(inner)]
+    after, sentinels, unit = [], [], ""
+    for node in loop.body[loop.body.index(inner) + 1 :]:
+        back = parts.replacement(node, False)
+        if back is not None and isinstance(back.args[0], ast.Constant):
+            sentinels.append(str(back.args[0].value))
+            unit = ast.unparse(back.args[1])
+        else:
+            after.append(node)
+    result = next(filter(None, map(parts.appended, after)), "")
+    if not result or before:
+        return None
+    count = f"    for _ in range({GIVEN}.count({ast.unparse(token)})):"
+    lines = [f"for {GIVEN}, {text} in zip({texts}, {EXPANDED}):", count]
+    lines += [f"        {line}" for line in lines_of(info, beside)]
+    lines += [f"    {line}" for line in lines_of(info, after)]
+    statements: list[ast.stmt] = [loop]
+    following = block[number + 1] if number + 1 < len(block) else None
+    last = restored(following, result)
+    if last is not None:
+        sentinels.append(last[0])
+        unit = last[1]
+    if last is not None and isinstance(following, ast.Assign):
+        lines.append(f"{ast.unparse(following.targets[0])} = {result}")
+        result = ast.unparse(following.targets[0])
+        statements.append(following)
+    return Site(
+        *(function, block, tuple(statements), token, texts, result, tuple(item), value),
+        *(tuple(sentinels), unit),
+        taken=taken_of(item, value),
+        rest="\n".join(lines),
+        returned=following.value if last and isinstance(following, ast.Return) else None,
+    )
+
+
+def _lines(info: ModuleInfo, head: str, body: Sequence[ast.stmt]) -> str:
+    return "\n".join([head, *(f"    {line}" for line in lines_of(info, body))])
+
+
+def _names(nodes: Sequence[ast.AST], context: type | None = None) -> Iterator[str]:
+    for root in nodes:
+        for node in walk(root):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, context or ast.expr_context):
+                yield node.id
