@@ -268,6 +268,19 @@ def placeholder_positions(text: str, token: str) -> list[int]:
     return [match.start() for match in re.finditer(re.escape(token), text)]
 
 
+def next_item(items: Iterator[Any], placeholder: str) -> Any:
+    """The next of what there is for the placeholders of a batch.
+
+    Raises:
+        ValueError: none is left. A bare ``StopIteration`` would end a loop over batches without a word.
+    """
+    for item in items:
+        return item
+    raise ValueError(
+        f"there are more placeholders {placeholder!r} in the texts than items for them"
+    )
+
+
 def pop_offsets_option(keywords: dict[str, Any]) -> bool:
     """Take ``return_text_replacement_offsets`` out of the keywords of a processor's call.
 

@@ -317,6 +317,7 @@ _PLUMBING = {
     "processing_utils": (
         "add_replacement_offsets",
         "get_text_with_replacements",
+        "next_item",
         "placeholder_positions",
         "placeholders_in",
         "pop_offsets_option",

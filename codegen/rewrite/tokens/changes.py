@@ -21,11 +21,10 @@ from codegen.rewrite.emit.edits import Site as Place
 from codegen.rewrite.library import ClassInfo, Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.processors import own_returns
-from codegen.rewrite.tokens.mixed import EACH
 from codegen.rewrite.tokens.names import Unmovable
 from codegen.rewrite.tokens.plans import KEYS, Move
 from codegen.rewrite.tokens.sites import EXPANDED, MODALITIES, Site
-from codegen.rewrite.tokens.wording import call_lines
+from codegen.rewrite.tokens.wording import MAX_LINE, call_lines, wrapped
 from codegen.rewrite.values import Record, model_of
 
 HELPER = "get_text_with_replacements"
@@ -151,10 +150,8 @@ def _by_function(moves: Sequence[Move]) -> list[list[Move]]:
 
 def _helpers(moves: Sequence[Move], style: Style, call: Function | None) -> Iterator[str]:
     """What is called beside the helper itself."""
-    if any(move.second[0] for move in moves):
-        yield EACH
     for move in moves:
-        yield from move.site.calls
+        yield from (name for name in move.site.calls if any(f"{name}(" in c for c in move.collect))
     if style.separate:
         yield "chain_offsets"
     if style.follow and any(move.site.rest for move in moves):
@@ -272,21 +269,26 @@ def _top(function: Function, site: Site) -> ast.stmt:
 def _helper_call(
     group: Sequence[Move], texts: str, result: str, offsets: Offsets, has_method: bool
 ) -> list[str]:
-    arguments = [texts]
+    arguments, lines = [texts], []
     for modality in MODALITIES:
         for move in group:
-            found = [(move.modality, move.site.token), (move.second[0], move.site.second)]
+            others = zip((kind for kind, _ in move.others), move.site.others)
+            found = [(move.modality, move.site.token), *others]
             token = next((token for name, token in found if name == modality), None)
             if token is None:
                 continue
             if not has_method or ast.unparse(token) != f"self.{modality}_token":
-                arguments.append(f"{modality}_token={ast.unparse(token)}")
+                given = ast.unparse(token)
+                if len(given) > MAX_LINE // 2:
+                    lines += wrapped(f"{modality}_placeholder", given)
+                    given = f"{modality}_placeholder"
+                arguments.append(f"{modality}_token={given}")
             arguments.append(f"{KEYS[modality]}={KEYS[modality]}")
     arguments.append(f"return_replacement_offsets={offsets.wanted}")
     if not has_method:
         arguments.append("allow_surplus=True")
     function = f"self.{HELPER}" if has_method else HELPER
-    return call_lines(f"{result}, {offsets.target}", function, arguments)
+    return lines + call_lines(f"{result}, {offsets.target}", function, arguments)
 
 
 def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:

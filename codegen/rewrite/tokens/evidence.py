@@ -207,6 +207,8 @@ def _prompt(
         texts.append(text)
         for kind in given:
             counts[kind].append(stood.count(kind))
+            if kind in ("audio", "audios") and number % 4 == 1:
+                counts[kind][-1] += stood.count("videos")  # videos may come with their sound
     fits = random.random() < 0.8
     arguments: dict[str, Any] = {}
     for kind in given:

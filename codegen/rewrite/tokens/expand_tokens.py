@@ -251,9 +251,9 @@ def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Sett
             return f"what a placeholder becomes is computed with {missing[1]}, which belongs to the loop"
         return failed[0] if failed else "nothing was written"
     after = Subject(state.index, ClassInfo(new, new.classes[cls.name]))
-    tokens = [move.token for move in moves]
-    tokens += [move.second[1] for move in moves if move.second[1]]
-    covered = {name for move in moves for name in (move.modality, move.second[0])}
+    tokens = [token for move in moves for token in _alternatives(move.token)]
+    tokens += [t for move in moves for _, other in move.others for t in _alternatives(other)]
+    covered = {m.modality for m in moves} | {kind for m in moves for kind, _ in m.others}
     # Placeholders that no move is about stand in the prompts, too.
     written = cls.module.segment(cls.node)
     tokens += [
@@ -262,8 +262,15 @@ def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Sett
         if kind not in covered and f"self.{kind}_token" in written
     ]
     statements: list[ast.stmt] = [s for move in moves for s in _inner(move.site)]
-    nested = any(move.site.each[0] for move in moves)
+    nested = any(m.site.each[0] or (m.site.kept and m.site.texts[0] == "[") for m in moves)
     return difference(Subject(state.index, cls), after, tokens, statements, nested)
+
+
+def _alternatives(token: str) -> list[str]:
+    """The placeholders that an expression stands for."""
+    node = ast.parse(token, mode="eval").body
+    both = (node.body, node.orelse) if isinstance(node, ast.IfExp) else (node,)
+    return [ast.unparse(one) for one in both]
 
 
 def _inner(site: Site) -> Iterator[ast.stmt]:

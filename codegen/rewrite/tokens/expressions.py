@@ -87,6 +87,8 @@ def attribute(machine: Machine, owner: Any, name: str) -> Any:
         return Closure(found, owner=None if "staticmethod" in kinds else owner)
     if owner is None:
         raise Raised("AttributeError")
+    if isinstance(owner, str) and name == "content":
+        return owner  # of an added token
     if isinstance(owner, Term):
         if name.endswith("_token"):
             return operators.named(name)

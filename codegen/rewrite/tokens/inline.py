@@ -8,6 +8,7 @@ taken from other lists, other work.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.emit.splices import Splice, spliced
@@ -24,6 +25,8 @@ from codegen.rewrite.tokens.sites import (
 )
 from codegen.rewrite.tokens.wording import expression
 
+POSITIONS, NEXT = "placeholder_positions", "next_item"
+"""Helpers: the places of the placeholders in a text, and ``next`` for those who have run out of items."""
 LIST = "__replacements"
 """Stands for the list until it is known what kind of item it is about."""
 
@@ -67,6 +70,11 @@ def inline_site(
     else:
         edits.append((put, f"{LIST}.append({expression(info, call.args[1])})"))
     header = f"for _ in range({text}.count({ast.unparse(token)}))"
+    found_at = next((node for node in inner.body if _finds(node, text, token)), None)
+    if isinstance(found_at, ast.Assign):
+        at = ast.unparse(found_at.targets[0])
+        header = f"for {at} in {POSITIONS}({text}, {ast.unparse(token)})"
+        edits.append((found_at, ""))
     result, unit, sentinels = texts, "", []
     for node in loop.body:
         back = parts.replacement(node, False)
@@ -88,7 +96,7 @@ def inline_site(
     if last is not None and isinstance(following, ast.Assign):
         result = ast.unparse(following.targets[0])
         statements.append(following)
-    if _touches(inner, text, put) or _result_elsewhere(loop, result, edits):
+    if _touches(inner, text, [put, found_at]) or _result_elsewhere(loop, result, edits):
         return None
     return Site(
         *(function, block, tuple(statements), token, texts, result),
@@ -96,8 +104,9 @@ def inline_site(
         call.args[1],
         tuple(sentinels),
         unit,
-        kept=written(info, loop, inner, edits, header),
+        kept=without_end(written(info, loop, edits, (inner, header)), token),
         queue=queue,
+        calls=(POSITIONS, NEXT),
         returned=following.value if last and isinstance(following, ast.Return) else None,
     )
 
@@ -116,10 +125,25 @@ def _binds(node: ast.stmt, name: str) -> bool:
     return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
-def _touches(inner: ast.While, text: str, put: ast.stmt) -> bool:
-    """Tell whether the body of a loop reads or changes the text elsewhere."""
-    nodes = (node for statement in inner.body if statement is not put for node in walk(statement))
-    return any(isinstance(n, ast.expr) and ast.unparse(n) == text for n in nodes)
+def _finds(node: ast.stmt, text: str, token: ast.expr) -> bool:
+    """Tell whether a statement is ``at = text.find(P)``."""
+    value = node.value if isinstance(node, ast.Assign) else None
+    return value is not None and ast.unparse(value) == f"{text}.find({ast.unparse(token)})"
+
+
+def _touches(inner: ast.While, text: str, gone: Sequence[ast.stmt | None]) -> bool:
+    """Tell whether the body of a loop reads or changes the text elsewhere.
+
+    Where it knows the place of its placeholder, slices of the text are the characters around that.
+    """
+    nodes = [n for statement in inner.body if statement not in gone for n in walk(statement)]
+    around = [
+        n.value for n in nodes if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Slice)
+    ]
+    allowed = {id(n) for n in around} if any(node is not None for node in gone[1:]) else set()
+    return any(
+        isinstance(n, ast.expr) and ast.unparse(n) == text and id(n) not in allowed for n in nodes
+    )
 
 
 def _result_elsewhere(loop: ast.For, result: str, edits: Sequence[tuple[ast.AST, str]]) -> bool:
@@ -135,20 +159,27 @@ def _result_elsewhere(loop: ast.For, result: str, edits: Sequence[tuple[ast.AST,
 def written(
     info: ModuleInfo,
     loop: ast.For,
-    inner: ast.While,
     edits: Sequence[tuple[ast.AST, str]],
-    header: str,
+    head: tuple[ast.While, str] | None = None,
 ) -> str:
-    """The lines of the loop with its edits and another head of the loop in it, at the margin that they have."""
+    """The lines of a loop with edits, and another head of a loop in it, at the margin that they have."""
     start = info.text.start_of(loop.lineno)
     end = info.text.start_of((loop.end_lineno or loop.lineno) + 1)
-    first, last = _span(info, inner)[0], _span(info, inner.test)[1]
-    splices = [Splice(first - start, last - start, header)]
+    splices = []
+    if head is not None:
+        inner, header = head
+        first, last = _span(info, inner)[0], _span(info, inner.test)[1]
+        splices.append(Splice(first - start, last - start, header))
     for node, new in edits:
         first, last = _span(info, node)
         splices.append(Splice(first - start, last - start, new or "pass"))
     made = spliced(info.source.text[start:end], sorted(splices, key=lambda s: s.start))
     return _without_pass(made)
+
+
+def without_end(text: str, token: ast.expr) -> str:
+    """Code that takes the next of an iterator, and says what is missing where there is none."""
+    return re.sub(r"\bnext\((\w+)\)", rf"{NEXT}(\1, {ast.unparse(token)})", text)
 
 
 def _without_pass(text: str) -> str:

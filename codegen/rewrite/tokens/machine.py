@@ -398,7 +398,14 @@ class Machine:
 @cache
 def _gives_one_by_one(node: ast.FunctionDef) -> bool:
     """Whether a function is a generator."""
-    return any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for inner in ast.walk(node))
+    pending: list[ast.AST] = [*node.body]
+    while pending:
+        inner = pending.pop()
+        if isinstance(inner, (ast.Yield, ast.YieldFrom)):
+            return True
+        if not isinstance(inner, (ast.FunctionDef, ast.Lambda)):
+            pending += ast.iter_child_nodes(inner)
+    return False
 
 
 def _loaded(target: ast.expr) -> ast.expr:

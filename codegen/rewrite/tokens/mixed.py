@@ -64,9 +64,10 @@ def mixed_site(
     header = f"for placeholder in {EACH}({text}, {', '.join(names)})"
     return Site(
         *(function, block, (loop,), tokens[0], texts, result, tuple(item), tokens[0]),
-        kept=written(info, loop, inner, edits, header),
+        kept=written(info, loop, edits, (inner, header)),
         queue=queue,
-        second=tokens[1],
+        others=(tokens[1],),
+        calls=(EACH,),
     )
 
 

@@ -41,9 +41,11 @@ FUNCTIONS = frozenset(
     (
         *_LIST_MAKERS,
         "get_text_with_replacements",
+        "AddedToken",
         "add_replacement_offsets",
         "chain_offsets",
         "move_offsets",
+        "next_item",
         "placeholders_in",
         "placeholder_positions",
         "pop_offsets_option",
@@ -129,6 +131,16 @@ def _move_offsets(machine: Machine, args: Arguments, keywords: Mapping[str, Any]
     ]
 
 
+def _next_item(machine: Machine, args: Arguments) -> Any:
+    from codegen.rewrite.tokens.machine import Raised
+
+    if not hasattr(args[0], "__next__"):
+        raise Unsupported("next of something")
+    for found in args[0]:
+        return found
+    raise Raised("ValueError", "placeholders")
+
+
 def _placeholders_in(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> list[str]:
     return re.findall("|".join(re.escape(str(token)) for token in args[1:]), args[0])
 
@@ -138,9 +150,11 @@ def _positions(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -
 
 
 _HELPERS: Mapping[str, Callable[[Any, Arguments, Mapping[str, Any]], Any]] = {
+    "AddedToken": lambda m, a, k: a[0],
     "add_replacement_offsets": _add_offsets,
     "chain_offsets": _chain_offsets,
     "move_offsets": _move_offsets,
+    "next_item": lambda m, a, k: _next_item(m, a),
     "placeholders_in": _placeholders_in,
     "placeholder_positions": _positions,
     "pop_offsets_option": lambda m, a, k: m.asked,

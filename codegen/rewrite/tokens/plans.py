@@ -17,6 +17,7 @@ from codegen.rewrite.tokens.wording import (
     MAX_LINE,
     expression,
     lines_of,
+    modality_of,
     renamed,
     segment,
     without_comments,
@@ -34,7 +35,7 @@ KEYS = {
 class Move:
     """What becomes of a site: the method with what a placeholder becomes, and the list of all of them.
 
-    ``second`` is the modality and the placeholder of another list that is made in the same loop.
+    ``others`` are modalities and placeholders of further lists that are made in the same loop.
     """
 
     site: Site
@@ -43,7 +44,7 @@ class Move:
     method: tuple[str, ...]
     collect: tuple[str, ...]
     edits: tuple[Edit, ...]
-    second: tuple[str, str] = ("", "")
+    others: tuple[tuple[str, str], ...] = ()
 
 
 def token_of(cls: ClassInfo, site: Site) -> str:
@@ -81,12 +82,6 @@ def _given_by_caller(cls: ClassInfo, function: Function, name: str) -> ast.expr 
     return given[0] if given and ast.unparse(given[0]).startswith("self.") else None
 
 
-def modality_of(token: str) -> str:
-    """Which kind of item a placeholder stands for, by its name."""
-    low = token.lower()
-    return next((name for name in ("video", "audio") if name in low), "image")
-
-
 def plan(cls: ClassInfo, site: Site) -> Move:
     """What to write for a site.
 
@@ -97,8 +92,8 @@ def plan(cls: ClassInfo, site: Site) -> Move:
     token = token_of(cls, site)
     modality = modality_of(token)
     if site.kept:
-        if site.second is not None:
-            return _both(cls, site, modality, token)
+        if site.others:
+            return _several(cls, site, modality, token)
         return _kept(site, modality, token)
     words = _Words(f"{modality}_inputs", f"{modality}_idx")
     lengths: list[str] = []
@@ -211,18 +206,20 @@ def _kept(site: Site, modality: str, token: str) -> Move:
     return Move(site, modality, token, (), (f"{name} = []", *lines), tuple(_edits(site)))
 
 
-def _both(cls: ClassInfo, site: Site, modality: str, token: str) -> Move:
-    """A loop that stays, and fills two lists."""
-    assert site.second is not None
-    other = token_of(cls, replace(site, token=site.second))
-    second = modality_of(other)
-    if second == modality:
+def _several(cls: ClassInfo, site: Site, modality: str, token: str) -> Move:
+    """A loop that stays, and fills a list for each kind of item."""
+    tokens = [token_of(cls, replace(site, token=other)) for other in site.others]
+    kinds = [modality, *map(modality_of, tokens)]
+    if len(set(kinds)) < len(kinds):
         raise Unmovable("two kinds of placeholders stand for one kind of item")
-    first, last = KEYS[modality], KEYS[second]
-    text = dedent(without_comments(site.kept)).replace(f"{LIST}0", first)
-    lines = [line for line in text.replace(f"{LIST}1", last).split("\n") if line.strip()]
-    collect = (f"{first}, {last} = [], []", *lines)
-    return Move(site, modality, token, (), collect, (), (second, other))
+    text = dedent(without_comments(site.kept))
+    for number, kind in enumerate(kinds):
+        text = text.replace(f"{LIST}{number}", KEYS[kind])
+    lines = [line for line in text.split("\n") if line.strip()]
+    names = ", ".join(KEYS[kind] for kind in kinds)
+    collect = (f"{names} = {', '.join(['[]'] * len(kinds))}", *lines)
+    others = tuple(zip(kinds[1:], tokens))
+    return Move(site, modality, token, (), collect, tuple(_edits(site)), others)
 
 
 def _returned(info: ModuleInfo, site: Site, value: str, words: _Words) -> list[str]:

@@ -23,8 +23,8 @@ from codegen.rewrite.tokens.sites import (
 )
 from codegen.rewrite.tokens.wording import lines_of
 
-GIVEN = "given"
-"""Name of a text as the caller gave it, beside the same one as the helper made it."""
+GIVEN = ("given", "given_text", "given_sample", "text_given")
+"""Names of a text as the caller gave it, beside the same one as the helper made it; the first free one."""
 
 
 def rest_site(
@@ -111,10 +111,11 @@ def _for_each(
         else:
             after.append(node)
     result = next(filter(None, map(parts.appended, after)), "")
-    if not result or before:
+    if not result or before or {*GIVEN} <= {*_names((function,))}:
         return None
-    count = f"    for _ in range({GIVEN}.count({ast.unparse(token)})):"
-    lines = [f"for {GIVEN}, {text} in zip({texts}, {EXPANDED}):", count]
+    given = next(n for n in GIVEN if n not in _names((function,)))
+    count = f"    for _ in range({given}.count({ast.unparse(token)})):"
+    lines = [f"for {given}, {text} in zip({texts}, {EXPANDED}):", count]
     lines += [f"        {line}" for line in lines_of(info, beside)]
     lines += [f"    {line}" for line in lines_of(info, after)]
     statements: list[ast.stmt] = [loop]

@@ -26,7 +26,7 @@ class Site:
     and after. ``each`` says of what there is one for every placeholder: an index that is counted up, or
     what iterators and queues give. Without any of it all placeholders become the same.
     ``kept`` is the loop itself where it stays and makes a list; ``queue`` a list that it no longer needs,
-    ``second`` another placeholder that it looks for. ``written`` is the value where it is not as the author
+    ``others`` further placeholders that it looks for. ``written`` is the value where it is not as the author
     wrote it, ``seen`` a statement that has to run for the site to be shown. ``lead`` and ``rest`` are lines for what the loop
     did to the texts besides, in front of and behind the helper, the latter make the result of what it made; ``calls`` are further helpers.
     ``returned`` is what a method returns that is the result then.
@@ -49,7 +49,7 @@ class Site:
     each: tuple[str, str] = ("", "")
     kept: str = ""
     queue: str = ""
-    second: ast.expr | None = None
+    others: tuple[ast.expr, ...] = ()
     written: str = ""
     seen: ast.stmt | None = None
     lead: str = ""
@@ -68,16 +68,21 @@ def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iter
     from codegen.rewrite.tokens.by_text import by_text_site
     from codegen.rewrite.tokens.inline import inline_site
     from codegen.rewrite.tokens.mixed import mixed_site
+    from codegen.rewrite.tokens.ordered import ordered_site
     from codegen.rewrite.tokens.per_text import per_text_sites
     from codegen.rewrite.tokens.rest import rest_site
-    from codegen.rewrite.tokens.splits import split_site
+    from codegen.rewrite.tokens.splicing import spliced_site
+    from codegen.rewrite.tokens.splits import joined_site, split_site
 
     for block in blocks(function):
         skipped: set[int] = set()
         for number, statement in enumerate(block):
             if id(statement) in skipped:
                 continue
-            site = inline_site(info, function, block, number) if stay else None
+            site = None
+            if stay:
+                site = inline_site(info, function, block, number)
+                site = site or joined_site(info, function, block, number)
             if site is not None:
                 skipped |= {id(part) for part in site.statements}
                 yield site
@@ -87,6 +92,8 @@ def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iter
                 site = site or split_site(function, block, statement)
                 site = site or inline_site(info, function, block, number)
                 site = site or mixed_site(info, function, block, number)
+                site = site or ordered_site(info, function, block, number)
+                site = site or spliced_site(info, function, block, number)
                 site = site or by_text_site(info, function, block, number)
                 site = site or rest_site(info, function, block, number)
             elif isinstance(statement, ast.Assign):

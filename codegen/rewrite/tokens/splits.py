@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.sites import Site, counted, taken_of
 
 ITEMS = "per_{}"
@@ -45,6 +46,66 @@ def split_site(function: Function, block: Sequence[ast.stmt], loop: ast.For) -> 
                 taken=taken_of(rest, value),
             )
     return None
+
+
+def joined_site(
+    info: ModuleInfo, function: Function, block: Sequence[ast.stmt], number: int
+) -> Site | None:
+    """The site of a loop that makes a list of replacements for each text, and joins that with the text's parts.
+
+    ``text = parts[0]; for i, r in enumerate(replacements): text += r + parts[i + 1]``: the loop stays
+    without this, and with all else that it makes.
+    """
+    loop = block[number]
+    text, texts = _subject(loop) if isinstance(loop, ast.For) else ("", "")
+    if not text or not isinstance(loop, ast.For):
+        return None
+    split = next((node for node in loop.body if _split_of(node, text)), None)
+    first = next((n for n in loop.body if ast.unparse(n) == f"{text} = {_name_of(split)}[0]"), None)
+    ends = [node for node in loop.body if (found := _appended(node)) and _is_name(found[1], text)]
+    if split is None or first is None or len(ends) != 1:
+        return None
+    joins = [node for node in loop.body if (made := _joins(node, text, _name_of(split)))]
+    made = _joins(joins[0], text, _name_of(split)) if len(joins) == 1 else ""
+    token, result = _split_of(split, text), _collected(ends[0])
+    others = [node for node in loop.body if node not in (split, first, *joins, *ends)]
+    if not made or token is None or any(_stores(node, text) for node in others):
+        return None
+    edits: list[tuple[ast.AST, str]] = [(joins[0], f"{LIST} += {made}"), (first, ""), (ends[0], "")]
+    if not any(_reads(node, _name_of(split)) for node in others):
+        edits.append((split, ""))
+    return Site(
+        *(function, block, (loop,), token, texts, result, (), token),
+        kept=written(info, loop, edits),
+        seen=joins[0],
+    )
+
+
+def _name_of(node: ast.stmt | None) -> str:
+    return ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else ""
+
+
+def _is_name(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+def _joins(node: ast.stmt, text: str, parts: str) -> str:
+    """``r`` of ``for i, s in enumerate(r): text += s + parts[i + 1]``."""
+    if not isinstance(node, ast.For) or not isinstance(node.target, ast.Tuple):
+        return ""
+    number, one = map(ast.unparse, node.target.elts[:2])
+    source = node.iter.args[0] if isinstance(node.iter, ast.Call) and node.iter.args else node.iter
+    written_so = f"for {number}, {one} in enumerate({ast.unparse(source)}):\n"
+    body = f"    {text} += {one} + {parts}[{number} + 1]"
+    head, _, rest = ast.unparse(node).partition("\n")
+    same = head == f"for ({number}, {one}) in enumerate({ast.unparse(source)}):"
+    same = same or f"{head}\n" == written_so
+    return ast.unparse(source) if same and rest == body else ""
+
+
+def _stores(node: ast.AST, name: str) -> bool:
+    names = (n for n in walk(node) if isinstance(n, ast.Name) and n.id == name)
+    return any(isinstance(n.ctx, ast.Store) for n in names)
 
 
 def _subject(loop: ast.For) -> tuple[str, str]:

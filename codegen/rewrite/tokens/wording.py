@@ -16,6 +16,12 @@ from codegen.text.lines import split_lines
 MAX_LINE = 119
 
 
+def modality_of(token: str) -> str:
+    """Which kind of item a placeholder stands for, by its name."""
+    low = token.lower()
+    return next((name for name in ("video", "audio") if name in low), "image")
+
+
 def lines_of(info: ModuleInfo, statements: Sequence[ast.stmt]) -> list[str]:
     """The lines of statements at the left margin, without comments: these stay where they stood."""
     found: list[str] = []
@@ -100,3 +106,14 @@ def call_lines(target: str, function: str, arguments: Sequence[str]) -> list[str
     if len(flat) + 16 <= MAX_LINE:
         return [flat]
     return [f"{target} = {function}(", *(f"    {item}," for item in arguments), ")"]
+
+
+def wrapped(target: str, value: str) -> list[str]:
+    """``target = value``, in brackets and over the parts of ``a if b else c`` where it is too long for a line."""
+    flat = f"{target} = {value}"
+    node = ast.parse(value, mode="eval").body
+    if len(flat) + 16 <= MAX_LINE or not isinstance(node, ast.IfExp):
+        return [flat]
+    parts = (ast.unparse(part) for part in (node.body, node.test, node.orelse))
+    first, test, last = parts
+    return [f"{target} = (", f"    {first}", f"    if {test}", f"    else {last}", ")"]

@@ -1,0 +1,112 @@
+"""Loops over the placeholders of a text, in their order, of several kinds: they stay, and fill a list for each."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.tokens.inline import LIST, NEXT, without_end, written
+from codegen.rewrite.tokens.sites import Parts, Site, subject_of
+from codegen.rewrite.tokens.wording import expression, modality_of, renamed
+
+
+def ordered_site(
+    info: ModuleInfo, function: Function, block: Sequence[ast.stmt], number: int
+) -> Site | None:
+    """The site that a loop over texts is, if a loop in it replaces the first placeholder of a kind each time."""
+    loop = block[number]
+    if not isinstance(loop, ast.For):
+        return None
+    text, texts = subject_of(function, loop)
+    inner = next((node for node in loop.body if isinstance(node, ast.For)), None)
+    if not text or inner is None:
+        return None
+    parts = Parts(text, loop)
+    puts = {
+        n: c for n in walk(inner) if isinstance(n, ast.stmt) and (c := parts.replacement(n, True))
+    }
+    tokens = _tokens(inner, puts)
+    gone = {id(part) for node in puts for part in walk(node)}
+    if len(tokens) < 2 or any(_is(n, text) and id(n) not in gone for n in walk(inner)):
+        return None
+    kinds = list(tokens)
+    edits: list[tuple[ast.AST, str]] = []
+    for node, call in puts.items():
+        place = kinds.index(modality_of(ast.unparse(call.args[0])))
+        edits.append((node, f"{LIST}{place}.append({expression(info, call.args[1])})"))
+    units, result = {}, ""
+    for node in loop.body[loop.body.index(inner) + 1 :]:
+        back = parts.replacement(node, False)
+        if back is not None and isinstance(back.args[0], ast.Constant):
+            units[str(back.args[0].value)] = ast.unparse(back.args[1])
+        elif parts.appended(node):
+            result = parts.appended(node)
+        else:
+            return None
+        edits.append((node, ""))
+    if not result or any(_stores(node, text) for node in loop.body[: loop.body.index(inner)]):
+        return None
+    kept = renamed(written(info, loop, edits), {}, {}, units)
+    first, *others = tokens.values()
+    item = tuple(node for node in walk(inner) if isinstance(node, ast.stmt) and node in puts)
+    return Site(
+        *(function, block, (loop,), first, texts, result, item, first, tuple(units)),
+        kept=without_end(kept, _current(inner, first)),
+        others=tuple(others),
+        calls=(NEXT,),
+    )
+
+
+def _tokens(inner: ast.For, puts: Mapping[ast.stmt, ast.Call]) -> dict[str, ast.expr]:
+    """The placeholder of each kind of item; empty where that cannot be said.
+
+    A kind may have two, if which of them is looked for is the same throughout the loop.
+    """
+    found: dict[str, list[tuple[ast.stmt, ast.expr]]] = {}
+    for node, call in puts.items():
+        found.setdefault(modality_of(ast.unparse(call.args[0])), []).append((node, call.args[0]))
+    bound = {n.id for n in walk(inner) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    tokens: dict[str, ast.expr] = {}
+    for kind, pairs in found.items():
+        if len({ast.unparse(token) for _, token in pairs}) == 1:
+            tokens[kind] = pairs[0][1]
+            continue
+        chosen = [made for node in walk(inner) if (made := _either(node, pairs, bound))]
+        if len(pairs) != 2 or not chosen:
+            return {}
+        tokens[kind] = chosen[-1]
+    return tokens
+
+
+def _either(
+    node: ast.AST, pairs: Sequence[tuple[ast.stmt, ast.expr]], bound: set[str]
+) -> ast.expr | None:
+    """``A if test else B`` of an ``if`` that looks for ``A`` in one branch and for ``B`` in the other."""
+    if not isinstance(node, ast.If) or len(pairs) != 2:
+        return None
+    if any(isinstance(n, ast.Name) and n.id in bound for n in walk(node.test)):
+        return None
+    (one, first), (other, second) = pairs
+    here = {id(n) for part in node.body for n in walk(part)}
+    there = {id(n) for part in node.orelse for n in walk(part)}
+    if id(one) in here and id(other) in there:
+        return ast.IfExp(node.test, first, second)
+    return ast.IfExp(node.test, second, first) if id(other) in here and id(one) in there else None
+
+
+def _current(inner: ast.For, token: ast.expr) -> ast.expr:
+    """What the loop calls its placeholder, if it compares that with the placeholders it knows."""
+    names = [n for n in walk(inner.target) if isinstance(n, ast.Name)]
+    compared = {ast.unparse(n.left) for n in walk(inner) if isinstance(n, ast.Compare)}
+    return next((name for name in names if name.id in compared), token)
+
+
+def _is(node: ast.AST, text: str) -> bool:
+    return isinstance(node, ast.expr) and ast.unparse(node) == text
+
+
+def _stores(node: ast.stmt, text: str) -> bool:
+    targets = [t for n in walk(node) if isinstance(n, ast.Assign) for t in n.targets]
+    return any(ast.unparse(target) == text for target in targets)
