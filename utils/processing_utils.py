@@ -69,7 +69,7 @@ def get_text_with_replacements(
     Raises:
         ValueError: placeholders and replacements differ in number, replacements have no placeholder, or
             a placeholder is empty.
-        TypeError: ``text`` is no sequence of strings.
+        TypeError, AttributeError: ``text`` is no sequence of strings.
     """
     if isinstance(text, str):
         raise TypeError("text must be a sequence of strings, not a single string")
@@ -82,11 +82,19 @@ def get_text_with_replacements(
         modalities += _modality("audio", audio_token, audio_replacements)
     for number, content in enumerate(text):
         if not isinstance(content, str):
-            raise TypeError(f"text {number} is no string but {type(content).__name__}")
+            _refuse(content, number, modalities)
     if not modalities:
         return list(text), [[] for _ in text] if return_replacement_offsets else []
     expand = _expand_one if len(modalities) == 1 else _expand
     return expand(text, modalities, return_replacement_offsets, allow_surplus)
+
+
+def _refuse(content: Any, number: int, modalities: Sequence[_Modality]) -> None:
+    """Raise what a loop over placeholders would, which processors and their callers may count on."""
+    if modalities:
+        _ = modalities[0].token in content  # a TypeError of None
+        _ = content.replace  # an AttributeError of a list or a tuple
+    raise TypeError(f"text {number} is no string but {type(content).__name__}")
 
 
 def _modality(name: str, token: str | None, values: Iterable[str]) -> tuple[_Modality, ...]:

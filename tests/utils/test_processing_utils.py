@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.processing_utils import get_text_with_replacements, pop_offsets_option
+from utils.processing_utils import (
+    get_text_with_replacements,
+    next_item,
+    placeholder_positions,
+    pop_offsets_option,
+)
 
 TOKENS = {"image": "<image>", "video": "<vid>", "audio": "<|a|>"}
 #: Texts in which placeholders, parts of them, and what regular expressions and formats trip over occur often.
@@ -177,7 +182,9 @@ def test_one_placeholder_for_two_modalities_is_refused() -> None:
         (("<image>", "<image>", ["a"]), TypeError, "not a single string"),
         ((["x"], None, ["a"]), ValueError, "the image placeholder is not given"),
         ((["x"], "", ["a", "b"]), ValueError, "the image placeholder is empty"),
-        (([["x"]], "<image>", ["a"]), TypeError, "text 0 is no string but list"),
+        (([["x"]], "<image>", ["a"]), AttributeError, "'list' object has no attribute 'replace'"),
+        (([None], "<image>", ["a"]), TypeError, "'NoneType' is not iterable"),
+        (([["x"]], "<image>", None), TypeError, "text 0 is no string but list"),
     ],
 )
 def test_refused(arguments: tuple[object, ...], error: type[Exception], message: str) -> None:
@@ -224,3 +231,14 @@ def test_the_option_is_taken_out_and_off_unless_it_is_asked_for(
     assert OPTION not in given and given["padding"] is True
     assert OPTION not in (given.get("text_kwargs") or {})
     assert nested == before, "what the caller gave stays as it is"
+
+
+def test_the_next_item_is_taken_or_its_lack_said() -> None:
+    items = iter([1, 2])
+    assert [next_item(items, "<image>") for _ in range(2)] == [1, 2]
+    with pytest.raises(ValueError, match="more placeholders '<image>' in the texts than items"):
+        next_item(items, "<image>")
+
+
+def test_placeholders_are_found_where_they_begin() -> None:
+    assert placeholder_positions("<i>é<i><i", "<i>") == [0, 4]

@@ -14,17 +14,18 @@ from codegen.rewrite.emit.edits import (
     Enclose,
     Insert,
     Replace,
+    Substitute,
     at_top,
     behind_class,
 )
 from codegen.rewrite.emit.edits import Site as Place
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.library import ClassInfo, Function, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.processors import own_returns
 from codegen.rewrite.tokens.names import Unmovable
 from codegen.rewrite.tokens.plans import KEYS, Move
 from codegen.rewrite.tokens.sites import EXPANDED, MODALITIES, Site
-from codegen.rewrite.tokens.wording import MAX_LINE, call_lines, wrapped
+from codegen.rewrite.tokens.wording import call_lines, placeholder_of
 from codegen.rewrite.values import Record, model_of
 
 HELPER = "get_text_with_replacements"
@@ -110,7 +111,9 @@ def change_of(
         places[id(function)] = function, edits
     if own_call and call is not None:
         _, edits = places.setdefault(id(call), (call, []))
-        edits += _call_edits(call, [m.site.function for m in moves if m.site.function is not call])
+        edits += _call_edits(
+            info, call, [m.site.function for m in moves if m.site.function is not call]
+        )
     record = Record(
         model_of(info.source.module),
         cls.name,
@@ -237,6 +240,27 @@ def _joined(group: Sequence[Move], has_method: bool, offsets: Offsets) -> Iterat
     yield Insert(tops[-1], tuple(lines), behind=True)
 
 
+def _described(info: ModuleInfo, call: Function) -> Iterator[Edit]:
+    """The option in a docstring that has its parameters checked."""
+    checked = any("auto_docstring" in ast.unparse(item) for item in call.decorator_list)
+    first = call.body[0]
+    if (
+        not checked
+        or ast.get_docstring(call, clean=False) is None
+        or not isinstance(first, ast.Expr)
+    ):
+        return
+    written = info.text.source(first.value) or ""
+    head, line, rest = written.partition("\n")
+    margin = " " * first.col_offset
+    entry = (
+        f"{margin}{OPTION} (`bool`, *optional*, defaults to `False`):\n"
+        f"{margin}    Whether to return, too, where placeholders stood and where their replacements stand.\n"
+    )
+    if line and not head.strip("rR\"' "):
+        yield Substitute(first.value, f"{head}\n{entry}{rest}")
+
+
 def _free_name(wanted: str, function: Function) -> str:
     """A name that a method does not have yet."""
     used = {n.id for n in walk(function) if isinstance(n, ast.Name)}
@@ -251,11 +275,15 @@ def _totals(function: Function, sites: Sequence[Site]) -> Iterator[str]:
     """Counters that are read behind their loop: they have counted the placeholders."""
     for site in sites:
         end = max(statement.end_lineno or 0 for statement in (site.start, *site.statements))
-        for node in walk(function):
-            if isinstance(node, ast.Name) and node.id == site.counter and node.lineno > end:
-                token = ast.unparse(site.token)
-                yield f"{site.counter} = sum(sample.count({token}) for sample in {site.texts})"
-                break
+        later = [
+            node
+            for node in walk(function)
+            if isinstance(node, ast.Name) and node.id == site.counter and node.lineno > end
+        ]
+        first = min(later, key=lambda node: (node.lineno, node.col_offset), default=None)
+        if first is not None and isinstance(first.ctx, ast.Load):
+            token = ast.unparse(site.token)
+            yield f"{site.counter} = sum(sample.count({token}) for sample in {site.texts})"
 
 
 def _top(function: Function, site: Site) -> ast.stmt:
@@ -269,7 +297,7 @@ def _top(function: Function, site: Site) -> ast.stmt:
 def _helper_call(
     group: Sequence[Move], texts: str, result: str, offsets: Offsets, has_method: bool
 ) -> list[str]:
-    arguments, lines = [texts], []
+    arguments = [texts]
     for modality in MODALITIES:
         for move in group:
             others = zip((kind for kind, _ in move.others), move.site.others)
@@ -278,17 +306,15 @@ def _helper_call(
             if token is None:
                 continue
             if not has_method or ast.unparse(token) != f"self.{modality}_token":
-                given = ast.unparse(token)
-                if len(given) > MAX_LINE // 2:
-                    lines += wrapped(f"{modality}_placeholder", given)
-                    given = f"{modality}_placeholder"
+                is_named = isinstance(token, ast.IfExp)
+                given = placeholder_of(modality) if is_named else ast.unparse(token)
                 arguments.append(f"{modality}_token={given}")
             arguments.append(f"{KEYS[modality]}={KEYS[modality]}")
     arguments.append(f"return_replacement_offsets={offsets.wanted}")
     if not has_method:
         arguments.append("allow_surplus=True")
     function = f"self.{HELPER}" if has_method else HELPER
-    return lines + call_lines(f"{result}, {offsets.target}", function, arguments)
+    return call_lines(f"{result}, {offsets.target}", function, arguments)
 
 
 def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
@@ -342,13 +368,14 @@ def _calls(node: ast.AST, called: str) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == called
 
 
-def _call_edits(call: Function, callees: Sequence[Function]) -> Iterator[Edit]:
+def _call_edits(info: ModuleInfo, call: Function, callees: Sequence[Function]) -> Iterator[Edit]:
     """Offsets for who asks ``__call__`` for them."""
     lines = [f"{_OFFSETS} = []"]
     if call.args.kwarg is not None:
         lines.insert(0, f"{OPTION} = pop_offsets_option({call.args.kwarg.arg})")
     else:
         yield AddOption(f"{OPTION}=False")
+        yield from _described(info, call)
     if callees:
         # A class that overrides the method need not know the keyword, unless it is asked for.
         lines.append(f'collected = {{"{_COLLECTED}": {_OFFSETS}}} if {OPTION} else {{}}')

@@ -18,7 +18,7 @@ from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Unsupported, World, freeze, term
 
 WANTED, MOST_RUNS = 6, 120
-"""Runs in which something was replaced that have to agree, and runs that are made at most."""
+"""Runs for each placeholder in which something was replaced, which have to agree, and runs at most."""
 _TOO_FEW = "too few prompts"
 OPTION = "return_text_replacement_offsets"
 _LACK = ("StopIteration", "IndexError", "KeyError")
@@ -43,6 +43,7 @@ class Outcome:
     message: str
     trace: tuple[Any, ...]
     misplaced: str
+    replaced: frozenset[str]
     reached: frozenset[int]
 
 
@@ -52,25 +53,28 @@ def difference(
     tokens: Sequence[str],
     seen: Collection[ast.stmt],
     nested: bool = False,
+    others: Sequence[str] = (),
 ) -> str:
     """Why two versions of a processor are not shown to be equal; empty if they are.
 
     Args:
         old: the class as it was.
         new: the class as it is to be.
-        tokens: the placeholders, as expressions of the class.
+        tokens: the placeholders, as expressions of the class, each of which has to have been replaced.
+        others: placeholders that stand in prompts besides.
         seen: statements of the old class that have to have run.
         nested: the code goes through what processors of items return as through lists for every text.
     """
     call = old.method("__call__")
     if call is None:
         return "there is no __call__ to compare"
+    both = (tokens, others)
     if nested:
-        return _compared(old, new, call, tokens, seen, True)
-    flat = _compared(old, new, call, tokens, seen, False)
+        return _compared(old, new, call, both, seen, True)
+    flat = _compared(old, new, call, both, seen, False)
     if not flat.startswith(_TOO_FEW):
         return flat
-    other = _compared(old, new, call, tokens, seen, True)
+    other = _compared(old, new, call, both, seen, True)
     return flat if other.startswith(_TOO_FEW) else other
 
 
@@ -78,16 +82,22 @@ def _compared(
     old: Subject,
     new: Subject,
     call: ast.FunctionDef,
-    tokens: Sequence[str],
+    tokens: tuple[Sequence[str], Sequence[str]],
     seen: Collection[ast.stmt],
     nested: bool,
 ) -> str:
     """See :func:`difference`; in worlds with outputs over all items, or nested ones."""
     good, missing = 0, {id(node) for node in seen}
     failures: dict[str, int] = {}
+    expected: set[str] = set()
+    wanted = WANTED
     for number in range(MOST_RUNS):
         try:
-            prompt, machine = _prompt(old, call, tokens, number, nested)
+            prompt, machine = _prompt(old, call, [*tokens[0], *tokens[1]], number, nested)
+            if number == 0:
+                by_kind = _placeholders(machine, tokens[0]).values()
+                expected = {token for several in by_kind for token in several}
+                wanted = WANTED * len(expected)
             before = run(old, prompt, nested, machine)
             if before.raised in _LACK and prompt.fits:
                 continue  # a world in which shapes do not fit together
@@ -102,18 +112,21 @@ def _compared(
         )
         if problem:
             return problem
+        expected -= after.replaced
         if not before.raised and before.reached & missing:
             missing -= before.reached
             good += 1
         elif not before.raised:
             good += any(id(node) in before.reached for node in seen)
-        if good >= WANTED and not missing:
+        if good >= wanted and not missing and not expected:
             return ""
     if failures and not good:
         return f"it cannot be followed: {max(failures, key=lambda name: failures[name])}"
     lines = sorted(node.lineno for node in seen if id(node) in missing)
     where = f"; line {lines[0]} never ran" if lines else ""
-    return f"{_TOO_FEW} went through it to compare ({good} of {WANTED}){where}"
+    if expected and not lines:
+        where = f"; {min(expected)} was never replaced"
+    return f"{_TOO_FEW} went through it to compare ({good} of {wanted}){where}"
 
 
 def _misplaced(prompt: Prompt, machine: Machine) -> str:
@@ -179,7 +192,9 @@ def run(
         # The code makes something of values that it would not be given: no evidence either way.
         raise Unsupported(f"{type(error).__name__}: {error}") from None
     reached = frozenset(machine.reached)
-    return Outcome(freeze(result), raised, message, tuple(machine.trace), misplaced, reached)
+    replaced = frozenset(machine.replaced)
+    trace = tuple(machine.trace)
+    return Outcome(freeze(result), raised, message, trace, misplaced, replaced, reached)
 
 
 def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -220,10 +235,24 @@ def _prompt(
     optional = [arg for arg in names if arg not in (*_ITEMS, "text")]
     required = len(call.args.args) - 1 - len(call.args.defaults)
     arguments |= {name: term("named", name) for name in names[:required] if name in optional}
+    arguments |= _switched(call, Random(f"switches {number}"))
     for kind in kinds:
         if kind not in arguments and names.index(kind) < required:
             arguments[kind] = []
     return Prompt(number, {k: v for k, v in arguments.items() if k in names}, fits), machine
+
+
+def _switched(call: ast.FunctionDef, random: Random) -> dict[str, bool]:
+    """Switches among the parameters, now and then the other way."""
+    places = zip(reversed(call.args.args), reversed(call.args.defaults))
+    pairs = [*places, *zip(call.args.kwonlyargs, call.args.kw_defaults)]
+    return {
+        arg.arg: not default.value
+        for arg, default in pairs
+        if isinstance(default, ast.Constant)
+        and isinstance(default.value, bool)
+        and random.random() < 0.4
+    }
 
 
 def _placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str]]:

@@ -256,14 +256,14 @@ def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Sett
     covered = {m.modality for m in moves} | {kind for m in moves for kind, _ in m.others}
     # Placeholders that no move is about stand in the prompts, too.
     written = cls.module.segment(cls.node)
-    tokens += [
+    others = [
         f"self.{kind}_token"
         for kind in MODALITIES
         if kind not in covered and f"self.{kind}_token" in written
     ]
     statements: list[ast.stmt] = [s for move in moves for s in _inner(move.site)]
     nested = any(m.site.each[0] or (m.site.kept and m.site.texts[0] == "[") for m in moves)
-    return difference(Subject(state.index, cls), after, tokens, statements, nested)
+    return difference(Subject(state.index, cls), after, tokens, statements, nested, others)
 
 
 def _alternatives(token: str) -> list[str]:

@@ -255,6 +255,8 @@ def _unary(machine: Machine, node: ast.UnaryOp, scope: Scope) -> Any:
         return derived(type(node.op).__name__, value)
     if isinstance(node.op, ast.USub):
         return -value
+    if isinstance(node.op, ast.Invert) and isinstance(value, bool):
+        return term("Invert", value)  # what was compared may have been tensors
     raise Unsupported("an operator")
 
 

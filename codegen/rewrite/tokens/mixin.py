@@ -16,6 +16,7 @@ from codegen.rewrite.emit.edits import (
     AddOption,
     Change,
     Edit,
+    Insert,
     Replace,
     Site,
     body_start,
@@ -69,7 +70,7 @@ def move_mixin(state: RewriteState, mixin: ClassInfo) -> bool:
         return False
     sites = [Site(mixin, method, tuple(_edits(method)))]
     call = mixin.methods.get("__call__")
-    edits = tuple(_asking(call)) if call is not None else ()
+    edits = (*_asking(call), *_flat_option(call)) if call is not None else ()
     if call is not None and edits:
         sites.append(Site(mixin, call, edits))
     record = _record(
@@ -117,6 +118,31 @@ def _asking(function: Function) -> Iterator[Edit]:
             yield AddKeywords(call, (f"{_ASKED}={wanted}",))
 
 
+def _flat_option(function: Function) -> Iterator[Edit]:
+    """The option that says whether offsets are wanted may stand among the keywords themselves, too.
+
+    Where keywords are sorted by kind it is not known, and dropped without a word.
+    """
+    keywords = function.args.kwarg
+    if keywords is None or f'{keywords.arg}.get("{OPTION}"' in ast.unparse(function).replace(
+        "'", '"'
+    ):
+        return
+    for statement in walk(function):
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
+            continue
+        made, target = statement.value, statement.targets[0]
+        taken = isinstance(made.func, ast.Attribute) and made.func.attr == "pop" and made.args
+        if taken and isinstance(target, ast.Name) and _says(made.args[0], OPTION):
+            head = f"{target.id} = {keywords.arg}.get("
+            lines = (head, f'    "{OPTION}", {target.id}', ")")
+            yield Insert(statement, lines, behind=True)
+
+
+def _says(node: ast.expr, text: str) -> bool:
+    return isinstance(node, ast.Constant) and node.value == text
+
+
 def _reads(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load)
 
@@ -141,7 +167,7 @@ def ask_for_offsets(state: RewriteState, info: ModuleInfo) -> None:
         for function in cls.methods.values():
             if function.name == HELPER or HELPER not in info.segment(function):
                 continue
-            edits = tuple(_asking(function))
+            edits = (*_asking(function), *_flat_option(function))
             if edits:
                 record = Record(
                     model_of(info.source.module),

@@ -9,7 +9,7 @@ from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.inline import LIST, NEXT, without_end, written
 from codegen.rewrite.tokens.sites import Parts, Site, subject_of
-from codegen.rewrite.tokens.wording import expression, modality_of, renamed
+from codegen.rewrite.tokens.wording import expression, modality_of, placeholder_of, renamed, wrapped
 
 
 def ordered_site(
@@ -29,7 +29,10 @@ def ordered_site(
     }
     tokens = _tokens(inner, puts)
     gone = {id(part) for node in puts for part in walk(node)}
-    if len(tokens) < 2 or any(_is(n, text) and id(n) not in gone for n in walk(inner)):
+    # What the loop goes through was read of the text before it is changed.
+    if len(tokens) < 2 or any(
+        _is(n, text) and id(n) not in gone for b in inner.body for n in walk(b)
+    ):
         return None
     kinds = list(tokens)
     edits: list[tuple[ast.AST, str]] = []
@@ -37,6 +40,7 @@ def ordered_site(
         place = kinds.index(modality_of(ast.unparse(call.args[0])))
         edits.append((node, f"{LIST}{place}.append({expression(info, call.args[1])})"))
     units, result = {}, ""
+    named = {kind: token for kind, token in tokens.items() if isinstance(token, ast.IfExp)}
     for node in loop.body[loop.body.index(inner) + 1 :]:
         back = parts.replacement(node, False)
         if back is not None and isinstance(back.args[0], ast.Constant):
@@ -45,9 +49,16 @@ def ordered_site(
             result = parts.appended(node)
         else:
             return None
-        edits.append((node, ""))
+        last = result and parts.appended(node) and named
+        edits.append((node, _without_surplus(text, kinds, named) if last else ""))
     if not result or any(_stores(node, text) for node in loop.body[: loop.body.index(inner)]):
         return None
+    names = {node.id for node in walk(function) if isinstance(node, ast.Name)}
+    if {placeholder_of(kind) for kind in named} & names or not all(
+        _part_of(token) for token in named.values()
+    ):
+        return None
+    lead = [line for kind, token in named.items() for line in wrapped(placeholder_of(kind), token)]
     kept = renamed(written(info, loop, edits), {}, {}, units)
     first, *others = tokens.values()
     item = tuple(node for node in walk(inner) if isinstance(node, ast.stmt) and node in puts)
@@ -55,8 +66,27 @@ def ordered_site(
         *(function, block, (loop,), first, texts, result, item, first, tuple(units)),
         kept=without_end(kept, _current(inner, first)),
         others=tuple(others),
+        lead="\n".join(lead),
         calls=(NEXT,),
     )
+
+
+def _part_of(token: ast.IfExp) -> ast.expr | None:
+    for one, other in ((token.body, token.orelse), (token.orelse, token.body)):
+        inside = {ast.unparse(n) for n in walk(other) if isinstance(n, ast.expr)}
+        if ast.unparse(one) in inside:
+            return one
+    return None
+
+
+def _without_surplus(text: str, kinds: Sequence[str], named: Mapping[str, ast.IfExp]) -> str:
+    """The statement that drops what was made for placeholders that are not replaced: the last of a text."""
+    lines = []
+    for kind, token in named.items():
+        name, lone = f"{LIST}{kinds.index(kind)}", ast.unparse(_part_of(token) or token)
+        kept = f"len({name}) - {text}.count({lone}) + {text}.count({placeholder_of(kind)})"
+        lines.append(f"del {name}[{kept} :]")
+    return "; ".join(lines)
 
 
 def _tokens(inner: ast.For, puts: Mapping[ast.stmt, ast.Call]) -> dict[str, ast.expr]:

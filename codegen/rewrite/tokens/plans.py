@@ -217,7 +217,8 @@ def _several(cls: ClassInfo, site: Site, modality: str, token: str) -> Move:
         text = text.replace(f"{LIST}{number}", KEYS[kind])
     lines = [line for line in text.split("\n") if line.strip()]
     names = ", ".join(KEYS[kind] for kind in kinds)
-    collect = (f"{names} = {', '.join(['[]'] * len(kinds))}", *lines)
+    empty = f"{names} = {', '.join(['[]'] * len(kinds))}"
+    collect = (*filter(None, site.lead.split("\n")), empty, *lines)
     others = tuple(zip(kinds[1:], tokens))
     return Move(site, modality, token, (), collect, tuple(_edits(site)), others)
 

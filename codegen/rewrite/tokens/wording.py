@@ -71,7 +71,7 @@ def renamed(
     for call, new in calls.items():
         text = text.replace(call, new)
     for sentinel, unit in sentinels.items():
-        text = re.sub(f"(['\"]){re.escape(sentinel)}\\1", lambda match: unit, text)  # noqa: B023
+        text = _with_unit(text, sentinel, unit)
     if not names or not any(re.search(rf"\b{name}\b", text) for name in names):
         return text
     made: list[str] = []
@@ -91,6 +91,16 @@ def renamed(
     return "".join(made)
 
 
+def _with_unit(text: str, sentinel: str, unit: str) -> str:
+    """A text with an expression in the place of a string, alone or as a part of a longer one."""
+    text = re.sub(f"(['\"]){re.escape(sentinel)}\\1", lambda match: unit, text)
+    if "'" in unit or '"' in unit:
+        return text
+    inside = r"((?:(?!\1)[^\\\n{}])*?)"
+    longer = rf"(?<![\w'\"])(['\"]){inside}{re.escape(sentinel)}{inside}\1"
+    return re.sub(longer, lambda m: f"f{m[1]}{m[2]}{{{unit}}}{m[3]}{m[1]}", text)
+
+
 def _between(lines: Sequence[str], start: tuple[int, int], end: tuple[int, int]) -> str:
     if start[0] == end[0]:
         return lines[start[0] - 1][start[1] : end[1]]
@@ -108,12 +118,15 @@ def call_lines(target: str, function: str, arguments: Sequence[str]) -> list[str
     return [f"{target} = {function}(", *(f"    {item}," for item in arguments), ")"]
 
 
-def wrapped(target: str, value: str) -> list[str]:
-    """``target = value``, in brackets and over the parts of ``a if b else c`` where it is too long for a line."""
-    flat = f"{target} = {value}"
-    node = ast.parse(value, mode="eval").body
-    if len(flat) + 16 <= MAX_LINE or not isinstance(node, ast.IfExp):
+def placeholder_of(kind: str) -> str:
+    """The name of the placeholder of a kind of item where it is not always the same."""
+    return f"{kind}_placeholder"
+
+
+def wrapped(target: str, value: ast.IfExp) -> list[str]:
+    """``target = a if test else b``, in brackets and over its parts where it is too long for a line."""
+    flat = f"{target} = {ast.unparse(value)}"
+    if len(flat) + 16 <= MAX_LINE:
         return [flat]
-    parts = (ast.unparse(part) for part in (node.body, node.test, node.orelse))
-    first, test, last = parts
+    first, test, last = map(ast.unparse, (value.body, value.test, value.orelse))
     return [f"{target} = (", f"    {first}", f"    if {test}", f"    else {last}", ")"]
