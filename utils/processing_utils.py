@@ -29,20 +29,24 @@ class ReplacementOffset(TypedDict):
 
 
 class _Modality(NamedTuple):
-    """A placeholder and what its occurrences become, in the order of the batch."""
+    """A placeholder and what its occurrences become, in the order of the batch.
+
+    ``forms`` are all ways in which it may be written, ``token`` is the first.
+    """
 
     name: str
     token: str
     replacements: Sequence[str]
+    forms: tuple[str, ...]
 
 
 def get_text_with_replacements(
     text: Sequence[str],
-    image_token: str | None = None,
+    image_token: str | Sequence[str] | None = None,
     images_replacements: Iterable[str] | None = None,
-    video_token: str | None = None,
+    video_token: str | Sequence[str] | None = None,
     videos_replacements: Iterable[str] | None = None,
-    audio_token: str | None = None,
+    audio_token: str | Sequence[str] | None = None,
     audio_replacements: Iterable[str] | None = None,
     return_replacement_offsets: bool = False,
     *,
@@ -57,7 +61,8 @@ def get_text_with_replacements(
 
     Args:
         text: texts of the batch; neither the sequence nor a text in it is changed.
-        image_token, video_token, audio_token: the placeholders.
+        image_token, video_token, audio_token: the placeholders; several for one modality are forms of
+            one placeholder, such as one with its start and end tokens and one without, the longer first.
         images_replacements, videos_replacements, audio_replacements: one string per placeholder.
         return_replacement_offsets: also tell what was replaced where.
         allow_surplus: drop replacements that find no placeholder instead of refusing them.
@@ -85,7 +90,8 @@ def get_text_with_replacements(
             _refuse(content, number, modalities)
     if not modalities:
         return list(text), [[] for _ in text] if return_replacement_offsets else []
-    expand = _expand_one if len(modalities) == 1 else _expand
+    is_one = len(modalities) == 1 and len(modalities[0].forms) == 1
+    expand = _expand_one if is_one else _expand
     return expand(text, modalities, return_replacement_offsets, allow_surplus)
 
 
@@ -97,17 +103,20 @@ def _refuse(content: Any, number: int, modalities: Sequence[_Modality]) -> None:
     raise TypeError(f"text {number} is no string but {type(content).__name__}")
 
 
-def _modality(name: str, token: str | None, values: Iterable[str]) -> tuple[_Modality, ...]:
+def _modality(
+    name: str, token: str | Sequence[str] | None, values: Iterable[str]
+) -> tuple[_Modality, ...]:
     """The modality if it takes part: it has replacements."""
     replacements = values if isinstance(values, (list, tuple)) else list(values)
     if not replacements:
         return ()
-    if not token:
-        what = "is empty" if token == "" else "is not given"
+    forms = () if token is None else (token,) if isinstance(token, str) else tuple(token)
+    if not forms or not all(forms):
+        what = "is empty" if forms else "is not given"
         raise ValueError(
             f"{len(replacements)} {name} replacements, but the {name} placeholder {what}"
         )
-    return (_Modality(name, token, replacements),)
+    return (_Modality(name, forms[0], replacements, forms),)
 
 
 def _expand_one(
@@ -115,7 +124,7 @@ def _expand_one(
 ) -> tuple[list[str], list[list[ReplacementOffset]]]:
     """One placeholder: split at it, join with the replacements."""
     modality = modalities[0]
-    _, token, replacements = modality
+    token, replacements = modality.token, modality.replacements
     texts: list[str] = []
     offsets: list[list[ReplacementOffset]] = []
     used = 0
@@ -135,7 +144,7 @@ def _expand_one(
         pieces[::2], pieces[1::2] = parts, own
         texts.append("".join(pieces))
         if wanted:
-            offsets.append(_offsets(parts, [modality] * count, own))
+            offsets.append(_offsets(parts, [modality.name] * count, [token] * count, own))
     if used < len(replacements) and not allow_surplus:
         raise _too_many(modality, text, used)
     return texts, offsets
@@ -167,9 +176,11 @@ def _expand(
     """Several placeholders: one regular expression finds them all in a single pass."""
     by_token: dict[str, _Modality] = {}
     for modality in modalities:
-        by_token.setdefault(modality.token, modality)
+        for form in modality.forms:
+            by_token.setdefault(form, modality)
     splitter = re.compile(f"({'|'.join(map(re.escape, by_token))})")
-    iterators = {token: iter(modality.replacements) for token, modality in by_token.items()}
+    rests = {modality.name: iter(modality.replacements) for modality in modalities}
+    iterators = {token: rests[modality.name] for token, modality in by_token.items()}
     texts: list[str] = []
     offsets: list[list[ReplacementOffset]] = []
     for number, content in enumerate(text):
@@ -182,19 +193,20 @@ def _expand(
         pieces[1::2] = own
         texts.append("".join(pieces))
         if wanted:
-            offsets.append(_offsets(pieces[::2], [by_token[token] for token in tokens], own))
+            names = [by_token[token].name for token in tokens]
+            offsets.append(_offsets(pieces[::2], names, tokens, own))
     if not allow_surplus:
         _refuse_surplus(modalities, by_token, text, iterators, splitter)
     return texts, offsets
 
 
 def _offsets(
-    parts: Sequence[str], modalities: Sequence[_Modality], own: Sequence[str]
+    parts: Sequence[str], names: Sequence[str], tokens: Sequence[str], own: Sequence[str]
 ) -> list[ReplacementOffset]:
     """Running sums over what stands between the placeholders."""
     found: list[ReplacementOffset] = []
     old = new = 0
-    for part, (name, token, _), replacement in zip(parts, modalities, own):
+    for part, name, token, replacement in zip(parts, names, tokens, own):
         old += len(part)
         new += len(part)
         end, new_end = old + len(token), new + len(replacement)
@@ -217,7 +229,8 @@ def _too_few(modality: _Modality, text: Sequence[str], number: int, total: int =
 
 
 def _too_many(modality: _Modality, text: Sequence[str], total: int) -> ValueError:
-    last = max((n for n, content in enumerate(text) if modality.token in content), default=None)
+    found = (n for n, content in enumerate(text) if any(form in content for form in modality.forms))
+    last = max(found, default=None)
     where = "no text has a placeholder" if last is None else f"text {last} has the last placeholder"
     return _mismatch(modality, total, where)
 
@@ -239,13 +252,15 @@ def _first_too_few(
     by_token: dict[str, _Modality], text: Sequence[str], number: int, splitter: re.Pattern[str]
 ) -> ValueError:
     """The error for the first placeholder, in the order of the texts, that has no replacement."""
-    totals = dict.fromkeys(by_token, 0)
-    short = ""
+    totals = {modality.name: 0 for modality in by_token.values()}
+    short: _Modality | None = None
     for at, token in _matches(text, splitter):
-        totals[token] += 1
-        if not short and at <= number and totals[token] > len(by_token[token].replacements):
-            short = token
-    return _too_few(by_token[short], text, number, totals[short])
+        modality = by_token[token]
+        totals[modality.name] += 1
+        if short is None and at <= number and totals[modality.name] > len(modality.replacements):
+            short = modality
+    assert short is not None
+    return _too_few(short, text, number, totals[short.name])
 
 
 def _refuse_surplus(
@@ -269,6 +284,17 @@ def _refuse_surplus(
 def placeholders_in(text: str, *tokens: str) -> list[str]:
     """The placeholders that stand in a text, in its order; at one place the first of the given ones."""
     return re.findall("|".join(map(re.escape, tokens)), text)
+
+
+def order_by_form(made: Sequence[Any], text: str, *forms: str) -> list[Any]:
+    """What was made for the placeholders of a text, in the order in which they stand.
+
+    It was made for those of the first form, then for those of the second, and so on.
+    """
+    found = placeholders_in(text, *forms)
+    places = sorted(range(len(found)), key=lambda place: forms.index(found[place]))
+    ordered = dict(zip(places, made))
+    return [ordered[place] for place in sorted(ordered)]
 
 
 def placeholder_positions(text: str, token: str) -> list[int]:

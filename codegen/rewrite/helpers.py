@@ -318,6 +318,7 @@ _PLUMBING = {
         "add_replacement_offsets",
         "get_text_with_replacements",
         "next_item",
+        "order_by_form",
         "placeholder_positions",
         "placeholders_in",
         "pop_offsets_option",

@@ -269,8 +269,8 @@ def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Sett
 def _alternatives(token: str) -> list[str]:
     """The placeholders that an expression stands for."""
     node = ast.parse(token, mode="eval").body
-    both = (node.body, node.orelse) if isinstance(node, ast.IfExp) else (node,)
-    return [ast.unparse(one) for one in both]
+    both = [node.body, node.orelse] if isinstance(node, ast.IfExp) else [node]
+    return [ast.unparse(one) for one in (node.elts if isinstance(node, ast.Tuple) else both)]
 
 
 def _inner(site: Site) -> Iterator[ast.stmt]:

@@ -127,7 +127,9 @@ def _subscript(machine: Machine, node: ast.Subscript, scope: Scope) -> Any:
         known = (machine.world.count(p) if isinstance(p, Term) else p for p in parts)
         key = slice(*known)
     elif isinstance(key, Term):
-        raise Unsupported("a position that is not known")
+        if not isinstance(owner, (list, tuple)) or any(isinstance(item, str) for item in owner):
+            raise Unsupported("a position that is not known")
+        return term("entry", owner, key)
     return guarded(lambda: owner[key])
 
 

@@ -25,8 +25,10 @@ from codegen.rewrite.tokens.sites import (
 )
 from codegen.rewrite.tokens.wording import expression
 
-POSITIONS, NEXT = "placeholder_positions", "next_item"
-"""Helpers: the places of the placeholders in a text, and ``next`` for those who have run out of items."""
+POSITIONS, NEXT, ORDER = "placeholder_positions", "next_item", "order_by_form"
+"""Helpers: the places of the placeholders in a text, ``next`` for those who have run out of items, and an order."""
+OWN = "replacements_in_text"
+"""Name of the list for one text, where its order is not that of the text."""
 LIST = "__replacements"
 """Stands for the list until it is known what kind of item it is about."""
 
@@ -55,11 +57,17 @@ def inline_site(
     parts, inner = Parts(text, loop), whiles[0]
     token = searched(inner.test, text)
     calls = [(node, call) for node in inner.body if (call := parts.replacement(node, True))]
+    longer = None
+    for node in inner.body:
+        two = _two_forms(parts, node)
+        if two is not None:
+            longer = two[0].args[0]
+            calls.append((node, two[1]))
     if token is None or len(calls) != 1:
         return None
     put, call = calls[0]
     edits: list[tuple[ast.AST, str]] = []
-    queue = ""
+    queue = both = ""
     if isinstance(call.args[1], ast.Constant):
         emptied = " ".join(map(ast.unparse, emptying))
         found = [n for n in inner.body if (q := queued(n)) and f"{q[0]}.pop(0)" in emptied]
@@ -68,8 +76,12 @@ def inline_site(
         queue, value = queued(found[0]) or ("", call.args[1])
         edits += [(found[0], f"{LIST}.append({expression(info, value)})"), (put, "")]
     else:
-        edits.append((put, f"{LIST}.append({expression(info, call.args[1])})"))
+        edits.append((put, f"{OWN if longer else LIST}.append({expression(info, call.args[1])})"))
     header = f"for _ in range({text}.count({ast.unparse(token)}))"
+    if longer is not None:
+        header = f"{OWN} = []\n{' ' * inner.col_offset}{header}"
+        both = f"{text}, {ast.unparse(longer)}, {ast.unparse(token)}"
+        token = ast.Tuple([longer, token], ast.Load())
     found_at = next((node for node in inner.body if _finds(node, text, token)), None)
     if isinstance(found_at, ast.Assign):
         at = ast.unparse(found_at.targets[0])
@@ -81,7 +93,7 @@ def inline_site(
         if back is not None and isinstance(back.args[0], ast.Constant):
             sentinels.append(str(back.args[0].value))
             unit = ast.unparse(back.args[1])
-            edits.append((node, ""))
+            edits.append((node, f"{LIST} += {ORDER}({OWN}, {both})" if longer else ""))
         elif parts.appended(node):
             result = parts.appended(node)
             edits.append((node, ""))
@@ -96,6 +108,8 @@ def inline_site(
     if last is not None and isinstance(following, ast.Assign):
         result = ast.unparse(following.targets[0])
         statements.append(following)
+    if longer and (len(sentinels) != 1 or last is not None or _binds_name(function, OWN)):
+        return None
     if _touches(inner, text, [put, found_at]) or _result_elsewhere(loop, result, edits):
         return None
     return Site(
@@ -106,7 +120,7 @@ def inline_site(
         unit,
         kept=without_end(written(info, loop, edits, (inner, header)), token),
         queue=queue,
-        calls=(POSITIONS, NEXT),
+        calls=(POSITIONS, NEXT, ORDER),
         returned=following.value if last and isinstance(following, ast.Return) else None,
     )
 
@@ -123,6 +137,24 @@ def copy_of(loop: ast.For, text: str) -> str:
 def _binds(node: ast.stmt, name: str) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else []
     return any(isinstance(target, ast.Name) and target.id == name for target in targets)
+
+
+def _two_forms(parts: Parts, node: ast.stmt) -> tuple[ast.Call, ast.Call] | None:
+    """The calls of ``if LONG in text: text = text.replace(LONG, r, 1) else: text = text.replace(P, r, 1)``."""
+    if not isinstance(node, ast.If) or len(node.body) != 1 or len(node.orelse) != 1:
+        return None
+    first = parts.replacement(node.body[0], True)
+    last = parts.replacement(node.orelse[0], True)
+    looked_for = searched(node.test, parts.text)
+    if first is None or last is None or looked_for is None:
+        return None
+    same = ast.unparse(looked_for) == ast.unparse(first.args[0])
+    same = same and ast.unparse(first.args[1]) == ast.unparse(last.args[1])
+    return (first, last) if same and ast.unparse(last.args[0]) in ast.unparse(looked_for) else None
+
+
+def _binds_name(function: Function, name: str) -> bool:
+    return any(isinstance(node, ast.Name) and node.id == name for node in walk(function))
 
 
 def _finds(node: ast.stmt, text: str, token: ast.expr) -> bool:

@@ -46,6 +46,7 @@ FUNCTIONS = frozenset(
         "chain_offsets",
         "move_offsets",
         "next_item",
+        "order_by_form",
         "placeholders_in",
         "placeholder_positions",
         "pop_offsets_option",
@@ -100,7 +101,7 @@ def _expanded(
             token = attribute(machine, called.owner, f"{modality}_token")
         if replacements:
             made = [operators.text(item) for item in machine.entries(replacements)]
-            lists.append((modality, str(token), made))
+            lists.append((modality, token if isinstance(token, tuple) else (str(token),), made))
     try:
         contents = list(machine.entries(given["text"]))
         texts, offsets = one_pass(contents, lists)
@@ -131,6 +132,15 @@ def _move_offsets(machine: Machine, args: Arguments, keywords: Mapping[str, Any]
     ]
 
 
+def _by_form(made: list[Any], text: str, *forms: str) -> list[Any]:
+    found = re.findall("|".join(map(re.escape, forms)), text)
+    queues, start = {}, 0
+    for form in forms:
+        queues[form] = iter(made[start : start + found.count(form)])
+        start += found.count(form)
+    return [next(queues[form]) for form in found]
+
+
 def _next_item(machine: Machine, args: Arguments) -> Any:
     from codegen.rewrite.tokens.machine import Raised
 
@@ -154,6 +164,7 @@ _HELPERS: Mapping[str, Callable[[Any, Arguments, Mapping[str, Any]], Any]] = {
     "add_replacement_offsets": _add_offsets,
     "chain_offsets": _chain_offsets,
     "move_offsets": _move_offsets,
+    "order_by_form": lambda m, a, k: _by_form(list(m.entries(a[0])), *a[1:]),
     "next_item": lambda m, a, k: _next_item(m, a),
     "placeholders_in": _placeholders_in,
     "placeholder_positions": _positions,
@@ -259,6 +270,13 @@ def _method_of_term(
         return made
     if name == "items" and not args:
         return derived("items", owner, keep=False)
+    if name in ("append", "extend") and args and not operators.is_token(args[0]):
+        new = list(machine.entries(args[0])) if name == "extend" else [args[0]]
+        owner.length = machine.world.length(owner)
+        for item in new:
+            store(owner, owner.length, item)
+            owner.length += 1
+        return None
     if name in ("append", "extend", "remove", "insert", "clear"):
         raise Unsupported(f"{name} of something unknown")
     made = term("method", name, owner, list(args), dict(keywords))

@@ -10,20 +10,22 @@ Entry = dict[str, Any]
 
 
 def one_pass(
-    texts: Sequence[Any], lists: Sequence[tuple[str, str, Sequence[str]]]
+    texts: Sequence[Any], lists: Sequence[tuple[str, Sequence[str], Sequence[str]]]
 ) -> tuple[list[Any], list[list[Entry]]]:
     """Texts and offsets of one pass.
 
     Args:
         texts: what is no string stays as it is.
-        lists: type, placeholder and replacements, none of them empty.
+        lists: type, forms of the placeholder and replacements, none of them empty.
 
     Raises:
         StopIteration: there are too few replacements.
     """
     waiting: dict[str, tuple[str, Iterator[str]]] = {}
-    for kind, token, replacements in lists:
-        waiting.setdefault(token, (kind, iter(replacements)))
+    for kind, forms, replacements in lists:
+        rest = iter(replacements)
+        for form in forms:
+            waiting.setdefault(form, (kind, rest))
     pattern = re.compile("|".join(map(re.escape, waiting)) or r"(?!)")
     made, offsets = [], []
     for content in texts:

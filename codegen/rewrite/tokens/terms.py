@@ -130,6 +130,8 @@ class World:
         Raises:
             IndexError, KeyError: there is none.
         """
+        if isinstance(key, int) and value.length is not None and -value.length <= key < 0:
+            key += value.length
         known = _key(key)
         if known in value.changed:
             if value.changed[known] is GONE:

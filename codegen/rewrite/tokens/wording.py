@@ -98,7 +98,18 @@ def _with_unit(text: str, sentinel: str, unit: str) -> str:
         return text
     inside = r"((?:(?!\1)[^\\\n{}])*?)"
     longer = rf"(?<![\w'\"])(['\"]){inside}{re.escape(sentinel)}{inside}\1"
-    return re.sub(longer, lambda m: f"f{m[1]}{m[2]}{{{unit}}}{m[3]}{m[1]}", text)
+    text = re.sub(longer, lambda m: f"f{m[1]}{m[2]}{{{unit}}}{m[3]}{m[1]}", text)
+    inside = r"((?:(?!\1)[^\\\n])*?)"
+    made = rf"(?<!\w)f(['\"]){inside}{re.escape(sentinel)}{inside}\1"
+    return re.sub(made, lambda m: _in_made(m, unit), text)
+
+
+def _in_made(match: re.Match[str], unit: str) -> str:
+    """An f-string with a unit for a sentinel, which has to stand outside of its expressions."""
+    quote, before, behind = match.groups()
+    if before.count("{") != before.count("}"):
+        return match[0]
+    return f"f{quote}{before}{{{unit}}}{behind}{quote}"
 
 
 def _between(lines: Sequence[str], start: tuple[int, int], end: tuple[int, int]) -> str:
