@@ -7,9 +7,13 @@ the offsets of a pass speak of texts in between; these functions make them speak
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+_WORD = re.compile(r"<[^<>]*>|[^<]+|<")
+"""Tokens in angle brackets, and what stands between them."""
 Offsets = list[list[dict[str, Any]]]
 
 
@@ -66,20 +70,76 @@ def _growth(entry: dict[str, Any]) -> int:
 
 
 def move_offsets(offsets: Offsets, before: Sequence[str], after: Sequence[str]) -> None:
-    """Let offsets follow texts that were changed once more, outside of the replacements.
+    """Let offsets follow texts that were changed once more.
 
     Args:
-        offsets: per text, for the texts ``before``; changed in place.
-        before, after: the texts without and with the change: something put in front, behind, or at one
-            place between two replacements.
+        offsets: per text, for the texts ``before``; changed in place. Where the change reaches into a
+            replacement, what is left of that is the replacement.
+        before, after: the texts without and with the change.
     """
     for entries, old, new in zip(offsets, before, after):
+        if not entries or old == new:
+            continue
+        spans = [entry["new_span"] for entry in entries]
         at = new.find(old)
         head, shift = (0, at) if at >= 0 else (_common(old, new), len(new) - len(old))
-        for entry in entries:
-            start, end = entry["new_span"]
-            if end > head:
-                entry["new_span"] = (start + shift, end + shift)
+        tail = len(old) if at >= 0 else _common(old[head:][::-1], new[head:][::-1])
+        if all(end <= head or start >= len(old) - tail for start, end in spans):
+            spans = [(a, b) if b <= head else (a + shift, b + shift) for a, b in spans]
+        else:
+            spans = _aligned(old, new, spans)
+        for entry, span in zip(entries, spans):
+            entry["new_span"], entry["replacement"] = span, new[slice(*span)]
+
+
+#: How far one looks for the word with which two texts go on alike.
+_WINDOW = 64
+
+
+def _aligned(old: str, new: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Where ranges of a text lie in another one that came of it by small changes, word by word."""
+    places = _places(re.findall(_WORD, old), re.findall(_WORD, new))
+    starts = [start for start, _ in places]
+    found, done = [], 0
+    for start, end in spans:
+        ends = []
+        for place in (start, end):
+            at = bisect_right(starts, place) - 1
+            limit = places[at + 1][1] if at + 1 < len(places) else len(new)
+            ends.append(min(places[at][1] + place - places[at][0], limit))
+        first = max(done, ends[0])
+        done = max(first, ends[1])
+        found.append((first, done))
+    return found
+
+
+def _places(one: Sequence[str], other: Sequence[str]) -> list[tuple[int, int]]:
+    """Where each word of a text begins in it, and in the other text."""
+    places, i, j, old, new = [], 0, 0, 0, 0
+    while i < len(one):
+        places.append((old, new))
+        if j < len(other) and one[i] != other[j]:
+            gone = _distance(other[j : j + 2], one, i)
+            added = _distance(one[i : i + 2], other, j)
+            if added < gone:
+                new += sum(map(len, other[j : j + added]))
+                places[-1], j = (old, new), j + added
+            elif gone < _WINDOW:
+                old, i = old + len(one[i]), i + 1
+                continue
+        old += len(one[i])
+        new += len(other[j]) if j < len(other) else 0
+        i, j = i + 1, j + 1
+    places.append((old, new))
+    return places
+
+
+def _distance(pair: Sequence[str], words: Sequence[str], start: int) -> int:
+    """How many words on two words stand; the window's width where they do not."""
+    for ahead in range(_WINDOW):
+        if words[start + ahead : start + ahead + len(pair)] == pair:
+            return ahead
+    return _WINDOW
 
 
 def _common(one: str, other: str) -> int:

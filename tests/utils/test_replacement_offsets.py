@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +68,25 @@ def test_offsets_follow_what_is_put_between_two_replacements() -> None:
     )
     move_offsets(offsets, [made], ["xx<s> a yy"])
     assert [entry["new_span"] for entry in offsets[0]] == [(0, 2), (8, 10)]
+
+
+@given(
+    st.lists(st.sampled_from(["<i>", "word", " ", "<f>", "\n", "a<b"]), max_size=9),
+    st.integers(0, 2),
+)
+def test_offsets_follow_what_is_cleaned_up_between_and_inside_of_replacements(parts, count) -> None:
+    text = "".join(parts)
+    new = ("<f>" + "<u>" * count + "<f>") * 2
+    (made,), offsets = get_text_with_replacements(
+        [text], "<i>", [new] * text.count("<i>"), return_replacement_offsets=True
+    )
+    final = re.sub(r"<f>(?=[^\s<])", "<f> ", made.replace("<f><f>", "<f>"))
+    offsets = offsets or [[]]
+    move_offsets(offsets, [made], [final])
+    done = 0
+    for entry in offsets[0]:
+        start, end = entry["new_span"]
+        assert done <= start <= end
+        assert final[start:end] == entry["replacement"]
+        assert entry["replacement"].count("<u>") == 2 * count
+        done = end

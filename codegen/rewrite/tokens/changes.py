@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -320,7 +321,10 @@ def _helper_call(
 def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
     """Counters, empty lists and patterns that only the loops used."""
     gone = {id(node) for site in sites for s in site.statements for node in walk(s)}
-    yield from patterns(function, gone)
+    stays = " ".join((*(site.rest for site in sites), *(site.lead for site in sites)))
+    for pattern in patterns(function, gone):
+        if not re.search(rf"\b{ast.unparse(pattern.targets[0])}\b", stays):
+            yield pattern
     results = {site.result for site in sites if not site.rest}
     kept = {name.id for name in _loads(function) if id(name) not in gone}
     used = {
@@ -342,8 +346,8 @@ def _leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
                 yield node
 
 
-def patterns(function: Function, gone: Collection[int]) -> Iterator[ast.stmt]:
-    """Regular expressions that are given a name, which only code that goes reads."""
+def patterns(function: Function, gone: Collection[int]) -> Iterator[ast.Assign]:
+    """Regular expressions that are given a name, which only loops of sites read."""
     kept = {name.id for name in _loads(function) if id(name) not in gone}
     used = {name.id for name in _loads(function)} - kept
     for node in walk(function):

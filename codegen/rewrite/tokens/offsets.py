@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 Entry = dict[str, Any]
@@ -82,18 +83,20 @@ def _growth(entry: Entry) -> int:
 
 
 def moved(entries: Sequence[Entry], old: str, new: str) -> list[Entry]:
-    """Offsets in a text that was changed at one place, outside of its replacements."""
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head]:
-        head += 1
-    shift = len(new) - len(old)
-    if old in new:
-        head, shift = 0, new.index(old)
+    """Offsets in a text that was changed once more: the best alignment of both, word by word."""
+    one, other = (re.findall(r"[<⟨][^<>⟨⟩]*[>⟩]|.", text, re.DOTALL) for text in (old, new))
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+    place: dict[int, int] = {}
+    for a, b, size in blocks:
+        start, end = len("".join(one[:a])), len("".join(other[:b]))
+        for word in one[a : a + size]:
+            place.update((start + n, end + n) for n in range(len(word)))
+            start, end = start + len(word), end + len(word)
     made = []
     for entry in entries:
-        start, end = entry["new_span"]
-        by = shift if end > head else 0
-        made.append({**entry, "new_span": (start + by, end + by)})
+        kept = [place[n] for n in range(*entry["new_span"]) if n in place]
+        span = (min(kept), max(kept) + 1) if kept else (0, 0)
+        made.append({**entry, "new_span": span, "replacement": new[slice(*span)]})
     return made
 
 

@@ -54,6 +54,7 @@ def _at_once(
         (place, node, pair)
         for place, node in enumerate(loop.body)
         if isinstance(node, ast.Assign) and (pair := all_of(node.value, text, function, loop))
+        if isinstance(pair[0], (ast.Name, ast.Attribute))
     ]
     if len(found) != 1:
         return None
