@@ -173,7 +173,7 @@ def test_templates_of_the_output_count() -> None:
 
 def test_runtime_helpers_import_only_torch() -> None:
     allowed = {"torch", "utils", "__future__", "collections", "typing", "dataclasses", "functools"}
-    allowed |= {"itertools", "math", "platform", "contextlib", "enum", "re"}
+    allowed |= {"itertools", "math", "platform", "contextlib", "enum", "re", "bisect"}
     for path in sorted((ROOT / "utils").glob("*.py")):
         for module, line, _ in imports(path):
             assert module.split(".")[0] in allowed, f"{path}:{line} imports {module}"

@@ -7,7 +7,8 @@ import ast
 import pytest
 
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
-from codegen.rewrite.tokens.evidence import difference, prompts, run
+from codegen.rewrite.tokens.evidence import difference, run
+from codegen.rewrite.tokens.prompts import prompts
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Term, Unsupported, World, freeze, term
 from codegen.rewrite.values import Source

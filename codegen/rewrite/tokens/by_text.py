@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.inline import LIST
-from codegen.rewrite.tokens.sites import Site, all_of
+from codegen.rewrite.tokens.replacing import all_of
+from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
 
 

@@ -7,31 +7,27 @@ orders, with too few and too many items, flat and nested. What differs once diff
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
+from codegen.rewrite.tokens.asking import OPTION
 from codegen.rewrite.tokens.machine import Closure, Machine, Raised
 from codegen.rewrite.tokens.offsets import wrong
+from codegen.rewrite.tokens.prompts import (
+    ITEMS,
+    Prompt,
+    has_no_text,
+    placeholders,
+    prompt_of,
+)
 from codegen.rewrite.tokens.subject import Subject
-from codegen.rewrite.tokens.terms import Unsupported, World, freeze, term
+from codegen.rewrite.tokens.terms import Unsupported, World, freeze
 
 WANTED, MORE, MOST_RUNS = 6, 3, 120
 """Runs in which something was replaced that have to agree, more for each further placeholder, and runs at most."""
 _TOO_FEW = "too few prompts"
-OPTION = "return_text_replacement_offsets"
 _LACK = ("StopIteration", "IndexError", "KeyError")
-_ITEMS = ("images", "videos", "audio", "audios")
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """The arguments of one call."""
-
-    number: int
-    arguments: dict[str, Any]
-    fits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +89,28 @@ def _compared(
     wanted = WANTED
     vain = 0  # prompts without a text, which most processors refuse
     for number in range(MOST_RUNS):
-        if vain > 2 and good and _has_no_text(number):
+        if vain > 2 and good and has_no_text(number):
             continue
         try:
-            prompt, machine = _prompt(old, call, [*tokens[0], *tokens[1]], number, nested)
+            prompt, machine = prompt_of(old, call, [*tokens[0], *tokens[1]], number, nested)
             if number == 0:
-                by_kind = _placeholders(machine, tokens[0]).values()
+                by_kind = placeholders(machine, tokens[0]).values()
                 expected = {token for several in by_kind for token in several}
                 wanted = WANTED + MORE * (len(expected) - 1)
             before = run(old, prompt, nested, machine)
-            if _has_no_text(number):
+            if has_no_text(number):
                 vain += 1 if before.raised else -MOST_RUNS
             if before.raised in _LACK and prompt.fits:
                 continue  # a world in which shapes do not fit together
             after = run(new, prompt, nested, asked=number % 3 != 2)
         except Unsupported as error:
-            vain += _has_no_text(number)
+            vain += has_no_text(number)
             failures[str(error)] = failures.get(str(error), 0) + 1
             if failures[str(error)] > 12 and not good:
                 return f"it cannot be followed: {error}"
             continue
         problem = after.misplaced or _compare(
-            before, after, any(prompt.arguments.get(k) == [] for k in _ITEMS)
+            before, after, any(prompt.arguments.get(k) == [] for k in ITEMS)
         )
         if problem:
             return problem
@@ -205,111 +201,3 @@ def run(
 
 def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:
     return {k: [*v] if isinstance(v, list) else v for k, v in arguments.items()}
-
-
-def _prompt(
-    subject: Subject, call: ast.FunctionDef, tokens: Sequence[str], number: int, nested: bool
-) -> tuple[Prompt, Machine]:
-    """Arguments for one call, by chance: texts, the items that stand in them, and a processor to be called."""
-    random = Random(number)
-    machine = Machine(subject, World(number, nested))
-    try:
-        machine.construct()
-    except Raised as error:
-        raise Unsupported(f"__init__ raises {error.kind}") from None
-    names = [arg.arg for arg in (*call.args.args[1:], *call.args.kwonlyargs)]
-    kinds = [name for name in names if name in _ITEMS]
-    given = [kind for kind in kinds if random.random() < 0.75] or kinds[-1:]
-    by_kind = _placeholders(machine, tokens)
-    counts: dict[str, list[int]] = {kind: [] for kind in given}
-    texts = []
-    for _ in range(random.choice((1, 1, 2, 3))):
-        text, stood = _text(random, given, by_kind)
-        texts.append(text)
-        for kind in given:
-            counts[kind].append(stood.count(kind))
-            if kind in ("audio", "audios") and number % 4 == 1:
-                counts[kind][-1] += stood.count("videos")  # videos may come with their sound
-    fits = random.random() < 0.8
-    arguments: dict[str, Any] = {}
-    for kind in given:
-        arguments[kind] = _items(random, kind, counts[kind], fits)
-    arguments["text"] = texts[0] if len(texts) == 1 and random.random() < 0.3 else texts
-    plain = call.args.args[1 : len(call.args.args) - len(call.args.defaults)]
-    if _has_no_text(number) and "text" not in [arg.arg for arg in plain]:
-        del arguments["text"]  # the processor may have a text of its own for them
-    optional = [arg for arg in names if arg not in (*_ITEMS, "text")]
-    required = len(call.args.args) - 1 - len(call.args.defaults)
-    arguments |= {name: term("named", name) for name in names[:required] if name in optional}
-    arguments |= _switched(call, Random(f"switches {number}"))
-    for kind in kinds:
-        if kind not in arguments and names.index(kind) < required:
-            arguments[kind] = []
-    return Prompt(number, {k: v for k, v in arguments.items() if k in names}, fits), machine
-
-
-def _has_no_text(number: int) -> bool:
-    return number % 4 == 3
-
-
-def _switched(call: ast.FunctionDef, random: Random) -> dict[str, bool]:
-    """Switches among the parameters, now and then the other way."""
-    places = zip(reversed(call.args.args), reversed(call.args.defaults))
-    pairs = [*places, *zip(call.args.kwonlyargs, call.args.kw_defaults)]
-    return {
-        arg.arg: not default.value
-        for arg, default in pairs
-        if isinstance(default, ast.Constant)
-        and isinstance(default.value, bool)
-        and random.random() < 0.4
-    }
-
-
-def _placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str]]:
-    """The placeholders by the parameter that their items come in."""
-    from codegen.rewrite.tokens.machine import Scope
-
-    found: dict[str, list[str]] = {}
-    for token in tokens:
-        value = machine.value(ast.parse(token, mode="eval").body, Scope({"self": machine.instance}))
-        if not isinstance(value, str):
-            continue  # the processor has no such placeholder
-        low = f"{token} {value}".lower()
-        kind = "videos" if "video" in low else "audio" if "audio" in low else "images"
-        found.setdefault(kind, []).append(value)
-    if not found:
-        raise Unsupported("placeholders that are no strings")
-    return found
-
-
-def _text(
-    random: Random, given: Sequence[str], by_kind: dict[str, list[str]]
-) -> tuple[str, list[str]]:
-    """A text with placeholders, and the kinds of its placeholders in order."""
-    parts, stood = [random.choice(("", "a ", "\n", "é\\g<0> "))], []
-    for _ in range(random.choice((0, 1, 1, 2, 3))):
-        kind = random.choice(list(given))
-        tokens = by_kind.get("audio" if kind == "audios" else kind)
-        if tokens:
-            parts += [random.choice(tokens), random.choice(("", " b", "\nc "))]
-            stood.append(kind)
-    return "".join(parts), stood
-
-
-def _items(random: Random, kind: str, counts: Sequence[int], fits: bool) -> list[Any]:
-    """Items for texts with so many placeholders: flat, or a list for each text."""
-    numbers = iter(range(10_000))
-    change = 0 if fits else random.choice((-1, 1))
-    nested = random.random() < 0.4
-    lists = [
-        [term(kind, next(numbers)) for _ in range(max(0, count + (change if n == 0 else 0)))]
-        for n, count in enumerate(counts)
-    ]
-    return lists if nested else [item for inner in lists for item in inner]
-
-
-def prompts(subject: Subject, tokens: Sequence[str], most: int) -> Iterator[Prompt]:
-    """Prompts as :func:`difference` makes them."""
-    call = subject.method("__call__")
-    assert call is not None
-    return (_prompt(subject, call, tokens, number, False)[0] for number in range(most))

@@ -12,8 +12,10 @@ from weakref import WeakKeyDictionary
 from codegen.rewrite.library import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
-from codegen.rewrite.tokens.changes import HELPER, Style, change_of, patterns
+from codegen.rewrite.tokens.asking import HELPER, Style
+from codegen.rewrite.tokens.changes import change_of
 from codegen.rewrite.tokens.evidence import difference
+from codegen.rewrite.tokens.leftovers import patterns
 from codegen.rewrite.tokens.mixin import ask_for_offsets, delegates, find_mixin, move_mixin
 from codegen.rewrite.tokens.names import Unmovable, free_names
 from codegen.rewrite.tokens.plans import Move, plan

@@ -14,15 +14,15 @@ from collections.abc import Iterator, Sequence
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.tokens.sites import (
+from codegen.rewrite.tokens.replacing import (
     Parts,
-    Site,
     queue_loops,
     queued,
     restored,
     searched,
     subject_of,
 )
+from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
 
 POSITIONS, NEXT, ORDER = "placeholder_positions", "next_item", "order_by_form"

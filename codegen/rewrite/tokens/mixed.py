@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.inline import LIST, copy_of, written
-from codegen.rewrite.tokens.sites import Parts, Site, queue_loops, queued, searched, subject_of
+from codegen.rewrite.tokens.replacing import Parts, queue_loops, queued, searched, subject_of
+from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
 
 EACH = "placeholders_in"

@@ -24,7 +24,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
-from codegen.rewrite.tokens.changes import HELPER, OPTION
+from codegen.rewrite.tokens.asking import HELPER, OPTION
 from codegen.rewrite.tokens.machine import Closure, Machine, Raised
 from codegen.rewrite.tokens.subject import MIXIN, Subject
 from codegen.rewrite.tokens.terms import Unsupported, World

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.tokens.sites import Site, last_value
+from codegen.rewrite.tokens.replacing import last_value
+from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
 
 _BUILTINS = frozenset(dir(builtins))

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.inline import LIST, NEXT, without_end, written
-from codegen.rewrite.tokens.sites import Parts, Site, subject_of
+from codegen.rewrite.tokens.replacing import Parts, subject_of
+from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression, modality_of, placeholder_of, renamed, wrapped
 
 

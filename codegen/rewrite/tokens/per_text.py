@@ -9,7 +9,8 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.tokens.sites import Parts, Site, last_value, subject_of
+from codegen.rewrite.tokens.replacing import Parts, last_value, subject_of
+from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
 
 

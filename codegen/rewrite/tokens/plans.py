@@ -12,7 +12,8 @@ from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.inline import LIST
 from codegen.rewrite.tokens.names import Needs, Unmovable, bare, free_names, gather
-from codegen.rewrite.tokens.sites import Site, blocks, last_value
+from codegen.rewrite.tokens.replacing import last_value
+from codegen.rewrite.tokens.sites import Site, blocks
 from codegen.rewrite.tokens.wording import (
     MAX_LINE,
     expression,

@@ -11,16 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.tokens.sites import (
-    EXPANDED,
-    Parts,
-    Site,
-    all_of,
-    restored,
-    searched,
-    subject_of,
-    taken_of,
-)
+from codegen.rewrite.tokens.replacing import Parts, all_of, restored, searched, subject_of, taken_of
+from codegen.rewrite.tokens.sites import EXPANDED, Site
 from codegen.rewrite.tokens.wording import lines_of
 
 GIVEN = ("given", "given_text", "given_sample", "text_given")

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from codegen.rewrite.library import Function, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.inline import LIST, written
-from codegen.rewrite.tokens.sites import Site, counted, taken_of
+from codegen.rewrite.tokens.replacing import counted, taken_of
+from codegen.rewrite.tokens.sites import Site
 
 ITEMS = "per_{}"
 """Name of the list with what there is for every item, where the method has such lists for every text."""

@@ -16,6 +16,10 @@ MOST = 4
 """Counts, and lengths of what belongs to no item, are smaller than this."""
 
 
+Arguments = Sequence[Any]
+"""What a call is given by place."""
+
+
 class Unsupported(Exception):
     """Something that cannot be followed; what was to be shown is not shown."""
 
