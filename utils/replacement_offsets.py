@@ -119,8 +119,8 @@ def _places(one: Sequence[str], other: Sequence[str]) -> list[tuple[int, int]]:
     while i < len(one):
         places.append((old, new))
         if j < len(other) and one[i] != other[j]:
-            gone = _distance(other[j : j + 2], one, i)
-            added = _distance(one[i : i + 2], other, j)
+            gone = _words_until(other[j : j + 2], one, i)
+            added = _words_until(one[i : i + 2], other, j)
             if added < gone:
                 new += sum(map(len, other[j : j + added]))
                 places[-1], j = (old, new), j + added
@@ -134,7 +134,7 @@ def _places(one: Sequence[str], other: Sequence[str]) -> list[tuple[int, int]]:
     return places
 
 
-def _distance(pair: Sequence[str], words: Sequence[str], start: int) -> int:
+def _words_until(pair: Sequence[str], words: Sequence[str], start: int) -> int:
     """How many words on two words stand; the window's width where they do not."""
     for ahead in range(_WINDOW):
         if words[start + ahead : start + ahead + len(pair)] == pair:
