@@ -21,7 +21,7 @@ def apart(
 ) -> Mapping[str, Score]:
     """:func:`measure` in several processes, each with a seed of its own."""
     if jobs == 1:
-        return measure(Atlas(tree, _settings(tree)), count, seed, kinds)
+        return measure(Atlas(tree, _settings(tree)), count, seed, kinds, _tell)
     # Made once, and found by all.
     Atlas(tree, _settings(tree)).prepare(item.model for item in tree.definitions)
     shares = [count // jobs + (index < count % jobs) for index in range(jobs)]
@@ -36,6 +36,10 @@ def apart(
 
 def _measure(tree: Tree, count: int, seed: int, kinds: tuple[str, ...]) -> Mapping[str, Score]:
     return measure(Atlas(tree, _settings(tree)), count, seed, kinds)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _settings(tree: Tree) -> Settings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.provenance import structure, words
 from benchmarks.provenance.oracle import Edit, Line, Oracle, Score, as_read
@@ -27,9 +27,19 @@ _ATTEMPTS = 200
 
 
 def measure(
-    atlas: Atlas, count: int, seed: int = 0, kinds: Sequence[str] = ("word",)
+    atlas: Atlas,
+    count: int,
+    seed: int = 0,
+    kinds: Sequence[str] = ("word",),
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Mapping[str, Score]:
-    """Follow ``count`` random edits, of each kind in turn."""
+    """Follow ``count`` random edits, of each kind in turn; ``tell`` hears of each what was right.
+
+    Raises:
+        ValueError: nothing is generated yet.
+    """
+    if not words.generated(atlas):
+        raise ValueError(f"nothing is generated below {atlas.tree.output}: run `sync` first")
     chance, oracle = random.Random(seed), Oracle(atlas)
     scores = {kind: Score() for kind in kinds}
     for number in range(count):
@@ -38,6 +48,9 @@ def measure(
         for _ in range(_ATTEMPTS):
             if follow(kind, atlas, chance, oracle, scores[kind]):
                 break
+        score = scores[kind]
+        told = f"{score.both} of {score.said} said and {score.changed} changed"
+        tell(f"{number + 1} of {count}, {kind}: {told}, {len(score.faults)} faults")
     return scores
 
 
