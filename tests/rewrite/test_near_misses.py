@@ -147,3 +147,24 @@ def test_chunks_that_miss_one_condition_say_which(change: tuple[str, str]) -> No
 def test_chunks_that_meet_all_conditions_leave_nothing() -> None:
     report = run({"modeling_tiny.py": CHUNKS}, "capture").report
     assert [record.kind for record in report] == ["captured"]
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        "torch.split(rows, lengths.tolist(), dim=0)",
+        "rows.split(sizes)",
+        "rows.split(split_size=sizes)",
+    ],
+)
+def test_a_split_of_unknown_form_is_told(split: str) -> None:
+    source = f"""\
+class Encoder:
+    def forward(self, rows, cu_seqlens):
+        lengths = cu_seqlens.diff()
+        sizes = lengths.tolist()
+        return [part - part.mean(0) for part in {split}]
+"""
+    report = run({"modeling_tiny.py": source}, "capture").report
+    (record,) = (r for r in report if r.kind == "left")
+    assert f"{split} reads its sizes on the host" in record.reason

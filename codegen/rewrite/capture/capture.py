@@ -6,6 +6,7 @@ integers is one written instead of the other.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 
 from codegen.rewrite.capture.attention import attention_edits
@@ -23,6 +24,8 @@ from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
 from codegen.rewrite.capture.sampling import sampling_edits
 from codegen.rewrite.emit.edits import Change, Edit, Site
 from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 from codegen.rewrite.vocabulary import is_host_class
@@ -55,6 +58,7 @@ def capture(state: RewriteState) -> None:
         for cls in state.classes(info):
             for function in () if is_host_class(cls.name) else cls.methods.values():
                 segment = info.segment(function)
+                told = False
                 for rule, words in RULES:
                     if not all(word in segment for word in words):
                         continue
@@ -70,12 +74,45 @@ def capture(state: RewriteState) -> None:
                             found = owed(function, found[0]) or found
                     if found is None:
                         continue
+                    told = True
                     for item in found if isinstance(found, list) else [found]:
                         if isinstance(item, Left):
                             note_left(state, cls, function, item, name)
                         else:
                             state.propose(_change(cls, function, item, name))
+                split = None if told else host_split(segment, function)
+                if split is not None:
+                    note_left(state, cls, function, split, "split")
     state.settle()
+
+
+def host_split(segment: str, function: Function) -> Left | None:
+    """A split of rows by numbers that the host reads, in a method that no rule knows the form of."""
+    if "split(" not in segment or ".tolist()" not in segment or "is_tracing()" in segment:
+        return None
+    read = {
+        name
+        for node in walk(function)
+        if isinstance(node, ast.Assign) and _reads(node.value)
+        for name in assigned_names(node)
+    }
+    for node in walk(function):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        sizes = [*node.args, *(keyword.value for keyword in node.keywords)]
+        named = any(isinstance(size, ast.Name) and size.id in read for size in sizes)
+        if node.func.attr == "split" and (named or any(map(_reads, sizes))):
+            written = ast.unparse(node)
+            return Left(
+                node, f"{written} reads its sizes on the host, in a form that no rule knows"
+            )
+    return None
+
+
+def _reads(node: ast.expr) -> bool:
+    """Tell whether an expression is a list of a tensor's numbers."""
+    called = node.func if isinstance(node, ast.Call) else None
+    return isinstance(called, ast.Attribute) and called.attr == "tolist"
 
 
 def _change(cls: ClassInfo, function: Function, found: Found, rule: str) -> Change:
