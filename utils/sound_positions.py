@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-FrameTimes = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+TimesOfFrames = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 TEXT, IMAGE, VIDEO, MIXED, DELIMITER = range(5)
 
 
@@ -54,7 +54,7 @@ def get_positions_with_sound(
     video_grid: torch.Tensor | None,
     *,
     attention_mask: torch.Tensor | None = None,
-    frame_times: FrameTimes,
+    frame_times: TimesOfFrames,
     delimiters_share_position: bool,
     dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,7 +89,7 @@ def get_positions_with_sound(
         kept = torch.ones_like(sample_ids, dtype=torch.bool)
         if attention_mask is not None:
             kept = attention_mask[sample].bool().cpu()
-        pieces = _count_sample(
+        pieces = _count_with_sound(
             sample_ids[kept].tolist(), tokens, grids, delimiters_share_position, dtype
         )
         positions = torch.cat(pieces, dim=1)
@@ -99,7 +99,7 @@ def get_positions_with_sound(
     return position_ids.to(device), torch.stack(deltas).unsqueeze(1).to(device)
 
 
-def _list_grids(grid: torch.Tensor | None, frame_times: FrameTimes) -> list[_Grid]:
+def _list_grids(grid: torch.Tensor | None, frame_times: TimesOfFrames) -> list[_Grid]:
     rows = [] if grid is None else grid.tolist()
     return [
         _Grid(frame_times(torch.arange(t), torch.full((t,), number)).tolist(), h, w)
@@ -107,7 +107,7 @@ def _list_grids(grid: torch.Tensor | None, frame_times: FrameTimes) -> list[_Gri
     ]
 
 
-def _count_sample(
+def _count_with_sound(
     ids: list[int],
     tokens: SoundTokens,
     grids: dict[int, Iterator[_Grid]],
