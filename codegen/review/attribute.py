@@ -51,6 +51,7 @@ class Attribution:
 
     def __init__(self, edits: Sequence[Edit], base: Lineage, head: Lineage) -> None:
         self._base, self._head = base, head
+        self._sides = (head.side, base.side)
         self._members: dict[tuple[str, str, str], list[_Cause]] = defaultdict(list)
         self._classes: dict[tuple[str, str], list[_Cause]] = defaultdict(list)
         self._paths: dict[str, list[_Cause]] = defaultdict(list)
@@ -77,7 +78,18 @@ class Attribution:
         for change in changes:
             for hunk in change.hunks:
                 found += self._causes_of(change, hunk)
-        return self._by_names(found)
+        return [self._whole_file(item) for item in self._by_names(found)]
+
+    def _whole_file(self, item: Attributed) -> Attributed:
+        """What is left of a file that came or went with its definition is that edit's."""
+        path = item.change.path
+        if item.edit is not None or all(path in side.texts for side in self._sides):
+            return item
+        for side in self._sides:
+            causes = self._paths.get(side.generated.get(path, ""))
+            if causes:
+                return replace(item, edit=causes[0].edit, weak=False)
+        return item
 
     def _causes_of(self, change: MemberChange, hunk: Hunk) -> Iterator[Attributed]:
         """The hunk, in parts where several edits have written its lines."""
