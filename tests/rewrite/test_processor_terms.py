@@ -136,10 +136,9 @@ def test_values_are_equal_by_their_making(body: str, same: bool) -> None:
         "return sorted(texts)",
         "texts.sort()",
         "return set(texts)",
-        "return counts[texts[0]]",
+        "return ['a', 'b'][texts[0]]",
         "counts[texts[0]] = 1",
-        "texts[0].append(1)",
-        "texts[0].extend([1])",
+        "texts[0].append('<x>')",
         "texts[0].remove(1)",
         "texts[0].insert(0, 1)",
         "texts[0].clear()",
@@ -161,6 +160,16 @@ def test_what_has_as_many_entries_keeps_the_number() -> None:
     found, run = unknown(body, items(3), [])
     assert [run.world.length(value) for value in found] == [3, 3, 3, 3, 2, 3, 3, 3]
     assert len(unknown(body.replace("return ", "return [*sizes], "), items(2), [])[0][0]) == 2
+
+
+def test_what_is_added_to_an_unknown_list_stands_at_its_end() -> None:
+    body = """
+        before = len(texts[0])
+        texts[0].append(1)
+        texts[0].extend([2, 3])
+        return before, len(texts[0]), texts[0][before], texts[0][-1]"""
+    (before, after, first, last), _ = unknown(body, items(1), [])
+    assert (after, first, last) == (before + 3, 1, 3)
 
 
 def test_how_often_something_is_repeated_is_the_same_for_the_same_number() -> None:
