@@ -158,7 +158,8 @@ def _all_reached(reader: _Members, ranges: Sequence[tuple[str, int, int]]) -> li
     for spot in froms:
         by_model.setdefault(reader.atlas.owners[spot.path], []).append(spot)
     for path, start, end in ranges:
-        if path in reader.atlas.owners:
+        # A file of a model that has a definition may still be written by hand: it is what is edited.
+        if reader.atlas.is_generated(path):
             own = (
                 Spot(path, start + at) for at, _ in word_spans(reader.atlas.text(path)[start:end])
             )
