@@ -168,3 +168,24 @@ class Encoder:
     report = run({"modeling_tiny.py": source}, "capture").report
     (record,) = (r for r in report if r.kind == "left")
     assert f"{split} reads its sizes on the host" in record.reason
+
+
+def test_what_stands_behind_an_early_return_is_told() -> None:
+    source = """\
+import torch
+from torch.nn import functional as F
+
+
+class Encoder:
+    def forward(self, rows, grid_thw):
+        if rows.shape[0] < 100:
+            return rows
+        sizes = grid_thw
+        lengths = torch.repeat_interleave(sizes[:, 1] * sizes[:, 2], sizes[:, 0])
+        cu_seqlens = F.pad(lengths.cumsum(0), (1, 0))
+        return rows + cu_seqlens.max()
+"""
+    reasons = [record.reason for record in run({"modeling_tiny.py": source}, "extract").report]
+    assert len(reasons) == 2, reasons
+    for reason, name in zip(reasons, ("lengths", "cu_seqlens")):
+        assert f"gives {name}: the method may return in front of it" in reason

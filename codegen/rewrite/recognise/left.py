@@ -84,7 +84,8 @@ def report_near(
             (n for n in _simple(statement) if _indexes(n) and derived & read_names(n)), None
         )
         early = understood(glance, number)
-        if early or inner is not None:
+        renamed = isinstance(getattr(statement, "value", None), ast.Name)
+        if early or renamed or inner is not None:
             derived |= names
         made = assigned_names(inner) if inner is not None else frozenset[str]()
         if loops or inner is None or number in handled or made & reported or not made:
@@ -117,6 +118,8 @@ def _is_reported(state: RewriteState, cls: ClassInfo, function: Function, node: 
 def _why(glance: Study, number: int, statement: ast.stmt, early: bool) -> str:
     """Why a statement that computes from sizes is left."""
     trace = glance.traces[0]
+    if number not in trace.snapshots and not trace.reasons:
+        return "the method may return in front of it"
     if early:
         return "no helper gives it"
     if isinstance(statement, ast.If):
