@@ -6,9 +6,24 @@ import importlib.abc
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+
+
+class _Loader(SourceFileLoader):
+    """Runs a module of the overlay; one at the top of a package is told the place of the file that it covers.
+
+    There it may look for the whole package beside itself (``Path(__file__).parent``).
+    """
+
+    covered: Path | None = None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See :class:`SourceFileLoader`."""
+        if self.covered is not None:
+            module.__file__ = str(self.covered)
+        super().exec_module(module)
 
 
 class OverlayFinder(importlib.abc.MetaPathFinder):
@@ -35,7 +50,11 @@ class OverlayFinder(importlib.abc.MetaPathFinder):
                     fullname, package, submodule_search_locations=[str(inside)]
                 )
             if (module := inside.with_name(f"{inside.name}.py")).is_file():
-                return importlib.util.spec_from_file_location(fullname, module)
+                covered = [Path(place, module.name) for place in path or ()]
+                loader = _Loader(fullname, str(module))
+                if module.parent == self.folder:
+                    loader.covered = next((place for place in covered if place.is_file()), None)
+                return importlib.util.spec_from_file_location(fullname, module, loader=loader)
         last = fullname.rpartition(".")[2]
         behind = [Path(place, last) for place in (sys.path if path is None else path)]
         if not inside.is_dir() or any((place / "__init__.py").is_file() for place in behind):
