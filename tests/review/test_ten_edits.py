@@ -87,7 +87,7 @@ EDITS = {
     "docstring": (DOCSTRING, set()),
     "default": (DEFAULT, {"signature"}),
     "new class": (NEW_CLASS, set()),  # it has no weights
-    "deletion": (DELETION, {"lost-override", "numerics", "state-dict"}),
+    "deletion": (DELETION, {"lost-override", "state-dict"}),  # the bias is a key
     "import": (IMPORT, set()),
 }
 
