@@ -9,7 +9,7 @@ import pytest
 
 from codegen.rewrite import RewriteResult, Settings, registry, rewrite_library
 from codegen.rewrite.capture import capture
-from codegen.rewrite.check import early_reads
+from codegen.rewrite.check import _spelling, early_reads
 from codegen.rewrite.emit import write
 from codegen.rewrite.emit.edits import AddParameters, Edit, Insert, Redefine, Replace, Substitute
 from codegen.rewrite.library import ClassInfo, Function, Index
@@ -199,3 +199,25 @@ def test_reads_before_any_assignment(body: str, early: set[str]) -> None:
     function = ast.parse(f"def f(a):\n{lines}").body[0]
     assert isinstance(function, ast.FunctionDef)
     assert set(early_reads(function)) == early
+
+
+def test_statements_are_spelled_from_their_first_character_to_their_last() -> None:
+    text = (
+        "def forward(self, rows):\n"
+        '    """Wörter."""\n'
+        "    a = 1; b = (\n        2,\n    )\n"
+        "    if a:\n        rows = rows[\n            0\n        ]\n"
+        "    @torch.no_grad()\n    def inner():\n        return 'ü', a\n"
+    )
+    tree = ast.parse("\n\n" + text)  # as in a file, where the method begins further down
+    spelling = _spelling(text, 3)
+    simple = [n for n in ast.walk(tree) if isinstance(n, (ast.Expr, ast.Assign, ast.Return))]
+    assert [spelling(n) for n in simple] == [
+        ast.get_source_segment("\n\n" + text, n) for n in simple
+    ]
+    heads = [n for n in ast.walk(tree) if isinstance(n, (ast.If, ast.FunctionDef))]
+    assert [spelling(n).strip() for n in heads] == [
+        "def forward(self, rows):",
+        "if a:",
+        "torch.no_grad()\n    def inner():",
+    ]
