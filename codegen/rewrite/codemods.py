@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING
 
 from codegen.errors import CodegenError, fail
@@ -50,12 +51,12 @@ def load_pass(reference: str, root: Path) -> OwnPass:
     place, _, name = reference.rpartition(":")
     path = root / place
     # A file that was edited is another pass.
-    version = path.stat().st_mtime_ns if place.endswith(".py") and path.is_file() else 0
+    version = path.read_bytes() if place.endswith(".py") and path.is_file() else b""
     return _load(place, name, root, version)
 
 
 @cache
-def _load(place: str, name: str, root: Path, version: int) -> OwnPass:
+def _load(place: str, name: str, root: Path, version: bytes) -> OwnPass:
     from libcst.codemod import Codemod
 
     module = _load_file(place, root) if place.endswith(".py") else _load_module(place)
@@ -84,6 +85,14 @@ def _is_codemod(value: object, module: ModuleType) -> bool:
     return own and isinstance(value, type) and issubclass(value, Codemod)
 
 
+class _FromSource(SourceFileLoader):
+    """Compiles what the file holds now: bytecode is known by size and second, two edits can share both."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The code of the source; nothing is read from or written to ``__pycache__``."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _load_file(place: str, root: Path) -> ModuleType:
     path = (root / place).resolve()
     if not path.is_relative_to(root.resolve()):
@@ -93,7 +102,7 @@ def _load_file(place: str, root: Path) -> ModuleType:
             "pass", "the file of a pass does not exist", place, 0, "see passes in [tool.codegen]"
         )
     name = f"codegen_pass_{abs(hash(str(path))):x}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_FromSource(name, str(path)))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

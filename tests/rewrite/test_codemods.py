@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -101,11 +102,15 @@ def test_a_pass_that_cannot_be_loaded_is_refused_at_its_line(
     assert str(found.location) == f"{place}:{line}"
 
 
-def test_an_edited_file_is_another_pass(root: Path) -> None:
+def test_an_edited_file_is_another_pass(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bytecode is known by size and second, and an edit can leave both as they are.
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
     place = write(root, RENAME.format(name="Rename", old="a", new="b"))
+    os.utime(root / place, (10**9, 10**9))
     first = load_pass(f"{place}:Rename", root)
     assert load_pass(f"{place}:Rename", root) is first
     write(root, RENAME.format(name="Rename", old="a", new="c"))
+    os.utime(root / place, (10**9, 10**9))
     second = load_pass(f"{place}:Rename", root)
     assert run_pass(second, "a = 1\n", "f.py", "f")[0] == "c = 1\n"
 
