@@ -115,7 +115,9 @@ def run_tests(model: str, package: Path, folder: Path, python: str, limit: int) 
     """Run one model's tests with the package in ``package``; no result if the run had no time."""
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
-    path = os.pathsep.join(map(str, (package, folder, REPOSITORY)))
+    path = os.pathsep.join(
+        filter(None, map(str, (package, folder, REPOSITORY, os.environ.get("PYTHONPATH", ""))))
+    )
     settings = {"HF_HUB_OFFLINE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     settings |= {"PYTHONPATH": path, "TESTED_PACKAGE": str(package)}
     command = [python, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider"]
@@ -139,6 +141,11 @@ def run_tests(model: str, package: Path, folder: Path, python: str, limit: int) 
     )
     if not report.is_file():
         raise RuntimeError(f"the tests of {model} did not run:\n{done.stdout[-2000:]}")
+    # pytest's code 2 is a collection that failed: equal on both sides, it would count as agreement.
+    if done.returncode not in (0, 1):
+        reasons = ElementTree.parse(report).iterfind(".//testcase/error")
+        told = "\n".join(reason.text or "" for reason in reasons)
+        raise RuntimeError(f"the tests of {model} were not collected:\n{told[-2000:]}")
     return read_report(report)
 
 

@@ -60,6 +60,35 @@ def test_another_package_than_the_meant_one_is_refused(tmp_path: Path) -> None:
         run_tests("tiny", tmp_path / "nothing", tmp_path / "laid", sys.executable, 120)
 
 
+def test_tests_that_cannot_be_collected_are_an_error(tmp_path: Path) -> None:
+    place = tmp_path / "source/tests/models/tiny/test_modeling_tiny.py"
+    place.parent.mkdir(parents=True)
+    place.write_text("import not_installed_anywhere\n", encoding="utf-8")
+    lay_out(tmp_path / "source", ["tiny"], tmp_path / "laid")
+    package = tmp_path / "original/transformers"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    with pytest.raises(RuntimeError, match="not collected:(.|\n)*not_installed_anywhere"):
+        run_tests("tiny", package.parent, tmp_path / "laid", sys.executable, 60)
+
+
+def test_packages_that_are_in_reach_stay_in_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra/lent.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "extra"))
+    place = tmp_path / "source/tests/models/tiny/test_modeling_tiny.py"
+    place.parent.mkdir(parents=True)
+    place.write_text("import lent\n\n\ndef test_passes():\n    pass\n", encoding="utf-8")
+    lay_out(tmp_path / "source", ["tiny"], tmp_path / "laid")
+    package = tmp_path / "original/transformers"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    found = run_tests("tiny", package.parent, tmp_path / "laid", sys.executable, 60)
+    assert [result.outcome for result in found.values()] == ["passed"]
+
+
 def _empty_source(folder: Path) -> Path:
     (folder / "source/tests").mkdir(parents=True)
     return folder / "source"
