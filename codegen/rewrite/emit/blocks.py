@@ -125,6 +125,8 @@ class BlockWriter:
             outer, lead = split_lead(lead)
             new = [item for insert in inserts for item in self._parsed(insert, insert.lines)]
             out += _led(new, outer)
+            if not inserts[-1].lines[-1]:  # a blank line at the end sets the statement apart
+                lead = [cst.EmptyLine(indent=False), *lead]
         members = [unit]
         if unit.place in self.edits.replaced:
             replace, places = self.edits.replaced[unit.place]

@@ -127,8 +127,19 @@ def without_import(info: ModuleInfo, name: str) -> str:
             RemoveImportsVisitor.remove_unused_import(context, item.module, name)
             lines = cst.parse_module(info.source.text[start:end])
             new = RemoveImportsVisitor(context).transform_module(lines)
-            splices.append(Splice(start, end, new.visit(_Layout({_spelling(node)})).code))
+            code = new.visit(_Layout({_spelling(node)})).code
+            if not code.strip():
+                end += _gap(info.source.text, start, end)
+                code = ""
+            splices.append(Splice(start, end, code))
     return spliced(info.source.text, splices)
+
+
+def _gap(text: str, start: int, end: int) -> int:
+    """How many blank lines behind a statement go with it: those that are as well in front of it."""
+    before, behind = text[:start], text[end:]
+    above = len(before) - len(before.rstrip("\n")) - 1
+    return max(0, min(above, len(behind) - len(behind.lstrip("\n"))))
 
 
 class _Layout(cst.CSTTransformer):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
-from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens import operators, whole
 from codegen.rewrite.tokens.terms import (
     Arguments,
     Term,
@@ -167,9 +167,21 @@ def _any(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool
     return any(machine.truth(item) for item in machine.entries(args[0]))
 
 
+def _hasattr(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool:
+    from codegen.rewrite.tokens.machine import Instance
+
+    if machine.whole and isinstance(args[0], Instance):
+        return whole.has(machine, args[0], args[1])
+    return machine.truth(term("hasattr", args[1]))
+
+
 def _getattr(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
     from codegen.rewrite.tokens.expressions import attribute, settled
+    from codegen.rewrite.tokens.machine import Instance
 
+    is_own = machine.whole and len(args) > 2 and isinstance(args[0], Instance)
+    if is_own and not whole.has(machine, args[0], args[1]):
+        return args[2]
     return settled(machine, attribute(machine, args[0], args[1]))
 
 
@@ -222,7 +234,7 @@ BUILTIN: Mapping[str, Callable[[Any, Arguments, Mapping[str, Any]], Any]] = {
     "reversed": lambda m, a, k: reversed(list(m.entries(a[0]))),
     "map": _map,
     "dict": lambda m, a, k: dict(*a, **k),
-    "hasattr": lambda m, a, k: m.truth(term("hasattr", a[1])),
+    "hasattr": _hasattr,
     "getattr": _getattr,
     "islice": lambda m, a, k: islice(m.entries(a[0]), *a[1:]),
     "accumulate": _accumulate,

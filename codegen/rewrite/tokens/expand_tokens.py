@@ -22,6 +22,7 @@ from codegen.rewrite.tokens.plans import Move, plan
 from codegen.rewrite.tokens.prefilter import is_generated, may_hold_expansion
 from codegen.rewrite.tokens.sites import MODALITIES, Site, find_sites
 from codegen.rewrite.tokens.subject import MIXIN, Subject, parents
+from codegen.rewrite.tokens.without_call import drop_call
 from codegen.rewrite.values import Record, model_of
 
 if TYPE_CHECKING:
@@ -240,6 +241,8 @@ def _moved(
     state.adopt(trial)
     for record in _faults(cls, sites):
         state.note(record)
+    if has_method and "__call__" in cls.methods:
+        drop_call(state, cls, [t for move in moves for t in _alternatives(move.token)])
     return ""
 
 

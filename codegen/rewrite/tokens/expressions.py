@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens import operators, whole
 from codegen.rewrite.tokens.machine import Closure, Instance, Machine, Native, Raised, Scope
 from codegen.rewrite.tokens.natives import FUNCTIONS, call_native, call_term, method_of_value
 from codegen.rewrite.tokens.terms import Term, Unsupported, derived, term
@@ -74,6 +74,8 @@ def attribute(machine: Machine, owner: Any, name: str) -> Any:
         if found is None:
             if name == "get_text_with_replacements":
                 return Native(name, owner)
+            if machine.whole and (given := whole.class_value(machine, name)) is not None:
+                return given
             plain = operators.named(name) if name.endswith("_token") else term("self", name)
             return _part(machine, name, owner.attributes.setdefault(name, plain))
         kinds = {
@@ -241,7 +243,8 @@ def _dict(machine: Machine, node: ast.Dict, scope: Scope) -> Any:
         copy.children = source.children
         copy.changed = {**source.changed, **{k: v for k, v in made.items() if k != "**0"}}
         return copy
-    return term("dict", made) if terms else made
+    # In a run of the whole what is unpacked stays an entry of its own.
+    return term("dict", made) if terms and not machine.whole else made
 
 
 def _binary(machine: Machine, node: ast.BinOp, scope: Scope) -> Any:

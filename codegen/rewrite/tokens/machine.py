@@ -98,9 +98,11 @@ _STATEMENTS = {kind: f"_{kind.__name__}" for kind in ast.stmt.__subclasses__()}
 class Machine:
     """One run in one world."""
 
-    def __init__(self, subject: Subject, world: World) -> None:
+    def __init__(self, subject: Subject, world: World, whole: bool = False) -> None:
+        """``whole``: with the library's own call (:mod:`codegen.rewrite.tokens.whole`)."""
         from codegen.rewrite.tokens.expressions import evaluate
 
+        self.whole = whole
         self._evaluate = evaluate
         self.subject = subject
         self.world = world

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens import operators, whole
 from codegen.rewrite.tokens.builtin import BUILTIN, WITH_KEYWORDS, keys_of, pattern_method
 from codegen.rewrite.tokens.ours import OURS, expanded
 from codegen.rewrite.tokens.terms import (
@@ -85,8 +85,16 @@ def call_native(
 
 def call_term(machine: Machine, called: Term, args: Arguments, keywords: Mapping[str, Any]) -> Any:
     """The result of a call of which nothing is known but what goes into it."""
-    made = _made_by("call", (called, *args), keywords)
     part = machine.components.get(called.digest)
+    if machine.whole:
+        found = whole.features(called, args, keywords)
+        if found is not None:
+            return found
+        same = whole.arguments(machine, part or "", args, keywords)
+        if same is None:
+            return None
+        args, keywords = same
+    made = _made_by("call", (called, *args), keywords)
     if part is not None:
         machine.note("call", part, list(args), dict(keywords))
         if part == "tokenizer":
@@ -178,6 +186,8 @@ def _method_of_term(
         made = Term(owner.digest, owner.length, owner.nested, owner.items)
         made.children, made.changed = dict(owner.children), dict(owner.changed)
         return made
+    if name == "items" and machine.whole:
+        return [("**0", owner)]
     if name == "items" and not args:
         return derived("items", owner, keep=False)
     if name in ("append", "extend") and args and not operators.is_token(args[0]):
