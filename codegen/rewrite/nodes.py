@@ -47,6 +47,16 @@ def children(node: ast.AST) -> list[ast.AST]:
     return found
 
 
+def target_of(node: ast.AST | None) -> ast.expr | None:
+    """What a plain assignment binds; None for anything else, and where it binds several things."""
+    return node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+
+
+def is_written(node: ast.AST | None, text: str) -> bool:
+    """Tell whether there is a node, and whether it is written so."""
+    return node is not None and ast.unparse(node) == text
+
+
 def speaks_of(node: ast.AST, name: str) -> bool:
     """Tell whether code below a node reads or calls something of that name."""
     return any(name in (getattr(n, "id", ""), getattr(n, "attr", "")) for n in walk(node))

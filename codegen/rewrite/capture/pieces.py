@@ -47,6 +47,14 @@ def is_read(node: ast.expr) -> bool:
     )
 
 
+_KEYWORDS = {
+    **dict.fromkeys(("tensor", "input"), "state"),
+    **dict.fromkeys(("split_size_or_sections", "split_size", "split_sizes"), "sizes"),
+    "dim": "dim",
+}
+"""What the keywords of the functions and methods that split stand for."""
+
+
 def splits_in(node: ast.AST) -> Iterator[Split]:
     """All splits in a statement or expression."""
     for call in walk(node):
@@ -61,16 +69,16 @@ def _split(call: ast.AST) -> Split | None:
         return None
     if call.func.attr not in ("split", "split_with_sizes"):
         return None
-    args = list(call.args)
-    if torch_name(call.func).startswith("torch."):
-        given = {k.arg: k.value for k in call.keywords}
-        state = args.pop(0) if args else given.get("tensor", given.get("input"))
-    else:
-        state = call.func.value
-        given = {k.arg: k.value for k in call.keywords}
-    sizes = args[0] if args else given.get("split_size_or_sections", given.get("split_size"))
-    axis = args[1] if len(args) > 1 else given.get("dim")
-    return None if state is None or sizes is None else Split(state, sizes, axis, call)
+    is_function = torch_name(call.func).startswith("torch.")
+    names = iter(("state", "sizes", "dim") if is_function else ("sizes", "dim"))
+    given = {} if is_function else {"state": call.func.value}
+    for value in call.args:
+        given[next(names, "")] = value
+    for keyword in call.keywords:
+        given[_KEYWORDS.get(keyword.arg or "", "")] = keyword.value
+    if "" in given or not {"state", "sizes"} <= given.keys():
+        return None
+    return Split(given["state"], given["sizes"], given.get("dim"), call)
 
 
 def resolved(function: Function, node: ast.expr) -> ast.expr:

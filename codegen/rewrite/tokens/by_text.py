@@ -6,11 +6,11 @@ import ast
 from collections.abc import Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.inline import LIST
 from codegen.rewrite.tokens.replacing import all_of
 from codegen.rewrite.tokens.sites import Site
-from codegen.rewrite.tokens.wording import expression
+from codegen.rewrite.tokens.wording import expression, lines_of
 
 
 def by_text_site(
@@ -18,10 +18,10 @@ def by_text_site(
 ) -> Site | None:
     """The site that a loop is whose body is ``texts[i] = texts[i].replace(P, r)`` or its like."""
     loop = block[number]
-    if not isinstance(loop, ast.For) or not isinstance(loop.body[-1], ast.Assign):
+    put = loop.body[-1] if isinstance(loop, ast.For) else None
+    if not isinstance(loop, ast.For) or not isinstance(put, ast.Assign):
         return None
-    put = loop.body[-1]
-    place = put.targets[0]
+    place = target_of(put)
     if not isinstance(place, ast.Subscript) or not isinstance(place.value, ast.Name):
         return None
     text, texts = ast.unparse(place), place.value.id
@@ -34,8 +34,7 @@ def by_text_site(
     if any(isinstance(n, ast.Name) and n.id == texts for node in before for n in walk(node)):
         return None
     lines = [f"for {ast.unparse(loop.target).strip('()')} in {expression(info, loop.iter)}:"]
-    for node in before:
-        lines += [f"    {line}" for line in info.segment(node).split("\n")]
+    lines += [f"    {line}" for line in lines_of(info, before)]
     count = f"{text}.count({ast.unparse(token)})"
     lines.append(f"    {LIST} += [{expression(info, value)}] * {count}")
     return Site(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.library import Function, ModuleInfo, self_attribute
+from codegen.rewrite.nodes import is_written, target_of
 from codegen.rewrite.tokens.replacing import Parts, last_value, subject_of
 from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
@@ -50,9 +51,8 @@ def _handed(
     call = node.value if isinstance(node, ast.Assign) else None
     if not isinstance(call, ast.Call) or call.keywords or len(call.args) < 3:
         return None
-    assert isinstance(node, ast.Assign)
-    is_own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "self"
-    if not is_own or ast.unparse(node.targets[0]) != text or ast.unparse(call.args[0]) != text:
+    is_own = bool(self_attribute(call.func)) and is_written(target_of(node), text)
+    if not is_own or ast.unparse(call.args[0]) != text:
         return None
     tokens = [item for item in call.args[1:] if ast.unparse(item).endswith("_token")]
     queues = []

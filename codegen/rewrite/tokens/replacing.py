@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import is_written, target_of, walk
+
+_TAKEN = {".pop(0)", ".replace("}
+"""What a loop does that puts what waits in a queue in the place of marks: all of it, and nothing else."""
 
 
 def subject_of(function: Function, loop: ast.For) -> tuple[str, str]:
@@ -48,7 +51,7 @@ class Parts:
 
     def replacement(self, node: ast.stmt, limited: bool) -> ast.Call | None:
         """``text.replace(P, R, 1)`` of ``text = text.replace(P, R, 1)``."""
-        if not isinstance(node, ast.Assign) or ast.unparse(node.targets[0]) != self.text:
+        if not isinstance(node, ast.Assign) or not is_written(target_of(node), self.text):
             return None
         return replace_call(node.value, self.text, limited)
 
@@ -57,9 +60,8 @@ class Parts:
         call = node.value if isinstance(node, ast.Expr) else None
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
             return ""
-        if call.func.attr != "append" or ast.unparse(call.args[0]) != self.text:
-            return ""
-        return ast.unparse(call.func.value)
+        is_it = call.func.attr == "append" and [*map(ast.unparse, call.args)] == [self.text]
+        return ast.unparse(call.func.value) if is_it else ""
 
 
 def replace_call(node: ast.expr, text: str, limited: bool) -> ast.Call | None:
@@ -80,7 +82,8 @@ def queued(node: ast.stmt) -> tuple[str, ast.expr] | None:
     if not isinstance(function, ast.Attribute) or function.attr != "append":
         return None
     assert isinstance(call, ast.Call)
-    return (function.value.id, call.args[0]) if isinstance(function.value, ast.Name) else None
+    is_one = isinstance(function.value, ast.Name) and len(call.args) == 1
+    return (function.value.id, call.args[0]) if is_one else None  # type: ignore[attr-defined]
 
 
 def queue_loops(whiles: Sequence[ast.While]) -> Iterator[ast.stmt]:
@@ -88,20 +91,21 @@ def queue_loops(whiles: Sequence[ast.While]) -> Iterator[ast.stmt]:
     for node in whiles:
         test = node.test
         is_mark = isinstance(test, ast.Compare) and isinstance(test.left, ast.Constant)
-        if is_mark and all(
-            ".pop(0)" in ast.unparse(n) or ".replace(" in ast.unparse(n) for n in node.body
-        ):
+        steps = [{part for part in _TAKEN if part in ast.unparse(n)} for n in node.body]
+        if is_mark and all(steps) and set.union(*steps) == _TAKEN:
             yield node
 
 
 def restored(node: ast.stmt | None, texts: str) -> tuple[str, str] | None:
     """Sentinel and unit of ``[text.replace(S, unit) for text in texts]`` behind the loop."""
     made = node.value if isinstance(node, (ast.Assign, ast.Return)) else None
-    if not isinstance(made, ast.ListComp):
+    if isinstance(node, ast.Assign) and target_of(node) is None:
+        return None
+    if not isinstance(made, ast.ListComp) or len(made.generators) != 1:
         return None
     generator = made.generators[0]
     call = replace_call(made.elt, ast.unparse(generator.target), False)
-    if call is None or ast.unparse(generator.iter) != texts:
+    if call is None or generator.ifs or ast.unparse(generator.iter) != texts:
         return None
     if not isinstance(call.args[0], ast.Constant):
         return None
@@ -178,7 +182,7 @@ def _escaped(node: ast.expr, function: Function, before: ast.AST) -> ast.expr | 
         elif isinstance(found, ast.Call) and ast.unparse(found.func) == "re.compile":
             found = found.args[0] if len(found.args) == 1 else None
         elif isinstance(found, ast.Call) and ast.unparse(found.func) == "re.escape":
-            return found.args[0]
+            return found.args[0] if len(found.args) == 1 else None
     return None
 
 

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.replacing import Parts, all_of, restored, searched, subject_of, taken_of
 from codegen.rewrite.tokens.sites import EXPANDED, Site
 from codegen.rewrite.tokens.wording import lines_of
@@ -45,7 +45,8 @@ def _at_once(
     found = [
         (place, node, pair)
         for place, node in enumerate(loop.body)
-        if isinstance(node, ast.Assign) and (pair := all_of(node.value, text, function, loop))
+        if isinstance(node, ast.Assign) and target_of(node) is not None
+        if (pair := all_of(node.value, text, function, loop))
         if isinstance(pair[0], (ast.Name, ast.Attribute))
     ]
     if len(found) != 1:

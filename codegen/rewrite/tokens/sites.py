@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.replacing import (
     Parts,
     all_of,
@@ -230,7 +230,8 @@ def _replaced(
     text, value, token, result = parts.text, None, None, texts
     for node in loop.body:
         found = None
-        if isinstance(node, ast.Assign):
+        if target_of(node) is not None:
+            assert isinstance(node, ast.Assign)
             found = all_of(node.value, text, function, loop)
         if found is not None and value is None:
             assert isinstance(node, ast.Assign)
@@ -259,7 +260,8 @@ def _comprehension(function: Function, block: Sequence[ast.stmt], node: ast.Assi
     if not isinstance(made, ast.ListComp) or len(made.generators) != 1:
         return None
     generator = made.generators[0]
-    if not isinstance(generator.iter, ast.Name) or not isinstance(node.targets[0], ast.Name):
+    target = target_of(node)
+    if not isinstance(generator.iter, ast.Name) or not isinstance(target, ast.Name):
         return None
     found = all_of(made.elt, ast.unparse(generator.target), function, node)
     if found is None or generator.ifs:
@@ -271,7 +273,7 @@ def _comprehension(function: Function, block: Sequence[ast.stmt], node: ast.Assi
         (node,),
         token,
         generator.iter.id,
-        node.targets[0].id,
+        target.id,
         (),
         value,
         taken=taken_of((), value),

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
@@ -35,7 +35,7 @@ def spliced_site(
     if found is None or not isinstance(back, ast.Assign) or not isinstance(put, ast.Assign):
         return None
     token, value = found
-    place = back.targets[0]
+    place = target_of(back)
     text = ast.unparse(put.targets[0])
     if not isinstance(place, ast.Subscript) or not isinstance(place.value, ast.Name):
         return None
@@ -75,7 +75,7 @@ def _spliced(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
         return None
     if not isinstance(left, ast.BinOp) or not isinstance(made.right, ast.Subscript):
         return None
-    text, tail = ast.unparse(node.targets[0]), made.right.slice
+    text, tail = ", ".join(map(ast.unparse, node.targets)), made.right.slice
     start = left.left.slice if isinstance(left.left, ast.Subscript) else None
     lower = tail.lower if isinstance(tail, ast.Slice) else None
     if not isinstance(start, ast.Slice) or start.upper is None or not isinstance(lower, ast.BinOp):
@@ -83,9 +83,9 @@ def _spliced(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
     at, length = ast.unparse(start.upper), lower.right
     if not isinstance(length, ast.Call) or ast.unparse(length.func) != "len":
         return None
-    whole = f"{text}[:{at}] + {ast.unparse(left.right)} + {text}[{ast.unparse(lower)}:]"
-    is_splice = ast.unparse(made) == whole and ast.unparse(lower.left) == at
-    return (length.args[0], left.right) if is_splice else None
+    end = f"{at} + {ast.unparse(length)}"
+    whole = f"{text}[:{at}] + {ast.unparse(left.right)} + {text}[{end}:]"
+    return (length.args[0], left.right) if ast.unparse(made) == whole else None
 
 
 def _goes_through(loop: ast.For, place: ast.Subscript, text: str) -> bool:

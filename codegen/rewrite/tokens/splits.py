@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.replacing import counted, taken_of
 from codegen.rewrite.tokens.sites import Site
@@ -123,7 +123,7 @@ def _subject(loop: ast.For) -> tuple[str, str]:
 
 def _split_of(node: ast.stmt, text: str) -> ast.expr | None:
     """``P`` of ``parts = text.split(P)``."""
-    call = node.value if isinstance(node, ast.Assign) else None
+    call = node.value if isinstance(node, ast.Assign) and target_of(node) is not None else None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return None
     is_split = call.func.attr == "split" and ast.unparse(call.func.value) == text
