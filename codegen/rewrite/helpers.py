@@ -13,6 +13,7 @@ from codegen.trees.names import HELPERS
 
 VISION = "modeling_vision_utils"
 AUDIO = "modeling_audio_utils"
+PROMPTS = "prompt_positions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +240,24 @@ FLATTENED = Helper(
     ("num_frames",),
     (Result("flattened_video_grid_thw", "(num_segments, 3)", "grid_thw"),),
 )
+PROMPT_POSITIONS = Helper(
+    "get_prompt_positions",
+    PROMPTS,
+    ("token_types", "image_grid_thw", "video_grid_thw", "spatial_merge_size"),
+    ("temporal_merge_size", "frames_apart", "tokens_per_second", "seconds")
+    + ("attention_mask", "dtype"),
+    (
+        Result("position_ids", "(3, num_prompts, prompt_length)", "int64"),
+        Result("rope_deltas", "(num_prompts, 1)", "int64"),
+    ),
+)
 
 _LIFTED = (
     *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED),
     *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
 )
 _OTHERS = (
-    *(TEMPORAL_PAIRS, BLOCK_ORDER, FLATTENED),
+    *(TEMPORAL_PAIRS, BLOCK_ORDER, FLATTENED, PROMPT_POSITIONS),
     Helper(
         "get_half_pixel_indices",
         VISION,

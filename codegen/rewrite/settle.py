@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from codegen.rewrite.check import Changed, problem_of
 from codegen.rewrite.emit.edits import Change, Edit, Site
-from codegen.rewrite.emit.imports import OPTIONAL, TORCH, import_splices
+from codegen.rewrite.emit.imports import OPTIONAL, TORCH, idle_splices, import_splices
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.emit.style import Style, spellings
 from codegen.rewrite.emit.write import EditError, write_edits
@@ -150,6 +150,8 @@ def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[Mod
         if not pieces_of:
             continue
         text = spliced(info.source.text, pieces_of)
+        idle = idle_splices(info, text)
+        text = spliced(info.source.text, [*pieces_of, *idle]) if idle else text
         try:
             modules.append(ModuleInfo.parse(replace(info.source, text=text)))
         except SyntaxError:

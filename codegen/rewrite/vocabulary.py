@@ -94,6 +94,7 @@ FIELDS: Mapping[str, tuple[int, int]] = {
     **dict.fromkeys(("hidden_size", "embed_dim"), (16, 16)),
     "n_window": (3, 60),
     "n_window_infer": (12, 360),
+    "tokens_per_second": (5, 7),
 }
 """Values that fields of configurations get on the two kinds of probes, by name."""
 
@@ -121,6 +122,9 @@ FEATURES_METHODS: Mapping[str, str] = {
     f"get_{modality}_features": modality for modality in ("image", "video", "audio")
 }
 """Methods of a model that encode one modality."""
+
+TOKEN_TYPES, TOKEN_IDS = ("token_type_ids", "token_types"), ("input_ids",)
+"""Endings of parameters with the type of every token of prompts, and names of those with their ids."""
 
 HOST_CLASSES = ("Processor", "Tokenizer", "FeatureExtractor", "Config")
 """Parts of the names of classes whose code runs on the host and is never captured."""

@@ -57,6 +57,15 @@ SAMPLES = {
     "get_block_permutation": Sample((GRID, 2), PACKED),
     "get_temporal_pair_indices": Sample((GRID, 2), {"num_pair_units": 16}),
     "get_unshuffle_indices": Sample((GRID, 2), PACKED),
+    "get_prompt_positions": Sample(
+        (
+            torch.tensor([[0, 1, 1, 0, 2, 0]]),
+            torch.tensor([[1, 2, 4]]),
+            torch.tensor([[1, 2, 2]]),
+            2,
+        ),
+        {"num_prompts": 1, "prompt_length": 6},
+    ),
     "flatten_video_grid": Sample((GRID,), PACKED),
     "get_segment_ids": Sample((torch.tensor([0, 40, 96]), 96), PACKED),
     "get_segment_mask": Sample((torch.tensor([0, 0, 1]),), {"seq_len": 3}),

@@ -61,6 +61,19 @@ REASONS = {
     # index arithmetic on sizes
     "all/boundaries_per_image": ("gives boundaries: no helper gives it", "boundaries = grid_thw"),
     "all/boundaries_under_a_condition": ("a condition decides it", "boundaries = torch.repeat"),
+    # positions of prompts
+    "extract/positions_ahead_elsewhere": ("not made on the device of input_ids", "def positions"),
+    "extract/positions_ahead_of_all_tokens": ("gives something else on 2 x", "def positions"),
+    "extract/positions_behind_the_last_frame": ("gives something else on 2 x", "def positions"),
+    "extract/positions_of_an_unknown_field": ("vision_config.gap, in no voc", "def positions"),
+    "extract/positions_of_another_dtype": ("the dtype and the device of its", "def positions"),
+    "extract/positions_of_prompts_above_small_ones": ("something else on 1 x", "def positions"),
+    "extract/positions_of_prompts_checked": ("an assert would vanish", "assert count"),
+    "extract/positions_of_prompts_kept": ("a write to self.last would vanish", "self.last ="),
+    "extract/positions_of_prompts_that_change_the_mask": ("it changes what", "def positions"),
+    "extract/positions_with_another_padding": ("gives something else on 2 x", "def positions"),
+    "extract/positions_with_seconds_rounded": ("gives something else on 2 x", "def positions"),
+    "extract/positions_without_token_types": ("not told the types of the", "def positions"),
     # results that cannot be carried to a caller
     "all/child_with_another_encoder": ("its self.visual does not take cu_seqlens", "TinyChild("),
     "all/encoder_called_in_a_loop": ("is called for different inputs", "append(self.visual"),

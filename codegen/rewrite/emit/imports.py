@@ -116,6 +116,23 @@ def _only_import(statement: cst.CSTNode) -> cst.ImportFrom | None:
     return only
 
 
+def idle_splices(info: ModuleInfo, text: str) -> list[Splice]:
+    """What takes out imports of single modules that a file has no more use for, by its new text.
+
+    Only names that stand nowhere else are looked at, so that none is missed in strings or ``__all__``.
+    """
+    found = []
+    for node in info.tree.body:
+        if not isinstance(node, ast.Import) or len(node.names) > 1:
+            continue
+        name = node.names[0].asname or node.names[0].name
+        if text.count(name) == 1 and info.source.text.count(name) > 1:
+            start, end = info.text.start_of(node.lineno), info.text.statement_lines(node)[1]
+            if "#" not in info.source.text[start:end]:
+                found.append(Splice(start, end, ""))
+    return found
+
+
 def without_import(info: ModuleInfo, name: str) -> str:
     """The text of a module without the import of a name that it no longer uses."""
     splices = []

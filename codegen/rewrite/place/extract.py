@@ -39,6 +39,7 @@ from codegen.rewrite.library import (
 )
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.extract_audio import extract_audio
+from codegen.rewrite.place.extract_positions import extract_positions
 from codegen.rewrite.place.proof import Unproven, incomplete, missed, unproven
 from codegen.rewrite.place.replacements import (
     guard_lines,
@@ -77,6 +78,7 @@ class MethodPlan:
 
 def extract(state: RewriteState) -> None:
     """Rewrite every candidate module of the state."""
+    extract_positions(state)
     planner = Planner(state)
     rotary = RotaryTables(state, planner.is_gone)
     plans: dict[str, list[MethodPlan]] = defaultdict(list)

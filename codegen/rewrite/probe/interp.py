@@ -195,7 +195,7 @@ class Interpreter(Expressions):
         self._block(node.body, env)
 
     def _stmt_For(self, node: ast.For, env: dict[str, Any]) -> None:
-        items = iterate(self._eval(node.iter, env))
+        items = self._looped(self._eval(node.iter, env))
         if items is None:
             self._forget(node, env)
             return
@@ -208,6 +208,10 @@ class Interpreter(Expressions):
             except Continue:
                 continue
         self._block(node.orelse, env)
+
+    def _looped(self, value: Any) -> Iterable[Any] | None:
+        """What a loop goes through; None where it is late."""
+        return iterate(value)
 
     def _bind(self, target: ast.expr, value: Any, env: dict[str, Any]) -> None:
         if isinstance(target, ast.Name):

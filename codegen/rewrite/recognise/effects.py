@@ -24,7 +24,8 @@ Callee = Callable[[ast.Call], Iterable[Function] | None]
 """The functions that a call may enter; None for a call that is not known."""
 
 NO_GUARDS = Guards()
-_NAMESPACES = ("torch", "F", "nn", "math")
+_NAMESPACES = ("torch", "F", "nn", "math", "itertools")
+_ALL_PURE = ("math", "itertools")
 _PURE_FUNCTIONS = frozenset(FUNCTIONS) | KNOWN | TRACING | {"is_torchdynamo_compiling", "torch_int"}
 _VIEWS = frozenset(
     ("reshape", "view", "unsqueeze", "squeeze", "expand", "permute", "transpose", "t", "flatten")
@@ -34,6 +35,7 @@ _VIEWS = frozenset(
 """Methods whose result may share the memory of their tensor."""
 _PURE_METHODS = KNOWN | {"append", "extend", "insert"}
 _PURE_BUILTINS = frozenset(BUILTINS) | {"bool", "sorted", "round", "divmod", "map", "filter", "set"}
+_PURE_BUILTINS |= {"iter", "next", "groupby"}
 _QUIET_CONTEXTS = ("torch.no_grad", "torch.inference_mode", "torch.enable_grad")
 _STATEMENTS = {
     ast.Assert: "an assert",
@@ -50,7 +52,6 @@ _STATEMENTS = {
     ast.FunctionDef: "a function of its own",
     ast.AsyncFunctionDef: "a function of its own",
     ast.ClassDef: "a class of its own",
-    ast.Lambda: "a lambda",
     ast.While: "a while loop",
 }
 
@@ -69,16 +70,21 @@ class Objection:
 
 
 def vanishing(
-    statements: Iterable[ast.stmt], function: Function, callee: Callee, guards: Guards = NO_GUARDS
+    statements: Iterable[ast.stmt],
+    function: Function,
+    callee: Callee,
+    guards: Guards = NO_GUARDS,
+    fresh: Collection[str] = (),
 ) -> Objection | None:
     """The first effect of statements of a function, and of all that they call, that is not a result.
 
-    What ``guards`` keeps does not vanish.
+    What ``guards`` keeps does not vanish. Names that are ``fresh`` hold what nobody else sees written.
     """
     seen: set[Function] = set()
     spared = guards.spared
     for statement in statements:
-        found = _effect(statement, _fresh_names(function), callee, seen, spared)
+        own = _fresh_names(function).union(fresh)
+        found = _effect(statement, own, callee, seen, spared)
         if found is not None:
             why = guards.why.get(found.node, "")
             return replace(found, reason=f"{found.reason}: {why}") if why else found
@@ -214,7 +220,7 @@ def _called(node: ast.Call, fresh: frozenset[str], callee: Callee) -> str | None
     if root in _NAMESPACES and isinstance(function.value, (ast.Name, ast.Attribute)):
         return (
             None
-            if function.attr in _PURE_FUNCTIONS or root == "math"
+            if function.attr in _PURE_FUNCTIONS or root in _ALL_PURE
             else f"a call of {_dotted(function)}"
         )
     return None if function.attr in _PURE_METHODS else f"a call of {_dotted(function)}"

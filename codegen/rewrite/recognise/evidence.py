@@ -267,7 +267,7 @@ class Trial:
                 if number in claim.statements:
                     outcomes.setdefault(node, set()).update(seen)
         for tree in self._trees(claim):
-            found = _uncovered(tree, ran, outcomes)
+            found = uncovered(tree, ran, outcomes)
             if found is not None:
                 return found
         return None
@@ -292,7 +292,7 @@ def _size(value: object) -> int:
     return int(min(abs(value), 10**18))
 
 
-def _uncovered(
+def uncovered(
     tree: ast.stmt, ran: set[ast.AST], outcomes: Mapping[ast.AST, set[bool]]
 ) -> Objection | None:
     """What of a statement is not shown by any run."""

@@ -1,0 +1,352 @@
+"""Recognise the rotary positions of prompts with images and videos by what a method gives for prompts.
+
+A method that takes grids and the types of tokens and returns two tensors is run on prompts
+(:mod:`codegen.rewrite.probe.prompts`); names of parameters only tell which to try first. It counts as
+recognised if it agrees on small, on large and on prompts around its numbers, if all of it has run, and if
+nothing but the two results would vanish.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.budget import Meter
+from codegen.rewrite.probe.machine import UNKNOWN
+from codegen.rewrite.probe.probes import LARGEST_NUMBER, MERGES
+from codegen.rewrite.probe.prompting import PromptInterpreter
+from codegen.rewrite.probe.prompts import (
+    APART,
+    LAYOUTS,
+    MERGED,
+    TEMPORAL_MERGE,
+    Prompt,
+    large_prompts,
+    prompts_around,
+    small_prompts,
+)
+from codegen.rewrite.probe.trace import Trace, assigned_names
+from codegen.rewrite.probe.values import LATE, Arr
+from codegen.rewrite.recognise.effects import Objection, vanishing
+from codegen.rewrite.recognise.evidence import BYTES, STEPS, uncovered
+from codegen.rewrite.recognise.guards import refuses
+from codegen.rewrite.recognise.study import same
+from codegen.rewrite.vocabulary import TOKEN_IDS, TOKEN_TYPES
+
+MOST_TRIED = 4
+"""Parameters that are tried as the types of tokens, where none is called so."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which parameters hold what; empty where none does. ``others`` have a value for every token."""
+
+    types: str
+    images: str
+    videos: str
+    mask: str
+    seconds: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Positions:
+    """What a method computes: the arguments of the helper, and the statements that it replaces.
+
+    ``merge``, ``temporal`` and ``per_second`` are texts that hold numbers, the last two may be empty.
+    ``like`` is the parameter whose dtype and device the results have.
+    """
+
+    roles: Roles
+    merge: str
+    temporal: str
+    per_second: str
+    apart: bool
+    like: str
+    statements: tuple[ast.stmt, ...]
+
+
+def roles_of(index: Index, function: Function) -> Iterator[Roles]:
+    """The ways in which the parameters of a method can be understood, none if it is no candidate."""
+    names = parameters(function)[1:]
+    grids = [name for name in names if index.vocabulary.grid_of([name])]
+    if not grids or len(grids) > 2 or len(_returned(function)) != 2:
+        return
+    videos = next((name for name in grids if "video" in name), "")
+    images = next((name for name in grids if name != videos), "")
+    mask = next((name for name in names if "mask" in name), "")
+    seconds = next((name for name in names if "second" in name), "")
+    rest = [name for name in names if name not in (*grids, mask, seconds)]
+    known = [name for name in rest if name.endswith(TOKEN_TYPES)]
+    several = [name for name in rest if name not in TOKEN_IDS]
+    for types in known or several[:MOST_TRIED]:
+        others = tuple(name for name in rest if name in TOKEN_IDS)
+        yield Roles(types, images, videos, mask, seconds, others)
+
+
+def is_near(index: Index, cls: ClassInfo, function: Function) -> bool:
+    """Tell whether a method counts positions of the tokens of prompts, so that it is worth a word if it stays."""
+    names = parameters(function)[1:]
+    takes = any(name.endswith((*TOKEN_TYPES, *TOKEN_IDS)) for name in names)
+    if not takes or not index.vocabulary.grid_of(names):
+        return False
+    values = [node.value for node in walk(function) if isinstance(node, ast.Return)]
+    pairs = [v for v in values if isinstance(v, ast.Tuple) and len(v.elts) == 2]
+    return len(pairs) == len(values) > 0 and "arange(" in cls.module.segment(function)
+
+
+def _returned(function: Function) -> list[ast.Name]:
+    """The two names that a method returns at its end; none if it returns anything else."""
+    last = function.body[-1]
+    value = last.value if isinstance(last, ast.Return) else None
+    elements = value.elts if isinstance(value, ast.Tuple) else []
+    named = [element for element in elements if isinstance(element, ast.Name)]
+    return named if len(named) == len(elements) == 2 else []
+
+
+def recognise_positions(
+    index: Index, cls: ClassInfo, function: Function
+) -> Positions | Objection | None:
+    """What a method computes, or why it is left; None if it has nothing to do with positions."""
+    if not any(isinstance(node, ast.For) for node in walk(function)):
+        return None
+    objection: Objection | None = None
+    for roles in roles_of(index, function):
+        found = Trial(index, cls, function, roles).verdict()
+        if isinstance(found, Positions):
+            return found
+        objection = objection or found
+    if not is_near(index, cls, function):
+        return None
+    return objection or Objection(function, "it is not told the types of the tokens")
+
+
+@dataclass
+class Trial:
+    """Runs of one method, with its parameters understood in one way."""
+
+    index: Index
+    cls: ClassInfo
+    function: Function
+    roles: Roles
+    meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
+    runs: dict[Prompt, Trace] = field(default_factory=dict)
+    changed: bool = False
+
+    def verdict(self) -> Positions | Objection:
+        """What the method computes, or why it is left."""
+        layout = next((name for name in LAYOUTS if self._glance(name)), "")
+        if not layout:
+            return self._not_understood()
+        found = self._arguments(layout)
+        if isinstance(found, Objection):
+            return found
+        return self._objection(layout, found) or found
+
+    # -- runs --------------------------------------------------------------------------------------
+
+    def _run(self, prompt: Prompt) -> Trace:
+        if prompt not in self.runs:
+            self.meter.bytes = BYTES
+            roles = self.roles
+            arrays = {roles.types: prompt.types, **dict.fromkeys(roles.others, prompt.ids)}
+            optional = {roles.images: prompt.images, roles.videos: prompt.videos}
+            optional |= {roles.mask: prompt.mask, roles.seconds: prompt.seconds}
+            arrays |= {n: v for n, v in optional.items() if n and v is not None}
+            given = {name: Arr(array.copy()) for name, array in arrays.items()}
+            absent = dict.fromkeys(n for n in optional if n and n not in given)
+            rows = prompt.types.size
+            interpreter = PromptInterpreter(self.index, prompt.variant, rows, self.meter)
+            whole = {**given, **absent, UNKNOWN: LATE}
+            trace = interpreter.run(self.cls, self.function, self.cls, whole)
+            self.changed |= any(not same(given[n].data, data) for n, data in arrays.items())
+            self.runs[prompt] = trace
+        return self.runs[prompt]
+
+    def _prompts(self, layout: str) -> Iterator[Prompt]:
+        """Prompts that the parameters can hold."""
+        for prompt in small_prompts(layout):
+            if self._holds(prompt):
+                yield prompt
+
+    def _holds(self, prompt: Prompt) -> bool:
+        wanted = ((prompt.images, self.roles.images), (prompt.videos, self.roles.videos))
+        if any(grid is not None and not name for grid, name in wanted):
+            return False
+        return bool(self.roles.mask) or prompt.mask is None or bool(prompt.mask.all())
+
+    def _glance(self, layout: str) -> bool:
+        """Whether the method gives two tensors for the first prompt of a layout."""
+        return _results(self._run(next(self._prompts(layout)))) is not None
+
+    # -- arguments ---------------------------------------------------------------------------------
+
+    def _arguments(self, layout: str) -> Positions | Objection:
+        firsts = [
+            next(p for p in self._prompts(layout) if p.variant == variant) for variant in (0, 1)
+        ]
+        scalars = [self._run(prompt).scalars for prompt in firsts]
+        texts = [text for text in scalars[0] if text in scalars[1]]
+        values = {text: tuple(read[text] for read in scalars) for text in texts}
+        merges = [text for text in texts if values[text] == MERGES]
+        temporal = [""]
+        if layout == MERGED:
+            temporal = [text for text in texts if set(values[text]) == {TEMPORAL_MERGE}]
+        if not merges or not temporal:
+            what = "a merge block" if not merges else "the frames of a token"
+            return Objection(self.function, f"no field that it reads is the size of {what}")
+        if len(merges) > 1 or len(temporal) > 1:
+            several = ", ".join(merges if len(merges) > 1 else temporal)
+            return Objection(self.function, f"several fields have one value: {several}")
+        like = _like(self.function, self._entered(), {self.roles.types, *self.roles.others})
+        if isinstance(like, Objection):
+            return like
+        for per_second in ["", *(text for text in texts if text not in (*merges, *temporal))]:
+            if all(_agrees(p, self._run(p), per_second) for p in firsts):
+                kept = _refusals(self.function)
+                rest = tuple(s for s in self.function.body if s not in kept and not _is_text(s))
+                return Positions(
+                    self.roles, merges[0], temporal[0], per_second, layout == APART, like, rest
+                )
+        return Objection(self.function, f"it gives something else on {firsts[0]}")
+
+    # -- evidence ----------------------------------------------------------------------------------
+
+    def _objection(self, layout: str, found: Positions) -> Objection | None:
+        if any(trace.asked_tracing for trace in self.runs.values()):
+            return Objection(self.function, "it asks whether it is traced")
+        effects = vanishing(found.statements, self.function, self._callee, fresh=self._own())
+        if effects is not None:
+            return self._placed(effects)
+        numbers = {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
+        if max(numbers, default=0) > LARGEST_NUMBER:
+            return Objection(self.function, f"no prompt reaches the number {max(numbers)}")
+        around = (prompts_around(layout, numbers, variant) for variant in (0, 1))
+        for prompt in chain(self._prompts(layout), large_prompts(layout), *around):
+            if not self._holds(prompt):
+                continue
+            trace = self._run(prompt)
+            if trace.cost:
+                return Objection(self.function, f"on {prompt} it would take {trace.cost}")
+            if self.changed:
+                return Objection(self.function, f"it changes what it is given on {prompt}")
+            if not _agrees(prompt, trace, found.per_second):
+                why = f": {trace.refused}" if trace.refused else ""
+                return Objection(self.function, f"it gives something else on {prompt}{why}")
+        return self._coverage(found)
+
+    def _own(self) -> frozenset[str]:
+        """Parameters: what is written under their names reaches nobody, or `changed` tells."""
+        return frozenset(parameters(self.function)[1:])
+
+    def _coverage(self, found: Positions) -> Objection | None:
+        ran = {node for t in self.runs.values() for nodes in t.ran.values() for node in nodes}
+        outcomes: dict[ast.AST, set[bool]] = {}
+        for trace in self.runs.values():
+            for (_, node), seen in trace.outcomes.items():
+                outcomes.setdefault(node, set()).update(seen)
+        called = [s for function in self._entered() for s in function.body]
+        for tree in (*found.statements, *called):
+            missing = uncovered(tree, ran, outcomes)
+            if missing is not None:
+                return self._placed(missing)
+        return None
+
+    def _placed(self, found: Objection) -> Objection:
+        """An objection to what a called function does, placed at the method."""
+        if found.node in walk(self.function):
+            return found
+        for function in self._entered():
+            if found.node in walk(function):
+                return Objection(self.function, f"{found.reason} in {function.name}")
+        return replace(found, node=self.function)
+
+    def _entered(self) -> set[Function]:
+        traces = self.runs.values()
+        return {f for trace in traces for entered in trace.entered.values() for f in entered}
+
+    def _callee(self, call: ast.Call) -> Iterable[Function] | None:
+        found = [trace.calls[call] for trace in self.runs.values() if call in trace.calls]
+        return set().union(*found) if found else None
+
+    def _not_understood(self) -> Objection:
+        """Why nothing is known of the results."""
+        for trace in self.runs.values():
+            if trace.unknown:
+                names = ", ".join(trace.unknown.values())
+                return Objection(self.function, f"it depends on {names}, in no vocabulary")
+        for trace in self.runs.values():
+            for number, reason in trace.reasons.items():
+                return Objection(self.function.body[number], f"not understood: {reason}")
+        return Objection(self.function, "its results depend on what is not known")
+
+
+def _results(trace: Trace) -> tuple[Arr, Arr] | None:
+    result = trace.result
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        return None
+    left, right = result
+    if not isinstance(left, Arr) or not isinstance(right, Arr) or left.late or right.late:
+        return None
+    return left, right
+
+
+def _agrees(prompt: Prompt, trace: Trace, per_second: str) -> bool:
+    """Whether a run gave the positions of a prompt, with a field for those in a second."""
+    found = _results(trace)
+    if found is None:
+        return False
+    positions, ahead = prompt.expected(trace.scalars.get(per_second))
+    return same(found[0].data, positions) and same(found[1].data, ahead)
+
+
+def _like(function: Function, entered: Iterable[Function], known: set[str]) -> str | Objection:
+    """The parameter whose dtype and device the results have, as the statements say that make them."""
+    made, ahead = (_made(function, name.id) for name in _returned(function))
+    keywords = {k.arg: ast.unparse(k.value) for k in made.keywords} if made is not None else {}
+    names = {keywords.get(what, "").removesuffix(f".{what}") for what in ("dtype", "device")}
+    if len(names) != 1 or not names <= known:
+        return Objection(function, "the dtype and the device of its positions are not of one input")
+    (like,) = names
+    devices = [ast.unparse(k.value) for k in ahead.keywords] if ahead is not None else []
+    if devices != [f"{like}.device"]:
+        return Objection(function, f"what it returns besides is not made on the device of {like}")
+    for tree in (function, *entered):
+        for node in walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in ("int", "float", "double", "half"):
+                return Objection(node, "it converts what it computes")
+            inside = made is not None and node in walk(made)
+            if isinstance(node, ast.Attribute) and node.attr == "dtype" and not inside:
+                return Objection(node, "it says the dtype of more than its positions")
+    return like
+
+
+def _made(function: Function, name: str) -> ast.Call | None:
+    """The call of a torch function that makes what a name holds in the end."""
+    found: ast.Call | None = None
+    for node in walk(function):
+        if isinstance(node, ast.Assign) and [ast.unparse(t) for t in node.targets] == [name]:
+            inner = [n for n in walk(node.value) if isinstance(n, ast.Call) and n.keywords]
+            found = inner[0] if inner else None
+            if isinstance(node.value, (ast.List, ast.ListComp)):
+                found = None
+    return found
+
+
+def _refusals(function: Function) -> list[ast.stmt]:
+    """Statements at the beginning that only refuse; they stay where they are."""
+    found: list[ast.stmt] = []
+    for statement in function.body:
+        if refuses(statement) and not assigned_names(statement):
+            found.append(statement)
+        elif not _is_text(statement):
+            break
+    return found
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
