@@ -11,7 +11,7 @@ from benchmarks.provenance.words import sources
 from codegen.errors import CodegenError
 from codegen.explain.atlas import Atlas
 from codegen.explain.impact import Subject, impact_of
-from codegen.explain.members import Member, members_of, named
+from codegen.explain.named import Named, find_named, named_in
 from codegen.text.lines import LineMap
 
 #: What is edited: bodies of methods and of functions, values of attributes of classes and of the module,
@@ -45,8 +45,8 @@ def _as_written(atlas: Atlas, edit: Edit, subject: Subject) -> Subject | None:
     """
     if not atlas.is_rewritten(edit.path):
         return subject
-    member = named(members_of(atlas.text(edit.path)), subject.name)
-    there = named(members_of(as_read(atlas, edit.path)), subject.name)
+    member = find_named(named_in(atlas.text(edit.path)), subject.name)
+    there = find_named(named_in(as_read(atlas, edit.path)), subject.name)
     if member is None or there is None:
         return None
     if subject.member is not None:
@@ -75,7 +75,7 @@ def _compare(
 def _edits(text: str, path: str) -> Iterator[tuple[str, Edit, Subject]]:
     """What can be edited in a file, with what `impact` is asked about."""
     lines = LineMap(text)
-    members = {(member.header, member.kind): member for member in members_of(text)}
+    members = {(member.header, member.kind): member for member in named_in(text)}
     for node in ast.walk(ast.parse(text)):
         line = getattr(node, "lineno", 0)
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -92,7 +92,7 @@ def _edits(text: str, path: str) -> Iterator[tuple[str, Edit, Subject]]:
 
 
 def _body(
-    node: ast.FunctionDef, member: Member, path: str, lines: LineMap
+    node: ast.FunctionDef, member: Named, path: str, lines: LineMap
 ) -> Iterator[tuple[str, Edit, Subject]]:
     if member.body <= member.header or member.docstring[1] > 0:
         return
@@ -103,7 +103,7 @@ def _body(
 
 
 def _value(
-    value: ast.expr, member: Member, path: str, lines: LineMap
+    value: ast.expr, member: Named, path: str, lines: LineMap
 ) -> Iterator[tuple[str, Edit, Subject]]:
     """A literal gets another value; what marks a deletion or lists the exports stays."""
     literal = isinstance(value, (ast.Constant, ast.List, ast.Tuple, ast.Dict))
@@ -116,7 +116,7 @@ def _value(
 
 
 def _around(
-    node: ast.FunctionDef | ast.ClassDef, member: Member, path: str, lines: LineMap
+    node: ast.FunctionDef | ast.ClassDef, member: Named, path: str, lines: LineMap
 ) -> Iterator[tuple[str, Edit, Subject]]:
     """A decorator, or the default of a parameter, gets another name or value."""
     for decorator in node.decorator_list[:1]:

@@ -11,7 +11,7 @@ from benchmarks.provenance.oracle import Edit, Line, Oracle, Score, as_read
 from codegen.errors import CodegenError
 from codegen.explain.atlas import Atlas
 from codegen.explain.forward import changed_with, renamed_with, word_at
-from codegen.explain.members import member_at, members_of
+from codegen.explain.named import named_at, named_in
 from codegen.text.lines import LineMap
 
 #: Kinds of edits, in the order in which random lines are shared out among them.
@@ -151,7 +151,7 @@ def _count_removed(
 def _no_longer_needed(atlas: Atlas, path: str, lost: set[int]) -> set[int]:
     """Lines of imports, and of definitions all of whose lines are gone: what was removed needed them."""
     found: set[int] = set()
-    for member in members_of(atlas.text(path)):
+    for member in named_in(atlas.text(path)):
         span = set(range(member.first, member.last + 1))
         if member.kind == "import" or ("." not in member.name and span <= lost):
             found |= span & lost
@@ -167,7 +167,7 @@ def _count_added(
         old = atlas.text(path).split("\n")
         imports = {
             number
-            for member in members_of(atlas.text(path))
+            for member in named_in(atlas.text(path))
             if member.kind == "import"
             for number in range(member.first, member.last + 2)
         }
@@ -200,7 +200,7 @@ def _behind(atlas: Atlas, edit: Edit) -> set[Line]:
 
 
 def _member(atlas: Atlas, path: str, line: int) -> tuple[str, str]:
-    found = member_at(members_of(atlas.text(path)), line)
+    found = named_at(named_in(atlas.text(path)), line)
     return path, found.name if found else ""
 
 

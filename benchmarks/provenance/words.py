@@ -9,7 +9,7 @@ import re
 from benchmarks.provenance.oracle import Edit, Line, as_read
 from codegen.explain.atlas import Atlas
 from codegen.explain.maps import Spot
-from codegen.explain.members import members_of
+from codegen.explain.named import named_in
 
 _WORD = re.compile(r"\w+")
 #: In front of the name of a class or function: under another one it is another definition.
@@ -44,9 +44,7 @@ def name_everywhere(atlas: Atlas, chance: random.Random) -> tuple[Line, list[Edi
     """The name of a class, function or method and all its mentions in all sources."""
     path = chance.choice(sources(atlas))
     members = [
-        member
-        for member in members_of(as_read(atlas, path))
-        if member.kind in ("class", "function")
+        member for member in named_in(as_read(atlas, path)) if member.kind in ("class", "function")
     ]
     if not members:
         return None

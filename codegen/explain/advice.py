@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codegen.explain.maps import Substitute
-from codegen.explain.members import named
+from codegen.explain.named import find_named
 from codegen.explain.steps import Reader, listed
 from codegen.explain.values import Advice, Link, Place
 
@@ -37,7 +37,7 @@ def _override(reader: Reader, definition: str, place: Place, link: Link) -> str:
     if link.kind == "imported":
         return f"import what is to be used in {definition}: its imports come first"
     owner, _, rest = place.member.partition(".")
-    child = named(own, owner)
+    child = find_named(own, owner)
     if child is None:
         what = "function" if not rest and place.member[:1].islower() else "class"
         parent = link.place.member.partition(".")[0]
@@ -45,7 +45,7 @@ def _override(reader: Reader, definition: str, place: Place, link: Link) -> str:
         return f"write the {what} {owner}{inherit} into {definition}"
     if not rest:
         return f"write it into class {owner}, {definition}:{child.header}"
-    known = named(own, place.member)
+    known = find_named(own, place.member)
     if known is not None:
         if known.kind == "function":
             return f"write it into {place.member}, {definition}:{known.header}"

@@ -12,7 +12,7 @@ from codegen.explain.atlas import Atlas, Origin
 from codegen.explain.forward import written_from
 from codegen.explain.layout import layout_of
 from codegen.explain.maps import Spot, Substitute
-from codegen.explain.members import Member
+from codegen.explain.named import Named
 from codegen.explain.steps import Reader, Way, rewritten_by
 from codegen.explain.values import Explanation, Link, MemberExplanation, Place, Section, Strand
 from codegen.output.render import render_banner
@@ -73,7 +73,7 @@ class Explainer:
         layout = () if notes else tuple(layout_of(self.atlas, path, number))
         return Explanation(place, strands, advice, tuple(others), notes, layout)
 
-    def member(self, path: str, member: Member) -> MemberExplanation:
+    def member(self, path: str, member: Named) -> MemberExplanation:
         """Where the lines of a class, method or function come from."""
         sections: list[Section] = []
         for number in range(member.first, member.last + 1):

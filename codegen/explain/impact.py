@@ -12,7 +12,7 @@ from codegen.explain.align import word_spans
 from codegen.explain.atlas import Atlas
 from codegen.explain.forward import arrivals
 from codegen.explain.maps import Spot
-from codegen.explain.members import Member, member_at, members_of, named
+from codegen.explain.named import Named, find_named, named_at, named_in
 
 _HINTS = 3
 
@@ -25,7 +25,7 @@ class Subject:
     path: str
     first: int
     last: int
-    member: Member | None = None
+    member: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +92,17 @@ def _subjects(atlas: Atlas, path: str, name: str, member: str) -> list[Subject]:
     text = atlas.text(path)
     if not member:
         return [Subject(name, path, 1, text.count("\n") + 1)]
-    found = named(members_of(text), member)
+    found = find_named(named_in(text), member)
     return [Subject(name, path, found.first, found.last, found)] if found else []
 
 
 def _no_member(atlas: Atlas, paths: Sequence[str], model: str, member: str) -> CodegenError:
     known = {
-        item.name
-        for path in paths
-        for item in members_of(atlas.text(path))
-        if item.kind != "import"
+        item.name for path in paths for item in named_in(atlas.text(path)) if item.kind != "import"
     }
-    made = [path for path in atlas.files_of(model) if named(members_of(atlas.text(path)), member)]
+    made = [
+        path for path in atlas.files_of(model) if find_named(named_in(atlas.text(path)), member)
+    ]
     if made:
         hint = f"{made[0]} has it, from elsewhere: `python -m codegen explain {made[0]}:{member}`"
     else:
@@ -145,7 +144,7 @@ def _filled(reader: _Members, subject: Subject) -> list[tuple[str, int, int]]:
     model = next((d.model for d in atlas.tree.definitions if d.path == subject.path), "")
     found = []
     for path in atlas.files_of(model):
-        there = named(reader.of(path), member.name)
+        there = find_named(reader.of(path), member.name)
         if there is not None:
             found.append((path, *_range(atlas.text(path), there.body, there.last)))
     return found
@@ -206,17 +205,17 @@ class _Members:
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
-        self._known: dict[str, list[Member]] = {}
+        self._known: dict[str, list[Named]] = {}
 
-    def of(self, path: str) -> list[Member]:
+    def of(self, path: str) -> list[Named]:
         """All members of a file."""
         if path not in self._known:
-            self._known[path] = members_of(self.atlas.text(path))
+            self._known[path] = named_in(self.atlas.text(path))
         return self._known[path]
 
-    def at(self, path: str, line: int) -> Member | None:
+    def at(self, path: str, line: int) -> Named | None:
         """The member that a line belongs to."""
-        return member_at(self.of(path), line)
+        return named_at(self.of(path), line)
 
 
 def _range(text: str, first: int, last: int) -> tuple[int, int]:

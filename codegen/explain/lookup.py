@@ -9,7 +9,7 @@ from pathlib import Path
 
 from codegen.errors import CodegenError, fail
 from codegen.explain.atlas import Atlas
-from codegen.explain.members import Member, members_of, named
+from codegen.explain.named import Named, find_named, named_in
 from codegen.trees.banners import carries_banner
 from codegen.trees.definitions import model_of_file
 from codegen.trees.names import HELPERS
@@ -123,14 +123,14 @@ def _not_generated(atlas: Atlas, path: str) -> CodegenError:
     return fail("not-generated", "the file is not generated", path, 0, hint)
 
 
-def find_member(atlas: Atlas, path: str, name: str) -> Member:
+def find_member(atlas: Atlas, path: str, name: str) -> Named:
     """A class, method or function of a generated file.
 
     Raises:
         CodegenError: the file does not have it.
     """
-    members = members_of(atlas.text(path))
-    found = named(members, name)
+    members = named_in(atlas.text(path))
+    found = find_named(members, name)
     if found is not None:
         return found
     known = [member.name for member in members if member.kind != "import"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from codegen.explain.atlas import Atlas
 from codegen.explain.maps import Spot, Substitute
-from codegen.explain.members import Member, member_at, members_of, named
+from codegen.explain.named import Named, find_named, named_at, named_in
 
 _WORD = re.compile(r"\w+")
 _SHOWN = 3
@@ -30,17 +30,17 @@ class Reader:
 
     def __init__(self, atlas: Atlas) -> None:
         self.atlas = atlas
-        self._members: dict[str, list[Member]] = {}
+        self._members: dict[str, list[Named]] = {}
 
-    def members(self, path: str) -> list[Member]:
+    def members(self, path: str) -> list[Named]:
         """All members of a file."""
         if path not in self._members:
-            self._members[path] = members_of(self.atlas.text(path))
+            self._members[path] = named_in(self.atlas.text(path))
         return self._members[path]
 
-    def member(self, path: str, line: int) -> Member | None:
+    def member(self, path: str, line: int) -> Named | None:
         """The member that a line belongs to."""
-        return member_at(self.members(path), line)
+        return named_at(self.members(path), line)
 
     def line(self, path: str, number: int) -> str:
         """The text of a line, without what surrounds it."""
@@ -65,17 +65,17 @@ class Way:
         return atlas.tree.definition(atlas.owners[self.path]).path
 
     @cached_property
-    def member(self) -> Member | None:
+    def member(self) -> Named | None:
         """The member that the generated line belongs to."""
         return self.reader.member(self.path, self.line)
 
     @cached_property
-    def above(self) -> Member | None:
+    def above(self) -> Named | None:
         """The member that the source line belongs to."""
         return self.reader.member(self.source.path, self.reader.atlas.line(self.source))
 
     @cached_property
-    def own(self) -> list[Member]:
+    def own(self) -> list[Named]:
         """The members of the definition."""
         return self.reader.members(self.definition)
 
@@ -94,7 +94,7 @@ class Way:
         if member is None:
             return Step("copied", f"copied from {_short(self.source.path)}")
         owner = member.name.partition(".")[0]
-        if (child := named(self.own, owner)) is None or child.kind != "class":
+        if (child := find_named(self.own, owner)) is None or child.kind != "class":
             return self._copied(owner)
         return self._inherited(child, member)
 
@@ -143,7 +143,7 @@ class Way:
         if member.name == "__all__":
             return Step("exported", "listed in `__all__` of the definition")
         owner = member.name.partition(".")[0]
-        child = named(self.own, owner)
+        child = find_named(self.own, owner)
         if child is None or child.kind != "class" or member.name == owner:
             return Step("written", "written in the definition")
         return Step("written", f"written in the definition, in class {_header(child)}")
@@ -165,10 +165,10 @@ class Way:
                     return f"{member.name} (line {number})"
         return ""
 
-    def _inherited(self, child: Member, member: Member) -> Step:
+    def _inherited(self, child: Named, member: Named) -> Step:
         line = self.reader.atlas.line(self.source)
         place = f"{_short(self.definition)}:{child.header}"
-        overriding = named(self.own, member.name)
+        overriding = find_named(self.own, member.name)
         if member.kind == "class":
             return Step(
                 "inherited", f"class {_header(child)} in {place} takes this from its parent"
@@ -191,7 +191,7 @@ class Way:
             f"{what} stays in {_short(self.definition)}:{overriding.header}, which has none",
         )
 
-    def _super_call(self, member: Member) -> int:
+    def _super_call(self, member: Named) -> int:
         for number in range(member.header, member.last + 1):
             if re.search(r"\bsuper\(", self.reader.line(self.definition, number)):
                 return number
@@ -213,7 +213,7 @@ class Way:
             yield Step("renamed", f"renamed {shown}{more}")
 
 
-def rewritten_by(atlas: Atlas, path: str, member: Member | None, line: str) -> Iterator[Step]:
+def rewritten_by(atlas: Atlas, path: str, member: Named | None, line: str) -> Iterator[Step]:
     """What passes did in a method of a source, or for a line of imports, with their reasons."""
     words = set(_WORD.findall(line))
     method = "" if member is None or member.kind == "import" else member.name.rpartition(".")[2]
@@ -246,7 +246,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _header(member: Member) -> str:
+def _header(member: Named) -> str:
     return f"{member.name}({', '.join(member.bases)})" if member.bases else member.name
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codegen.explain.members import members_of
+from codegen.explain.named import named_in
 from codegen.text.lexer import lex
 
 #: A statement at the top of a module: what cannot be one ends a bracket or stands in a comment or string.
@@ -45,7 +45,7 @@ def outline(text: str) -> Outline:
     if any(name is None for *_, name in found):
         found = [
             (member.first, member.last, member.name)
-            for member in members_of(text)
+            for member in named_in(text)
             if "." not in member.name and member.kind != "import"
         ]
     return Outline(*zip(*((a, b, str(c)) for a, b, c in found))) if found else Outline((), (), ())

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.provenance.impacts import PARTS, measure_members
 from benchmarks.provenance.oracle import Score, show
 from codegen.explain.atlas import Atlas, Settings
-from codegen.explain.members import members_of
+from codegen.explain.named import named_in
 from codegen.graph.outline import outline
 from codegen.trees.tree import Tree, open_tree
 from tests.cli.trees import REPOSITORY, Sandbox
@@ -109,7 +109,7 @@ f, (g) = 7, 8
 def test_members_are_found_without_parsing(text: str) -> None:
     expected = [
         (member.first, member.last, member.name)
-        for member in members_of(text)
+        for member in named_in(text)
         if "." not in member.name and member.kind != "import"
     ]
     found = outline(text)
@@ -120,7 +120,7 @@ def test_members_of_all_generated_files_are_found() -> None:
     for path in sorted((REPOSITORY / "generated/qwen2_vl").glob("*.py")):
         text = path.read_text(encoding="utf-8")
         found = outline(text)
-        for member in members_of(text):
+        for member in named_in(text):
             if "." not in member.name and member.kind != "import":
                 lines = range(member.first, member.last + 1)
                 assert {found.owner(line) for line in lines} == {member.name}

@@ -1,4 +1,8 @@
-"""Which class, method or function a line of a file belongs to."""
+"""What has a name in a file and where it stands: classes, methods, functions, what statements bind.
+
+A user asks by such a name (``FILE:CLASS.METHOD``); members as a review compares them, which cover all of
+a file, are in ``codegen.review.members``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class Named:
     """A class, a function, a method, or a statement of a module that binds ``name``.
 
     ``name`` is qualified (``Class.method``), ``kind`` class, function, assignment or import;
@@ -45,16 +49,16 @@ class Member:
         return "docstring" if self.docstring[0] <= line <= self.docstring[1] else "body"
 
 
-def members_of(text: str) -> list[Member]:
-    """All members of a file, outer ones first; none where it cannot be parsed."""
+def named_in(text: str) -> list[Named]:
+    """Everything with a name in a file, outer ones first; none where it cannot be parsed."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
-    return list(_members(tree.body, ""))
+    return list(_named(tree.body, ""))
 
 
-def _members(body: list[ast.stmt], owner: str) -> Iterator[Member]:
+def _named(body: list[ast.stmt], owner: str) -> Iterator[Named]:
     for node in body:
         last = node.end_lineno or node.lineno
         if isinstance(node, _DEFINITIONS):
@@ -62,7 +66,7 @@ def _members(body: list[ast.stmt], owner: str) -> Iterator[Member]:
             is_class = isinstance(node, ast.ClassDef)
             bases = tuple(map(ast.unparse, node.bases)) if isinstance(node, ast.ClassDef) else ()
             inner = node.body[0]
-            yield Member(
+            yield Named(
                 name,
                 "class" if is_class else "function",
                 first_line(node),
@@ -73,17 +77,17 @@ def _members(body: list[ast.stmt], owner: str) -> Iterator[Member]:
                 _docstring(inner),
             )
             if is_class:
-                yield from _members(node.body, name)
+                yield from _named(node.body, name)
         elif isinstance(node, (ast.Import, ast.ImportFrom)) and not owner:
             names = ", ".join(alias.asname or alias.name for alias in node.names)
-            yield Member(names, "import", node.lineno, last, node.lineno, node.lineno)
+            yield Named(names, "import", node.lineno, last, node.lineno, node.lineno)
         elif isinstance(node, (ast.If, ast.Try)):
-            yield from _members([*node.body, *node.orelse], owner)
+            yield from _named([*node.body, *node.orelse], owner)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             spelled = ast.unparse(target)
             name = f"{owner}.{spelled}" if owner else spelled
-            yield Member(name, "assignment", node.lineno, last, node.lineno, node.lineno)
+            yield Named(name, "assignment", node.lineno, last, node.lineno, node.lineno)
 
 
 def _docstring(node: ast.stmt) -> tuple[int, int]:
@@ -95,12 +99,12 @@ def _docstring(node: ast.stmt) -> tuple[int, int]:
     return (node.lineno, node.end_lineno or node.lineno) if is_string else (0, -1)
 
 
-def member_at(members: list[Member], line: int) -> Member | None:
-    """The innermost member that a line belongs to."""
-    around = [member for member in members if member.first <= line <= member.last]
+def named_at(found: list[Named], line: int) -> Named | None:
+    """The innermost of them that a line belongs to."""
+    around = [each for each in found if each.first <= line <= each.last]
     return around[-1] if around else None
 
 
-def named(members: list[Member], name: str) -> Member | None:
-    """The last member of a name, which is the one that counts."""
-    return next((member for member in reversed(members) if member.name == name), None)
+def find_named(found: list[Named], name: str) -> Named | None:
+    """The last one of a name, which is the one that counts."""
+    return next((each for each in reversed(found) if each.name == name), None)
