@@ -9,8 +9,9 @@ away. A hunk that none of this reaches stays without an edit: the caller finds o
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from codegen.review.edits import words
 from codegen.review.lineage import Lineage, Origin
@@ -22,7 +23,7 @@ class Attributed:
     """A hunk of a generated file with the index of the edit that accounts for it (None: none).
 
     ``weak``: no line of the edit says so, only the member that it is in, or the names it speaks of.
-    ``origins``: the classes of sources that its own comes from.
+    ``origins``: the classes of sources that its own comes from. ``whole``: the hunk that it is a part of.
     """
 
     change: MemberChange
@@ -30,6 +31,16 @@ class Attributed:
     edit: int | None
     weak: bool = False
     origins: tuple[Origin, ...] = ()
+    whole: Hunk | None = None
+
+    def part(self, lines: Collection[Line], **options: Any) -> Attributed:
+        """The same of some of its lines (by identity) only."""
+        chosen = {id(line) for line in lines}
+        removed = tuple(line for line in self.hunk.removed if id(line) in chosen)
+        added = tuple(line for line in self.hunk.added if id(line) in chosen)
+        first = added[0].number if added else self.hunk.line
+        hunk = replace(self.hunk, removed=removed, added=added, line=first)
+        return replace(self, hunk=hunk, whole=self.whole or self.hunk, **options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +92,10 @@ class Attribution:
         return [self._whole_file(item) for item in self._by_names(found)]
 
     def _whole_file(self, item: Attributed) -> Attributed:
-        """What is left of a file that came or went with its definition is that edit's."""
+        """What is left of a file that came or went with its definition, or is written by hand before
+        or after that, is that edit's."""
         path = item.change.path
-        if item.edit is not None or all(path in side.texts for side in self._sides):
+        if item.edit is not None or all(path in side.generated for side in self._sides):
             return item
         for side in self._sides:
             causes = self._paths.get(side.generated.get(path, ""))
@@ -95,25 +107,26 @@ class Attribution:
         """The hunk, in parts where several edits have written its lines."""
         near = self._near(change)
         inside = self.closure(change.path)
-        parts: dict[int | None, tuple[list[Line], list[Line]]] = {}
-        lines = [(0, line) for line in hunk.removed] + [(1, line) for line in hunk.added]
-        owners = [self._owner_of(line, side, near, inside) for side, line in lines]
+        sides = [(0, line) for line in hunk.removed] + [(1, line) for line in hunk.added]
+        owners = [self._owner_of(line, side, near, inside) for side, line in sides]
         known = [owner for owner in owners if owner is not None]
-        if len(set(known)) <= 1:
-            edit = known[0] if known else near[0].edit if near else None
-            yield Attributed(change, hunk, edit, not known, tuple(self._origins(change)))
+        origins = tuple(self._origins(change))
+        if not known:
+            edit = near[0].edit if near else None
+            yield Attributed(change, hunk, edit, True, origins)
             return
         usual = Counter(known).most_common(1)[0][0]
-        for (side, line), owner in zip(lines, owners):
-            place = parts.setdefault(usual if owner is None else owner, ([], []))
-            place[side].append(line)
-        for owner, (removed, added) in parts.items():
-            first = added[0].number if added else hunk.line
-            yield Attributed(
-                change,
-                replace(hunk, removed=tuple(removed), added=tuple(added), line=first),
-                owner,
-            )
+        parts: dict[tuple[int, bool], list[Line]] = defaultdict(list)
+        for (_, line), owner in zip(sides, owners):
+            # What says something, and is in no edit, need not be the work of the edit around it.
+            weak = owner is None and len(_line_key(line)) >= _TELLING
+            parts[(usual if owner is None else owner, weak)].append(line)
+        whole = Attributed(change, hunk, usual, origins=origins)
+        if len(parts) == 1:
+            yield whole
+            return
+        for (owner, weak), lines in parts.items():
+            yield whole.part(lines, edit=owner, weak=weak)
 
     def _owner_of(
         self, line: Line, side: int, near: Sequence[_Cause], inside: Sequence[str]
@@ -123,7 +136,7 @@ class Attribution:
         nearest = [c for c in near if key in (c.added if side else c.removed)]
         if nearest:
             return nearest[0].edit
-        if len(key) < 4:  # `else:` or `return x` stands in any edit
+        if len(key) < _TELLING:
             return None
         places = (self._lines[path].get(key, ()) for path in inside if path in self._lines)
         reached = [cause for causes in places for cause in causes]
@@ -186,6 +199,8 @@ class Attribution:
         return any(source in self._paths for source in self.closure(path))
 
 
+#: Fewer tokens stand in any edit: `else:`, `return x`.
+_TELLING = 4
 #: How far names are followed from hunk to hunk of a file (a function brings an import along).
 _ROUNDS = 4
 

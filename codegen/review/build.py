@@ -67,9 +67,9 @@ def build_report(question: Question) -> Report:
     sources = source_changes(base, head, parents if narrow else None)
     edits = join_edits(split_hunks(sources, base, head))
     attributed = attribute(edits, generated, base, head)
-    attributed, unexplained = sort_out_rest(question, edits, attributed, generated)
+    attributed, unexplained, notes = sort_out_rest(question, edits, attributed, generated)
     changes = group_changes(edits, attributed)
-    risks = find_risks(changes, findings, base, head)
+    risks = find_risks(changes, findings, (base, head), unexplained)
     return Report(
         _summary(question, sources, generated, changes, attributed, unexplained),
         question.stale,
@@ -77,7 +77,7 @@ def build_report(question: Question) -> Report:
         tuple(risks),
         tuple(changes),
         tuple(not_reached(question.tree, changes, head)),
-        question.notes,
+        (*question.notes, *notes),
     )
 
 

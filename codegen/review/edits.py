@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from codegen.review.compare import Reading, compare_texts
 from codegen.review.lineage import Lineage
-from codegen.review.model import Edit, Hunk, Line, Member, MemberChange, SourceHunk
+from codegen.review.model import Edit, Hunk, Line, Member, MemberChange, SourceHunk, Tokens
 from codegen.review.settings import settings_lines
 from codegen.review.sides import SETTINGS
 
@@ -101,18 +101,15 @@ class _Scopes:
             left, right = _words_of(old), _words_of(new)
             gone, come = left - right, right - left
             if owner:
-                left, right = _words_of(class_text(old, owner)), _words_of(class_text(new, owner))
+                left, right = (
+                    frozenset(_WORD.findall(side.class_text(path, owner)[1]))
+                    for side in (self._base, self._head)
+                )
                 gone, come = gone | (left - right), come | (right - left)
             before, after = self._base.naming(path), self._head.naming(path)
             both = {before.name(word) for word in gone} | {after.name(word) for word in come}
             self._known[key] = frozenset(both - _COMMON)
         return self._known[key]
-
-
-def class_text(text: str, name: str) -> str:
-    """The lines of a class in a text whose statements start at the margin."""
-    match = re.search(rf"^class {re.escape(name)}\b.*\n(?:(?:[ \t].*)?\n|\)[^\n]*\n)*", text, re.M)
-    return match[0] if match else ""
 
 
 @lru_cache(maxsize=64)
@@ -144,6 +141,8 @@ def join_edits(hunks: Sequence[SourceHunk]) -> list[Edit]:
     joined = _Union(len(hunks))
     _join_by(joined, hunks, lambda item: [("same", item.hunk.key)] if _telling(item) else [])
     _join_by(joined, hunks, _name_links)
+    _join_by(joined, hunks, _body_links)
+    _join_uses(joined, hunks)
     _join_neighbours(joined, hunks)
     groups: dict[int, list[SourceHunk]] = defaultdict(list)
     for index, item in enumerate(hunks):
@@ -172,6 +171,20 @@ def _name_links(item: SourceHunk) -> list[object]:
     return links
 
 
+def _body_links(item: SourceHunk) -> list[object]:
+    """A method or function that has another name now: one went, and one came that does the same."""
+    change = item.change
+    if change.kind not in ("added", "gone") or change.member.kind not in ("method", "function"):
+        return []
+    lines = item.hunk.added or item.hunk.removed
+    heads = [at for at, line in enumerate(lines) if _DEF.match(line.text)]
+    body = tuple(line.tokens for line in lines[heads[0] + 1 :]) if heads else ()
+    return [("body", change.path, change.member.owner, body)] if body else []
+
+
+_DEF = re.compile(r"\s*(?:async\s+)?def\s")
+
+
 def _join_by(
     joined: _Union, hunks: Sequence[SourceHunk], links: Callable[[SourceHunk], Sequence[object]]
 ) -> None:
@@ -179,6 +192,45 @@ def _join_by(
     for index, item in enumerate(hunks):
         for link in links(item):
             joined.join(first.setdefault(link, index), index)
+
+
+def _join_uses(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
+    """An attribute that is made by something else now (a module instead of a parameter), and the lines
+    of its class that use it in another way."""
+    turned: dict[tuple[str, str, str], int] = {}
+    for index, item in enumerate(hunks):
+        for name in _turned(item.hunk):
+            turned[(item.change.path, item.change.member.owner, name)] = index
+    for index, item in enumerate(hunks) if turned else ():
+        old, new = _uses(item.hunk.removed), _uses(item.hunk.added)
+        for name in old.keys() & new.keys():
+            made = turned.get((item.change.path, item.change.member.owner, name))
+            if made is not None and old[name] != new[name]:
+                joined.join(made, index)
+
+
+def _uses(lines: Iterable[Line]) -> dict[str, set[Tokens]]:
+    """Attributes of ``self`` in lines, with the tokens on either side of each."""
+    found: dict[str, set[Tokens]] = defaultdict(set)
+    for line in lines:
+        tokens = ("", *line.tokens, "")
+        for at in range(3, len(tokens) - 1):
+            if tokens[at - 2 : at] == ("self", "."):
+                found[tokens[at]].add((tokens[at - 3], tokens[at + 1]))
+    return found
+
+
+#: What makes an attribute: its name, and the name of what is called for it.
+_MADE = re.compile(r"\s*self\.(\w+)(?:\s*:[^=]+)?\s*=\s*([\w.]+)\(")
+
+
+def _turned(hunk: Hunk) -> Iterator[str]:
+    """Attributes that another call makes than before."""
+    old, new = (
+        dict(match.groups() for line in lines if (match := _MADE.match(line.text)))
+        for lines in (hunk.removed, hunk.added)
+    )
+    yield from (name for name in old if name in new and old[name] != new[name])
 
 
 def _join_neighbours(joined: _Union, hunks: Sequence[SourceHunk]) -> None:

@@ -6,7 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from codegen.review.names import Naming
@@ -36,7 +36,6 @@ class ClassFacts:
     plain_bases: tuple[str, ...]
     decorators: tuple[str, ...]
     signatures: Mapping[str, tuple[Parameter, ...]]
-    lines: Mapping[str, int]
     method_decorators: Mapping[str, tuple[str, ...]]
     weights: Mapping[str, Weight]
     defined: frozenset[str]
@@ -60,7 +59,6 @@ class ModuleFacts:
 
     classes: Mapping[str, ClassFacts] = field(default_factory=dict)
     functions: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
-    function_lines: Mapping[str, int] = field(default_factory=dict)
     function_decorators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     function_operators: Mapping[str, Counter[str]] = field(default_factory=dict)
     exported: tuple[str, ...] | None = None
@@ -68,6 +66,7 @@ class ModuleFacts:
     text: str = ""
     bases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     segments: Mapping[str, str] = field(default_factory=dict)
+    read_by: tuple[Naming, frozenset[str]] | None = None
 
     @property
     def foreign(self) -> frozenset[str]:
@@ -124,29 +123,39 @@ class ModuleFacts:
         return [n for n in self.bases if n in near or not changed.isdisjoint(self._above(n))]
 
 
-def read_facts(text: str, naming: Naming, other: str = "") -> ModuleFacts | None:
+def read_facts(
+    text: str, naming: Naming, other: str = "", like: ModuleFacts | None = None
+) -> ModuleFacts | None:
     """The facts of a module; None where it does not parse.
 
     Operators are counted only in what does not stand like that in the ``other`` state. Classes are
-    looked into when they are asked for.
+    looked into when they are asked for; those that are the same in ``like``, once for both.
     """
     tree = parse_module(text)
     if tree is None:
         return None
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     functions = [node for node in tree.body if isinstance(node, Method)]
-    modules = {node.name for node in classes if _is_module(node)}
+    modules = frozenset(node.name for node in classes if _is_module(node))
+    segments = {node.name: _segment(node, text) for node in classes}
+
+    def read(node: ast.ClassDef) -> ClassFacts:
+        known = like if like is not None and like.read_by == (naming, modules) else None
+        if known is not None and known.segments.get(node.name) == segments[node.name]:
+            return replace(known.classes[node.name], line=node.lineno)
+        return _class(node, naming, modules, (text, other))
+
     return ModuleFacts(
-        _Classes(classes, lambda node: _class(node, naming, modules, (text, other))),
+        _Classes(classes, read),
         {node.name: parameters(node, naming) for node in functions},
-        {node.name: node.lineno for node in functions},
         {node.name: _decorators(node, naming) for node in functions},
         {node.name: _operators(node, text, other) for node in functions},
         _exported(tree),
         frozenset(_imports(tree.body)),
         text,
         {node.name: tuple(ast.unparse(base) for base in node.bases) for node in classes},
-        {node.name: _segment(node, text) for node in classes},
+        segments,
+        (naming, modules),
     )
 
 
@@ -194,7 +203,7 @@ def _lines_of(text: str) -> list[str]:
 
 
 def _class(
-    node: ast.ClassDef, naming: Naming, modules: set[str], texts: tuple[str, str]
+    node: ast.ClassDef, naming: Naming, modules: frozenset[str], texts: tuple[str, str]
 ) -> ClassFacts:
     methods = {item.name: item for item in node.body if isinstance(item, Method)}
     weights: dict[str, Weight] = {}
@@ -214,7 +223,6 @@ def _class(
         bases,
         _decorators(node, naming),
         {name: parameters(method, naming) for name, method in methods.items()},
-        {name: method.lineno for name, method in methods.items()},
         {name: _decorators(method, naming) for name, method in methods.items()},
         weights,
         frozenset(defined | set(fields)),
@@ -226,7 +234,7 @@ def _class(
 
 def _walk_method(
     method: Method,
-    known: tuple[Naming, set[str], Values],
+    known: tuple[Naming, frozenset[str], Values],
     weights: dict[str, Weight],
     defined: set[str],
     read: set[str],

@@ -17,6 +17,7 @@ from pathlib import Path
 from codegen.review.model import Side
 from codegen.review.names import Naming, strip_model
 from codegen.review.syntax import parse_module
+from codegen.text.lines import split_lines
 from codegen.trees.sources import glance
 from codegen.trees.tree import Tree
 
@@ -160,6 +161,7 @@ class Lineage:
         self._homes: dict[tuple[str, str], tuple[str, str] | None] = {}
         self._installed: dict[str, str] = {}
         self._replaced: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._split: tuple[str, list[str]] = "", []
 
     def text(self, path: str) -> str:
         """The text of a file of the side, or of an installed parent."""
@@ -176,6 +178,19 @@ class Lineage:
         if text not in known:
             known[text] = read_index(text)
         return known[text]
+
+    def class_text(self, path: str, name: str) -> tuple[int, str]:
+        """The 1-based first line of a class of a file and its lines; (0, "") where there is none."""
+        info = self.index(path).classes.get(name)
+        if info is None:
+            return 0, ""
+        first, last = info.line, info.node.end_lineno or info.line
+        return first, "".join(self._lines_of(path)[first - 1 : last])
+
+    def _lines_of(self, path: str) -> list[str]:
+        if self._split[0] != path:  # classes are asked for file by file
+            self._split = path, split_lines(self.text(path))
+        return self._split[1]
 
     def base_of(self, path: str, name: str) -> tuple[str, str] | None:
         """File and class of the parent that a class of a definition inherits from."""

@@ -66,8 +66,10 @@ class Tracing:
         self._lines = found
 
     def prepare(self, models: Iterable[str]) -> None:
-        """Expand models that will be asked for, several at a time."""
-        self._opened().prepare(sorted(set(models)))
+        """Expand models that will be asked for, several at a time; those of the other side alone are left."""
+        atlas = self._opened()
+        here = {item.model for item in atlas.tree.definitions}
+        atlas.prepare(sorted(here.intersection(models)))
 
     def written(self, model: str, path: str, lines: Iterable[Line]) -> Written | None:
         """Who wrote lines of a generated file; None where its model cannot be expanded."""

@@ -7,7 +7,8 @@ holds a copy of what was edited; the settings leave a model out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from codegen.errors import Location
@@ -24,11 +25,12 @@ def not_reached(tree: Tree, changes: Sequence[Change], head: Lineage) -> Iterato
     holders = _holders(changes, head)
     for change in changes:
         found: dict[tuple[str, str, str, Location], set[str]] = defaultdict(set)
+        reached, changed = _reached(change), set(change.models)
         for item in change.edit.hunks if change.edit else ():
-            _follow(item, change, head, found)
+            _follow(item, reached, head, found)
             _copies(item, change, holders, head, found)
         for (member, kind, reason, place), models in found.items():
-            models -= _changed_models(change, member) if kind == "copy" else set()
+            models -= changed if kind == "copy" else set()
             if models:
                 names = tuple(sorted(models))
                 yield NotReached(change.number, member, kind, names, place, reason)
@@ -38,7 +40,12 @@ def not_reached(tree: Tree, changes: Sequence[Change], head: Lineage) -> Iterato
 _Found = dict[tuple[str, str, str, Location], set[str]]
 
 
-def _follow(item: SourceHunk, change: Change, head: Lineage, found: _Found) -> None:
+def _follow(
+    item: SourceHunk,
+    reached: Mapping[tuple[str, str], set[str]],
+    head: Lineage,
+    found: _Found,
+) -> None:
     """Descend from the edited class to the heirs that have the member from elsewhere."""
     member = item.change.member
     if not member.owner or item.change.kind in ("added", "gone") and member.kind == "class":
@@ -60,7 +67,8 @@ def _follow(item: SourceHunk, change: Change, head: Lineage, found: _Found) -> N
             kind, line = "override", info.members[member.name]
             reason = f"{heir.name} has its own"
         if reason:
-            models = _family(head, heir) - _reached(change, member.name, item)
+            changed = reached.get((item.change.role, member.name), set())
+            models = _family(head, heir) - changed
             found[(item.change.shown, kind, reason, Location(heir.path, line))] |= models
             continue
         queue += head.heirs.get(heir, ())
@@ -78,25 +86,20 @@ def _family(head: Lineage, origin: Origin) -> set[str]:
     return found
 
 
-def _reached(change: Change, member: str, item: SourceHunk) -> set[str]:
-    """Models in which the member of that class does change."""
-    role = item.change.role
-    return {
-        instance.change.model
-        for variant in change.variants
-        for instance in variant.instances
-        if instance.change.role == role and instance.change.member.name == member
-    }
-
-
-def _changed_models(change: Change, member: str) -> set[str]:
-    return set(change.models)
+def _reached(change: Change) -> Mapping[tuple[str, str], set[str]]:
+    """By class and member: the models in which it does change."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for variant in change.variants:
+        for instance in variant.instances:
+            there = instance.change
+            found[(there.role, there.member.name)].add(there.model)
+    return found
 
 
 def _copies(
     item: SourceHunk,
     change: Change,
-    holders: Mapping[str, set[str]],
+    holders: Mapping[str, Mapping[str, Sequence[_Held]]],
     head: Lineage,
     found: _Found,
 ) -> None:
@@ -106,12 +109,12 @@ def _copies(
         return
     edited = {each.change.path for each in (change.edit.hunks if change.edit else ())}
     name = item.change.member.name
-    for path in sorted(set.intersection(*(holders[line] for line in telling)) - edited):
-        owner, line_number = _owner(head.text(path), telling[0], f"def {name}(")
-        if owner is not None:
-            shown = f"{owner}.{name}" if owner else name
+    for path in sorted(set.intersection(*(set(holders[line]) for line in telling)) - edited):
+        held = next((each for each in holders[telling[0]][path] if each.method == name), None)
+        if held is not None:
+            shown = f"{held.owner}.{name}" if held.owner else name
             reason = f"{shown} is a copy of its own"
-            place = Location(path, line_number)
+            place = Location(path, held.line)
             found[(item.change.shown, "copy", reason, place)].add(head.side.model_of(path))
 
 
@@ -123,30 +126,45 @@ def _telling(item: SourceHunk) -> list[str]:
     return [line for line in lines if len(line) >= _LONG and not line.startswith(("#", '"'))]
 
 
-def _holders(changes: Sequence[Change], head: Lineage) -> dict[str, set[str]]:
-    """Which sources hold the lines that edits have taken away elsewhere."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A method that holds a line: its class ("" for a function), its name, the line it begins in."""
+
+    owner: str
+    method: str
+    line: int
+
+
+def _holders(
+    changes: Sequence[Change], head: Lineage
+) -> Mapping[str, Mapping[str, Sequence[_Held]]]:
+    """By line that edits have taken away elsewhere, and by source: the methods that still hold it."""
     hunks = (item for change in changes if change.edit for item in change.edit.hunks)
-    found: dict[str, set[str]] = {line: set() for item in hunks for line in _telling(item)}
+    found: dict[str, dict[str, list[_Held]]]
+    found = {line: defaultdict(list) for item in hunks for line in _telling(item)}
     for path, text in head.side.texts.items() if found else ():
-        if path not in head.side.generated:
-            for line in found.keys() & {line.strip() for line in text.split("\n")}:
-                found[line].add(path)
+        if path in head.side.generated:
+            continue
+        lines = text.split("\n")
+        if not found.keys().isdisjoint(map(str.strip, lines)):
+            for line, held in _held(lines, found):
+                found[line][path].append(held)
     return found
 
 
-def _owner(text: str, line: str, start: str) -> tuple[str | None, int]:
-    """The class whose method of that name holds a line, and where."""
-    owner, inside, number = "", False, 0
-    for count, each in enumerate(text.split("\n"), 1):
-        stripped = each.strip()
+def _held(lines: Sequence[str], wanted: Container[str]) -> Iterator[tuple[str, _Held]]:
+    """The lines that are wanted, each with the method that it stands in."""
+    nowhere = _Held("", "", 0)
+    owner, current = "", nowhere
+    for number, each in enumerate(lines, 1):
+        stripped, around = each.strip(), current
         if each.startswith("class "):
-            owner, inside = each[6:].partition("(")[0].rstrip(":"), False
-        elif stripped.startswith("def "):
-            inside, number = stripped.startswith(start), count
-            owner = owner if each[:1] == " " else ""
-        elif inside and stripped == line:
-            return owner, number
-    return None, 0
+            owner, current = each[6:].partition("(")[0].rstrip(":"), nowhere
+        elif stripped.startswith("def "):  # a signature alone is no copy
+            owner, around = owner if each[:1] == " " else "", nowhere
+            current = _Held(owner, stripped[4:].partition("(")[0], number)
+        if stripped in wanted:
+            yield stripped, around
 
 
 def _excluded(tree: Tree, changes: Sequence[Change], head: Lineage) -> Iterator[NotReached]:

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 
 from codegen.errors import Location
 from codegen.output.checks import check_text
-from codegen.review.edits import class_text
 from codegen.review.facts import ClassFacts, ModuleFacts, read_facts
 from codegen.review.kinds import RISKS
 from codegen.review.lineage import Lineage
 from codegen.review.lost import Loss, lost_overrides
-from codegen.review.model import Change, Instance, Risk
+from codegen.review.model import Change, Hunk, Instance, Risk, Unexplained
 from codegen.review.promises import (
     Finding,
     compare_classes,
@@ -52,13 +51,15 @@ def findings_of(path: str, base: Lineage, head: Lineage, helpers: str = "") -> t
 def find_risks(
     changes: Sequence[Change],
     findings: Mapping[str, Sequence[Finding]],
-    base: Lineage,
-    head: Lineage,
+    sides: tuple[Lineage, Lineage],
+    unexplained: Sequence[Unexplained] = (),
 ) -> list[Risk]:
     """All risks, the gravest kinds first; ``findings`` are those of each changed file."""
-    places = _Places(changes, base, head)
+    base, head = sides
+    places = _Places(changes, head, unexplained)
     found: dict[tuple[str, str, Location, int], set[str]] = defaultdict(set)
-    for path in sorted({path for change in changes for path in change.files}):
+    files = {path for change in changes for path in change.files}
+    for path in sorted(files | {item.place.path for item in unexplained}):
         for finding in findings.get(path, ()):
             place, change = places.of(path, finding)
             found[(finding.kind, finding.message, place, change)].add(head.side.model_of(path))
@@ -81,7 +82,7 @@ def _read(path: str, base: Lineage, head: Lineage) -> _File | None:
         return None  # a file that came or went as a whole breaks nothing that it has promised
     before, after = base.side.text(path), head.side.text(path)
     old = read_facts(before, base.naming(path), after)
-    new = read_facts(after, head.naming(path), before)
+    new = read_facts(after, head.naming(path), before, old)
     return _File(path, head.side.model_of(path), old, new) if old and new else None
 
 
@@ -188,9 +189,15 @@ def _told(loss: Loss, found: Iterable[tuple[str, str, Location, int]]) -> bool:
 class _Places:
     """Finds the place in a source that a finding is about, and the change it comes from."""
 
-    def __init__(self, changes: Sequence[Change], base: Lineage, head: Lineage) -> None:
-        self._base, self._head = base, head
+    def __init__(
+        self, changes: Sequence[Change], head: Lineage, unexplained: Sequence[Unexplained]
+    ) -> None:
+        self._head = head
         self._changes = {change.number: change for change in changes}
+        self._strange: dict[str, list[Unexplained]] = defaultdict(list)
+        for item in unexplained:
+            self._strange[item.place.path].append(item)
+        self._known: dict[tuple[int, str, str], Location] = {}
         self._instances: dict[str, list[tuple[int, Instance]]] = defaultdict(list)
         for change in changes:
             for variant in change.variants:
@@ -198,8 +205,11 @@ class _Places:
                     self._instances[instance.change.path].append((change.number, instance))
 
     def of(self, path: str, finding: Finding) -> tuple[Location, int]:
-        """Place and number of the change."""
-        number = self._number(path, finding)
+        """Place and number of the change; 0 where lines are to blame that no edit accounts for."""
+        number, score = self._number(path, finding)
+        strange = self._unexplained(path, finding, score)
+        if strange is not None:
+            return strange, 0
         change = self._changes.get(number)
         if finding.kind == "dead-weight":
             place = self._assignment(path, finding)
@@ -210,16 +220,29 @@ class _Places:
             if place:
                 return place, number
         if change and change.edit:
-            return _edit_place(change, finding), number
+            key = (number, finding.name, finding.member)
+            if key not in self._known:
+                self._known[key] = _edit_place(change, finding)
+            return self._known[key], number
         return Location(self._head.side.generated.get(path, path)), number
 
-    def _number(self, path: str, finding: Finding) -> int:
+    def _number(self, path: str, finding: Finding) -> tuple[int, int]:
+        """The change that is nearest to a finding, and how near it is."""
         best, found = -1, 0
         for number, instance in self._instances.get(path, ()):
-            score = _closeness(instance, finding)
+            member = instance.change.member
+            score = _closeness((member.owner, member.name), instance.hunks, finding)
             if score > best:
                 best, found = score, number
-        return found
+        return found, best
+
+    def _unexplained(self, path: str, finding: Finding, score: int) -> Location | None:
+        """Lines without an edit that are nearer to a finding than any change."""
+        for item in self._strange.get(path, ()):
+            owner, _, name = item.member.rpartition(".")
+            if _closeness((owner, name), item.hunks, finding) > score:
+                return item.place
+        return None
 
     def _assignment(self, path: str, finding: Finding) -> Location | None:
         for origin in self._head.chain(path, finding.owner):
@@ -232,12 +255,10 @@ class _Places:
         """Where a source reads the attribute or name that is missing."""
         pattern = re.compile(rf"(?<!\w)(?:self\.)?{re.escape(finding.name)}(?!\w)")
         for origin in self._head.chain(path, finding.owner) if finding.owner else ():
-            text = self._head.text(origin.path)
-            info = self._head.index(origin.path).classes.get(origin.name)
-            found = pattern.search(class_text(text, origin.name)) if info else None
-            if info and found:
-                start = text.index(class_text(text, origin.name))
-                return Location(origin.path, text.count("\n", 0, start + found.start()) + 1)
+            first, text = self._head.class_text(origin.path, origin.name)
+            found = pattern.search(text)
+            if found:
+                return Location(origin.path, first + text.count("\n", 0, found.start()))
         return None
 
     def of_name(self, path: str, name: str) -> int:
@@ -249,12 +270,12 @@ class _Places:
         return numbers[0] if numbers else 0
 
 
-def _closeness(instance: Instance, finding: Finding) -> int:
-    """How much a hunk has to do with a finding: the same class, the same member, the same name."""
-    member = instance.change.member
-    score = 4 * (finding.owner in (member.owner, member.name) and bool(finding.owner))
-    score += 2 * (bool(finding.member) and finding.member == member.name)
-    text = "\n".join(line.text for hunk in instance.hunks for line in (*hunk.removed, *hunk.added))
+def _closeness(member: tuple[str, str], hunks: Sequence[Hunk], finding: Finding) -> int:
+    """How much hunks of a member (class and name) have to do with a finding: the same class, the same
+    member, the same name."""
+    score = 4 * (finding.owner in member and bool(finding.owner))
+    score += 2 * (bool(finding.member) and finding.member == member[1])
+    text = "\n".join(line.text for hunk in hunks for line in (*hunk.removed, *hunk.added))
     return score + 3 * (bool(finding.name) and finding.name in text)
 
 

@@ -8,7 +8,8 @@ wrote the lines, and a reader has to know first of all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.errors import Location
@@ -28,71 +29,126 @@ def sort_out_rest(
     edits: Sequence[Edit],
     attributed: Sequence[Attributed],
     generated: Mapping[str, Sequence[MemberChange]],
-) -> tuple[list[Attributed], list[Unexplained]]:
-    """The hunks that an edit or the expansion accounts for, and those that nothing does."""
+) -> tuple[list[Attributed], list[Unexplained], list[str]]:
+    """What an edit or the expansion accounts for, and what nothing does, line by line; and notes."""
     kept: list[Attributed] = []
     alarms: list[tuple[Attributed, str]] = []
     rest: list[Attributed] = []
-    foreign = _Foreign(question.head, question.expected)
+    foreign = _Foreign(question.head, question.expected, True)
     for item in attributed:
-        if foreign.wrote(item, (item.hunk.added, item.hunk.removed)):
-            alarms.append((item, "the definition does not give these lines"))
-        else:
-            (rest if item.edit is None or item.weak else kept).append(item)
+        own, other = foreign.apart(item)
+        alarms += [(each, "the definition does not give these lines") for each in other]
+        for each in own:
+            (rest if each.edit is None or each.weak else kept).append(each)
     settings = next((i for i, edit in enumerate(edits) if SETTINGS in edit.paths), None)
-    rest = list(_traced(question, edits, rest, kept))
+    rest, notes = _traced(question, edits, rest, kept)
     if rest:
         models = sorted({item.change.model for item in rest if item.change.path in generated})
         told = question.base_expected(models)
-        before = _Foreign(question.base, told.texts)
+        before = _Foreign(question.base, told.texts, False)
+        reason = (
+            f"at {question.base.label} the definition did not give what stood there: "
+            "it was edited by hand, or written by another version of the tool"
+        )
         for item in rest:
-            if before.wrote(item, (item.hunk.removed, item.hunk.added)):
-                reason = (
-                    f"at {question.base.label} the definition did not give what stood there: "
-                    "it was edited by hand, or written by another version of the tool"
-                )
-                alarms.append((item, reason))
-            elif item.edit is None and not told.known:
-                reason = "no edit accounts for it, and what the definitions gave is not known"
-                alarms.append((item, reason))
-            else:
-                edit = settings if item.edit is None else item.edit
-                kept.append(Attributed(item.change, item.hunk, edit))
-    return kept, _as_unexplained(alarms)
+            own, other = before.apart(item)
+            alarms += [(each, reason) for each in other]
+            for each in own:
+                if each.edit is None and not told.known:
+                    unknown = "no edit accounts for it, and what the definitions gave is not known"
+                    alarms.append((each, unknown))
+                else:
+                    kept.append(replace(each, edit=settings if each.edit is None else each.edit))
+    return _joined(kept), _as_unexplained(alarms), notes
+
+
+def _joined(items: Sequence[Attributed]) -> list[Attributed]:
+    """The same, with the parts of a hunk that one edit accounts for as one again."""
+    found: dict[tuple[int, int, int | None], list[Attributed]] = {}
+    for item in items:
+        key = (id(item.change), id(item.whole or item.hunk), item.edit)
+        found.setdefault(key, []).append(item)
+    return [_one(parts) for parts in found.values()]
+
+
+def _one(parts: Sequence[Attributed]) -> Attributed:
+    first = parts[0]
+    if len(parts) == 1 or first.whole is None:
+        return first
+    lines = [line for part in parts for line in (*part.hunk.removed, *part.hunk.added)]
+    whole = replace(first, hunk=first.whole)
+    if len(lines) == len(first.whole.removed) + len(first.whole.added):
+        return whole
+    return whole.part(lines)
 
 
 def _traced(
     question: Question, edits: Sequence[Edit], rest: Sequence[Attributed], kept: list[Attributed]
-) -> Iterator[Attributed]:
-    """Add to ``kept`` what was written in lines of an edit, as the expansion knows; gives the others.
+) -> tuple[list[Attributed], list[str]]:
+    """Add to ``kept`` what was written in lines of an edit, as the expansion knows; gives the others,
+    and a note where some were not asked about.
 
     What is the same in models that have it from the same classes is asked of one of them.
     """
     if question.options is None or not rest:
-        yield from rest
-        return
+        return list(rest), []
     groups: dict[object, list[Attributed]] = {}
     for item in rest:
         groups.setdefault((item.origins, item.change.shown, item.hunk.key), []).append(item)
-    firsts = [items[0] for items in groups.values()]
+    chosen, left = _chosen(question, list(groups.values()))
     old, new = question.roots
+    open_still: list[Attributed] = [item for items in left for item in items]
     with (
         Tracing(question.tree, question.base, old, question.options) as before,
         Tracing(question.tree, question.head, new, question.options) as after,
     ):
         before.enter_edits(edits, False)
         after.enter_edits(edits, True)
-        after.prepare(item.change.model for item in firsts if item.hunk.added)
-        votes = [_votes(after, item, item.hunk.added) for item in firsts]
-        open_still = [item for item, found in zip(firsts, votes) if not found]
-        before.prepare(item.change.model for item in open_still if item.hunk.removed)
-        for first, found, items in zip(firsts, votes, groups.values()):
+        after.prepare(item.change.model for item, _ in chosen if item.hunk.added)
+        votes = [_votes(after, item, item.hunk.added) for item, _ in chosen]
+        asked = [item for (item, _), found in zip(chosen, votes) if not found]
+        before.prepare(item.change.model for item in asked if item.hunk.removed)
+        for (first, items), found in zip(chosen, votes):
             found = found or _votes(before, first, first.hunk.removed)
             if found:
                 edit = found.most_common(1)[0][0]
-                kept += [Attributed(item.change, item.hunk, edit) for item in items]
+                kept += [replace(item, edit=edit, weak=False) for item in items]
             else:
-                yield from items
+                open_still += items
+    if not left:
+        return open_still, []
+    count = len({item.change.model for items in left for item in items})
+    return open_still, [
+        f"{len(left)} distinct hunks (of {count} models) are told under the edit of their class or "
+        "names, not by where their words were written: following them would take longer than a sync"
+    ]
+
+
+_Groups = list[list[Attributed]]
+
+
+def _chosen(
+    question: Question, groups: _Groups
+) -> tuple[list[tuple[Attributed, list[Attributed]]], _Groups]:
+    """Of each group the one that is asked about, as long as few models have to be expanded for it,
+    and the groups that are left; what has no edit at all comes first."""
+    limit = max(_LEAST, len(question.head.definitions) // _SHARE)
+    groups = sorted(groups, key=lambda items: (items[0].edit is not None, -len(items)))
+    models: set[str] = set()
+    chosen, left = [], []
+    for items in groups:
+        first = next((item for item in items if item.change.model in models), items[0])
+        if len(models | {first.change.model}) > limit:
+            left.append(items)
+            continue
+        models.add(first.change.model)
+        chosen.append((first, items))
+    return chosen, left
+
+
+#: Models that are expanded with their words' places at most: so many, or this part of all. One takes
+#: about as long as three do in a sync, and that for both sides.
+_LEAST, _SHARE = 12, 12
 
 
 def _votes(tracing: Tracing, item: Attributed, lines: Sequence[Line]) -> Counter[int]:
@@ -104,31 +160,40 @@ def _votes(tracing: Tracing, item: Attributed, lines: Sequence[Line]) -> Counter
 class _Foreign:
     """The lines of the files of a side that their definitions do not give, and the reverse."""
 
-    def __init__(self, side: Side, expected: Mapping[str, str]) -> None:
-        self._side, self._expected = side, expected
-        self._lines: dict[str, tuple[set[str], set[str]]] = {}
+    def __init__(self, side: Side, expected: Mapping[str, str], is_new: bool) -> None:
+        self._side, self._expected, self._is_new = side, expected, is_new
+        self._lines: dict[str, tuple[set[int], set[str]]] = {}
 
-    def wrote(self, item: Attributed, sides: tuple[Sequence[Line], Sequence[Line]]) -> bool:
-        """Whether a file has one of the first lines though it should not, or lacks one of the
-        others though it should have it."""
-        path = item.change.path
+    def apart(self, item: Attributed) -> tuple[list[Attributed], list[Attributed]]:
+        """A hunk in two parts: what the definitions account for, and the lines that a file has though
+        it should not, or lacks though it should have them."""
+        path, hunk = item.change.path, item.hunk
         if path not in self._expected:
-            return False
+            return [item], []
         if path not in self._lines:
             self._lines[path] = self._compare(path)
-        return any(
-            line.text.strip() in known
-            for lines, known in zip(sides, self._lines[path])
-            for line in lines
-        )
+        has, lacks = self._lines[path]
+        there, gone = (hunk.added, hunk.removed) if self._is_new else (hunk.removed, hunk.added)
+        strange = {id(line) for line in there if not has.isdisjoint(_numbers(line))}
+        strange |= {id(line) for line in gone if line.text.strip() in lacks}
+        if not strange:
+            return [item], []
+        lines = (*hunk.removed, *hunk.added)
+        own = [line for line in lines if id(line) not in strange]
+        other = [line for line in lines if id(line) in strange]
+        return ([item.part(own)] if own else []), [item.part(other)]
 
-    def _compare(self, path: str) -> tuple[set[str], set[str]]:
+    def _compare(self, path: str) -> tuple[set[int], set[str]]:
+        """The numbers of lines that a file has and should not, and the texts of those that it lacks."""
         naming = Naming(self._side.model_of(path))
         sides = Reading(self._expected[path], naming), Reading(self._side.text(path), naming)
         hunks = [h for change in compare_texts(path, "", *sides) for h in change.hunks]
-        has = {line.text.strip() for hunk in hunks for line in hunk.added}
-        lacks = {line.text.strip() for hunk in hunks for line in hunk.removed}
-        return has, lacks
+        has = {number for hunk in hunks for line in hunk.added for number in _numbers(line)}
+        return has, {line.text.strip() for hunk in hunks for line in hunk.removed}
+
+
+def _numbers(line: Line) -> range:
+    return range(line.number, line.number + line.text.count("\n") + 1)
 
 
 def _as_unexplained(alarms: Sequence[tuple[Attributed, str]]) -> list[Unexplained]:

@@ -112,9 +112,19 @@ class Values:
 
     def settled(self, node: ast.expr, depth: int = 4) -> ast.expr:
         """An expression with the values of names in it, as far as they are simple."""
-        if depth == 0:
+        if depth == 0 or not any(map(self._stands_for, ast.walk(node))):
             return node
         return _Settle(self, depth).visit(copy.deepcopy(node))  # type: ignore[no-any-return]
+
+    def _stands_for(self, node: ast.AST) -> bool:
+        """Whether a node is a name or attribute that is given a value once."""
+        if isinstance(node, ast.Name):
+            name = node.id
+        elif isinstance(node, ast.Attribute) and _is_own(node):
+            name = f"self.{node.attr}"
+        else:
+            return False
+        return name in self._local or name in self._class
 
     def value(self, name: str) -> ast.expr | None:
         """What a name stands for, if that is no call of something that makes a tensor or module."""
@@ -168,7 +178,7 @@ def _is_own(node: ast.expr) -> bool:
 
 
 def read_weight(
-    value: ast.expr, naming: Naming, modules: set[str], values: Values
+    value: ast.expr, naming: Naming, modules: frozenset[str], values: Values
 ) -> Weight | None:
     """The weight that a value assigned to an attribute is; None if it is none."""
     if isinstance(value, ast.IfExp):

@@ -1,0 +1,105 @@
+"""Attribution line by line: what is by hand beside an edit, what is no longer generated, what belongs together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codegen.review import unexplained
+from codegen.review.model import Hunk, Report
+from tests.review.copies import review_of
+from tests.review.small import FAMILY, make_project, replaced
+
+_UP = ("nn.Linear(config.width, 4 * config.width)", "nn.Linear(config.width, 8 * config.width)")
+_BETA = "generated/beta/modeling_beta.py"
+
+
+def _by_hand(root: Path) -> None:
+    """Change the line behind the one that the edit changes, in one generated file."""
+    text = (root / _BETA).read_text(encoding="utf-8")
+    old = "self.down = nn.Linear(4 * config.width, config.width)"
+    assert text.count(old) == 1
+    (root / _BETA).write_text(text.replace(old, "self.down = nn.Identity()"), encoding="utf-8")
+
+
+def _texts(hunks: tuple[Hunk, ...]) -> set[str]:
+    return {line.text.strip() for hunk in hunks for line in (*hunk.removed, *hunk.added)}
+
+
+def _of_edits(report: Report) -> set[str]:
+    return {
+        text
+        for change in report.changes
+        for variant in change.variants
+        for instance in variant.instances
+        for text in _texts(instance.hunks)
+    }
+
+
+@pytest.mark.parametrize("hand", ["head", "base"])
+def test_a_line_by_hand_beside_an_edit_is_told_apart(hand: str, tmp_path: Path) -> None:
+    before = make_project(tmp_path / "old")
+    after = make_project(tmp_path / "new", replaced("alpha", _UP))
+    _by_hand(after if hand == "head" else before)
+    report = review_of(before, after)
+    alarm = {
+        "self.down = nn.Linear(4 * config.width, config.width)",
+        "self.down = nn.Identity()",
+    }
+    assert [item.place.path for item in report.unexplained] == [_BETA]
+    assert _texts(report.unexplained[0].hunks) == alarm
+    assert _of_edits(report) == {f"self.up = {text}" for text in _UP}
+    assert [change.models for change in report.changes] == [("alpha", "beta", "gamma")]
+
+
+def test_a_model_that_is_written_by_hand_from_now_on(tmp_path: Path) -> None:
+    before = make_project(tmp_path / "old")
+    after = make_project(tmp_path / "new", {k: v for k, v in FAMILY.items() if k != "delta"})
+    place = "generated/delta/modeling_delta.py"
+    text = (before / place).read_text(encoding="utf-8")
+    kept = text[text.index("class ") :].replace("depth = 1", "depth = 2\n    width = 3")
+    (after / place).parent.mkdir(parents=True, exist_ok=True)
+    (after / place).write_text(kept, encoding="utf-8")
+    for sides in ((before, after), (after, before)):
+        report = review_of(*sides)
+        assert not report.unexplained
+        assert [change.files for change in report.changes if change.files] == [(place,)]
+        assert all(change.edit for change in report.changes)
+
+
+def test_an_attribute_that_becomes_another_thing_goes_with_its_uses(tmp_path: Path) -> None:
+    models = replaced(
+        "alpha",
+        ("self.down = nn.Linear(4 * config.width, config.width)", "self.down = nn.Parameter(None)"),
+        ("return self.down(self.widen(states))", "return self.down * self.widen(states)"),
+        ("states + scale * self.mlp(states)", "states - scale * self.mlp(states)"),
+        ("self.mlp = AlphaMLP(config)", "self.mlp = nn.Identity(config)"),
+    )
+    report = review_of(make_project(tmp_path / "old"), make_project(tmp_path / "new", models))
+    assert len(report.changes) == 3, [
+        change.title for change in report.changes
+    ]  # `-` is of its own
+
+
+def test_a_method_of_another_name_is_one_edit(tmp_path: Path) -> None:
+    models = replaced("alpha", ("def forward(self, states, scale", "def run(self, states, scale"))
+    report = review_of(make_project(tmp_path / "old"), make_project(tmp_path / "new", models))
+    assert len(report.changes) == 1, [change.title for change in report.changes]
+    assert any("Block.forward is gone" in risk.message for risk in report.risks)
+
+
+def test_what_is_not_followed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that no edit has, such as those of a deleted method, are followed until it takes too long."""
+    models = replaced(
+        "beta", ("    def widen(self", "    forward = AttributeError()\n\n    def widen(self")
+    )
+    before, after = make_project(tmp_path / "old"), make_project(tmp_path / "new", models)
+    whole = review_of(before, after)
+    assert not whole.notes and not whole.unexplained
+    monkeypatch.setattr(unexplained, "_LEAST", 0)
+    monkeypatch.setattr(unexplained, "_SHARE", 1000)
+    some = review_of(before, after)
+    assert not some.unexplained
+    assert [change.models for change in some.changes] == [change.models for change in whole.changes]
+    assert any("are told under the edit of their class" in note for note in some.notes)
