@@ -224,12 +224,14 @@ def _uses(lines: Iterable[Line]) -> dict[str, set[Tokens]]:
 _MADE = re.compile(r"\s*self\.(\w+)(?:\s*:[^=]+)?\s*=\s*([\w.]+)\(")
 
 
+def _makers(lines: Iterable[Line]) -> dict[str, str]:
+    matches = (_MADE.match(line.text) for line in lines)
+    return {match[1]: match[2] for match in matches if match}
+
+
 def _turned(hunk: Hunk) -> Iterator[str]:
     """Attributes that another call makes than before."""
-    old, new = (
-        dict(match.groups() for line in lines if (match := _MADE.match(line.text)))
-        for lines in (hunk.removed, hunk.added)
-    )
+    old, new = _makers(hunk.removed), _makers(hunk.added)
     yield from (name for name in old if name in new and old[name] != new[name])
 
 
