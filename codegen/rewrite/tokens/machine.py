@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens.construction import construct
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import GONE, Term, Unsupported, World, freeze, store, term
 
@@ -120,10 +121,14 @@ class Machine:
     # -- functions --------------------------------------------------------------------------------
 
     def construct(self) -> None:
-        """Run ``__init__``, so that attributes are what it makes of its arguments."""
+        """Have attributes as ``__init__`` makes them of its arguments."""
+        if self.subject.method("__init__") is not None:
+            construct(self)
+
+    def run_init(self) -> None:
+        """Run ``__init__``; :meth:`construct` does so where it has to."""
         found = self.subject.method("__init__")
-        if found is None:
-            return
+        assert found is not None
         names = [arg.arg for arg in (*found.args.args[1:], *found.args.kwonlyargs)]
         given = {name: operators.named(name) for name in names}
         self.call(Closure(found, owner=self.instance), (), given)

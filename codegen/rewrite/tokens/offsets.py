@@ -85,9 +85,8 @@ def _growth(entry: Entry) -> int:
 def moved(entries: Sequence[Entry], old: str, new: str) -> list[Entry]:
     """Offsets in a text that was changed once more: the best alignment of both, word by word."""
     one, other = (re.findall(r"[<⟨][^<>⟨⟩]*[>⟩]|.", text, re.DOTALL) for text in (old, new))
-    blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
     place: dict[int, int] = {}
-    for a, b, size in blocks:
+    for a, b, size in _equal_runs(one, other):
         start, end = len("".join(one[:a])), len("".join(other[:b]))
         for word in one[a : a + size]:
             place.update((start + n, end + n) for n in range(len(word)))
@@ -98,6 +97,23 @@ def moved(entries: Sequence[Entry], old: str, new: str) -> list[Entry]:
         span = (min(kept), max(kept) + 1) if kept else (0, 0)
         made.append({**entry, "new_span": span, "replacement": new[slice(*span)]})
     return made
+
+
+def _equal_runs(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Where words stand in both lists, by an alignment of what is between equal beginnings and ends."""
+    head = _equal_words(one, other)
+    tail = _equal_words(one[head:][::-1], other[head:][::-1])
+    middle, between = one[head : len(one) - tail], other[head : len(other) - tail]
+    yield 0, 0, head
+    for a, b, size in SequenceMatcher(None, middle, between, autojunk=False).get_matching_blocks():
+        yield a + head, b + head, size
+    yield len(one) - tail, len(other) - tail, tail
+
+
+def _equal_words(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many words are the same at the beginning."""
+    pairs = enumerate(zip(one, other))
+    return next((n for n, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def wrong(

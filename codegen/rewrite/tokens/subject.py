@@ -6,9 +6,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
+
+if TYPE_CHECKING:
+    from codegen.rewrite.tokens.construction import Constructed
 
 MIXIN = "ProcessorMixin"
 
@@ -31,6 +35,11 @@ class Subject:
                 found.append(cls)
                 pending += parents(self.index, cls)
         return tuple(found)
+
+    @cached_property
+    def constructed(self) -> dict[bool, list[Constructed]]:
+        """What ``__init__`` came to in nested worlds, and in others."""
+        return {}
 
     def method(self, name: str) -> Function | None:
         """The method that an instance has."""

@@ -16,6 +16,9 @@ MOST = 4
 """Counts, and lengths of what belongs to no item, are smaller than this."""
 
 
+_ANSWERS = {"truth": 2, "count": MOST, "length": MOST}
+"""Questions about terms, and how many answers there are, one as likely as the other."""
+
 Arguments = Sequence[Any]
 """What a call is given by place."""
 
@@ -42,11 +45,23 @@ class Term:
 
     def frozen(self) -> tuple[Any, ...]:
         """Its making and its changes, as something that can be compared."""
+        if not self.is_changed():
+            return ("term", self.digest, (), ())
         changes = tuple(sorted((repr(k), repr(freeze(v))) for k, v in self.changed.items()))
         inner = tuple(
             sorted((repr(k), repr(f)) for k, v in self.children.items() if (f := _changed(v)))
         )
         return ("term", self.digest, changes, inner)
+
+    def said(self) -> str:
+        """What :meth:`frozen` gives, as a text."""
+        return str(self.frozen()) if self.is_changed() else f"('term', '{self.digest}', (), ())"
+
+    def is_changed(self) -> bool:
+        """Whether something was stored in it, or in what it holds."""
+        return bool(self.changed) or any(
+            isinstance(child, Term) and child.is_changed() for child in self.children.values()
+        )
 
 
 class Gone:
@@ -58,10 +73,7 @@ GONE = Gone()
 
 def _changed(value: Any) -> Any:
     """The frozen form of a term that was changed, or that holds one; None for any other value."""
-    if not isinstance(value, Term):
-        return None
-    frozen = value.frozen()
-    return frozen if frozen[2] or frozen[3] else None
+    return value.frozen() if isinstance(value, Term) and value.is_changed() else None
 
 
 def freeze(value: Any) -> Any:
@@ -90,8 +102,18 @@ def freeze(value: Any) -> Any:
 
 def term(operation: str, *parts: Any, length: int | None = None) -> Term:
     """The term of an operation on values."""
-    frozen = repr((operation, *(freeze(part) for part in parts)))
-    return Term(blake2b(frozen.encode(), digest_size=9).hexdigest(), length)
+    said = ", ".join([_said(part) for part in parts])
+    making = f"({operation!r}, {said})" if parts else f"({operation!r},)"
+    return Term(blake2b(making.encode(), digest_size=9).hexdigest(), length)
+
+
+def _said(value: Any) -> str:
+    """What :func:`freeze` makes of a value, as a text."""
+    if isinstance(value, Term):
+        return value.said()
+    if value.__class__ in (str, int):
+        return f"({value.__class__.__name__!r}, {value!r})"
+    return repr(freeze(value))
 
 
 @dataclass(frozen=True)
@@ -104,25 +126,30 @@ class World:
     number: int
     nested: bool = False
 
-    def _draw(self, value: Term, question: str) -> int:
-        asked = f"{self.number} {question} {value.frozen()}".encode()
-        return int.from_bytes(blake2b(asked, digest_size=4).digest(), "big")
+    def decided(self, said: str, question: str) -> int:
+        """The answer to a question about a term that is known by what is said of its making."""
+        asked = f"{self.number} {question} {said}".encode()
+        drawn = int.from_bytes(blake2b(asked, digest_size=4).digest(), "big")
+        return int(drawn % 4 != 0) if question == "likely" else drawn % _ANSWERS[question]
+
+    def _decide(self, value: Term, question: str) -> int:
+        return self.decided(value.said(), question)
 
     def truth(self, value: Term) -> bool:
         """Whether it counts as true."""
-        return bool(value.items) or self._draw(value, "truth") % 2 == 0
+        return bool(value.items) or self._decide(value, "truth") == 0
 
     def likely(self, value: Term) -> bool:
         """Whether something holds that mostly does."""
-        return self._draw(value, "likely") % 4 != 0
+        return self._decide(value, "likely") != 0
 
     def count(self, value: Term) -> int:
         """How often something is repeated that is repeated so often."""
-        return self._draw(value, "count") % MOST
+        return self._decide(value, "count")
 
     def length(self, value: Term) -> int:
         """How many entries it has."""
-        return value.length if value.length is not None else self._draw(value, "length") % MOST
+        return value.length if value.length is not None else self._decide(value, "length")
 
     def entries(self, value: Term) -> Iterator[Any]:
         """Its entries, one after the other."""
