@@ -105,8 +105,11 @@ def _early_reads(tree: ast.Module) -> set[str]:
 
 def early_reads(function: ast.FunctionDef) -> Iterator[str]:
     """Names that a function assigns somewhere, and reads where nothing can have assigned them."""
-    reaching = Reaching(function)
     stored = {n.id for n in walk(function) if isinstance(n, ast.Name) and _is_store(n)}
+    given = {n.arg for n in walk(function.args) if isinstance(n, ast.arg)}
+    if _reads_in_order(function.body, stored, given):
+        return
+    reaching = Reaching(function)
     for statement in own_statements(function.body):
         nodes = own_nodes(statement)
         made = {n.id for n in nodes if isinstance(n, ast.Name) and _is_store(n)}
@@ -117,6 +120,44 @@ def early_reads(function: ast.FunctionDef) -> Iterator[str]:
             known = reaching.definitions(statement, name) - {UNBOUND}
             if name in stored and name not in made and not known:
                 yield name
+
+
+def _reads_in_order(
+    block: Sequence[ast.stmt], stored: Collection[str], before: Collection[str]
+) -> bool:
+    """Whether what a block reads is plainly assigned before, in it or in a block around it.
+
+    Most functions are like that, and it is sooner told than which definitions reach a statement.
+
+    Args:
+        block: the statements.
+        stored: the names in question.
+        before: those that are assigned in front of the block.
+    """
+    known = set(before)
+    for statement in block:
+        if isinstance(statement, (ast.Delete, ast.Match)):
+            return False
+        names = [n for n in own_nodes(statement) if isinstance(n, ast.Name) and n.id in stored]
+        made = {n.id for n in names if _is_store(n)}
+        if not known.issuperset(n.id for n in names if n.id not in made):
+            return False
+        for kind, inner in _blocks(statement):
+            is_loop = kind == "body" and isinstance(statement, (ast.For, ast.AsyncFor))
+            if not _reads_in_order(inner, stored, known | made if is_loop else known):
+                return False
+        targets = statement.targets if isinstance(statement, ast.Assign) else []
+        known |= {n.id for t in targets for n in walk(t) if isinstance(n, ast.Name)} & made
+    return True
+
+
+def _blocks(statement: ast.stmt) -> Iterator[tuple[str, Sequence[ast.stmt]]]:
+    """The blocks of a statement that run with it, by the names of the fields."""
+    if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        for name in ("body", "orelse", "finalbody"):
+            yield name, getattr(statement, name, ())
+        for handler in getattr(statement, "handlers", ()):
+            yield "handlers", handler.body
 
 
 def own_statements(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

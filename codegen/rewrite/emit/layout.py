@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from dataclasses import fields
+from functools import cache, lru_cache
 
 import libcst as cst
 
@@ -58,7 +59,30 @@ def comments_in(node: cst.CSTNode) -> Iterator[cst.Comment]:
 
 def inner_comments(statement: Statement) -> Lines:
     """The comments in a statement and behind it, each as a line; those in front are not among them."""
-    return [comment_line(comment) for comment in comments_in(with_lead(statement, ()))]
+    plain = with_lead(statement, ())
+    if not _holds_comment(plain):
+        return []
+    return [comment_line(comment) for comment in comments_in(plain)]
+
+
+def _holds_comment(node: cst.CSTNode) -> bool:
+    """Whether there is a comment in a node: sooner told than which, as that takes them in their order."""
+    pending = [node]
+    for item in pending:
+        if isinstance(item, cst.Comment):
+            return True
+        for name in _field_names(item.__class__):
+            value = getattr(item, name)
+            if isinstance(value, cst.CSTNode):
+                pending.append(value)
+            elif isinstance(value, (list, tuple)):
+                pending += [part for part in value if isinstance(part, cst.CSTNode)]
+    return False
+
+
+@cache
+def _field_names(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
 
 
 def gathered(lead: Sequence[cst.EmptyLine], blank: bool) -> Lines:

@@ -45,7 +45,7 @@ class Constructed:
 
 
 _STATE = ("instance", "trace", "components", "present", "offsets", "replaced", "tokenized", "left")
-_PLAIN = (str, int, float, bool, type(None), range, Gone, re.Pattern)
+_PLAIN = frozenset((str, int, float, bool, type(None), range, Gone, re.Pattern))
 
 
 _MOST_KNOWN = 16
@@ -97,7 +97,7 @@ def _copied(value: Any, seen: dict[int, Any]) -> Any:
     """
     from codegen.rewrite.tokens.machine import Closure, Instance, Native
 
-    if isinstance(value, _PLAIN):
+    if value.__class__ in _PLAIN:
         return value
     if id(value) in seen:
         return seen[id(value)]
@@ -106,7 +106,8 @@ def _copied(value: Any, seen: dict[int, Any]) -> Any:
         made = Term(value.digest, value.length, value.nested, value.items)
         seen[id(value)] = made
         made.children = _copied(value.children, seen)
-        made.changed = _copied(value.changed, seen)
+        if value.changed:
+            made.changed = _copied(value.changed, seen)
         return made
     if isinstance(value, Instance):
         made = seen[id(value)] = Instance()
@@ -118,7 +119,8 @@ def _copied(value: Any, seen: dict[int, Any]) -> Any:
         return made
     if isinstance(value, dict):
         made = seen[id(value)] = {}
-        made.update({key: _copied(item, seen) for key, item in value.items()})
+        for key, item in value.items():
+            made[key] = _copied(item, seen)
         return made
     if isinstance(value, set):
         return seen.setdefault(id(value), set(value))

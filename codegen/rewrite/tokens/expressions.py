@@ -16,19 +16,6 @@ from codegen.rewrite.tokens.terms import Term, Unsupported, derived, term
 _BUILTINS = frozenset(dir(builtins))
 
 
-def evaluate(machine: Machine, node: ast.expr, scope: Scope) -> Any:
-    """The value of an expression.
-
-    Raises:
-        Unsupported: it cannot be followed.
-        Raised: the program would fail.
-    """
-    handler = _HANDLERS.get(type(node))
-    if handler is None:
-        raise Unsupported(f"{type(node).__name__} in line {node.lineno}")
-    return handler(machine, node, scope)
-
-
 def _constant(machine: Machine, node: ast.Constant, scope: Scope) -> Any:
     return node.value
 
@@ -53,7 +40,7 @@ def module_value(machine: Machine, name: str) -> Any:
         if name in info.functions:
             return Closure(info.functions[name])
         if name in info.values:
-            return evaluate(machine, info.values[name], Scope({}))
+            return machine.value(info.values[name], Scope({}))
     if name in _BUILTINS:
         return Native(name)
     made = term("global", name)
@@ -342,7 +329,7 @@ def _named(machine: Machine, node: ast.NamedExpr, scope: Scope) -> Any:
     return value
 
 
-_HANDLERS: Mapping[type, Callable[[Machine, Any, Scope], Any]] = {
+HANDLERS: Mapping[type, Callable[[Machine, Any, Scope], Any]] = {
     ast.Constant: _constant,
     ast.Name: _name,
     ast.Attribute: _read,
@@ -367,6 +354,7 @@ _HANDLERS: Mapping[type, Callable[[Machine, Any, Scope], Any]] = {
     ast.Yield: lambda m, n, s: _yield(m, n, s),
     ast.Starred: lambda m, n, s: list(m.entries(m.value(n.value, s))),
 }
+"""What gives the value of a kind of expression; :meth:`Machine.value` asks it."""
 
 
 def _yield(machine: Machine, node: ast.Yield, scope: Scope) -> None:

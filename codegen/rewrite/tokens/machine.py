@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from codegen.rewrite.nodes import children
 from codegen.rewrite.tokens import operators
 from codegen.rewrite.tokens.construction import construct
 from codegen.rewrite.tokens.subject import Subject
@@ -101,10 +102,10 @@ class Machine:
 
     def __init__(self, subject: Subject, world: World, whole: bool = False) -> None:
         """``whole``: with the library's own call (:mod:`codegen.rewrite.tokens.whole`)."""
-        from codegen.rewrite.tokens.expressions import evaluate
+        from codegen.rewrite.tokens.expressions import HANDLERS
 
         self.whole = whole
-        self._evaluate = evaluate
+        self._handlers = HANDLERS
         self.subject = subject
         self.world = world
         self.instance = Instance()
@@ -381,8 +382,16 @@ class Machine:
                 yield item
 
     def value(self, node: ast.expr, scope: Scope) -> Any:
-        """What an expression gives."""
-        return self._evaluate(self, node, scope)
+        """What an expression gives.
+
+        Raises:
+            Unsupported: it cannot be followed.
+            Raised: the program would fail.
+        """
+        handler = self._handlers.get(node.__class__)
+        if handler is None:
+            raise Unsupported(f"{type(node).__name__} in line {node.lineno}")
+        return handler(self, node, scope)
 
     def unique(self, items: Iterator[Any]) -> set[Any]:
         """A set of plain values.
@@ -411,7 +420,7 @@ def _gives_one_by_one(node: ast.FunctionDef) -> bool:
         if isinstance(inner, (ast.Yield, ast.YieldFrom)):
             return True
         if not isinstance(inner, (ast.FunctionDef, ast.Lambda)):
-            pending += ast.iter_child_nodes(inner)
+            pending += children(inner)
     return False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -89,7 +90,7 @@ def placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str]
 
     found: dict[str, list[str]] = {}
     for token in tokens:
-        value = machine.value(ast.parse(token, mode="eval").body, Scope({"self": machine.instance}))
+        value = machine.value(_parsed(token), Scope({"self": machine.instance}))
         if not isinstance(value, str):
             continue  # the processor has no such placeholder
         low = f"{token} {value}".lower()
@@ -98,6 +99,11 @@ def placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str]
     if not found:
         raise Unsupported("placeholders that are no strings")
     return found
+
+
+@lru_cache(maxsize=256)
+def _parsed(expression: str) -> ast.expr:
+    return ast.parse(expression, mode="eval").body
 
 
 def _text(

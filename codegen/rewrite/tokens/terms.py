@@ -109,10 +109,14 @@ def term(operation: str, *parts: Any, length: int | None = None) -> Term:
 
 def _said(value: Any) -> str:
     """What :func:`freeze` makes of a value, as a text."""
-    if isinstance(value, Term):
-        return value.said()
-    if value.__class__ in (str, int):
-        return f"({value.__class__.__name__!r}, {value!r})"
+    kind = value.__class__
+    if kind is Term:
+        return str(value.said())
+    if kind is str or kind is int:
+        return f"({kind.__name__!r}, {value!r})"
+    if kind is list or kind is tuple:
+        inner = "".join([f", {_said(item)}" for item in value])
+        return f"({kind.__name__!r}{inner or ','})"
     return repr(freeze(value))
 
 
