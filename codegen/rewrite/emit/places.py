@@ -128,15 +128,19 @@ def untouched(
     body: Sequence[ast.stmt],
     lines: Collection[int],
     moved: Collection[int],
+    gone: Collection[int],
     header_end: int,
 ) -> list[Lines]:
     """Runs of statements that hold none of some lines, and share no line with others.
+
+    What goes is hidden as well, each statement for itself: nothing in it is of interest.
 
     Args:
         text: of the file.
         body: the statements of a block; those in it are looked at, too.
         lines: on which something is to be done.
         moved: identities of statements that are replaced or get another indentation, with all in them.
+        gone: identities of those that are replaced and hold nothing that stays.
         header_end: the last line that belongs to what the block is the body of.
     """
     found: list[Lines] = []
@@ -150,9 +154,11 @@ def untouched(
         is_elif = isinstance(node, ast.If) and line[node.col_offset :].startswith("elif")
         if is_elif or any(first <= number <= last for number in lines):
             hidden = False
-            if id(node) not in moved:
+            if id(node) in gone and not shared and not line[: node.col_offset].strip():
+                found.append((first, last))
+            elif id(node) not in moved:
                 for end, block in _blocks(node):
-                    found += untouched(text, block, lines, moved, end)
+                    found += untouched(text, block, lines, moved, gone, end)
         else:
             hidden = not shared and not line[: node.col_offset].strip()
             if hidden:

@@ -104,7 +104,24 @@ def _untouched(text: LineMap, node: ast.stmt, edits: Sequence[Edit]) -> list[Lin
     ends = [child.end_lineno or 0 for child in (*arguments, *filter(None, [node.returns]))]
     moved = [e.statements for e in edits if isinstance(e, (Replace, Branch))]
     whole_ones = {id(statement) for statements in moved for statement in statements}
-    return untouched(text, node.body, touched, whole_ones, max(node.lineno, *ends, node.lineno))
+    gone = set(_gone(text, edits))
+    header_end = max(node.lineno, *ends, node.lineno)
+    return untouched(text, node.body, touched, whole_ones, gone, header_end)
+
+
+def _gone(text: LineMap, edits: Sequence[Edit]) -> Iterator[int]:
+    """Identities of statements that are replaced, without a comment and without another edit in them."""
+    for statement in (s for edit in edits if isinstance(edit, Replace) for s in edit.statements):
+        first, last = first_line(statement), statement.end_lineno or statement.lineno
+        inside = {
+            id(node)
+            for edit in edits
+            for node in _nodes(edit)
+            if node is not statement and first <= node.lineno <= last
+        }
+        lines = text.lines[first - 1 : last]
+        if first == statement.lineno and not inside and not any("#" in line for line in lines):
+            yield id(statement)
 
 
 def _nodes(edit: Edit) -> Iterator[ast.stmt | ast.expr]:
