@@ -59,7 +59,7 @@ class _NotCopied(Exception):
 def construct(machine: Machine) -> None:
     """Run ``__init__`` on a machine, or take over what it did in another world."""
     world = machine.world
-    known = machine.subject.constructed.setdefault(world.nested, [])
+    known = machine.subject.constructed.setdefault((world.nested, machine.whole), [])
     for made in known:
         if made.holds_in(world):
             _restore(machine, made.state)

@@ -37,8 +37,8 @@ class Subject:
         return tuple(found)
 
     @cached_property
-    def constructed(self) -> dict[bool, list[Constructed]]:
-        """What ``__init__`` came to in nested worlds, and in others."""
+    def constructed(self) -> dict[tuple[bool, bool], list[Constructed]]:
+        """What ``__init__`` came to: in worlds nested or not, in runs of the whole or not."""
         return {}
 
     def method(self, name: str) -> Function | None:
