@@ -110,7 +110,7 @@ def _untouched(text: LineMap, node: ast.stmt, edits: Sequence[Edit]) -> list[Lin
 
 
 def _gone(text: LineMap, edits: Sequence[Edit]) -> Iterator[int]:
-    """Identities of statements that are replaced, without a comment and without another edit in them."""
+    """Identities of statements that are replaced, with no comment, form feed or other edit in them."""
     for statement in (s for edit in edits if isinstance(edit, Replace) for s in edit.statements):
         first, last = first_line(statement), statement.end_lineno or statement.lineno
         inside = {
@@ -119,8 +119,8 @@ def _gone(text: LineMap, edits: Sequence[Edit]) -> Iterator[int]:
             for node in _nodes(edit)
             if node is not statement and first <= node.lineno <= last
         }
-        lines = text.lines[first - 1 : last]
-        if first == statement.lineno and not inside and not any("#" in line for line in lines):
+        lines = "".join(text.lines[first - 1 : last])
+        if first == statement.lineno and not inside and "#" not in lines and "\f" not in lines:
             yield id(statement)
 
 
