@@ -43,7 +43,8 @@ def assemble_files(
             listed = ", ".join(exports[kind])
             text = f"__all__ = [{listed}]"
             items.append(Item("__all__", "exports", definition.exports_lead, text, f"{path}:0"))
-        imports = _imports(items, pool, path, (wanted or {}).get(kind, ()))
+        asked = (wanted or {}).get(kind, ())
+        imports = _imports(items, pool, path, asked, convention.dialect.python_meaning)
         forced = (always or {}).get(kind, ())
         imports = [*forced, *(entry for entry in imports if entry not in forced)]
         if kind in convention.dialect.guarded_types:
@@ -59,10 +60,15 @@ def _code(items: Sequence[Item]) -> str:
 
 
 def _imports(
-    items: Sequence[Item], pool: Sequence[PoolEntry], path: str, wanted: Collection[str] = ()
+    items: Sequence[Item],
+    pool: Sequence[PoolEntry],
+    path: str,
+    wanted: Collection[str] = (),
+    as_conditions: bool = False,
 ) -> list[PoolEntry]:
     used = used_names(_code(items), items, bound_names(pool)) | guard_names(pool)
-    return select_imports(pool, used.union(wanted), {item.name for item in items}, path)
+    defined = {item.name for item in items}
+    return select_imports(pool, used.union(wanted), defined, path, as_conditions)
 
 
 def _copy_for_pil(

@@ -165,27 +165,39 @@ def guard_names(pool: Iterable[PoolEntry]) -> set[str]:
 
 
 def select_imports(
-    pool: Sequence[PoolEntry], used: Collection[str], defined: Collection[str], path: str
+    pool: Sequence[PoolEntry],
+    used: Collection[str],
+    defined: Collection[str],
+    path: str,
+    as_conditions: bool = False,
 ) -> list[PoolEntry]:
-    """Reduce the pool to the used names; the first provider wins. Guards come last."""
+    """Reduce the pool to the used names; the first provider wins. Guards come last.
+
+    ``as_conditions``: what a guard gives, it gives on its condition only. It is no provider for
+    anything else, guards of other conditions included.
+    """
     provided: set[str] = set()
 
-    def reduce(statement: ImportStatement) -> ImportStatement | None:
+    def reduce(statement: ImportStatement, condition: str = "") -> ImportStatement | None:
         names: list[ImportedName] = []
         for name in statement.names:
-            if name.bound in used and name.bound not in defined and name.bound not in provided:
-                provided.add(name.bound)
+            given = name.bound in provided or f"{condition}: {name.bound}" in provided
+            if name.bound in used and name.bound not in defined and not given:
+                provided.add(f"{condition}: {name.bound}" if condition else name.bound)
                 names.append(name)
         return statement.only(tuple(names)) if names else None
 
     plain: list[PoolEntry] = []
     guards: list[PoolEntry] = []
+    if as_conditions:
+        pool = sorted(pool, key=lambda entry: isinstance(entry, ImportGuard))
     for entry in pool:
         if isinstance(entry, ImportStatement):
             if kept := reduce(entry):
                 plain.append(kept)
             continue
-        body = tuple(kept for statement in entry.body if (kept := reduce(statement)))
+        condition = f"{entry.condition}\n{entry.tail}" if as_conditions else ""
+        body = tuple(kept for each in entry.body if (kept := reduce(each, condition)))
         if body and entry.mixed:
             raise fail(
                 "mixed-guard",

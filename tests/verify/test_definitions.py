@@ -13,6 +13,7 @@ import torch
 from codegen.cli import main
 from codegen.run import definition_checks
 from codegen.verify.definitions.load import Source
+from codegen.verify.definitions.names import ParentNames, roles_of
 from codegen.verify.definitions.running import run_class
 from codegen.verify.definitions.values import Describer
 
@@ -82,13 +83,13 @@ def test_the_report_for_tools(project: Path, capsys: pytest.CaptureFixture[str])
     assert pebble["compared"]["members"] >= 3
 
 
-def tampered(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+def tampered(monkeypatch: pytest.MonkeyPatch, old: str, new: str, kind: str = "modeling") -> None:
     """What is generated for pebble, with a change that nothing explains."""
     before = definition_checks._sources
 
     def change(run: object) -> Sources:
         found = before(run)  # type: ignore[arg-type]
-        name = "generated.pebble.modeling_pebble"
+        name = f"generated.pebble.{kind}_pebble"
         text = found[name].text
         assert old in text
         return {**found, name: replace(found[name], text=text.replace(old, new, 1))}
@@ -180,6 +181,56 @@ def test_networks_are_run_with_equal_weights() -> None:
 def test_a_configuration_is_compared_by_its_values() -> None:
     found = run_class(Settings, Describer({__name__: {}}))
     assert "4096" in str(found["Settings()"])
+
+
+def test_a_model_whose_name_begins_lower_case_has_its_roles() -> None:
+    parent = ParentNames("lib.modeling_xstone", "xstone", ("xSTONEModel", "xSTONECache", "other"))
+    roles = roles_of(parent, {"PebbleModel": ("lib.modeling_xstone", "xSTONEModel")}, "pebble")
+    assert roles == {"xSTONEModel": "PebbleModel", "xSTONECache": "PebbleCache"}
+
+
+CHECKED = """\
+def checked(cls):
+    plain = cls.__init__
+
+    def __init__(self):
+        plain(self)
+        if type(self) is cls:
+            self.depth = 7
+
+    cls.__init__ = __init__
+    return cls
+
+
+@checked
+class StoneConfig:
+    model_type = "stone"
+
+    def __init__(self):
+        self.width = 2
+
+    def to_dict(self):
+        return vars(self)
+"""
+
+
+def test_a_class_is_also_run_with_the_decorators_that_it_takes_over(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what these decorators alone explain is explained by the list."""
+    (project / "definitions/stone/modular_stone.py").write_text(CHECKED)
+    (project / "definitions/pebble/modular_pebble.py").write_text(
+        "from ..stone.configuration_stone import StoneConfig\n\n\n"
+        "class PebbleConfig(StoneConfig):\n    pass\n"
+    )
+    assert verify(project, "pebble", "--format", "json") == 0
+    (pebble,) = (i for i in json.loads(capsys.readouterr().out) if i["model"] == "pebble")
+    assert {"PebbleConfig()": 2}.items() <= {
+        i["place"]: i["entry"] for i in pebble["listed"]
+    }.items()
+    tampered(monkeypatch, "self.width = 2", "self.width = 3", "configuration")
+    assert verify(project, "pebble") == 1
+    assert "PebbleConfig()" in capsys.readouterr().out
 
 
 def test_what_cannot_be_built_is_left_to_inspection() -> None:

@@ -1,5 +1,5 @@
-"""What a model and its parent's file go on having in common: state that both see changing, and
-exceptions that the definition catches.
+"""What a model and its parent's file go on having in common: state that both see changing,
+exceptions that the definition catches, and classes that a registry is asked for.
 
     from ..stone.modeling_stone import TABLE, StoneBlock, StoneNorm
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from codegen.errors import Diagnostic, Location
 from codegen.expansion.fold.denoted import dotted_name
 from codegen.expansion.link.namespace import Target
+from codegen.expansion.link.registered import registered_classes
 from codegen.expansion.link.spellings import spelled_out
 from codegen.expansion.link.units import ModuleUnits, Unit
 from codegen.expansion.model import ParentImport
@@ -47,6 +48,9 @@ class Common:
             changes = self._changed(item) or item.name in _changing(units)
             if changes and (item.alias is not None or self._used_as_it_is(item.module)):
                 found.setdefault(Target("copy", item.module, item.name), name)
+        for module, units in self.parents.items():
+            for name in sorted(registered_classes(units)):
+                found.setdefault(Target("copy", module, name), name)
         return found
 
     def _changed(self, item: ParentImport) -> bool:

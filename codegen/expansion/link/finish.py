@@ -174,15 +174,17 @@ class Finisher:
         kept = []
         for name in statement.names:
             root = name.bound.split(".")[0]
-            last, _ = self.space.definition.imported[root]
+            last, entry = self.space.definition.imported[root]
             item = self.imported.get(name.bound)
-            if root in self.space.joined or (last is not statement and "." not in name.bound):
+            again = (last.module, entry) == (statement.module, name)
+            replaced = last is not statement and not again and "." not in name.bound
+            if root in self.space.joined or replaced:
                 if not (last.line == statement.line and last.module == statement.module):
                     continue
                 if root in self.space.joined:
                     continue
-            if item is not None and (entry := self._passed_on(item)):
-                yield entry
+            if item is not None and (passed := self._passed_on(item)):
+                yield passed
                 continue
             kept.append(name)
         if kept:
@@ -202,7 +204,12 @@ class Finisher:
         return ImportStatement(module, (name,))
 
     def _created(self) -> Iterator[ImportStatement]:
-        """Imports between the files of the model."""
+        """Imports between the files of the model, and of classes that stay the parent's."""
+        for target, name in self.space.kept.items():
+            if name == target.name and name not in self.space.definition.imported:
+                spelled = f".{target.module.rpartition('.')[2]}"
+                home = self.linker.convention.locate(spelled, target.module)
+                yield ImportStatement(home, (ImportedName(name),))
         for plan in self.linker.plans.values():
             for name, kind in sorted(plan.elsewhere.items()):
                 module = self.dialect.module_name(kind, self.definition.model)

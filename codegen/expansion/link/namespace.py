@@ -163,8 +163,11 @@ class _Renamer:
         """Whether the definition has its own class in place of a parent's class."""
         if new in self.space.definition.classes:
             module, parent = self.space.pairs.get(new, ("", ""))
-            # class PebbleLayer(StoneStack), where StoneStack is a StoneLayer: no class is above itself
-            return module != self.module or name not in _ancestors(parent, self.units)
+            # class PebbleLayer(StoneStack), where StoneStack is a StoneLayer or is made of such: no
+            # class is above itself, nor a part of itself.
+            if module != self.module or name == parent:
+                return True
+            return name not in _above_and_within(parent, self.units)
         known = self.space.names.get(new)
         imported = known is not None and known.kind == "import" and not known.module
         return imported and new != name and new not in self.space.parental
@@ -217,17 +220,28 @@ class _Renamer:
         return _Comparison(self.space).equal(one, other)
 
 
-def _ancestors(name: str, units: ModuleUnits) -> set[str]:
-    """The classes of a module that one of its classes inherits from."""
+def _above_and_within(name: str, units: ModuleUnits) -> set[str]:
+    """The classes of a module that one of its classes is a kind of, or uses, all the way down.
+
+    To be asked for in ``isinstance`` is no use.
+    """
     found: set[str] = set()
     queue = [name]
     while queue:
-        node = units.binders[queue.pop()][-1].nodes[0]
-        bases = node.bases if isinstance(node, ast.ClassDef) else []
-        names = {base.id for base in bases if isinstance(base, ast.Name)} & units.classes
-        queue += names - found
-        found |= names
-    return found
+        nodes = [node for unit in units.binders[queue.pop()] for node in unit.nodes]
+        used = {each for node in nodes for each in _used_names(node)} & units.binders.keys()
+        queue += used - found
+        found |= used
+    return found & units.classes
+
+
+def _used_names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _used_names(child)
 
 
 class _Comparison:

@@ -170,7 +170,9 @@ def _in_place(units: list[Unit]) -> Iterator[Unit]:
     """The units, with those imports as statements in their place that cannot stand at the top."""
     defined = {name for unit in units if unit.kind != "import" for name in unit.binds}
     rebound = {
-        name: _is_read_between(name, units) or _is_imported_last(name, units)
+        name: _is_read_between(name, units)
+        or _is_imported_last(name, units)
+        or _depends_on_guards(name, units)
         for name in _bound_twice(units)
     }
     for unit in units:
@@ -213,6 +215,20 @@ def _is_imported_last(name: str, units: list[Unit]) -> bool:
     """Whether an import replaces what another statement bound: at the top it would be replaced itself."""
     kinds = [unit.kind for unit in units if name in unit.binds]
     return kinds[-1] == "import" and any(kind != "import" for kind in kinds)
+
+
+def _depends_on_guards(name: str, units: list[Unit]) -> bool:
+    """Whether it is for conditions to say which of several imports a name is."""
+    found = [
+        (isinstance(entry, ImportGuard), statement.module, item)
+        for unit in units
+        for entry in unit.entries
+        for statement in statements_of([entry])
+        for item in statement.names
+        if item.bound.split(".")[0] == name
+    ]
+    guarded = any(guard for guard, _, _ in found)
+    return guarded and len({(module, item) for _, module, item in found}) > 1
 
 
 def _without(entry: PoolEntry, names: set[str]) -> PoolEntry:

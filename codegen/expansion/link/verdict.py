@@ -10,6 +10,12 @@ from codegen.errors import CodegenError, Diagnostic, Location
 from codegen.expansion.link.linker import Fold, Linker
 from codegen.expansion.link.order import Placed
 from codegen.expansion.link.reaching import changed_classes, reaching_past
+from codegen.expansion.link.registered import (
+    asked_for_a_field,
+    asked_types,
+    registered_classes,
+)
+from codegen.expansion.link.units import Unit
 from codegen.expansion.model import DraftFile, Item
 from codegen.expansion.unmet import inherited, lost, unmet
 from codegen.output.checks import BUILTINS, check_text
@@ -158,7 +164,7 @@ def check_classes(linker: Linker, files: Mapping[str, Sequence[Placed]]) -> Iter
 
     Raises CodegenError for members that got lost.
     """
-    problems = []
+    problems: list[Diagnostic] = []
     made = {(item.index, item.module): item for items in files.values() for item in items}
     for unit, fold in linker.folds.items():
         parent = linker.space.parents[fold.module]
@@ -173,6 +179,8 @@ def check_classes(linker: Linker, files: Mapping[str, Sequence[Placed]]) -> Iter
         for line, message in unmet(child, inherited(fold.name, classes)):
             yield f"warning: {linker.path}:{line}: {message}"
         item = made.get((unit.index, ""))
+        if item is not None:
+            problems += _asked_in_vain(linker, unit, fold, item)
         written = ast.parse(item.text).body if item else []
         nodes = [node for node in written if isinstance(node, ast.ClassDef)]
         if gone := lost(child, classes[fold.name], nodes):
@@ -181,6 +189,25 @@ def check_classes(linker: Linker, files: Mapping[str, Sequence[Placed]]) -> Iter
             problems.append(Diagnostic("lost-member", message, place, _REPORT))
     if problems:
         raise CodegenError(*problems)
+
+
+def _asked_in_vain(linker: Linker, unit: Unit, fold: Fold, item: Placed) -> Iterator[Diagnostic]:
+    """Where inherited code asks a registry for a class of the parent, and means the model's own."""
+    units, spelled = linker.module(fold.module), linker.space.renamed[fold.module]
+    parent = units.binders[fold.name][-1]
+    for name in sorted(registered_classes(units)):
+        own = spelled.get(name, name)
+        if own not in linker.space.definition.classes:
+            continue
+        for kind in asked_for_a_field(parent, units, name):
+            if kind in asked_types(ast.parse(item.text), units):
+                yield Diagnostic(
+                    "registered-type",
+                    f'{unit.name} inherits code that asks a registry for "{kind}" and gets {name}, '
+                    f"where its field is a {own}",
+                    Location(linker.path, unit.nodes[0].lineno),
+                    f"write the method that asks, with {own} in place of what the registry gives",
+                )
 
 
 def _location(place: str) -> Location:

@@ -84,7 +84,8 @@ def compare(
     for name, result in plain.get("runs", {}).items():
         if facts.runs_deleted(name):
             continue
-        found += comparison.runs(name, result, generated.get("runs", {}).get(name))
+        other = generated.get("runs", {}).get(name)
+        found += comparison.runs(name, result, other, plain.get("decorated", {}).get(name))
     return found
 
 
@@ -127,16 +128,23 @@ class _Comparison:
             if member not in plain["members"] and not self.facts.kept(member):
                 yield Finding(f"{name}.{member}", "no member", "added")
 
-    def runs(self, place: str, plain: Any, generated: Any) -> Iterator[Finding]:
-        """Differences of what something gave when it was run."""
+    def runs(
+        self, place: str, plain: Any, generated: Any, decorated: Any = None
+    ) -> Iterator[Finding]:
+        """Differences of what something gave when it was run.
+
+        ``decorated`` is what the definition's class gives with the decorators that it takes over.
+        """
         if generated is None:
             yield Finding(place, "ran", "did not run")
             return
         if all(isinstance(side, list) and side[:1] == ["not built"] for side in (plain, generated)):
             return  # nothing that the class can be built with was tried
-        yield from self.values(
-            place, plain, generated, self.facts.entry_of_run(place, plain, generated)
-        )
+        entry = self.facts.entry_of_run(place, plain, generated)
+        if not entry and decorated is not None:
+            rest = [each.listed for each in self.values(place, decorated, generated)]
+            entry = MARKERS if all(rest) else 0
+        yield from self.values(place, plain, generated, entry)
 
     def values(self, place: str, plain: Any, generated: Any, listed: int = 0) -> Iterator[Finding]:
         """Differences of two described values, with the innermost place that differs."""
@@ -168,6 +176,8 @@ class _Comparison:
             # A copy whose name another class has keeps its own behind the model's.
             copied = left[1].startswith(".") and right[1].endswith(left[1][1:])
             return None if names[0] & names[1] or copied else (left[2], right[2], False)
+        if "quoted" in (*left[:1], *right[:1]):
+            return self._first(*_meant(left, right))
         if len(left) != len(right):
             return left, right, False
         kept = None
@@ -177,6 +187,18 @@ class _Comparison:
                 return found
             kept = kept or found
         return kept
+
+
+def _meant(left: Any, right: Any) -> tuple[Any, Any]:
+    """Two annotations, of which one at least is a string, by what they mean.
+
+    Where one file lacks the names that it is made of, for type checkers only, by their texts.
+    """
+    sides = [list(each) if each[:1] == ["quoted"] else [None, None, each] for each in (left, right)]
+    if any(each[2] is None for each in sides) and all(each[1] for each in sides):
+        return sides[0][1], sides[1][1]
+    plain, generated = (each[2] if each[2] is not None else ["note", each[1]] for each in sides)
+    return plain, generated
 
 
 def _listed(item: Any) -> Any:

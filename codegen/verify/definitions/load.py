@@ -42,6 +42,7 @@ class Sides:
     names is called by the model, ``folded`` are the parent classes (module and name) that classes of
     the definition inherit from by name, ``kept`` what each of these is called (and was called) where
     it stands beside the class that would hold it, ``children`` the classes that inherit from each.
+    ``decorators`` are those of its parent, with its module, for a class that has none of its own.
     ``unfolded`` are parents with a base that is named through its module: it stays an import, and
     with it the roles that its file knows. ``folders`` are where further modules of a package
     are looked for.
@@ -56,6 +57,7 @@ class Sides:
     kept: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unfolded: frozenset[str] = frozenset()
+    decorators: Mapping[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):

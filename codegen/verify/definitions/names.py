@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from codegen.trees.names import common_suffix
@@ -54,6 +54,13 @@ def named_through(tree: ast.Module, renames: Mapping[str, Mapping[str, str]]) ->
     return frozenset(module for module, names in renames.items() if bases & names.keys())
 
 
+def decorators_of(name: str, text: str) -> list[str]:
+    """The decorators of a class of a module, as written, in the order in which they are applied."""
+    classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    found = [node.decorator_list for node in classes if node.name == name]
+    return [ast.unparse(item) for item in reversed(found[-1])] if found else []
+
+
 def roles_of(
     parent: ParentNames, pairs: Mapping[str, tuple[str, str]], model: str
 ) -> dict[str, str]:
@@ -75,33 +82,56 @@ def roles_of(
             # A class may be in capitals as a whole, too: XCLIPMLP.
             loose = left == old and (left, right) != constant
             rest = r"(?![a-z])" if loose else r"(?![a-zA-Z0-9])"
-            # MobileVit beside MobileViT: only that the name of a class begins with a capital is sure.
-            word = rf"(?=[A-Z])(?i:{re.escape(left)})" if loose else re.escape(left)
+            # MobileVit beside MobileViT: only that the name of a class begins with a capital is sure,
+            # or as the model's does (xLSTM).
+            begin = left[:1] if left[:1].islower() else "A-Z"
+            word = rf"(?=[{begin}])(?i:{re.escape(left)})" if loose else re.escape(left)
             renamed = re.sub(rf"(?<![a-zA-Z0-9]){word}{rest}", right, name)
             if renamed != name:
                 found.setdefault(name, renamed)
     return found
 
 
-def without_own_bases(
+def without_own_parts(
     roles: Mapping[str, str], module: str, pairs: Mapping[str, tuple[str, str]], tree: ast.Module
 ) -> dict[str, str]:
-    """The roles without those that would make a class its own base: a child may be called like what
-    its parent class inherits from."""
-    bases = {
-        node.name: [ast.unparse(base) for base in node.bases]
-        for node in tree.body
-        if isinstance(node, ast.ClassDef)
-    }
+    """The roles without those that would make a class its own base, or build it of itself: a child
+    may be called like what its parent class inherits from, or like what that consists of."""
+    bodies: dict[str, list[ast.stmt]] = {}
+    for node in tree.body:
+        for name in _bound_by(node):
+            bodies.setdefault(name, []).append(node)
 
-    def is_above(name: str, below: str) -> bool:
-        return any(base == name or is_above(name, base) for base in bases.get(below, ()))
+    def speaks_of(name: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            for node in bodies.get(waiting.pop(), ()):
+                asked = {i for c in ast.walk(node) if _is_question(c) for i in ast.walk(c)}
+                used = (i for i in ast.walk(node) if isinstance(i, ast.Name) and i not in asked)
+                more = {item.id for item in used} - found
+                found |= more
+                waiting += more
+        return found
 
     return {
         old: new
         for old, new in roles.items()
-        if pairs.get(new, ("", ""))[0] != module or not is_above(old, pairs[new][1])
+        if pairs.get(new, ("", ""))[0] != module
+        or pairs[new][1] == old
+        or old not in speaks_of(pairs[new][1])
     }
+
+
+def _bound_by(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        yield node.name
+    for target in node.targets if isinstance(node, ast.Assign) else ():
+        yield from (item.id for item in ast.walk(target) if isinstance(item, ast.Name))
+
+
+def _is_question(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass")
 
 
 def spelling_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen.verify.definitions.bindings import bound_names
 from codegen.verify.definitions.compare import Words
@@ -17,11 +17,12 @@ from codegen.verify.definitions.facts import Facts, read_facts
 from codegen.verify.definitions.load import Sides, Source
 from codegen.verify.definitions.names import (
     ParentNames,
+    decorators_of,
     inherited_bases,
     model_words,
     named_through,
     roles_of,
-    without_own_bases,
+    without_own_parts,
 )
 
 
@@ -67,7 +68,7 @@ def make_subject(
     pairs = {child: found[0] for child, found in bases.items()}
     known = [ParentNames(m, parents.models[m], tuple(bound_names(texts[m]))) for m in texts]
     renames = {
-        parent.module: without_own_bases(
+        parent.module: without_own_parts(
             roles_of(parent, pairs, model), parent.module, pairs, ast.parse(texts[parent.module])
         )
         for parent in known
@@ -102,10 +103,10 @@ def make_subject(
         children,
         named_through(ast.parse(definition.text), renames),
     )
-    return Subject(
-        model,
-        sides,
-        words,
-        read_facts(definition.text, pairs, texts, set(parents.imported), said),
-        tuple(said),
-    )
+    facts = read_facts(definition.text, pairs, texts, set(parents.imported), said)
+    taken_over = {
+        child: (home, decorators_of(base, texts[home]))
+        for child, (home, base) in pairs.items()
+        if facts.decorated(child)
+    }
+    return Subject(model, replace(sides, decorators=taken_over), words, facts, tuple(said))

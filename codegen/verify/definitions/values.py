@@ -200,10 +200,7 @@ class Describer:
         if note is inspect.Signature.empty:
             return None
         if isinstance(note, str):
-            try:
-                note = eval(note, dict(scope))
-            except Exception:  # names for type checkers only
-                return ["note", note.replace(" ", "")]
+            return ["quoted", note.replace(" ", ""), self._resolved(note, scope)]
         if isinstance(note, type) and not hasattr(note, "__args__"):
             return ["class", self.class_name(note)]
         arguments = getattr(note, "__args__", None)
@@ -221,16 +218,25 @@ class Describer:
             return self.annotation(note.__forward_arg__, scope)
         return self._shown(note) if not isinstance(note, (int, str)) else self.value(note)
 
+    def _resolved(self, text: str, scope: Mapping[str, Any]) -> Any:
+        """What an annotation that is written as a string means; None for names of type checkers."""
+        try:
+            return self.annotation(eval(text, dict(scope)), scope)
+        except Exception:
+            return None
+
     def _argument(self, note: Any, scope: Mapping[str, Any]) -> Any:
         """An argument of an annotation; as its text where that names nothing of the model's own.
 
         It may be part of an alias that was imported, whose names the file need not have.
         """
         text = getattr(note, "__forward_arg__", note)
-        found = self.annotation(note, scope)
-        if not isinstance(text, str) or found[0] != "class" or found[1][1].startswith("."):
-            return found
-        return ["note", text.replace(" ", "")]
+        if not isinstance(text, str):
+            return self.annotation(note, scope)
+        found = self._resolved(text, scope)
+        if found is None or (found[0] == "class" and not found[1][1].startswith(".")):
+            return ["note", text.replace(" ", "")]
+        return found
 
     def member(self, value: Any) -> Any:
         """An entry of a class: a routine with its kind of binding, a property, a class, a value."""

@@ -42,12 +42,31 @@ def _describe(sides: Sides, side: str, running: bool) -> dict[str, Any]:
     with project(sides) as roles:
         loaded = load_side(sides, kind, roles, "" if side == "plain" else side)
         runs: dict[str, Any] = {}
+        decorated: dict[str, Any] = {}
         _quiet(1)
-        for name, item in loaded.described["names"].items() if running else ():
-            value = vars(loaded.modules[0]).get(name)
-            if item[0] == "class" and isinstance(value, type):
-                runs |= run_class(value, loaded.describer)
-        return {**loaded.described, "runs": runs}
+        classes = [
+            value
+            for name, item in loaded.described["names"].items()
+            for value in [vars(loaded.modules[0]).get(name)]
+            if item[0] == "class" and isinstance(value, type)
+        ]
+        for cls in classes if running else ():
+            runs |= run_class(cls, loaded.describer)
+        for cls in classes if running and side == "plain" else ():
+            if _decorate(cls, *sides.decorators.get(cls.__name__, ("", ()))):
+                decorated |= run_class(cls, loaded.describer)
+        return {**loaded.described, "runs": runs, "decorated": decorated}
+
+
+def _decorate(cls: type, module: str, decorators: Sequence[str]) -> bool:
+    """Whether a class took the decorators of its parent, which are written in this module."""
+    try:
+        for text in decorators:
+            if eval(text, vars(sys.modules[module]))(cls) is not cls:
+                return False
+    except Exception:  # some look for the file that the class is written in
+        return False
+    return bool(decorators)
 
 
 def _quiet(threads: int) -> None:
