@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from utils.few_images import count_run_by_run
+from utils.few_images import ListedTimes, count_run_by_run
 from utils.packed import divide, is_tracing
 from utils.token_types import IMAGE_TYPE, NO_KEPT, NO_RUN, NO_TYPE, TEXT_TYPE, VIDEO_TYPE
 
@@ -32,6 +32,22 @@ class TokenRuns:
     opens: torch.Tensor
     offset: torch.Tensor
     index: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What the grids say of each token, `(batch, L)` each.
+
+    `is_vision` tells whether a token is one of an image or video; `video` is the number of its video,
+    for others any; `frames`, `rows` and `columns` are the sizes of its run.
+    """
+
+    is_video: torch.Tensor
+    is_vision: torch.Tensor
+    video: torch.Tensor
+    frames: torch.Tensor
+    rows: torch.Tensor
+    columns: torch.Tensor
 
 
 def get_text_positions(
@@ -77,59 +93,87 @@ def get_text_positions(
             f"{tuple(token_types.shape)}"
         )
     if not is_tracing() and token_types.device.type == "cpu":
-        images, videos = as_rows(image_grid, False), as_rows(video_grid, frames_apart)
-        if len(images) + len(videos) + len(token_types) <= FEW:
-
-            def listed_times(frames: int, video: int) -> torch.Tensor:
-                frame = torch.arange(frames)
-                if frame_times is None:
-                    return frame
-                return frame_times(frame, torch.full_like(frame, video))
-
+        rows = as_rows(image_grid, False), as_rows(video_grid, frames_apart)
+        if len(rows[0]) + len(rows[1]) + len(token_types) <= FEW:
             mask = None if attention_mask is None else attention_mask.cpu()
-            return count_run_by_run(
-                token_types, mask, images, videos, listed_times, time_moves_on, dtype
-            )
+            times = list_times(frame_times)
+            return count_run_by_run(token_types, mask, *rows, times, time_moves_on, dtype)
     runs = find_token_runs(token_types, attention_mask)
+    images, videos = (as_token_grid(grid, token_types) for grid in (image_grid, video_grid))
+    entries = find_entries(token_types, runs, images, videos, frames_apart)
+    if not is_tracing():
+        num_runs = count_runs(videos, frames_apart)
+        check_token_runs(token_types, runs, entries, images.shape[0], num_runs)
+    frame_times = None if video_grid is None else frame_times
+    within, span = count_within(runs, entries, frame_times, time_moves_on, dtype)
+    step = torch.where(entries.is_vision, torch.where(runs.opens, span, 0), runs.kept)
+    start = step.cumsum(1) - torch.where(entries.is_vision, span, runs.offset + 1)
+    positions = (within + start.to(dtype)).masked_fill(~runs.kept, 0)
+    behind = positions.amax((0, 2)) + 1
+    return positions, (behind - runs.kept.sum(1)).unsqueeze(1)
+
+
+def list_times(frame_times: FrameTimes | None) -> ListedTimes:
+    """The positions in time of the first frames of one video."""
+
+    def times(frames: int, video: int) -> torch.Tensor:
+        frame = torch.arange(frames)
+        if frame_times is None:
+            return frame
+        return frame_times(frame, torch.full_like(frame, video))
+
+    return times
+
+
+def find_entries(
+    token_types: torch.Tensor,
+    runs: TokenRuns,
+    images: torch.Tensor,
+    videos: torch.Tensor,
+    frames_apart: bool,
+) -> Entries:
+    """Find the row of a grid that each token of an image or video belongs to."""
     is_video = token_types == VIDEO_TYPE
     is_vision = (token_types != TEXT_TYPE) & runs.kept
-    grids = [as_token_grid(grid, token_types) for grid in (image_grid, video_grid)]
-    num_images, video = grids[0].shape[0], runs.index
+    video = runs.index
     if frames_apart:
-        video = torch.searchsorted(grids[1][:, 0].cumsum(0), runs.index, right=True)
+        video = torch.searchsorted(videos[:, 0].cumsum(0), runs.index, right=True)
     # A last row of ones, for text and for what the grids do not hold.
-    table = torch.nn.functional.pad(torch.cat(grids), (0, 0, 0, 1), value=1)
-    entry = torch.where(is_video, video + num_images, runs.index)
+    table = torch.nn.functional.pad(torch.cat([images, videos]), (0, 0, 0, 1), value=1)
+    entry = torch.where(is_video, video + images.shape[0], runs.index)
     entry = torch.where(is_vision, entry, -1).clamp_max(table.shape[0] - 1)
     frames, rows, columns = table[entry].unbind(-1)
     if frames_apart:
         frames = torch.where(is_video, 1, frames)
-    if not is_tracing():
-        sizes = frames * rows * columns
-        exists = runs.index < torch.where(is_video, count_runs(grids[1], frames_apart), num_images)
-        check_token_runs(token_types, runs, is_vision, sizes, exists)
+    video = video.clamp_max(videos.shape[0] - 1)
+    return Entries(is_video, is_vision, video, frames, rows, columns)
+
+
+def count_within(
+    runs: TokenRuns,
+    entries: Entries,
+    frame_times: FrameTimes | None,
+    time_moves_on: bool,
+    dtype: torch.dtype,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Count from the start of each run: positions `(3, batch, L)`, and how far text behind it moves on."""
 
     def times(frame: torch.Tensor) -> torch.Tensor:
-        if frame_times is None or video_grid is None:
+        if frame_times is None:
             return frame
-        return torch.where(
-            is_video, frame_times(frame, video.clamp_max(grids[1].shape[0] - 1)), frame
-        )
+        return torch.where(entries.is_video, frame_times(frame, entries.video), frame)
 
-    line = divide(runs.offset, columns)
-    frame = divide(line, rows)
-    axes = (times(frame), line - frame * rows, runs.offset - line * columns)
+    line = divide(runs.offset, entries.columns)
+    frame = divide(line, entries.rows)
+    row, column = line - frame * entries.rows, runs.offset - line * entries.columns
     # Sums of fractional times are made in double precision, as Python makes them.
     wide = torch.float64 if dtype.is_floating_point else torch.int64
-    span = torch.maximum(rows, columns).to(wide)
+    span = torch.maximum(entries.rows, entries.columns).to(wide)
     if time_moves_on:
-        span = torch.maximum(span, times(frames - 1).to(wide) + 1)
-    step = torch.where(is_vision, torch.where(runs.opens, span, 0), runs.kept)
-    start = step.cumsum(1) - torch.where(is_vision, span, runs.offset + 1)
-    within = [torch.where(is_vision, axis, runs.offset).to(dtype) for axis in axes]
-    positions = (torch.stack(within) + start.to(dtype)).masked_fill(~runs.kept, 0)
-    behind = positions.amax((0, 2)) + 1
-    return positions, (behind - runs.kept.sum(1)).unsqueeze(1)
+        span = torch.maximum(span, times(entries.frames - 1).to(wide) + 1)
+    axes = (times(frame), row, column)
+    within = [torch.where(entries.is_vision, axis, runs.offset).to(dtype) for axis in axes]
+    return torch.stack(within), span
 
 
 def as_rows(grid: torch.Tensor | None, frames_apart: bool) -> list[list[int]]:
@@ -176,19 +220,17 @@ def count_runs(grid: torch.Tensor, frames_apart: bool) -> torch.Tensor | int:
 def check_token_runs(
     token_types: torch.Tensor,
     runs: TokenRuns,
-    is_vision: torch.Tensor,
-    sizes: torch.Tensor,
-    exists: torch.Tensor,
+    entries: Entries,
+    num_images: int,
+    num_video_runs: torch.Tensor | int,
 ) -> None:
     """Refuse prompts that do not fit their grids, with one read.
-
-    Args:
-        sizes: `(batch, L)`, how many tokens the entry of each token has.
-        exists: `(batch, L)` booleans, whether there is such an entry.
 
     Raises:
         ValueError: see `get_text_positions`.
     """
+    sizes, is_vision = entries.frames * entries.rows * entries.columns, entries.is_vision
+    exists = runs.index < torch.where(entries.is_video, num_video_runs, num_images)
     unlike = (token_types < TEXT_TYPE) | (token_types > VIDEO_TYPE)
     lengths = torch.zeros(token_types.numel() + 1, dtype=torch.int64, device=token_types.device)
     number = runs.opens.flatten().cumsum(0)
