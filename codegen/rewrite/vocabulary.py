@@ -94,7 +94,7 @@ FIELDS: Mapping[str, tuple[int, int]] = {
     **dict.fromkeys(("hidden_size", "embed_dim"), (16, 16)),
     "n_window": (3, 60),
     "n_window_infer": (12, 360),
-    "tokens_per_second": (5, 7),
+    "tokens_per_second": (3, 4),
 }
 """Values that fields of configurations get on the two kinds of probes, by name."""
 

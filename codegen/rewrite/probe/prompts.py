@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,21 +58,7 @@ class Prompt:
 
     def expected(self, per_second: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Positions ``(3, batch, L)`` and what they are ahead of the number of tokens, ``(batch, 1)``."""
-        positions = np.zeros((3, *self.types.shape), np.int64)
-        ahead = []
-        for number, runs in enumerate(self.runs):
-            found, start = [], 0
-            for run in runs:
-                step = 1
-                if run.type == 2 and per_second is not None:
-                    step = per_second * (1 if self.seconds is None else int(run.seconds))
-                found.append(start + _within(run, step))
-                start += run.length if run.type == 0 else max(run.sizes[1:])
-            placed = np.concatenate(found, axis=1)
-            kept = slice(None) if self.mask is None else self.mask[number].astype(bool)
-            positions[:, number, kept] = placed
-            ahead.append([int(placed.max()) + 1 - placed.shape[1]])
-        return positions, np.array(ahead)
+        return _expected(self, per_second)
 
     def __str__(self) -> str:
         kinds = [run.type for runs in self.runs for run in runs]
@@ -81,6 +67,25 @@ class Prompt:
         longest = self.types.shape[1]
         whole = f"{len(self.runs)} x prompt of up to {longest} tokens"
         return f"{whole} with {' and '.join(inside)}" if inside else whole
+
+
+@lru_cache(maxsize=256)
+def _expected(prompt: Prompt, per_second: int | None) -> tuple[np.ndarray, np.ndarray]:
+    positions = np.zeros((3, *prompt.types.shape), np.int64)
+    ahead = []
+    for number, runs in enumerate(prompt.runs):
+        found, start = [], 0
+        for run in runs:
+            step = 1
+            if run.type == 2 and per_second is not None:
+                step = per_second * (1 if prompt.seconds is None else int(run.seconds))
+            found.append(start + _within(run, step))
+            start += run.length if run.type == 0 else max(run.sizes[1:])
+        placed = np.concatenate(found, axis=1)
+        kept = slice(None) if prompt.mask is None else prompt.mask[number].astype(bool)
+        positions[:, number, kept] = placed
+        ahead.append([int(placed.max()) + 1 - placed.shape[1]])
+    return positions, np.array(ahead)
 
 
 def _within(run: Run, step: int) -> np.ndarray:
