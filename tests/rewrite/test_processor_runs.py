@@ -178,6 +178,11 @@ FOLLOWED = {
         d.setdefault("b", 9)
         d.setdefault("e", 5)
         return d, d.get("a"), d.get("b"), d.get("z", 7), d.pop("c"), d.pop("z", None), list(d.items()), list(d.keys())""",
+    "an attribute that is taken away again": """
+        self.kept = 1
+        before = self.kept, hasattr(self, "kept")
+        del self.kept
+        return before, hasattr(self, "kept"), self.kept""",
     "a key that is missing": "return {'a': 1}['b']",
     "a key that cannot be taken out": "return {'a': 1}.pop('b')",
     "a position that is missing": "return counts[9]",
@@ -291,6 +296,8 @@ REFUSED = {
     "an entry of a string": "texts[0][1] = 'b'",
     "a position that a list does not have": "counts[9] = 1",
     "an exception raised again": "raise",
+    "an attribute that was never given": "del self.kept\nreturn 1",
+    "an attribute of another": "del counts.kept\nreturn 1",
     "an inverted number": "return ~counts[0]",
 }
 

@@ -65,6 +65,16 @@ class Gathered(nn.Module):
         return rows
 
 
+class Overfull(nn.Module):
+    def forward(self, rows, *more):
+        return rows * 2
+
+
+class Optioned(nn.Module):
+    def forward(self, rows, *, scale=2):
+        return rows * 2
+
+
 class Named(nn.Module):
     def forward(self, rows, *, scale=2):
         return rows * scale
@@ -109,6 +119,8 @@ class Encoder(nn.Module):
         self.pair = Pair()
         self.gathered = Gathered()
         self.named = Named()
+        self.overfull = Overfull()
+        self.optioned = Optioned()
         self.scale = 6**-0.5
         self.shift = -2
         self.table = torch.arange(6)
@@ -129,7 +141,7 @@ y.sum(2) | y.mean(2, keepdim=True) | y.flatten(start_dim=1)
 """
 MIXED = """
 x @ x | self.batch_norm(x) | self.centred(x) | self.shallow(x) | self.row_with_norm(x) | self.nothing(x) | self.guarded(x)
-self.silent(x) | self.returning(x) | self.pair(x) | self.gathered(x) | self.named(x) | self.pair(x, x) | self.linear() | self.linear(rows=x)
+self.silent(x) | self.returning(x) | self.pair(x) | self.gathered(x) | self.named(x) | self.overfull(x) | self.optioned(x) | self.pair(x, x) | self.linear() | self.linear(rows=x)
 self.linear(x, x) | self.linear(bias) | self.missing(x) | bias | x + bias | bias * x | x + self.table | x * "2"
 x.mean() | x.mean(0) | x.mean(-2) | x.sum(dim=0) | x.softmax(0) | x.cumsum(0) | x.amax(dim=-2) | x.mean((0, 1)) | x.mean(True)
 x.mean(keepdim=True) | x.sum(bias) | y.transpose(0, 1) | y.transpose(1, 0) | y.transpose(1) | y.flatten() | y.flatten(0) | y.flatten(0, 1) | y.flatten(1, 2, 3)

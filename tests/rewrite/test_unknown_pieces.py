@@ -74,6 +74,8 @@ def _pieces(node: ast.AST, at: Callable[..., int], name: str) -> Iterator[tuple[
     if isinstance(node, ast.Assign):
         yield at(node), at(node), f"{name} = "
         yield at(node.targets[0], True), at(node.targets[0], True), f" = {name}"
+        if isinstance(node.targets[0], ast.Name):
+            yield at(node.targets[0]), at(node.targets[0], True), name
     if isinstance(node, (ast.For, ast.While)):
         yield at(node.body[-1], True), at(node.body[-1], True), f"; {name}()"
 

@@ -17,7 +17,7 @@ from codegen.rewrite.capture.pieces import Left, Refused
 from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert
 from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.vocabulary import LAW_STRIDES
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -235,19 +235,23 @@ def _methods(value: ast.expr) -> set[str]:
 
 
 def _is_convolution(index: Index, cls: ClassInfo, call: ast.Call) -> bool:
+    return _made(index, cls, call) is not None
+
+
+def _made(index: Index, cls: ClassInfo, call: ast.Call) -> ast.Call | None:
+    """How the convolution that is called was built; None if none is called."""
     found = index.attribute(cls, self_attribute(call.func)) if self_attribute(call.func) else None
-    return (
-        found is not None
-        and isinstance(found[2], ast.Call)
-        and ast.unparse(found[2].func).split(".")[-1] in ("Conv1d", "Conv2d")
-    )
+    made = found[2] if found is not None else None
+    kind = ast.unparse(made.func).split(".")[-1] if isinstance(made, ast.Call) else ""
+    return made if kind in ("Conv1d", "Conv2d") else None  # type: ignore[return-value]
 
 
 def _convolution(
     index: Index, cls: ClassInfo, function: Function, node: ast.stmt
 ) -> Convolution | str:
     """A statement with one convolution of kernel 3 and padding 1 over the rows of a name, or why it is none."""
-    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+    target = target_of(node)
+    if not isinstance(node, ast.Assign) or not isinstance(target, ast.Name):
         return "what a convolution leaves has no name"
     calls = [
         call
@@ -258,13 +262,13 @@ def _convolution(
         return "several convolutions stand in one statement"
     if len(calls[0].args) != 1 or not isinstance(calls[0].args[0], ast.Name):
         return "a convolution is called with something that has no name"
-    found = index.attribute(cls, self_attribute(calls[0].func))
-    stride = _stride(found[2]) if found is not None and isinstance(found[2], ast.Call) else 0
+    made = _made(index, cls, calls[0])
+    stride = _stride(made) if made is not None else 0
     if not stride:
         return "a convolution is not known to have kernel 3 and padding 1"
     mask = node.value.right if isinstance(node.value, ast.BinOp) else None
     masked = mask is not None and _is_frame_mask(function, mask)
-    return Convolution(node, node.targets[0].id, calls[0].args[0].id, stride, masked)
+    return Convolution(node, target.id, calls[0].args[0].id, stride, masked)
 
 
 def _stride(made: ast.Call) -> int:

@@ -161,10 +161,10 @@ class Trial:
                 return self._placed(Objection(node, f"no probe reaches the number {node.value!r}"))
         for number in sorted(claim.statements):
             read = {n for t in self.study.traces for n in t.numbers.get(number, ())}
-            high = [value for value in read if _size(value) > LARGEST_NUMBER]
-            if high:
+            largest = max(read, key=_size, default=0)
+            if _size(largest) > LARGEST_NUMBER:
                 statement = self.study.function.body[number]
-                return Objection(statement, f"no probe reaches the number {high[0]}")
+                return Objection(statement, f"no probe reaches the number {largest}")
         return None
 
     def _read(self, claim: Claim, variant: int) -> frozenset[int]:

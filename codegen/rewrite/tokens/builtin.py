@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.tokens import operators, whole
 from codegen.rewrite.tokens.terms import (
+    GONE,
     Arguments,
     Term,
     Unsupported,
@@ -170,6 +171,8 @@ def _any(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool
 def _hasattr(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool:
     from codegen.rewrite.tokens.machine import Instance
 
+    if isinstance(args[0], Instance) and args[1] in args[0].attributes:
+        return args[0].attributes[args[1]] is not GONE
     if machine.whole and isinstance(args[0], Instance):
         return whole.has(machine, args[0], args[1])
     return machine.truth(term("hasattr", args[1]))

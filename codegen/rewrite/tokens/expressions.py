@@ -11,7 +11,7 @@ from typing import Any
 from codegen.rewrite.tokens import operators, whole
 from codegen.rewrite.tokens.machine import Closure, Instance, Machine, Native, Raised, Scope
 from codegen.rewrite.tokens.natives import FUNCTIONS, call_native, call_term, method_of_value
-from codegen.rewrite.tokens.terms import Term, Unsupported, derived, term
+from codegen.rewrite.tokens.terms import GONE, Term, Unsupported, derived, term
 
 _BUILTINS = frozenset(dir(builtins))
 
@@ -55,6 +55,8 @@ def _attribute(machine: Machine, node: ast.Attribute, scope: Scope) -> Any:
 def attribute(machine: Machine, owner: Any, name: str) -> Any:
     """``owner.name``."""
     if isinstance(owner, Instance):
+        if owner.attributes.get(name) is GONE:
+            raise Raised("AttributeError")
         if name in owner.attributes:
             return _part(machine, name, owner.attributes[name])
         found = machine.subject.method(name)

@@ -307,7 +307,7 @@ class Machine:
                 owner = self.value(target.value, scope)
                 if not isinstance(owner, Instance) or target.attr not in owner.attributes:
                     raise Unsupported("del of an attribute")
-                del owner.attributes[target.attr]
+                owner.attributes[target.attr] = GONE
 
     def assign(self, target: ast.expr, value: Any, scope: Scope) -> None:
         """Bind a target."""

@@ -22,7 +22,8 @@ _FEATURES = term("global", "BatchFeature").digest
 
 def has(machine: Machine, owner: Instance, name: str) -> bool:
     """Whether a processor has an attribute: in a run of the whole only what is given to it."""
-    known = name in owner.attributes or machine.subject.method(name) is not None
+    is_given = owner.attributes.get(name, GONE) is not GONE
+    known = is_given or machine.subject.method(name) is not None
     return known or class_value(machine, name) is not None
 
 
