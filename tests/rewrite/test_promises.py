@@ -12,17 +12,20 @@ from codegen.rewrite import Settings, rewrite_library
 from codegen.rewrite.check import _untouched
 from codegen.rewrite.emit.edits import AddKeywords, AddParameters, Describe, DropKeyword, Substitute
 from codegen.rewrite.emit.imports import without_import
+from codegen.rewrite.emit.places import _string_lines
 from codegen.rewrite.library import Index, ModuleInfo
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.budget import Meter, OverBudget, metered
 from codegen.rewrite.probe.interp import Interpreter
+from codegen.rewrite.probe.operators import iterate
 from codegen.rewrite.probe.probes import DISTINCT, MERGES
 from codegen.rewrite.probe.trace import Trace
-from codegen.rewrite.probe.values import Arr, volume
+from codegen.rewrite.probe.values import LATE, Arr, Unsupported, volume
 from codegen.rewrite.recognise.study import Study
+from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Source
 from tests.rewrite.test_emit import calls, written
-from tests.rewrite.test_interpreter import interpret, plain
+from tests.rewrite.test_interpreter import interpret
 from tests.rewrite.test_keep import run as run_keeping
 from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case, run
 
@@ -45,12 +48,55 @@ def test_a_shape_with_a_negative_side_takes_nothing_and_gives_nothing_back() -> 
         assert (meter.steps, meter.bytes) == (8, 100)
 
 
-@pytest.mark.parametrize("call", ["append(0)", "insert(0, 0)", "extend([0])"])
-def test_a_list_that_grows_item_by_item_is_counted(call: str) -> None:
-    program = f"made = []\nfor i in range(30):\n    made.{call}\nreturn len(made)"
-    assert plain(interpret(program).result) == 30
-    assert interpret(program, meter=Meter(size=64 * 90)).result == 30 or call == "extend([0])"
-    assert "values at once" in interpret(program, meter=Meter(size=64 * 50)).cost
+def bytes_of(program: str) -> int:
+    """How much a program is allowed to take at least."""
+    meter = Meter(size=1 << 30)
+    assert not interpret(program, meter=meter).cost
+    return (1 << 30) - meter.bytes
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "size"),
+    [
+        ("made.append(0)", "pass", 30 * 64),
+        ("made.insert(0, 0)", "pass", 30 * 64),
+        ("made.extend([0])", "[0]", 30 * 64),
+        ("torch.arange(100)", "torch.arange(10)", 30 * 90 * 8),
+        ("torch.arange(0, 100, 2)", "torch.arange(0, 100, 20)", 30 * 45 * 8),
+        ("torch.arange(100, 0, -2)", "torch.arange(100, 0, -20)", 30 * 45 * 8),
+        ("torch.zeros(10, 10)", "torch.zeros(10, 1)", 30 * 90 * 8),
+    ],
+)
+def test_what_is_made_is_counted(one: str, other: str, size: int) -> None:
+    frame = "made = []\nfor i in range(30):\n    {}\nreturn made"
+    assert bytes_of(frame.format(one)) - bytes_of(frame.format(other)) >= size
+
+
+@pytest.mark.parametrize(
+    "text", ["1 < n < 3", "9 < n < 20", "1 < n < 9 < 20", "1 < n < 9 < 8", "7 > n > 3 != 3"]
+)
+def test_chained_comparisons_hold_if_all_of_them_do(text: str) -> None:
+    assert interpret(f"return {text}").result == eval(text, {"n": 5})
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("n % 7", {False}),
+        ("n // 7", {False}),
+        ("n % 3", {True}),
+        ("n % 5", {True}),
+        ("n * 7", set()),
+    ],
+)
+def test_a_remainder_counts_as_seen_above_its_divisor(text: str, seen: set[bool]) -> None:
+    assert set().union(*interpret(f"return {text}").outcomes.values()) == seen
+
+
+def test_only_what_is_late_has_no_known_items() -> None:
+    assert iterate(LATE) is None and iterate((1, 2)) == [1, 2] and iterate(range(2)) == [0, 1]
+    with pytest.raises(Unsupported, match="loop over int"):
+        iterate(3)
 
 
 def test_what_is_stored_on_the_module_is_read_again() -> None:
@@ -121,6 +167,52 @@ def test_definitions_of_a_library_are_not_read_as_those_of_a_project() -> None:
     assert "super(" in "".join(in_library.edits.values())
     assert ", self)._expand" in "".join(in_project.edits.values())
     assert ", self)._expand" not in "".join(in_library.edits.values())
+
+
+LOOPS = """
+import torch
+from torch import nn
+
+
+class TinyEncoder(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.odd = config.oddness
+
+    def forward(self, rows, grid_thw):
+        found = []
+        for {}:
+            height = int(grid_thw[i, 1])
+            found.append(torch.arange(height * self.odd))
+        return rows[torch.cat(found)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("loop", "is_told"),
+    [
+        ("i in range(3)", True),
+        ("i, _ in enumerate(grid_thw)", True),
+        ("i in a0(3)", False),
+        ("i in zz(3)", False),
+        ("i in rows", False),
+    ],
+)
+def test_a_loop_over_sizes_is_told_with_the_field_that_nothing_is_known_of(
+    loop: str, is_told: bool
+) -> None:
+    report = run({TINY: LOOPS.format(loop)}, "extract").report
+    told = [r.reason for r in report if "a loop over sizes with index arithmetic" in r.reason]
+    assert bool(told) == is_told
+    assert all("config.oddness in no vocabulary" in reason for reason in told)
+
+
+def test_helpers_are_found_behind_a_file_that_cannot_be_read() -> None:
+    files = {
+        "models/a/modeling_a.py": "from ...modeling_vision_utils import get_vision_cu_seqlens\n(\n",
+        "models/b/modeling_b.py": "from ...modeling_vision_utils import get_rotary_pos_ids\n",
+    }
+    assert RewriteState(DictLibrary(files), Settings()).needed_helpers() == {"get_rotary_pos_ids"}
 
 
 # -- what is put where -----------------------------------------------------------------------------
@@ -202,6 +294,10 @@ def test_a_comment_in_front_of_a_comma_stays_with_its_parameter() -> None:
     result = written(source, lambda f: [AddParameters(("cu_seqlens",))])
     lines = [line.strip() for line in result.split("\n")]
     assert lines[lines.index("x  # why") + 1 :][:3] == [",", "y,", "*,"]
+
+
+def test_lines_that_begin_inside_a_string_are_counted_from_the_first() -> None:
+    assert _string_lines('a = 1\nb = """x\ny\n"""\nc = f"""\n{a}"""\n', 10) == {12, 13, 15}
 
 
 def test_an_import_is_removed_and_all_others_stay_as_they_are() -> None:

@@ -6,8 +6,11 @@ import ast
 
 import pytest
 
+from codegen.rewrite import Settings
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.evidence import difference, run
+from codegen.rewrite.tokens.expand_tokens import _collecting
 from codegen.rewrite.tokens.prompts import prompts
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Term, Unsupported, World, freeze, term
@@ -100,6 +103,11 @@ def test_one_pass_is_what_the_loop_does() -> None:
             "something else",
         ),
         (
+            "        found = []",
+            "        text = text or ['x']\n        found = []",
+            "something else",
+        ),
+        (
             "        return add",
             "        text = ['<s>' + t for t in text]\n        return add",
             "changed behind",
@@ -156,3 +164,34 @@ def test_a_term_remembers_what_was_stored_and_knows_its_length() -> None:
     before = freeze(whole)
     world.entry(whole, 0).changed["a"] = 1
     assert freeze(whole) != before
+
+
+def test_items_are_given_flat_and_as_lists_for_each_text() -> None:
+    found = subject(LOOP)
+    given = [
+        p.arguments["images"]
+        for p in prompts(found, ["self.image_token"], 40)
+        if p.arguments.get("images")
+    ]
+    assert {isinstance(images[0], list) for images in given} == {True, False}
+
+
+def test_methods_that_a_parent_asks_for_offsets_are_known() -> None:
+    text = """
+class Parent:
+    def __call__(self, text):
+        collected = {}
+        self.plain(text)
+        self.expand(text, **collected)
+        self.other(text, **more)
+
+
+class Child(Parent):
+    def expand(self, text):
+        self.own(text, **collected)
+"""
+    info = ModuleInfo.parse(Source("tiny.py", "tiny", text))
+    state = RewriteState(Nothing(), Settings())
+    state.index.replace(info)
+    found = {name: _collecting(state, ClassInfo(info, node)) for name, node in info.classes.items()}
+    assert found == {"Parent": set(), "Child": {"expand"}}

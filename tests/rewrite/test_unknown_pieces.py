@@ -50,7 +50,8 @@ def changed(text: str, after: str) -> Iterator[tuple[str, str]]:
     for number, node in enumerate(nodes):
         name = NAMES[number % 2]
         for start, end, new in _pieces(node, at, name):
-            yield text[:start] + new + text[end:], NUMBER if new == NUMBER else name
+            piece = next(piece for piece in (NUMBER, *NAMES) if piece in new)
+            yield text[:start] + new + text[end:], piece
 
 
 def _pieces(node: ast.AST, at: Callable[..., int], name: str) -> Iterator[tuple[int, int, str]]:
@@ -75,7 +76,8 @@ def _pieces(node: ast.AST, at: Callable[..., int], name: str) -> Iterator[tuple[
         yield at(node), at(node), f"{name} = "
         yield at(node.targets[0], True), at(node.targets[0], True), f" = {name}"
         if isinstance(node.targets[0], ast.Name):
-            yield at(node.targets[0]), at(node.targets[0], True), name
+            for other in NAMES:
+                yield at(node.targets[0]), at(node.targets[0], True), other
     if isinstance(node, (ast.For, ast.While)):
         yield at(node.body[-1], True), at(node.body[-1], True), f"; {name}()"
 

@@ -109,6 +109,18 @@ def test_calls_and_sentinels_are_replaced_before_names() -> None:
     assert found == "m * self.token + m + self.token + f'{self.token}s'"
 
 
+def test_a_choice_is_on_one_line_as_far_as_it_fits_two_levels_deep() -> None:
+    frame = "x = {} if test else b"
+    name = "a" * (wording.MAX_LINE - 16 - len(frame.format("")))
+    for first, lines in ((name, 1), (name + "a", 5)):
+        value = ast.parse(frame.format(first)).body[0]
+        assert isinstance(value, ast.Assign) and isinstance(value.value, ast.IfExp)
+        made = wording.wrapped("x", value.value)
+        assert len(made) == lines and ast.dump(ast.parse("\n".join(made))) == ast.dump(
+            ast.Module([value], [])
+        )
+
+
 def test_a_call_is_on_one_line_as_far_as_it_fits_two_levels_deep() -> None:
     short = "x = f(" + "a" * (wording.MAX_LINE - 16 - len("x = f()")) + ")"
     assert wording.call_lines("x", "f", [short[6:-1]]) == [short]

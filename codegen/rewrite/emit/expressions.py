@@ -57,8 +57,6 @@ def _separator(call: cst.Call) -> cst.BaseParenthesizableWhitespace:
         arg.comma.whitespace_after for arg in call.args[:-1] if isinstance(arg.comma, cst.Comma)
     ]
     broken = commas[-1] if commas else call.whitespace_before_args
-    if len(commas) == 0 and len(call.args) == 1 and not breaks(broken):
-        return cst.SimpleWhitespace(" ")
     if isinstance(broken, cst.ParenthesizedWhitespace):
         return newline(None, broken.last_line.value)
     return cst.SimpleWhitespace(" ")
