@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 Recipes = Mapping[str, tuple[str | int, ...]]
 """Names of helpers, each with the arguments that an encoder gives it: numbers, or names of inputs, of
-earlier results and of configuration attributes (``name**0.5`` is the whole square root of one)."""
+earlier results and of configuration attributes (``name**0.5`` is the whole square root of one, `name//name` a
+quotient)."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class _Scope:
 
     def find(self, name: str) -> Any:
         """A scalar of the configuration, or without one of the processor; None if there is none."""
+        if "//" in name:
+            values = [self.find(part) for part in name.split("//")]
+            return None if None in values else values[0] // values[1]
         name, _, root = name.partition("**")
         value = self._configured(name) if self.config is not None else self._processed(name)
         return int(value**0.5) if root and value is not None else value
@@ -165,8 +169,12 @@ def _helpers() -> tuple[dict[str, tuple[Callable[..., Any], tuple[str, ...]]], d
         halved_lengths,
     )
     from utils.modeling_vision_utils import (
+        get_block_permutation,
+        get_half_pixel_indices,
         get_pos_embed_indices,
         get_rotary_pos_ids,
+        get_temporal_pair_indices,
+        get_unshuffle_indices,
         get_vision_cu_seqlens,
         get_window_index,
     )
@@ -177,6 +185,10 @@ def _helpers() -> tuple[dict[str, tuple[Callable[..., Any], tuple[str, ...]]], d
         get_rotary_pos_ids,
         get_window_index,
         get_pos_embed_indices,
+        get_half_pixel_indices,
+        get_temporal_pair_indices,
+        get_block_permutation,
+        get_unshuffle_indices,
         chunk_and_pad_features,
         get_valid_indices,
         get_audio_cu_seqlens,

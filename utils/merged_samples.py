@@ -197,6 +197,29 @@ def _continue_order(group: _Samples, name: str) -> torch.Tensor:
     return torch.cat(_shift(group, name, lambda sample, value: value.shape[0]))
 
 
+def _continue_units(group: _Samples, name: str) -> torch.Tensor:
+    """Merged patches of pairs of frames: the grid tells how many patches are one, and how many there are."""
+    grid_name = _PRESENT[_modality_of(name)]
+    return torch.cat(
+        _shift(group, name, lambda sample, value: _count_units(sample[grid_name], value.shape[0]))
+    )
+
+
+def _continue_centres(group: _Samples, name: str) -> torch.Tensor:
+    """Patches in columns, one column for each merge block; the grid tells how many patches there are."""
+    grid_name = _PRESENT[_modality_of(name)]
+    return torch.cat(
+        _shift(group, name, lambda sample, value: int(sample[grid_name].prod(1).sum())), dim=1
+    )
+
+
+def _count_units(grid: torch.Tensor, num_pair_units: int) -> int:
+    """Merged patches of a sample, given how many of them are first of a pair."""
+    frames, areas = grid[:, 0], grid[:, 1] * grid[:, 2]
+    paired = (torch.where(frames == 1, 1, frames // 2) * areas).sum()
+    return int((frames * areas).sum() * num_pair_units // paired)
+
+
 def _continue_pairs(group: _Samples, name: str) -> torch.Tensor:
     """Rows that are pooled: each sample counts its rows in the boundaries that it needs as well."""
     boundaries = name.replace("pool_indices", "cu_seqlens")
@@ -271,6 +294,10 @@ _PRECOMPUTED: dict[str, Callable[[_Samples, str], torch.Tensor]] = {
     "cu_window_seqlens": _continue_boundaries,
     "rotary_pos_ids": _concatenate,
     "window_index": _continue_order,
+    "block_order": _continue_order,
+    "block_centres": _continue_centres,
+    "first_units": _continue_units,
+    "second_units": _continue_units,
     "embed_indices": _concatenate_columns,
     "bilinear_weights": _concatenate_columns,
     "padded_feature": _pad_chunks,

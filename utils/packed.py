@@ -58,6 +58,14 @@ def can_read(values: torch.Tensor, total: int | None) -> bool:
     return not is_tracing() and (total is None or values.device.type == "cpu")
 
 
+def require_grid(results: str, grid_thw: torch.Tensor | None) -> None:
+    """Raise ValueError where there is no grid that `results`, which were not given, follow from."""
+    if grid_thw is None:
+        raise ValueError(
+            f"{results} not given, and no grid_thw to compute it from: give one of both"
+        )
+
+
 def check_grid_layout(grid_thw: torch.Tensor) -> None:
     """Raise ValueError unless `grid_thw` holds integers, `(num_entries, 3)` and not empty."""
     if grid_thw.ndim != 2 or grid_thw.shape[1] != 3:

@@ -65,12 +65,22 @@ def _distance(left: str, right: str) -> int:
     return row[-1]
 
 
-def encoder_inputs(kwargs: Mapping[str, Any], modality: str) -> dict[str, Any]:
-    """Keywords for the encoder of a modality: its own prefix removed, other modalities dropped."""
+def encoder_inputs(
+    kwargs: Mapping[str, Any],
+    modality: str,
+    *,
+    only: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Keywords for the encoder of a modality: its own prefix removed, other modalities dropped.
+
+    Where a module behind the encoder takes some of the tensors, that module gets `only` these, and the
+    encoder all `without` them.
+    """
     found = {}
     for key, value in kwargs.items():
         owner, name = PREFIXED.get(key, ("", key))
-        if owner in ("", modality):
+        if owner in ("", modality) and name not in without and (only is None or name in only):
             found[name] = value
     return found
 

@@ -38,6 +38,22 @@ class ImageInputs(TypedDict, total=False):
     """Shape `(4, seq_len)`, float32. Interpolation weights that belong to `embed_indices`. Computed
     from the grid if not given."""
 
+    image_first_units: torch.Tensor
+    """Shape `(num_pair_units,)`, int64. Merged patches of the first frame of every pair. Computed
+    from the grid if not given."""
+
+    image_second_units: torch.Tensor
+    """Shape `(num_pair_units,)`, int64. Merged patches that belong to `first_units`, in the second
+    frame of the pair. Computed from the grid if not given."""
+
+    image_block_order: torch.Tensor
+    """Shape `(seq_len,)`, int64. Order that brings patches from reading order into blocks. Computed
+    from the grid if not given."""
+
+    image_block_centres: torch.Tensor
+    """Shape `(4, seq_len // spatial_merge_size**2)`, int64. Central patches of every merge block,
+    whose mean stands for it. Computed from the grid if not given."""
+
 
 class VideoInputs(TypedDict, total=False):
     """What a model can be given for its videos, computed ahead."""
@@ -65,6 +81,22 @@ class VideoInputs(TypedDict, total=False):
     video_bilinear_weights: torch.Tensor
     """Shape `(4, seq_len)`, float32. Interpolation weights that belong to `embed_indices`. Computed
     from the grid if not given."""
+
+    video_first_units: torch.Tensor
+    """Shape `(num_pair_units,)`, int64. Merged patches of the first frame of every pair. Computed
+    from the grid if not given."""
+
+    video_second_units: torch.Tensor
+    """Shape `(num_pair_units,)`, int64. Merged patches that belong to `first_units`, in the second
+    frame of the pair. Computed from the grid if not given."""
+
+    video_block_order: torch.Tensor
+    """Shape `(seq_len,)`, int64. Order that brings patches from reading order into blocks. Computed
+    from the grid if not given."""
+
+    video_block_centres: torch.Tensor
+    """Shape `(4, seq_len // spatial_merge_size**2)`, int64. Central patches of every merge block,
+    whose mean stands for it. Computed from the grid if not given."""
 
 
 class AudioInputs(TypedDict, total=False):
@@ -97,6 +129,10 @@ RESULTS = {
     "get_image_pos_ids": ("rotary_pos_ids",),
     "get_window_index": ("window_index", "cu_window_seqlens"),
     "get_pos_embed_indices": ("embed_indices", "bilinear_weights"),
+    "get_half_pixel_indices": ("embed_indices", "bilinear_weights"),
+    "get_temporal_pair_indices": ("first_units", "second_units"),
+    "get_block_permutation": ("block_order",),
+    "get_unshuffle_indices": ("block_centres",),
     "chunk_and_pad_features": ("padded_feature", "chunk_lengths"),
     "get_valid_indices": ("valid_indices",),
     "get_audio_cu_seqlens": ("cu_seqlens",),

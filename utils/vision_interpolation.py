@@ -21,6 +21,7 @@ from utils.packed import (
     locate,
     read_grid,
     repeat_frame,
+    require_grid,
     resolve_total,
     spread,
 )
@@ -63,6 +64,7 @@ def get_pos_embed_indices(
     Raises:
         ValueError: malformed grid or S < 1.
     """
+    require_grid("embed_indices and bilinear_weights", grid_thw)
     check_positive("num_grid_per_side", num_grid_per_side)
     return _interpolate(
         grid_thw, num_grid_per_side, spatial_merge_size, num_tokens, place_corners_aligned
@@ -80,7 +82,8 @@ def get_half_pixel_indices(
         num_tokens: N = Σ t·h·w, see `get_pos_embed_indices`.
 
     Returns:
-        `(4, N)` int64 and `(4, N)` float32 as in `get_pos_embed_indices`, by the half pixel rule.
+        `embed_indices` `(4, N)` int64 and `bilinear_weights` `(4, N)` float32 as in
+        `get_pos_embed_indices`, by the half pixel rule.
         The sum `(table[indices] * weights[..., None]).sum(0)` is not bitwise equal to
         `F.interpolate`, whose products are ordered differently: about 5e-6 on a table of unit
         normals in float32.
@@ -88,6 +91,7 @@ def get_half_pixel_indices(
     Raises:
         ValueError: malformed grid or S < 1.
     """
+    require_grid("embed_indices and bilinear_weights", grid_thw)
     check_positive("num_grid_per_side", num_grid_per_side)
     return _interpolate(grid_thw, num_grid_per_side, 1, num_tokens, place_half_pixel)
 

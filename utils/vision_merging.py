@@ -11,6 +11,7 @@ from utils.packed import (
     divide,
     locate,
     read_grid,
+    require_grid,
     resolve_total,
     spread,
 )
@@ -31,11 +32,13 @@ def get_temporal_pair_indices(
             read on an accelerator and the call can be captured.
 
     Returns:
-        `first` and `second`, both `(P,)` int64: positions of merge units in the packed sequence.
+        `first_units` and `second_units`, both `(P,)` int64: positions of merge units in the packed
+        sequence.
 
     Raises:
         ValueError: malformed grid, `num_pair_units` unlike the grid.
     """
+    require_grid("first_units and second_units", grid_thw)
     m = spatial_merge_size
     check_grid_layout(grid_thw)
     check_merge(m, grid_thw)
@@ -106,6 +109,7 @@ def get_unshuffle_indices(
     Raises:
         ValueError: malformed grid or merge sizes, `num_units` unlike the grid.
     """
+    require_grid("block_centres", grid_thw)
     check_grid_layout(grid_thw)
     check_merge(merge_sizes, grid_thw)
     m = merge_sizes

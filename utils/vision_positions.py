@@ -18,6 +18,7 @@ from utils.packed import (
     locate,
     read_grid,
     repeat_frame,
+    require_grid,
     resolve_total,
     spread,
 )
@@ -44,6 +45,7 @@ def get_rotary_pos_ids(
     Raises:
         ValueError: malformed grid or merge size (see `utils.packed.read_grid`).
     """
+    require_grid("rotary_pos_ids", grid_thw)
     facts = read_grid(grid_thw, spatial_merge_size, num_tokens)
     if facts is None or not isinstance(spatial_merge_size, int):
         return _locate_patches(grid_thw, spatial_merge_size, facts, num_tokens)
@@ -106,6 +108,7 @@ def get_block_permutation(
     Raises:
         ValueError: malformed grid.
     """
+    require_grid("block_order", grid_thw)
     m = spatial_merge_size
     facts = read_grid(grid_thw, m, num_tokens)
     if facts is not None and facts.common is not None:

@@ -19,6 +19,7 @@ from utils.packed import (
     locate,
     locate_bounded,
     read_grid,
+    require_grid,
     resolve_total,
     spread,
     with_leading_zero,
@@ -43,6 +44,7 @@ def get_vision_cu_seqlens(
     Raises:
         ValueError: wrong rank or dtype, no row, a value below one, `num_segments` too small.
     """
+    require_grid("cu_seqlens", grid_thw)
     check_grid_layout(grid_thw)
     dtype = boundary_dtype(grid_thw)
     if not can_read(grid_thw, num_segments):

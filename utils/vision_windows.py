@@ -26,6 +26,7 @@ from utils.packed import (
     locate,
     locate_bounded,
     read_grid,
+    require_grid,
     resolve_total,
     spread,
     with_leading_zero,
@@ -62,6 +63,7 @@ def get_window_index(
     Raises:
         ValueError: malformed grid, V < 1, wrong total, `num_windows` too small.
     """
+    require_grid("window_index and cu_window_seqlens", grid_thw)
     m = spatial_merge_size
     facts = read_grid(grid_thw, m, num_tokens)
     if patch_size < 1 or window_size // m // patch_size < 1:

@@ -128,30 +128,41 @@ WINDOW_INDEX = Helper(
         'check_boundaries("cu_window_seqlens", cu_window_seqlens, {rows})',
     ),
 )
+_EMBEDDED = (
+    Result(
+        "embed_indices",
+        "(4, seq_len)",
+        "int64",
+        "Entries of the position table around every patch. Computed from the grid if not given.",
+    ),
+    Result(
+        "bilinear_weights",
+        "(4, seq_len)",
+        "float32",
+        "Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.",
+    ),
+)
+_EMBEDDED_CHECKS = (
+    'check_shape("embed_indices", embed_indices, (4, {rows}))',
+    'check_shape("bilinear_weights", bilinear_weights, (4, {rows}))',
+)
 POS_EMBED = Helper(
     "get_pos_embed_indices",
     VISION,
     ("grid_thw", "num_grid_per_side", "spatial_merge_size"),
     ("num_tokens",),
-    (
-        Result(
-            "embed_indices",
-            "(4, seq_len)",
-            "int64",
-            "Entries of the position table around every patch. Computed from the grid if not given.",
-        ),
-        Result(
-            "bilinear_weights",
-            "(4, seq_len)",
-            "float32",
-            "Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.",
-        ),
-    ),
+    _EMBEDDED,
     "num_tokens",
-    (
-        'check_shape("embed_indices", embed_indices, (4, {rows}))',
-        'check_shape("bilinear_weights", bilinear_weights, (4, {rows}))',
-    ),
+    _EMBEDDED_CHECKS,
+)
+HALF_PIXEL = Helper(
+    "get_half_pixel_indices",
+    VISION,
+    ("grid_thw", "num_grid_per_side"),
+    ("num_tokens",),
+    _EMBEDDED,
+    "num_tokens",
+    _EMBEDDED_CHECKS,
 )
 CHUNKS = Helper(
     "chunk_and_pad_features",
@@ -221,17 +232,53 @@ TEMPORAL_PAIRS = Helper(
     ("grid_thw", "spatial_merge_size"),
     ("num_pair_units",),
     (
-        Result("first_units", "(num_pair_units,)", "int64"),
-        Result("second_units", "(num_pair_units,)", "int64"),
+        Result(
+            "first_units",
+            "(num_pair_units,)",
+            "int64",
+            "Merged patches of the first frame of every pair. Computed from the grid if not given.",
+        ),
+        Result(
+            "second_units",
+            "(num_pair_units,)",
+            "int64",
+            "Merged patches that belong to `first_units`, in the second frame of the pair. "
+            "Computed from the grid if not given.",
+        ),
     ),
+    checks=('check_shape("second_units", second_units, (*first_units.shape,))',),
 )
 BLOCK_ORDER = Helper(
     "get_block_permutation",
     VISION,
     ("grid_thw", "spatial_merge_size"),
     ("num_tokens",),
-    (Result("block_order", "(seq_len,)", "int64"),),
+    (
+        Result(
+            "block_order",
+            "(seq_len,)",
+            "int64",
+            "Order that brings patches from reading order into blocks. "
+            "Computed from the grid if not given.",
+        ),
+    ),
     "num_tokens",
+    ('check_shape("block_order", block_order, ({rows},))',),
+)
+UNSHUFFLE = Helper(
+    "get_unshuffle_indices",
+    VISION,
+    ("grid_thw", "merge_sizes"),
+    ("num_units",),
+    (
+        Result(
+            "block_centres",
+            "(4, seq_len // spatial_merge_size**2)",
+            "int64",
+            "Central patches of every merge block, whose mean stands for it. "
+            "Computed from the grid if not given.",
+        ),
+    ),
 )
 FLATTENED = Helper(
     "flatten_video_grid",
@@ -253,19 +300,12 @@ PROMPT_POSITIONS = Helper(
 )
 
 _LIFTED = (
-    *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED),
+    *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED, HALF_PIXEL),
+    *(TEMPORAL_PAIRS, BLOCK_ORDER, UNSHUFFLE),
     *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
 )
 _OTHERS = (
-    *(TEMPORAL_PAIRS, BLOCK_ORDER, FLATTENED, PROMPT_POSITIONS),
-    Helper(
-        "get_half_pixel_indices",
-        VISION,
-        ("grid_thw", "num_grid_per_side"),
-        ("num_tokens",),
-        (Result("indices", "(4, seq_len)", "int64"), Result("weights", "(4, seq_len)", "float32")),
-        "num_tokens",
-    ),
+    *(FLATTENED, PROMPT_POSITIONS),
     Helper(
         "get_segment_ids",
         VISION,
@@ -279,13 +319,6 @@ _OTHERS = (
         ("segment_ids", "dtype"),
         (),
         (Result("mask", "(1, 1, seq_len, seq_len)", "bool"),),
-    ),
-    Helper(
-        "get_unshuffle_indices",
-        VISION,
-        ("grid_thw", "merge_sizes"),
-        ("num_units",),
-        (Result("centres", "(4, seq_len // spatial_merge_size**2)", "int64"),),
     ),
     Helper(
         "halved_lengths",
@@ -317,6 +350,8 @@ _OTHERS = (
     ),
 )
 
+BY_CAPTURE = (HALF_PIXEL, BLOCK_ORDER, UNSHUFFLE)
+"""Those that rules of capture bring in, for a second form of what runs image by image."""
 REGISTRY = {helper.name: helper for helper in (*_LIFTED, *_OTHERS)}
 """Every function of tensors that passes call, by name."""
 LIFTED = {helper.name: helper for helper in _LIFTED}
@@ -337,6 +372,7 @@ _PLUMBING = {
     ),
     "replacement_offsets": ("chain_offsets", "move_offsets"),
     "grid_sampling": ("sample_grid",),
+    "down_scale": ("scale_down_blocks",),
     "item_features": ("count_selected", "split_by_item"),
     "packed": ("is_tracing", "while_tracing"),
     "precomputed_inputs": (

@@ -16,6 +16,8 @@ from codegen.rewrite.codemods import SOURCES, load_pass, run_on_texts
 from codegen.rewrite.helpers import HELPER_MODULES
 from codegen.rewrite.library import changed_methods
 from codegen.rewrite.place.extract import extract
+from codegen.rewrite.place.further import share_keywords
+from codegen.rewrite.place.later import lift_later
 from codegen.rewrite.place.lift import lift
 from codegen.rewrite.place.processors import extend_processors
 from codegen.rewrite.report import Place
@@ -141,6 +143,10 @@ def run_ours(state: RewriteState, names: Sequence[str], progress: Progress) -> N
                 function(state)
     if names and "lift" in state.settings.passes and names[-1] == _last_of_ours(state.settings):
         # Part of lift in its effect, but capture adds inputs, too.
+        with state.attempt("later"):
+            lift_later(state)
+        with state.attempt("further"):
+            share_keywords(state)
         with state.attempt("processors"):
             extend_processors(state)
 

@@ -66,15 +66,27 @@ def recording(found: Inputs) -> Iterator[None]:
             setattr(module, name, function)
 
 
+@contextlib.contextmanager
+def as_in_graphs(encoder: torch.nn.Module) -> Iterator[None]:
+    """Let the modules of an encoder's file run the forms that they have for graphs."""
+    module = sys.modules[type(encoder).__module__]
+    asked = vars(module).get("is_tracing")
+    if asked is not None:
+        vars(module)["is_tracing"] = lambda: True
+    try:
+        yield
+    finally:
+        if asked is not None:
+            vars(module)["is_tracing"] = asked
+
+
 def precomputed(encoder: torch.nn.Module, given: Inputs) -> Inputs:
     """Given inputs plus everything that the encoder would compute itself."""
     found: Inputs = {}
-    with recording(found):
-        call(encoder, given)
+    # Some are computed by the form for graphs alone; what both compute is taken from the other.
+    for forms in (as_in_graphs(encoder), contextlib.nullcontext()):
+        with forms, recording(found):
+            call(encoder, given)
     forward = inspect.signature(encoder.forward).parameters
-    if "pool_indices" in forward and "feature_lens" in given:
-        # Only the traced form needs them, so the default path has not computed any.
-        module = sys.modules[type(encoder).__module__]
-        found["pool_indices"] = vars(module)["get_pool_indices"](given["feature_lens"])
     explicit = {k: v for k, v in found.items() if k in forward or "kwargs" in forward}
     return {**given, **explicit}

@@ -20,9 +20,12 @@ from transformers import (
 )
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import ImageInput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import MultiModalData, Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.video_utils import VideoInput
 
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VLRMSNorm,
@@ -370,6 +373,15 @@ class Ernie4_5_VLMoeProcessor(Qwen2VLProcessor):
         self.image_end_token_id = self.find_token_id(tokenizer, "image_end_token")
         self.video_start_token_id = self.find_token_id(tokenizer, "video_start_token")
         self.video_end_token_id = self.find_token_id(tokenizer, "video_end_token")
+
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        videos: VideoInput | None = None,
+        **kwargs: Unpack[Ernie4_5_VLMoeProcessorKwargs],
+    ) -> BatchFeature:
+        return self.prepare(images, text, videos, **kwargs)
 
     def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> Any:
         """Saves the font along, with which the time is drawn on frames, if it is a file here."""

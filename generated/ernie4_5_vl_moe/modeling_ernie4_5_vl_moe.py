@@ -34,6 +34,7 @@ from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
+    check_together,
     encoder_inputs,
     split_precomputed,
 )
@@ -430,18 +431,45 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
             config.text_config.hidden_size, config.text_config.rms_norm_eps
         )
 
-    def join_frames(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+    def join_frames(
+        self,
+        hidden_states: torch.Tensor,
+        grid_thw: torch.Tensor,
+        *,
+        first_units: torch.Tensor | None = None,
+        second_units: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Puts the rows of the second frame of each pair beside those of the first."""
         # The last frame of an odd number above one has no partner and is left out.
-        first_units, second_units = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
+        if first_units is None or second_units is None:
+            check_together(first_units=first_units, second_units=second_units)
+            first_units, second_units = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
+        else:
+            check_shape("second_units", second_units, (*first_units.shape,))
         first_units = first_units.to(hidden_states.device)
         second_units = second_units.to(hidden_states.device)
         return torch.cat([hidden_states[first_units], hidden_states[second_units]], dim=-1)
 
-    def forward(self, hidden_states: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        grid_thw: torch.Tensor,
+        *,
+        first_units: torch.Tensor | None = None,
+        second_units: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         blocks = hidden_states.reshape(-1, hidden_states.shape[-1] * self.spatial_merge_size**2)
         hidden_states = self.spatial_linear(blocks)
-        hidden_states = self.temporal_linear(self.join_frames(hidden_states, grid_thw))
+        if first_units is None or second_units is None:
+            check_together(first_units=first_units, second_units=second_units)
+            first_units, second_units = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
+        else:
+            check_shape("second_units", second_units, (*first_units.shape,))
+        hidden_states = self.temporal_linear(
+            self.join_frames(
+                hidden_states, grid_thw, first_units=first_units, second_units=second_units
+            )
+        )
         return self.after_norm(self.mlp(hidden_states))
 
 
@@ -602,9 +630,15 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
             The encoder output, with `pooler_output` split into one tensor per image.
         """
         vision_outputs = self.vision_tower(
-            pixel_values, image_grid_thw, **encoder_inputs(kwargs, "image")
+            pixel_values,
+            image_grid_thw,
+            **encoder_inputs(kwargs, "image", without=("first_units", "second_units")),
         )
-        image_embeds = self.resampler_model(vision_outputs.last_hidden_state, image_grid_thw)
+        image_embeds = self.resampler_model(
+            vision_outputs.last_hidden_state,
+            image_grid_thw,
+            **encoder_inputs(kwargs, "image", only=("first_units", "second_units")),
+        )
         split_sizes = image_grid_thw.prod(-1) // self.vision_tower.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(image_embeds, split_sizes)
         return vision_outputs
@@ -628,9 +662,15 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
             The encoder output, with `pooler_output` split into one tensor per video.
         """
         vision_outputs = self.vision_tower(
-            pixel_values_videos, video_grid_thw, **encoder_inputs(kwargs, "video")
+            pixel_values_videos,
+            video_grid_thw,
+            **encoder_inputs(kwargs, "video", without=("first_units", "second_units")),
         )
-        video_embeds = self.resampler_model(vision_outputs.last_hidden_state, video_grid_thw)
+        video_embeds = self.resampler_model(
+            vision_outputs.last_hidden_state,
+            video_grid_thw,
+            **encoder_inputs(kwargs, "video", only=("first_units", "second_units")),
+        )
         merged = self.vision_tower.spatial_merge_size**2 * self.resampler_model.temporal_merge_size
         split_sizes = video_grid_thw.prod(-1) // merged
         vision_outputs.pooler_output = split_by_item(video_embeds, split_sizes)

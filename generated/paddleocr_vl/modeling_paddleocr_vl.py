@@ -35,6 +35,7 @@ from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
+    check_together,
     encoder_inputs,
     split_precomputed,
 )
@@ -274,20 +275,40 @@ class PaddleOCRVisionEmbeddings(nn.Module):
         resized = F.interpolate(table, size=(height, width), mode="bilinear", align_corners=False)
         return resized.permute(0, 2, 3, 1).flatten(0, 2)
 
-    def forward(self, pixel_values: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        grid_thw: torch.Tensor,
+        *,
+        embed_indices: torch.Tensor | None = None,
+        bilinear_weights: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Embeds patches of shape `(1, num_patches, num_channels, patch_size, patch_size)`."""
         patches = pixel_values.flatten(0, 1).to(self.patch_embedding.weight.dtype)
         patch_embeds = self.patch_embedding(patches).flatten(1)
-        if is_tracing():
-            corners, weights = get_half_pixel_indices(
-                grid_thw,
-                int(self.position_embedding.weight.shape[0] ** 0.5),
-                num_tokens=patch_embeds.shape[0],
+        if (
+            is_tracing()
+            or grid_thw is None
+            or embed_indices is not None
+            or bilinear_weights is not None
+        ):
+            if embed_indices is None or bilinear_weights is None:
+                check_together(embed_indices=embed_indices, bilinear_weights=bilinear_weights)
+                embed_indices, bilinear_weights = get_half_pixel_indices(
+                    grid_thw,
+                    int(self.position_embedding.weight.shape[0] ** 0.5),
+                    num_tokens=patch_embeds.shape[0],
+                )
+            else:
+                check_shape("embed_indices", embed_indices, (4, patch_embeds.shape[0]))
+                check_shape("bilinear_weights", bilinear_weights, (4, patch_embeds.shape[0]))
+            table_rows = self.position_embedding(
+                embed_indices.to(self.position_embedding.weight.device)
             )
-            table_rows = self.position_embedding(corners.to(self.position_embedding.weight.device))
-            embeddings = patch_embeds + (
-                table_rows * weights.to(self.position_embedding.weight)[:, :, None]
-            ).sum(0)
+            table_rows = (
+                table_rows * bilinear_weights.to(self.position_embedding.weight.device)[:, :, None]
+            )
+            embeddings = patch_embeds + table_rows.sum(0).to(self.position_embedding.weight.dtype)
         else:
             embeddings = []
             start = 0
@@ -406,6 +427,9 @@ class PaddleOCRVisionTransformer(PaddleOCRVLPreTrainedModel):
         self,
         pixel_values: torch.FloatTensor,
         grid_thw: torch.Tensor,
+        *,
+        embed_indices: torch.Tensor | None = None,
+        bilinear_weights: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images.
@@ -415,11 +439,17 @@ class PaddleOCRVisionTransformer(PaddleOCRVLPreTrainedModel):
                 Patches of all images, row by row, one image after the other.
             grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
                 Frames, rows and columns of each image, counted in patches.
+            embed_indices (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
+                Entries of the position table around every patch. Computed from the grid if not given.
+            bilinear_weights (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
+                Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.
 
         Returns:
             The normalised patches after the last layer; nothing is pooled.
         """
-        hidden_states = self.embeddings(pixel_values, grid_thw)
+        hidden_states = self.embeddings(
+            pixel_values, grid_thw, embed_indices=embed_indices, bilinear_weights=bilinear_weights
+        )
         hidden_states = self.encoder(hidden_states, grid_thw, **kwargs)
         return BaseModelOutputWithPooling(last_hidden_state=self.post_layernorm(hidden_states))
 
@@ -471,11 +501,20 @@ class PaddleOCRProjector(nn.Module):
         self.act = nn.GELU()
         self.linear_2 = nn.Linear(self.hidden_size, config.text_config.hidden_size)
 
-    def forward(self, image_features: torch.Tensor, grid_thw: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        image_features: torch.Tensor,
+        grid_thw: torch.Tensor,
+        *,
+        block_order: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Returns one row per block, shape `(num_blocks, text width)`."""
-        block_order = get_block_permutation(
-            grid_thw, self.spatial_merge_size, num_tokens=while_tracing(image_features.shape[0])
-        )
+        if block_order is None:
+            block_order = get_block_permutation(
+                grid_thw, self.spatial_merge_size, num_tokens=while_tracing(image_features.shape[0])
+            )
+        else:
+            check_shape("block_order", block_order, (image_features.shape[0],))
         blocks = self.pre_norm(image_features)[block_order.to(image_features.device)]
         return self.linear_2(self.act(self.linear_1(blocks.view(-1, self.hidden_size))))
 
@@ -642,10 +681,14 @@ class PaddleOCRVLModel(PaddleOCRVLPreTrainedModel):
         """
         pixel_values = pixel_values.type(self.visual.dtype).unsqueeze(0)
         vision_outputs = self.visual(
-            pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
+            pixel_values,
+            grid_thw=image_grid_thw,
+            **encoder_inputs(kwargs, "image", without=("block_order",)),
         )
         vision_outputs.pooler_output = self.projector(
-            vision_outputs.last_hidden_state, image_grid_thw
+            vision_outputs.last_hidden_state,
+            image_grid_thw,
+            **encoder_inputs(kwargs, "image", only=("block_order",)),
         )
         return vision_outputs
 

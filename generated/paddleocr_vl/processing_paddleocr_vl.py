@@ -94,8 +94,10 @@ class PaddleOCRVLProcessor(ProcessorMixin):
             self,
             return_extra_tensors,
             vision={
+                "get_half_pixel_indices": ("grid_thw", "image_size//patch_size"),
                 "get_rotary_pos_ids": ("grid_thw", 1),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_block_permutation": ("grid_thw", "spatial_merge_size"),
             },
         )
 

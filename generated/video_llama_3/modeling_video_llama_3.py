@@ -25,6 +25,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.down_scale import scale_down_blocks
 from utils.item_features import split_by_item
 from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
@@ -373,15 +374,20 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         return rotary_pos_emb
 
     def pixel_unshuffle(
-        self, hidden_states: torch.Tensor, grid_thw: torch.Tensor, merge_sizes: torch.Tensor
+        self,
+        hidden_states: torch.Tensor,
+        grid_thw: torch.Tensor,
+        merge_sizes: torch.Tensor,
+        *,
+        block_centres: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Scales each image or video down by its merge size; rows come block by block."""
-        if is_tracing():
-            num_units = (grid_thw.prod(1) // merge_sizes**2).sum().item()
-            centres = get_unshuffle_indices(grid_thw, merge_sizes, num_units=num_units).to(
-                hidden_states.device
-            )
-            return hidden_states[centres].mean(0)
+        if is_tracing() or grid_thw is None or block_centres is not None:
+            if block_centres is None:
+                block_centres = get_unshuffle_indices(grid_thw, merge_sizes)
+            else:
+                check_shape("block_centres", block_centres, (4, None))
+            return scale_down_blocks(hidden_states, block_centres)
         merged = []
         for rows, (t, h, w), merge_size in zip(
             hidden_states.split(grid_thw.prod(dim=1).tolist(), dim=0),
@@ -405,6 +411,7 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
+        block_centres: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images and videos.
@@ -420,6 +427,8 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
+            block_centres (`torch.Tensor` of shape `(4, seq_len // spatial_merge_size**2)`, *optional*):
+                Central patches of every merge block, whose mean stands for it. Computed from the grid if not given.
 
         Returns:
             The merged rows of all images and videos.
@@ -448,7 +457,9 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
             **kwargs,
         )
         hidden_states = self.post_layernorm(hidden_states)
-        hidden_states = self.pixel_unshuffle(hidden_states, grid_thw, merge_sizes)
+        hidden_states = self.pixel_unshuffle(
+            hidden_states, grid_thw, merge_sizes, block_centres=block_centres
+        )
         return BaseModelOutputWithPooling(last_hidden_state=hidden_states)
 
 

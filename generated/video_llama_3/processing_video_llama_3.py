@@ -105,6 +105,7 @@ class VideoLlama3Processor(ProcessorMixin):
             vision={
                 "get_rotary_pos_ids": ("grid_thw", "merge_sizes"),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_unshuffle_indices": ("grid_thw", "merge_sizes"),
             },
         )
 

@@ -28,6 +28,7 @@ ALL_GRIDS = IMAGE_GRIDS + VIDEO_GRIDS
 
 
 WINDOW_TENSORS = ("cu_seqlens", "rotary_pos_ids", "window_index", "cu_window_seqlens")
+CENTRE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "block_centres")
 TABLE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "embed_indices", "bilinear_weights")
 CHUNK_TENSORS = ("padded_feature", "chunk_lengths", "valid_indices", "cu_seqlens")
 
@@ -303,6 +304,7 @@ VISION_CASES = (
         VIDEO_LLAMA_VISION,
         patch_shape=(48,),
         kind="merge_sizes",
+        tensors=CENTRE_TENSORS,
     ),
     VisionCase(
         "paddleocr_vl",
@@ -311,6 +313,7 @@ VISION_CASES = (
         PADDLE_VISION,
         patch_shape=(3, 4, 4),
         kind="raster",
+        tensors=TABLE_TENSORS,
     ),
     VisionCase(
         "mlcd",

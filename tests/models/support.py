@@ -180,7 +180,13 @@ def _vision_tensors(case: VisionCase, inputs: dict[str, Any]) -> dict[str, torch
     if "window_index" in case.tensors:
         windows = vision.get_window_index(grid, merge, config.window_size, config.patch_size)
         found["window_index"], found["cu_window_seqlens"] = windows
-    if "embed_indices" in case.tensors:
+    if "block_centres" in case.tensors:
+        found["block_centres"] = vision.get_unshuffle_indices(grid, merge)
+    if "embed_indices" in case.tensors and case.kind == "raster":
+        side = config.image_size // config.patch_size
+        corners = vision.get_half_pixel_indices(grid, side)
+        found["embed_indices"], found["bilinear_weights"] = corners
+    elif "embed_indices" in case.tensors:
         side = int(config.num_position_embeddings**0.5)
         corners = vision.get_pos_embed_indices(grid, side, merge)
         found["embed_indices"], found["bilinear_weights"] = corners

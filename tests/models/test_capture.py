@@ -15,6 +15,7 @@ from tests.models.configurations import (
     VisionCase,
 )
 from tests.models.support import audio_inputs, build_encoder, precomputed, tensors_of, vision_inputs
+from tests.models.test_precomputed import READ_SIDES
 
 CASES = [*VISION_CASES, *AUDIO_CASES]
 IDS = [case.id for case in CASES]
@@ -34,6 +35,21 @@ CLIPS = {
 }
 
 pytestmark = pytest.mark.slow
+
+
+def given_alone(case: VisionCase | AudioCase, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Every optional input, and no grid where nothing else reads it."""
+    given = {**inputs, **precomputed(case, inputs)}
+    if case.model in READ_SIDES:
+        return given
+    return {**given, **dict.fromkeys(inputs.keys() & {"grid_thw", "merge_sizes"})}
+
+
+WAYS = {
+    "given": lambda case, inputs: {**inputs, **precomputed(case, inputs)},
+    "alone": given_alone,
+    "computed": lambda case, inputs: inputs,
+}
 
 
 def example(case: VisionCase | AudioCase, number: int) -> dict[str, Any]:
@@ -66,11 +82,11 @@ def assert_close(actual: Any, expected: Any) -> None:
             assert (left - right).abs().max().item() <= 1e-5 * scale
 
 
-@pytest.mark.parametrize("given", [True, False], ids=["given", "computed"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_encoder_compiles_as_one_graph(
-    case: VisionCase | AudioCase, attention: str, given: bool
+    case: VisionCase | AudioCase, attention: str, way: str
 ) -> None:
     torch._dynamo.reset()
     encoder = build_encoder(case, attention)
@@ -79,7 +95,7 @@ def test_encoder_compiles_as_one_graph(
         inputs = example(case, number)
         with torch.no_grad():
             expected = encoder(**inputs)
-            actual = compiled(**inputs, **(precomputed(case, inputs) if given else {}))
+            actual = compiled(**WAYS[way](case, inputs))
         assert_close(actual, expected)
 
 
@@ -109,18 +125,17 @@ def test_audio_shorter_than_a_chunk_compiles(
             assert_close(actual, encoder(**inputs))
 
 
-@pytest.mark.parametrize("given", [True, False], ids=["given", "computed"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_exported_encoder_is_right_on_other_sizes(
-    case: VisionCase | AudioCase, attention: str, given: bool
+    case: VisionCase | AudioCase, attention: str, way: str
 ) -> None:
     torch._dynamo.reset()
     encoder = build_encoder(case, attention)
     full = []
     for number in (0, 1):
-        inputs = example(case, number)
-        full.append({**inputs, **(precomputed(case, inputs) if given else {})})
+        full.append(WAYS[way](case, example(case, number)))
     shapes = dynamic_shapes(full[0], full[1])
     if set(case.tensors) <= set(inspect.signature(encoder.forward).parameters):
         with torch.no_grad():

@@ -32,13 +32,19 @@ from tests.models.support import (
     tensors_of,
     vision_inputs,
 )
+from utils import modeling_vision_utils as vision
 
 ENCODERS = (*VISION_CASES, *AUDIO_CASES)
 ENCODER_IDS = [case.id for case in ENCODERS]
 ENCODER_OF = {case.model: case for case in VISION_CASES}
 # Fewer pairs to pool give fewer rows; lengths of chunks are not needed once everything else is given.
-SIZES_OF_THEIR_OWN = ("pool_indices", "chunk_lengths")
+SIZES_OF_THEIR_OWN = ("pool_indices", "chunk_lengths", "block_centres")
+# Eagerly its position table is resized image by image, which indices and weights only come near.
+NEAR = ("paddleocr_vl",)
+# Where patches lie between the entries of the position table depends on the sides of their image.
+READ_SIDES = ("glm4v", "glm4v_moe", "glm_image")
 FULL_IDS = [case.id for case in FULL_CASES]
+PACKED = [case for case in VISION_CASES if case.kind != "images"]
 
 
 def inputs_of(case: VisionCase | AudioCase, number: int) -> dict[str, Any]:
@@ -46,6 +52,15 @@ def inputs_of(case: VisionCase | AudioCase, number: int) -> dict[str, Any]:
     if isinstance(case, AudioCase):
         return audio_inputs(case, case.lengths[number])
     return vision_inputs(case, case.grids[number])
+
+
+def assert_same(case: VisionCase | AudioCase | FullCase, left: Any, right: Any) -> None:
+    """Equal to the last bit, or nearly where indices stand for another computation."""
+    if case.model in NEAR:
+        exact = left.dtype == torch.float32
+        torch.testing.assert_close(left, right, atol=1e-5 if exact else 1e-2, rtol=1e-5)
+    else:
+        assert torch.equal(left, right)
 
 
 @pytest.mark.parametrize("case", ENCODERS, ids=ENCODER_IDS)
@@ -69,7 +84,7 @@ def test_encoder_output_is_bitwise_the_same(case: VisionCase | AudioCase, attent
             computed = encoder(**inputs)
             given = encoder(**inputs, **precomputed(case, inputs))
         for left, right in zip(tensors_of(computed), tensors_of(given), strict=True):
-            assert torch.equal(left, right)
+            assert_same(case, left, right)
 
 
 @pytest.mark.parametrize("case", ENCODERS, ids=ENCODER_IDS)
@@ -80,7 +95,48 @@ def test_half_precision_is_bitwise_the_same(case: VisionCase | AudioCase) -> Non
         computed = encoder(**inputs)
         given = encoder(**inputs, **precomputed(case, inputs))
     for left, right in zip(tensors_of(computed), tensors_of(given), strict=True):
-        assert torch.equal(left, right)
+        assert_same(case, left, right)
+
+
+def without_grid(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs of an encoder without what the sizes of images are read from."""
+    return {**inputs, **dict.fromkeys(inputs.keys() & {"grid_thw", "merge_sizes"})}
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("case", PACKED, ids=[case.id for case in PACKED])
+def test_grid_may_be_left_out_where_everything_is_given(case: VisionCase, attention: str) -> None:
+    if case.model in READ_SIDES:
+        pytest.skip("reads the sides of images besides")
+    encoder = build_encoder(case, attention)
+    for grid in case.grids:
+        inputs = vision_inputs(case, grid)
+        given = precomputed(case, inputs)
+        with torch.no_grad():
+            expected = encoder(**inputs, **given)
+            alone = encoder(**without_grid(inputs), **given)
+        for left, right in zip(tensors_of(expected), tensors_of(alone), strict=True):
+            assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize(
+    "case, name",
+    [
+        pytest.param(case, name, id=f"{case.id}-{name}")
+        for case in PACKED
+        for name in case.tensors
+        if case.model not in READ_SIDES
+    ],
+)
+def test_what_is_missing_without_grid_is_named(case: VisionCase, name: str) -> None:
+    encoder = build_encoder(case)
+    inputs = vision_inputs(case, case.grids[2])
+    given = precomputed(case, inputs)
+    pairs = [{"window_index", "cu_window_seqlens"}, {"embed_indices", "bilinear_weights"}]
+    together = next((pair for pair in pairs if name in pair), {name})
+    rest = {key: value for key, value in given.items() if key not in together}
+    with pytest.raises(ValueError, match=f"{name}.* not given, and no grid_thw"), torch.no_grad():
+        encoder(**without_grid(inputs), **rest)
 
 
 @pytest.mark.parametrize("case", ENCODERS, ids=ENCODER_IDS)
@@ -124,7 +180,18 @@ def model_tensors(case: FullCase, kind: str, grid: Grid) -> dict[str, torch.Tens
     inputs: dict[str, Any] = {"grid_thw": torch.tensor(grid)}
     if encoder.kind == "merge_sizes":
         inputs["merge_sizes"] = torch.full((len(grid),), case.merge_size)
-    return {f"{kind}_{name}": value for name, value in precomputed(encoder, inputs).items()}
+    found = precomputed(encoder, inputs) | behind_encoder(case, inputs["grid_thw"])
+    return {f"{kind}_{name}": value for name, value in found.items()}
+
+
+def behind_encoder(case: FullCase, grid_thw: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What the module takes that joins the encoder's rows for the decoder."""
+    if case.model == "ernie4_5_vl_moe":
+        pairs = vision.get_temporal_pair_indices(grid_thw, case.merge_size)
+        return dict(zip(("first_units", "second_units"), pairs, strict=True))
+    if case.model == "paddleocr_vl":
+        return {"block_order": vision.get_block_permutation(grid_thw, case.merge_size)}
+    return {}
 
 
 @pytest.mark.parametrize("kind", ["image", "video"])
@@ -141,7 +208,33 @@ def test_logits_are_bitwise_the_same(case: FullCase, kind: str) -> None:
     with torch.no_grad():
         computed = model(**inputs).logits
         given = model(**inputs, **model_tensors(case, kind, grid)).logits
-    assert torch.equal(computed, given)
+    assert_same(case, computed, given)
+
+
+@pytest.mark.parametrize(
+    "model, name", [("ernie4_5_vl_moe", "first_units"), ("paddleocr_vl", "block_order")]
+)
+def test_given_tensors_reach_the_module_behind_the_encoder(model: str, name: str) -> None:
+    (case,) = (case for case in FULL_CASES if case.model == model)
+    inputs = full_inputs(case, images=SEVERAL)
+    whole = build_full_model(case, generated_module(case.model))
+    randomize(whole)
+    tensors = model_tensors(case, "image", SEVERAL)
+    reversed_order = {**tensors, f"image_{name}": tensors[f"image_{name}"].flip(0)}
+    shorter = {**tensors, f"image_{name}": tensors[f"image_{name}"][1:]}
+    with torch.no_grad():
+        expected, changed = (whole(**inputs, **given).logits for given in (tensors, reversed_order))
+        assert not torch.allclose(expected, changed, atol=1e-3)
+        with pytest.raises(ValueError, match="(block_order|second_units) has shape"):
+            whole(**inputs, **shorter)
+        # The encoder, whose keywords go on to its layers, never sees what is not for it.
+        features = whole.model.get_image_features
+        grid = inputs["image_grid_thw"]
+        bare = {key.removeprefix("image_"): value for key, value in tensors.items()}
+        prefixed = features(inputs["pixel_values"], grid, **tensors)
+        named = features(inputs["pixel_values"], grid, **bare)
+        for left, right in zip(tensors_of(prefixed), tensors_of(named), strict=True):
+            assert torch.equal(left, right)
 
 
 @pytest.mark.parametrize("case", FULL_CASES, ids=FULL_IDS)

@@ -75,7 +75,7 @@ def test_the_name_and_its_place_are_told(name: str) -> None:
     assert new is None and f"{name} {USED}" in left
 
 
-@pytest.mark.parametrize("name", ["corners", "weights", "table_rows"])
+@pytest.mark.parametrize("name", ["embed_indices", "bilinear_weights", "table_rows"])
 def test_a_name_of_the_method_is_not_overwritten(name: str) -> None:
     case = "table_resized_per_image"
     (text,) = read_case(GOLDEN / f"capture/{case}.txt").files.values()

@@ -44,6 +44,24 @@ LENGTH_HELPERS: dict[str, Callable[[torch.Tensor], Any]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("helper", "results"),
+    [
+        ("cu_seqlens", "cu_seqlens"),
+        ("rotary", "rotary_pos_ids"),
+        ("window", "window_index and cu_window_seqlens"),
+        ("pos_embed", "embed_indices and bilinear_weights"),
+        ("half_pixel", "embed_indices and bilinear_weights"),
+        ("permutation", "block_order"),
+        ("pairs", "first_units and second_units"),
+        ("unshuffle", "block_centres"),
+    ],
+)
+def test_results_without_a_grid_are_named(helper: str, results: str) -> None:
+    with pytest.raises(ValueError, match=f"^{results} not given, and no grid_thw to compute"):
+        GRID_HELPERS[helper](None)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("helper", GRID_HELPERS.values(), ids=GRID_HELPERS)
 @pytest.mark.parametrize(
     ("grid", "message"),

@@ -18,7 +18,7 @@ import ast
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.rows import on_one_grid
 from codegen.rewrite.capture.rowwise import CONVERSIONS, MODULES
-from codegen.rewrite.emit.edits import Edit, Insert
+from codegen.rewrite.emit.edits import AddParameters, Describe, Edit, Insert
 from codegen.rewrite.helpers import BLOCK_ORDER
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
 from codegen.rewrite.nodes import walk
@@ -52,21 +52,25 @@ def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Lef
         return Left(objection.node, f"looks like blocks joined per image, but {objection.reason}")
     rows, merge = match
     first = next(node for _, node in iter_statements(function))
-    order = f"{BLOCK_ORDER.name}({found[0].grid}, {merge}, num_tokens={rows}.shape[0])"
+    (order,) = BLOCK_ORDER.outputs
+    grid = found[0].grid
     before, after = _sides(found[1], found[0].hidden[0][rows].shape[1])
     lines = [
-        "if is_tracing():",
-        f"    block_order = {order}",
+        f"if is_tracing() or {grid} is None or {order} is not None:",
+        f"    if {order} is None:",
+        f"        {order} = {BLOCK_ORDER.name}({grid}, {merge}, num_tokens={rows}.shape[0])",
+        "    else:",
+        *(f"        {check.format(rows=f'{rows}.shape[0]')}" for check in BLOCK_ORDER.checks),
         *[f"    {rows} = {name}({rows})" for name in before],
-        f"    {rows} = {rows}[block_order.to({rows}.device)]",
+        f"    {rows} = {rows}[{order}.to({rows}.device)]",
         f"    {rows} = {rows}.reshape(-1, {merge}**2 * {rows}.shape[-1])",
         *[f"    {rows} = {name}({rows})" for name in after],
         f"    return {rows}",
     ]
     reason = "blocks joined per image: one gather while tracing, equal within 1e-6"
     return (
-        [Insert(first, tuple(lines))],
-        (BLOCK_ORDER.name, "is_tracing"),
+        [Insert(first, tuple(lines)), AddParameters((order,)), Describe((order,))],
+        (BLOCK_ORDER.name, "check_shape", "is_tracing"),
         reason,
     )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 
 from codegen.rewrite.capture.pieces import Left
-from codegen.rewrite.emit.edits import Branch, Edit, Insert
+from codegen.rewrite.emit.edits import AddParameters, Branch, Describe, Edit, Insert
+from codegen.rewrite.helpers import HALF_PIXEL, UNSHUFFLE
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.nodes import speaks_of, walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
@@ -43,18 +44,21 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
         return Left(objection.node, f"looks like a down-scale of blocks, but {objection.reason}")
     hidden, merges = match
     first = next(node for _, node in iter_statements(function))
+    (centres,) = UNSHUFFLE.outputs
     lines = [
-        "if is_tracing():",
-        f"    num_units = ({studied.grid}.prod(1) // {merges}**2).sum().item()",
-        f"    centres = get_unshuffle_indices({studied.grid}, {merges}, num_units=num_units).to({hidden}.device)",
-        f"    return {hidden}[centres].mean(0)",
+        f"if is_tracing() or {studied.grid} is None or {centres} is not None:",
+        f"    if {centres} is None:",
+        f"        {centres} = {UNSHUFFLE.name}({studied.grid}, {merges})",
+        "    else:",
+        f'        check_shape("{centres}", {centres}, (4, None))',
+        f"    return scale_down_blocks({hidden}, {centres})",
     ]
     reason = (
         "per-image bilinear down-scale: mean of the central rows while tracing, equal within 1e-6"
     )
     return (
-        [Insert(first, tuple(lines))],
-        ("get_unshuffle_indices", "is_tracing"),
+        [Insert(first, tuple(lines)), AddParameters((centres,)), Describe((centres,))],
+        (UNSHUFFLE.name, "check_shape", "is_tracing", "scale_down_blocks"),
         reason,
     )
 
@@ -89,8 +93,15 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
             body = tuple(function.body[first : number + 1])
             lines = half_pixel_lines(name, match[0], match[1], studied.grid)
             reason = "table interpolated per image: gather while tracing, equal within 1e-5"
-            edits: list[Edit] = [Branch(body, "is_tracing()", tuple(lines))]
-            return edits, ("get_half_pixel_indices", "is_tracing"), reason
+            results = HALF_PIXEL.outputs
+            given = [f"{studied.grid} is None", *(f"{result} is not None" for result in results)]
+            edits: list[Edit] = [
+                Branch(body, " or ".join(("is_tracing()", *given)), tuple(lines)),
+                AddParameters(results),
+                Describe(results),
+            ]
+            needs = (HALF_PIXEL.name, "check_shape", "check_together", "is_tracing")
+            return edits, needs, reason
     for number, statement in iter_statements(function):
         names = sorted(assigned_names(statement))
         if any(match_half_pixel(glance, number, name) is not None for name in names):
@@ -100,11 +111,20 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
 
 def half_pixel_lines(name: str, hidden: str, table: str, grid: str) -> list[str]:
     """The gather form of ``rows + interpolated table``."""
+    indices, weights = HALF_PIXEL.outputs
     side = f"int({table}.weight.shape[0] ** 0.5)"
+    rows = f"{hidden}.shape[0]"
     return [
-        f"corners, weights = get_half_pixel_indices({grid}, {side}, num_tokens={hidden}.shape[0])",
-        f"table_rows = {table}(corners.to({table}.weight.device))",
-        f"{name} = {hidden} + (table_rows * weights.to({table}.weight)[:, :, None]).sum(0)",
+        f"if {indices} is None or {weights} is None:",
+        f"    check_together({indices}={indices}, {weights}={weights})",
+        f"    {indices}, {weights} = {HALF_PIXEL.name}(",
+        f"        {grid}, {side}, num_tokens={rows}",
+        "    )",
+        "else:",
+        *(f"    {check.format(rows=rows)}" for check in HALF_PIXEL.checks),
+        f"table_rows = {table}({indices}.to({table}.weight.device))",
+        f"table_rows = table_rows * {weights}.to({table}.weight.device)[:, :, None]",
+        f"{name} = {hidden} + table_rows.sum(0).to({table}.weight.dtype)",
     ]
 
 

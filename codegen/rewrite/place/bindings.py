@@ -30,6 +30,8 @@ _PURE_METHODS = frozenset(
     )
     + ("flatten", "reshape", "view", "squeeze", "unsqueeze", "index_select", "repeat_interleave")
 )
+_NOT_BOUND = {"self", "int"}
+"""Names in arguments that mean the same everywhere, or that a caller has another word for."""
 _PURE = (
     *(ast.Name, ast.Attribute, ast.Constant, ast.Subscript, ast.Slice, ast.Tuple, ast.List),
     *(ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context, ast.keyword),
@@ -57,9 +59,9 @@ def carried(argument: str, bound: Mapping[str, ast.expr], this: str) -> str | No
     """
     tree = ast.parse(argument, mode="eval").body
     names = {n.id for n in walk(tree) if isinstance(n, ast.Name)}
-    if not is_pure(tree) or any(name != "self" and name not in bound for name in names):
+    if not is_pure(tree) or names - _NOT_BOUND - bound.keys():
         return None
-    new = {name: bound[name] for name in names - {"self"}}
+    new = {name: bound[name] for name in names - _NOT_BOUND}
     if not all(is_pure(value) for value in new.values()):
         return None
     return ast.unparse(_Carrier(new, ast.parse(this, mode="eval").body).visit(tree))
@@ -70,7 +72,7 @@ class _Carrier(ast.NodeTransformer):
         self._new = {**new, "self": this}
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self._new[node.id]
+        return self._new.get(node.id, node)
 
 
 def is_pure(node: ast.expr) -> bool:
@@ -78,6 +80,8 @@ def is_pure(node: ast.expr) -> bool:
     for child in walk(node):
         if isinstance(child, ast.Call):
             function = child.func
+            if isinstance(function, ast.Name) and function.id == "int":
+                continue
             if not isinstance(function, ast.Attribute) or function.attr not in _PURE_METHODS:
                 return False
         elif not isinstance(child, _PURE):
@@ -88,9 +92,8 @@ def is_pure(node: ast.expr) -> bool:
 def names_in(arguments: Iterable[str]) -> frozenset[str]:
     """Names that some argument texts read, ``self`` left out."""
     trees = [ast.parse(argument, mode="eval") for argument in arguments]
-    return frozenset(n.id for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Name)) - {
-        "self"
-    }
+    names = {n.id for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    return frozenset(names - _NOT_BOUND)
 
 
 def own_attributes(arguments: Iterable[str]) -> frozenset[str]:

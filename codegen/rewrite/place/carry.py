@@ -32,7 +32,8 @@ class HelperCall:
     """``targets = helper(arguments)``, with arguments as texts; ``statement`` if it is in the source.
 
     ``portable`` tells that the arguments mean the same where the method is entered, so that a caller can
-    write them; ``eager`` that the method computes the results whenever it is called.
+    write them; ``eager`` that the method computes the results whenever it is called. ``rows`` is the number
+    of rows that the statement itself gives the helper.
     """
 
     helper: Helper
@@ -40,6 +41,7 @@ class HelperCall:
     statement: ast.Assign | None = None
     portable: bool = True
     eager: bool = True
+    rows: str = ""
 
     @property
     def fact(self) -> tuple[object, ...]:

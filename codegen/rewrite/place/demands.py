@@ -12,6 +12,7 @@ the attribute comes from the configuration.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,11 +23,14 @@ from codegen.rewrite.state import RewriteState
 
 Argument = str | int
 """A number, or the name of an input, of an earlier result or of a configuration attribute (a square root
-of one is written ``name**0.5``)."""
+of one is written ``name**0.5``, a quotient ``name//name``)."""
 
 
 _BATCH = {"merge_sizes", "input_features", "feature_lens", "chunk_lengths"}
 """Parameters of encoders, besides grids, that follow from what a processor returns."""
+
+_SECTIONS = ("vision_config", "audio_config")
+"""Parts of a configuration where the fields of encoders are looked up outside of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,8 @@ def find_demands(state: RewriteState, package: str) -> tuple[list[Demand], list[
         if info.source.module.rpartition(".")[0] != package:
             continue
         for cls in state.classes(info):
-            forward = state.index.method(cls, "forward")
-            for helper, call in guarded_calls(forward[1]) if forward else ():
-                assert forward is not None
-                arguments = _arguments(state.index, cls, forward[1], call)
+            for function, helper, call in _demanding(state.index, cls):
+                arguments = _arguments(state.index, cls, function, call)
                 if arguments is None:
                     unknown[helper.name] = f"{ast.unparse(call)} in {cls.name} needs its own state"
                 elif (
@@ -70,8 +72,30 @@ def find_demands(state: RewriteState, package: str) -> tuple[list[Demand], list[
     return [demand for name, demand in found.items() if name not in differing], reasons
 
 
+def _demanding(index: Index, cls: ClassInfo) -> Iterator[tuple[Function, Helper, ast.Call]]:
+    """Guarded calls of the ``forward`` of a class, and those of methods whose results it only hands on."""
+    found = index.method(cls, "forward")
+    if found is None:
+        return
+    forward, names = found[1], set(parameters(found[1]))
+    own = list(guarded_calls(forward))
+    yield from ((forward, helper, call) for helper, call in own)
+    known = {helper.name for helper, _ in own}
+    for function in cls.methods.values():
+        for helper, call in guarded_calls(function) if function is not forward else ():
+            if helper.name not in known and names.issuperset(helper.outputs):
+                yield function, helper, call
+
+
 def guarded_calls(function: Function) -> Iterator[tuple[Helper, ast.Call]]:
     """Helper calls that are made only where their results, parameters of the function, are None."""
+    for helper, assigned in guarded_results(function):
+        assert isinstance(assigned.value, ast.Call)
+        yield helper, assigned.value
+
+
+def guarded_results(function: Function) -> Iterator[tuple[Helper, ast.Assign]]:
+    """The statements of such calls."""
     names = set(parameters(function))
     for node in walk(function):
         if not isinstance(node, ast.If):
@@ -85,7 +109,8 @@ def guarded_calls(function: Function) -> Iterator[tuple[Helper, ast.Call]]:
             if helper is None or not names.issuperset(helper.outputs):
                 continue
             if all(f"{name} is None" in ast.unparse(node.test) for name in helper.outputs):
-                yield helper, call
+                assert isinstance(assigned, ast.Assign)
+                yield helper, assigned
 
 
 def _arguments(
@@ -106,13 +131,45 @@ def _argument(index: Index, cls: ClassInfo, function: Function, node: ast.expr) 
         return node.id if node.id in _BATCH or node.id in HELPER_MODULES else None
     name = self_attribute(node)
     attribute = index.attribute(cls, name) if name else None
-    return _configured(node) or (_configured(attribute[2]) if attribute else None)
+    found = _configured(node) or (_configured(attribute[2]) if attribute else None)
+    return found or _side_of_table(index, cls, node)
+
+
+def _side_of_table(index: Index, cls: ClassInfo, node: ast.expr) -> str | None:
+    """``a//b`` of ``int(self.table.weight.shape[0] ** 0.5)``, for a table of as many rows as a square of it."""
+    match = re.fullmatch(r"int\(self\.(\w+)\.weight\.shape\[0\] \*\* 0\.5\)", ast.unparse(node))
+    table = index.attribute(cls, match[1]) if match is not None else None
+    if table is None or not isinstance(table[2], ast.Call) or not table[2].args:
+        return None
+    squared = _followed(index, cls, table[2].args[0])
+    if not isinstance(squared, ast.BinOp) or not isinstance(squared.op, ast.Pow):
+        return None
+    side = _followed(index, cls, squared.left)
+    if getattr(squared.right, "value", None) != 2 or not isinstance(side, ast.BinOp):
+        return None
+    parts = [_configured(_followed(index, cls, part)) for part in (side.left, side.right)]
+    if not isinstance(side.op, ast.FloorDiv) or None in parts:
+        return None
+    return f"{parts[0]}//{parts[1]}"
+
+
+def _followed(index: Index, cls: ClassInfo, node: ast.expr) -> ast.expr:
+    """What ``__init__`` assigns to an attribute of ``self``, and so on."""
+    for _ in range(4):
+        name = self_attribute(node)
+        found = index.attribute(cls, name) if name else None
+        if found is None:
+            break
+        node = found[2]
+    return node
 
 
 def _configured(node: ast.expr) -> str | None:
-    """``name`` of ``config.name``, ``name**0.5`` of ``int(config.name ** 0.5)``."""
+    """``name`` of ``config.name`` or ``config.vision_config.name``, ``name**0.5`` of ``int(config.name ** 0.5)``."""
     if isinstance(node, ast.Attribute):
         owner = node.value
+        if isinstance(owner, ast.Attribute) and owner.attr in _SECTIONS:
+            owner = owner.value
         is_config = isinstance(owner, ast.Name) and owner.id == "config"
         return node.attr if is_config or self_attribute(owner) == "config" else None
     if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "int":

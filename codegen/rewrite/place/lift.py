@@ -16,7 +16,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from codegen.rewrite.emit.edits import (
     AddKeywords,
@@ -29,7 +29,7 @@ from codegen.rewrite.emit.edits import (
     Site,
 )
 from codegen.rewrite.heirs import Heirs
-from codegen.rewrite.helpers import LIFTED, rank
+from codegen.rewrite.helpers import LIFTED, Helper, rank
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.bindings import is_of_entry
@@ -46,7 +46,12 @@ from codegen.rewrite.place.carry import (
 from codegen.rewrite.place.hoist import hoist_positions
 from codegen.rewrite.place.rows import rows_are_lost, rows_expression
 from codegen.rewrite.place.sink import sink_computations
-from codegen.rewrite.place.thread import Taken, takes_prefixed, thread_keywords
+from codegen.rewrite.place.thread import (
+    Taken,
+    shares_keywords,
+    takes_prefixed,
+    thread_keywords,
+)
 from codegen.rewrite.reach import Reaching, may_leave_before, spot_of
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -165,7 +170,7 @@ class Lifter:
             return
         portable = is_of_entry(reaching, function, call.statement, call.arguments)
         eager = not may_leave_before(function, call.statement)
-        known = HelperCall(call.helper, call.arguments, call.statement, portable, eager)
+        known = replace(call, portable=portable, eager=eager)
         lifting = self.direct.setdefault(id(function), Lifting(cls, function))
         lifting.calls[call.helper.name] = known
 
@@ -300,7 +305,7 @@ class Lifter:
         method = self.index.method(cls, name)
         if method is not None:
             return method[1], "self"
-        if any(keyword.arg is None for keyword in call.keywords):
+        if any(keyword.arg is None for keyword in call.keywords) or shares_keywords(function):
             return None
         submodule = self.index.submodule(cls, name)
         forward = self.index.method(submodule, "forward") if submodule is not None else None
@@ -408,6 +413,8 @@ class Lifter:
 
     def _rows(self, lifting: Lifting, name: str) -> str:
         """The number of rows, where the helper call ``name`` is guarded."""
+        if lifting.calls[name].rows:
+            return lifting.calls[name].rows
         if name not in lifting.rows:
             before: ast.stmt | None = lifting.calls[name].statement
             if before is None and name in lifting.carried:
@@ -434,14 +441,27 @@ def helper_call(statement: ast.stmt) -> HelperCall | None:
     if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
         return None
     function = statement.value.func
-    if not isinstance(function, ast.Name) or function.id not in LIFTED or statement.value.keywords:
+    if not isinstance(function, ast.Name) or function.id not in LIFTED:
         return None
     target = statement.targets[0]
     parts = target.elts if isinstance(target, ast.Tuple) else [target]
     helper = LIFTED[function.id]
-    if tuple(getattr(part, "id", "") for part in parts) != helper.outputs:
+    rows = rows_given(statement.value, helper)
+    if tuple(getattr(part, "id", "") for part in parts) != helper.outputs or rows is None:
         return None
-    return HelperCall(helper, tuple(ast.unparse(arg) for arg in statement.value.args), statement)
+    arguments = tuple(ast.unparse(arg) for arg in statement.value.args)
+    return HelperCall(helper, arguments, statement, rows=rows)
+
+
+def rows_given(call: ast.Call, helper: Helper) -> str | None:
+    """``x`` of ``total=while_tracing(x)``, as extraction writes it; empty without keywords, None for others."""
+    if not call.keywords:
+        return ""
+    value = call.keywords[0].value
+    known = len(call.keywords) == 1 and call.keywords[0].arg == helper.total
+    if not known or not isinstance(value, ast.Call) or len(value.args) != 1:
+        return None
+    return ast.unparse(value.args[0]) if ast.unparse(value.func) == "while_tracing" else None
 
 
 def guard_lines(call: HelperCall, rows: str) -> list[str]:

@@ -113,6 +113,15 @@ def is_packed(function: Function) -> bool:
     return any(name.endswith(("grid_thw", "feature_lengths")) for name in names)
 
 
+def shares_keywords(function: Function) -> bool:
+    """Tell whether a method hands its ``**kwargs``, by their names, to several modules that it calls.
+
+    What those take besides an encoder is handed to them by :mod:`codegen.rewrite.place.further`.
+    """
+    named = function.name in FEATURES_METHODS and function.args.kwarg is not None
+    return named and is_packed(function) and hands_on(function)
+
+
 def _hands_on(edit: Edit) -> bool:
     """Tell whether an edit gives a call the keywords of one modality."""
     return isinstance(edit, AddKeywords) and any(HANDED_ON in text for text in edit.keywords)
