@@ -3,7 +3,8 @@
 Hunks are one edit if they do the same after undoing model names (an argument threaded through
 thirty models), if they bring in or take away the same name in related places (an attribute renamed
 where it is assigned and where it is read), if a member left here and came there, or if they are
-neighbours. Everything else counts apart, even within one method.
+neighbours. Everything else counts apart, even within one method. Where many edits are looked at
+together, as between two releases, hunks that two of them have in common do not make one of both.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import keyword
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import combinations
 
 from codegen.review.compare import Reading, compare_texts
 from codegen.review.lineage import Lineage
@@ -79,7 +81,9 @@ def split_hunks(changes: Sequence[MemberChange], base: Lineage, head: Lineage) -
     scopes = _Scopes(base, head)
     for change in changes:
         for hunk in change.hunks:
-            found.append(SourceHunk(change, hunk, scopes.names(change, hunk)))
+            found.append(
+                SourceHunk(change, hunk, scopes.names(change, hunk), scopes.family(change))
+            )
     return found
 
 
@@ -94,13 +98,24 @@ class _Scopes:
         own = words(hunk.removed) ^ words(hunk.added)
         return frozenset(own & self._differing(change.path, change.member.owner))
 
+    def family(self, change: MemberChange) -> tuple[str, str]:
+        """The class that the one of a member inherits from in the end."""
+        path, owner = change.path, change.member.owner
+        if not owner:
+            return "", ""
+        side = self._head if owner in self._head.index(path).classes else self._base
+        home = side.base_of(path, owner) if path in side.side.definitions else None
+        chain = side.chain(*home) if home else ()
+        return (chain[-1].path, chain[-1].name) if chain else (path, owner)
+
     def _differing(self, path: str, owner: str) -> frozenset[str]:
         key = (path, owner)
         if key not in self._known:
             old, new = self._base.text(path), self._head.text(path)
             left, right = _words_of(old), _words_of(new)
             gone, come = left - right, right - left
-            if owner:
+            there = [owner in side.index(path).classes for side in (self._base, self._head)]
+            if owner and all(there):  # all words of a class that came or went are new in it
                 left, right = (
                     frozenset(_WORD.findall(side.class_text(path, owner)[1]))
                     for side in (self._base, self._head)
@@ -139,15 +154,52 @@ def words(lines: Iterable[Line]) -> set[str]:
 def join_edits(hunks: Sequence[SourceHunk]) -> list[Edit]:
     """The edits that hunks make up, in the order of their first hunks."""
     joined = _Union(len(hunks))
-    _join_by(joined, hunks, lambda item: [("same", item.hunk.key)] if _telling(item) else [])
-    _join_by(joined, hunks, _name_links)
+    wide = _wide_names(hunks)
+    _join_by(joined, hunks, lambda item: _name_links(item, wide))
     _join_by(joined, hunks, _body_links)
     _join_uses(joined, hunks)
-    _join_neighbours(joined, hunks)
+    _join_neighbours(joined, hunks, wide)
+    _join_alike(joined, hunks)
     groups: dict[int, list[SourceHunk]] = defaultdict(list)
     for index, item in enumerate(hunks):
         groups[joined.root(index)].append(item)
     return [Edit(edit_id(group), tuple(group)) for group in groups.values()]
+
+
+#: A name that comes or goes in more files than these is that of an edit made everywhere: it says
+#: nothing about hunks that have other names, too.
+_WIDE = 8
+
+
+def _wide_names(hunks: Sequence[SourceHunk]) -> Mapping[str, int]:
+    """Names of edits that are made everywhere, with the number of files."""
+    files: dict[str, set[str]] = defaultdict(set)
+    for item in hunks:
+        for name in item.names:
+            files[name].add(item.change.path)
+    return {name: len(paths) for name, paths in files.items() if len(paths) > _WIDE}
+
+
+def _join_alike(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
+    """Join what does the same in several places: groups that share at least half of what either does."""
+    keys: dict[int, set[object]] = defaultdict(set)
+    holders: dict[object, set[int]] = defaultdict(set)
+    for index, item in enumerate(hunks):
+        root = joined.root(index)
+        keys[root].add(item.hunk.key)
+        if _telling(item):
+            holders[item.hunk.key].add(root)
+    shared: Counter[tuple[int, int]] = Counter()
+    for roots in holders.values():
+        ordered = sorted(roots)
+        alone = [root for root in ordered if len(keys[root]) == 1]
+        for root in alone[1:]:
+            joined.join(alone[0], root)
+        more = [root for root in ordered if len(keys[root]) > 1]
+        shared.update(combinations([*alone[:1], *more], 2))
+    for (one, two), count in shared.items():
+        if 2 * count >= max(len(keys[one]), len(keys[two])):
+            joined.join(one, two)
 
 
 def edit_id(hunks: Sequence[SourceHunk]) -> str:
@@ -163,11 +215,15 @@ def _telling(item: SourceHunk) -> bool:
     return sum(len(tokens) for side in item.hunk.key for tokens in [side]) > 3
 
 
-def _name_links(item: SourceHunk) -> list[object]:
-    """Names tie hunks of one file together, and of classes of one family across files."""
-    links: list[object] = [("file", item.change.path, name) for name in item.names]
-    if item.change.role:  # the name of the root that the class inherits from
-        links += [("family", item.change.role, name) for name in item.names]
+def _name_links(item: SourceHunk, wide: Mapping[str, int]) -> list[object]:
+    """Names tie hunks of one file together, and of classes of one family across files; those of an edit
+    made everywhere the hunks that do nothing else."""
+    narrow = item.names - wide.keys()
+    links: list[object] = [("file", item.change.path, name) for name in narrow]
+    if item.change.member.owner:
+        links += [("family", item.family, name) for name in narrow]
+    if item.names and not narrow:
+        links.append(("everywhere", max(item.names, key=lambda name: (wide[name], name))))
     return links
 
 
@@ -235,16 +291,20 @@ def _turned(hunk: Hunk) -> Iterator[str]:
     yield from (name for name in old if name in new and old[name] != new[name])
 
 
-def _join_neighbours(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
+def _join_neighbours(joined: _Union, hunks: Sequence[SourceHunk], wide: Mapping[str, int]) -> None:
     for index in range(1, len(hunks)):
         one, two = hunks[index - 1], hunks[index]
-        if one.change is not two.change:
+        if one.change is not two.change or _is_wide(one, wide) != _is_wide(two, wide):
             continue
         end = max((line.number + line.text.count("\n") for line in one.hunk.added), default=0)
         if two.hunk.line - (end or one.hunk.line) - 1 <= _NEAR or (
             one.hunk.layout and two.hunk.layout
         ):
             joined.join(index - 1, index)
+
+
+def _is_wide(item: SourceHunk, wide: Mapping[str, int]) -> bool:
+    return bool(item.names) and item.names <= wide.keys()
 
 
 class _Union:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from codegen.review.names import Naming
 from codegen.review.numerics import operators
-from codegen.review.syntax import parse_module
+from codegen.review.syntax import below, dotted, parse_module
 from codegen.review.weights import Method, Values, Weight, read_registered, read_weight
 from codegen.text.lines import split_lines
 
@@ -153,7 +153,7 @@ def read_facts(
         _exported(tree),
         frozenset(_imports(tree.body)),
         text,
-        {node.name: tuple(ast.unparse(base) for base in node.bases) for node in classes},
+        {node.name: tuple(dotted(base) for base in node.bases) for node in classes},
         segments,
         (naming, modules),
     )
@@ -187,7 +187,7 @@ def _segment(node: ast.ClassDef, text: str) -> str:
 
 def _is_module(node: ast.ClassDef) -> bool:
     names = {item.name for item in node.body if isinstance(item, Method)}
-    bases = {ast.unparse(base) for base in node.bases}
+    bases = {dotted(base) for base in node.bases}
     return "forward" in names or any(b.endswith((".Module", "PreTrainedModel")) for b in bases)
 
 
@@ -214,7 +214,7 @@ def _class(
         values.enter(method)
         _walk_method(method, (naming, modules, values), weights, defined, read)
     fields = dict(_fields(node, naming))
-    bases = tuple(ast.unparse(base) for base in node.bases)
+    bases = tuple(dotted(base) for base in node.bases)
     return ClassFacts(
         node.name,
         naming.name(node.name),
@@ -239,7 +239,7 @@ def _walk_method(
     defined: set[str],
     read: set[str],
 ) -> None:
-    for item in _in_order(method):
+    for item in below(method):
         if isinstance(item, ast.Attribute) and _is_self(item.value):
             if isinstance(item.ctx, ast.Load):
                 read.add(item.attr)
@@ -271,13 +271,6 @@ def _given_name(call: ast.Call) -> Iterator[str]:
 
 
 _REGISTER = frozenset({"register_buffer", "register_parameter", "add_module"})
-
-
-def _in_order(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below one, in the order of the source (statements before what is in them)."""
-    for child in ast.iter_child_nodes(node):
-        yield child
-        yield from _in_order(child)
 
 
 def _is_self(node: ast.expr) -> bool:

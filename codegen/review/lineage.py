@@ -16,7 +16,7 @@ from pathlib import Path
 
 from codegen.review.model import Side
 from codegen.review.names import Naming, strip_model
-from codegen.review.syntax import parse_module
+from codegen.review.syntax import dotted, parse_module
 from codegen.text.lines import split_lines
 from codegen.trees.sources import glance
 from codegen.trees.tree import Tree
@@ -109,9 +109,9 @@ def _class_info(node: ast.ClassDef) -> ClassInfo:
             found.setdefault(item.name, item.lineno)
         for name in _targets(item):
             value = getattr(item, "value", None)
-            is_marker = isinstance(value, ast.Call) and ast.unparse(value.func) == "AttributeError"
+            is_marker = isinstance(value, ast.Call) and dotted(value.func) == "AttributeError"
             (deleted if is_marker else members).setdefault(name, item.lineno)
-    bases = tuple(ast.unparse(base) for base in node.bases)
+    bases = tuple(dotted(base) for base in node.bases)
     return ClassInfo(node.name, node.lineno, bases, members, deleted, node)
 
 

@@ -73,7 +73,19 @@ class Member:
             return self.owner or self.name
         if self.kind == "docstring":
             return f"{self.owner} (docstring)" if self.owner else "docstring"
-        return f"{self.owner}.{self.name}" if self.owner else self.name
+        name = self.name or shortened(self.text)
+        return f"{self.owner}.{name}" if self.owner else name
+
+
+#: So much of a statement without a name tells which it is.
+_SHOWN = 40
+
+
+def shortened(text: str) -> str:
+    """The first line of a statement that says something, cut where it is long."""
+    lines = [line.strip() for line in text.split("\n")]
+    first = next((line for line in lines if line and not line.startswith("#")), lines[0])
+    return first if len(first) <= _SHOWN else f"{first[:_SHOWN]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +148,14 @@ class MemberChange:
 class SourceHunk:
     """One hunk of a definition, a hand-written parent, or the settings of a project.
 
-    ``names`` are the identifiers that it brings into its class or file, or takes out of it.
+    ``names`` are the identifiers that it brings into its class or file, or takes out of it. ``family``
+    is the class that its own inherits from in the end (path and name), itself if from none.
     """
 
     change: MemberChange
     hunk: Hunk
     names: frozenset[str]
+    family: tuple[str, str] = ("", "")
 
     @property
     def place(self) -> Location:

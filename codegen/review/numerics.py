@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
+from codegen.review.syntax import dotted
+
 _SIGNS = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -134,7 +136,7 @@ def _builds(call: ast.Call) -> bool:
     func = call.func
     if not (isinstance(func, ast.Attribute) and func.attr[:1].isupper()):
         return False
-    return ast.unparse(func.value) in ("nn", "torch.nn")
+    return dotted(func.value) in ("nn", "torch.nn")
 
 
 def _count_call(call: ast.Call, found: Counter[str]) -> None:

@@ -197,7 +197,7 @@ class _Places:
         self._strange: dict[str, list[Unexplained]] = defaultdict(list)
         for item in unexplained:
             self._strange[item.place.path].append(item)
-        self._known: dict[tuple[int, str, str], Location] = {}
+        self._known: dict[tuple[int, str, str, frozenset[str]], Location] = {}
         self._instances: dict[str, list[tuple[int, Instance]]] = defaultdict(list)
         for change in changes:
             for variant in change.variants:
@@ -220,9 +220,10 @@ class _Places:
             if place:
                 return place, number
         if change and change.edit:
-            key = (number, finding.name, finding.member)
+            chain = self._head.chain(path, finding.owner) if finding.owner else ()
+            key = (number, finding.name, finding.member, frozenset(link.path for link in chain))
             if key not in self._known:
-                self._known[key] = _edit_place(change, finding)
+                self._known[key] = _edit_place(change, finding, key[-1])
             return self._known[key], number
         return Location(self._head.side.generated.get(path, path)), number
 
@@ -279,8 +280,8 @@ def _closeness(member: tuple[str, str], hunks: Sequence[Hunk], finding: Finding)
     return score + 3 * (bool(finding.name) and finding.name in text)
 
 
-def _edit_place(change: Change, finding: Finding) -> Location:
-    """The line of an edit that speaks of the finding, else its first one."""
+def _edit_place(change: Change, finding: Finding, sources: frozenset[str]) -> Location:
+    """The line of an edit that speaks of the finding, best in the sources of its class; else the first."""
     assert change.edit is not None
 
     def closeness(index: int) -> int:
@@ -288,7 +289,8 @@ def _edit_place(change: Change, finding: Finding) -> Location:
         item = change.edit.hunks[index]
         lines = (*item.hunk.removed, *item.hunk.added)
         named = bool(finding.name) and any(finding.name in line.text for line in lines)
-        return 2 * named + (item.change.member.name == finding.member)
+        near = item.change.path in sources
+        return 4 * near + 2 * named + (item.change.member.name == finding.member)
 
     best = max(range(len(change.edit.hunks)), key=lambda index: (closeness(index), -index))
     return change.edit.hunks[best].place

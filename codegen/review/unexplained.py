@@ -148,7 +148,7 @@ def _chosen(
 
 #: Models that are expanded with their words' places at most: so many, or this part of all. One takes
 #: about as long as three do in a sync, and that for both sides.
-_LEAST, _SHARE = 12, 12
+_LEAST, _SHARE = 12, 24
 
 
 def _votes(tracing: Tracing, item: Attributed, lines: Sequence[Line]) -> Counter[int]:

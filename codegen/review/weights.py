@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from codegen.review.names import Naming
+from codegen.review.syntax import below, dotted
 
 Method = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -137,14 +138,17 @@ class Values:
 def _assigned_once(method: Method) -> dict[str, ast.expr]:
     known: dict[str, ast.expr] = {}
     times: Counter[str] = Counter()
-    for item in ast.walk(method):
-        if isinstance(item, (ast.Name, ast.Attribute)) and isinstance(item.ctx, ast.Store):
-            times[ast.unparse(item)] += 1
-        if isinstance(item, ast.Assign) and len(item.targets) == 1:
+    arguments: set[str] = set()
+    for item in below(method):
+        if isinstance(item, (ast.Name, ast.Attribute)):
+            if isinstance(item.ctx, ast.Store):
+                times[dotted(item)] += 1
+        elif isinstance(item, ast.arg):
+            arguments.add(item.arg)
+        elif isinstance(item, ast.Assign) and len(item.targets) == 1:
             target = item.targets[0]
             if isinstance(target, ast.Name) or _is_own(target):
-                known[ast.unparse(target)] = item.value
-    arguments = {item.arg for item in ast.walk(method) if isinstance(item, ast.arg)}
+                known[dotted(target)] = item.value
     return {k: v for k, v in known.items() if times[k] == 1 and k not in arguments}
 
 
@@ -161,7 +165,7 @@ class _Settle(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         if _is_own(node):
-            found = self._values.value(ast.unparse(node))
+            found = self._values.value(dotted(node))
             if found is not None:
                 return self._values.settled(found, self._depth - 1)
             return node
@@ -187,7 +191,7 @@ def read_weight(
         )
     if not isinstance(value, ast.Call):
         return None
-    name = ast.unparse(value.func)
+    name = dotted(value.func)
     last = name.rsplit(".", 1)[-1]
     of_torch = name.startswith(("nn.", "torch.nn.")) and last[:1].isupper()
     built = last in ("_from_config", "from_config") or name in modules
@@ -214,7 +218,7 @@ def _content_size(call: ast.Call, values: Values) -> str:
             said.append(f"for {ast.unparse(values.settled(item.iter))}")
         if not isinstance(item, ast.Call) or item is call:
             continue
-        last = ast.unparse(item.func).rsplit(".", 1)[-1]
+        last = dotted(item.func).rsplit(".", 1)[-1]
         if last[:1].isupper() and last not in STATELESS:
             said.append(f"{last}({_constructor_size(last, item, values)})")
     return " ".join(said)
@@ -254,7 +258,7 @@ def _tensor_size(node: ast.expr, values: Values) -> str:
     made = _factory(settled)
     if not isinstance(made, ast.Call):
         return ast.unparse(settled)
-    name = ast.unparse(made.func)
+    name = dotted(made.func)
     last = name.rsplit(".", 1)[-1]
     size = [item.value for item in made.keywords if item.arg == "size"]
     if name.startswith("torch.") and last in _FACTORIES:
