@@ -12,6 +12,7 @@ from codegen.expansion.fold.bases import merge_bases
 from codegen.expansion.fold.headers import (
     MADE_MEMBERS,
     check_headers,
+    check_metaclass,
     makes_members,
     merge_keywords,
     needs_own_annotation,
@@ -88,6 +89,7 @@ class _Fold:
         """The finished class."""
         check_kept_names(self.pair, members_of(self.child, True, True), self.above)
         check_headers(self.child, self.parent, self.above)
+        check_metaclass(self.parent, self.pair)
         bases = merge_bases(self.pair, self.child.head.bases, self.parent.head.bases, self.names)
         sites = find_sites(self.child, self.pair.spellings)
         planned = self._plan_inlining(sites.found)

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Sequence
 
 from codegen.errors import fail
-from codegen.expansion.fold.model import CannotFold, Member, Pair, annotation_of
+from codegen.expansion.fold.model import CannotFold, Key, Member, Pair, annotation_of
+from codegen.expansion.fold.sites import is_super
 from codegen.text.classes import last_name
 from codegen.text.read_body import ClassBody
 
@@ -16,8 +17,12 @@ _MAKING = frozenset(
 )
 #: Those that make fields of the annotated attributes of that very body, and of no class below.
 _DATA = _MAKING - {"total_ordering", "strict", "attrs"}
+#: Those that give the class slots unless they are told otherwise.
+_SLOTTED = frozenset({"define", "frozen", "mutable"})
 #: Their arguments that say what instances of that very class are.
 _OF_INSTANCES = frozenset({"frozen", "slots", "weakref_slot"})
+#: Metaclasses to which it does not matter in which of two classes a member stands.
+_PLAIN_METACLASSES = frozenset({"type", "ABCMeta", "EnumMeta", "EnumType"})
 #: Bases that make something of the class that lists them, and not of the classes below it.
 _LISTED_ONLY = ("Protocol", "NamedTuple")
 _TUPLE_MEMBERS = frozenset(
@@ -56,6 +61,8 @@ def check_headers(child: ClassBody, parent: ClassBody, above: Sequence[Member]) 
             raise CannotFold(reason)
     _check_keywords(child, parent)
     _check_listed(child, parent)
+    _check_own_class(parent)
+    _check_places(child, parent)
     _check_data(child, parent)
     made = _making(parent)
     listed = [ast.dump(each) for each in child.node.decorator_list]
@@ -79,6 +86,24 @@ def check_headers(child: ClassBody, parent: ClassBody, above: Sequence[Member]) 
         )
 
 
+def check_metaclass(parent: ClassBody, pair: Pair) -> None:
+    """Raise CannotFold where a metaclass is written that could tell one class body from two."""
+    own = (each.value for each in parent.node.keywords if each.arg == "metaclass")
+    found = [ast.unparse(each) for each in own]
+    queue = [pair.key_of(base.text, True) for base in parent.head.bases]
+    seen: set[Key] = set()
+    while queue:
+        key = queue.pop()
+        relative = None if key in seen else pair.relative(key)
+        seen.add(key)
+        if relative is not None:
+            found += [relative.metaclass] if relative.metaclass else []
+            queue += relative.bases
+    for name in found:
+        if name.rpartition(".")[2] not in _PLAIN_METACLASSES:
+            raise CannotFold(f"the metaclass {name} sees the body of every class")
+
+
 def _check_listed(child: ClassBody, parent: ClassBody) -> None:
     """A parent is a protocol or a named tuple by its own bases, a class below it is neither."""
     listed = {last_name(base) for base in child.node.bases}
@@ -99,12 +124,40 @@ def _is_read_by_named_tuple(node: ast.stmt) -> bool:
     return isinstance(node, ast.AnnAssign) or special
 
 
+def _check_own_class(parent: ClassBody) -> None:
+    """``__class__`` in a method is the class that it is written in; in ``super()`` that is meant."""
+    for item in parent.items:
+        calls = (each for each in ast.walk(item.node) if is_super(each))
+        meant = {arg for call in calls if isinstance(call, ast.Call) for arg in call.args}
+        for node in ast.walk(item.node):
+            if isinstance(node, ast.Name) and node.id == "__class__" and node not in meant:
+                raise CannotFold("a method of the parent speaks of the class that it stands in")
+
+
+def _check_places(child: ClassBody, parent: ClassBody) -> None:
+    """Fields behind ``_: KW_ONLY`` are so in the class that says it, and in none below."""
+    fields = [
+        [i.node for i in each.items if isinstance(i.node, ast.AnnAssign)]
+        for each in (child, parent)
+    ]
+    marks = [note for each in fields for note in each if last_name(note.annotation) == "KW_ONLY"]
+    if marks and all(fields):
+        raise CannotFold("KW_ONLY is about the fields of one class", child.node.lineno)
+
+
 def _check_data(child: ClassBody, parent: ClassBody) -> None:
     """Without a decorator of its own a class keeps the constructor and the fields of its parent."""
     making = [each for each in parent.node.decorator_list if last_name(each) in _DATA]
-    if not making or child.node.decorator_list:
+    if not making:
         return
     decorator = f"@{last_name(making[0])}"
+    slots = any(
+        isinstance(n, ast.keyword) and n.arg == "slots" for m in making for n in ast.walk(m)
+    )
+    if slots or last_name(making[0]) in _SLOTTED:
+        raise CannotFold(_OWN_ONLY["__slots__"], child.node.lineno)
+    if child.node.decorator_list:
+        return
     for item in child.items:
         if isinstance(item.node, ast.AnnAssign):
             raise CannotFold(

@@ -44,11 +44,12 @@ Key = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Relative:
     """A class of the definition or of the parent's file, as written: what its own body binds, what
-    it looks for further on by ``super()``, and its bases."""
+    it looks for further on by ``super()``, its bases, and its metaclass if it names one."""
 
     members: frozenset[str]
     calls: frozenset[str]
     bases: tuple[Key, ...]
+    metaclass: str = ""
 
 
 @dataclass(frozen=True, slots=True)

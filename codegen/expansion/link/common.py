@@ -38,7 +38,7 @@ class Common:
     def kept(self) -> dict[Target, str]:
         """What stays an import, with the name that the definition has for it."""
         found: dict[Target, str] = {}
-        caught = set(_caught(self.own))
+        caught = caught_names(self.own)
         for name, item in self.imported.items():
             units = self.parents[item.module]
             if name in caught and item.name in units.classes and _stands_alone(item.name, units):
@@ -106,11 +106,11 @@ def _used_by(unit: Unit) -> set[str]:
     return {*unit.mentions.of("later"), *unit.mentions.of("now") - plain}
 
 
-def _caught(own: ModuleUnits) -> Iterator[str]:
+def caught_names(own: ModuleUnits) -> set[str]:
     """Names of the exceptions that the definition catches: what is raised has to be that very class."""
-    for node in (item for unit in own.units for outer in unit.nodes for item in ast.walk(outer)):
-        if isinstance(node, ast.ExceptHandler) and node.type is not None:
-            yield from (item.id for item in ast.walk(node.type) if isinstance(item, ast.Name))
+    nodes = (item for unit in own.units for outer in unit.nodes for item in ast.walk(outer))
+    types = (node.type for node in nodes if isinstance(node, ast.ExceptHandler) and node.type)
+    return {item.id for node in types for item in ast.walk(node) if isinstance(item, ast.Name)}
 
 
 def _stands_alone(name: str, units: ModuleUnits) -> bool:

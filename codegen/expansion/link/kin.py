@@ -60,17 +60,17 @@ class Kin:
         found = _relative(units, name)
         if found is None:
             return None
-        members, calls, listed = found
+        members, calls, listed, metaclass = found
         if place == _OWN:
             bases = tuple(self.key_of(base, False) for base in listed)
         else:
             bases = tuple(self._inside(base, place) for base in listed)
-        return Relative(members, calls, bases)
+        return Relative(members, calls, bases, metaclass)
 
 
 def _relative(
     units: ModuleUnits, name: str
-) -> tuple[frozenset[str], frozenset[str], list[str]] | None:
+) -> tuple[frozenset[str], frozenset[str], list[str], str] | None:
     unit = units.binders[name][-1]
     body = read_body(units.source.text[unit.lead_end : unit.end])
     try:
@@ -87,4 +87,6 @@ def _relative(
     # A super() that is handed on can call anything.
     if handed_on:
         return None
-    return frozenset(members), frozenset(calls), [base.text for base in body.head.bases]
+    named = (each.value for each in body.node.keywords if each.arg == "metaclass")
+    metaclass = next(map(ast.unparse, named), "")
+    return frozenset(members), frozenset(calls), [base.text for base in body.head.bases], metaclass

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from codegen.errors import CodegenError, fail
 from codegen.expansion.link.circles import classes_to_move
-from codegen.expansion.link.common import Common
+from codegen.expansion.link.common import Common, caught_names
 from codegen.expansion.link.exports import read_exports
 from codegen.expansion.link.finish import Finisher
 from codegen.expansion.link.linker import Fold, Linker
@@ -18,7 +18,13 @@ from codegen.expansion.link.order import Cycle, Placed, ordered
 from codegen.expansion.link.shared import share_state
 from codegen.expansion.link.spellings import spelled_out
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
-from codegen.expansion.link.verdict import check_classes, check_drafts, check_names, check_parents
+from codegen.expansion.link.verdict import (
+    check_classes,
+    check_drafts,
+    check_in_roles,
+    check_names,
+    check_parents,
+)
 from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
 from codegen.expansion.prefix import count_votes
 from codegen.expansion.rename import paired_names
@@ -61,6 +67,7 @@ def link(
     linker = _placed(lambda moved: Linker(space, folds, imported, convention, model, path, moved))
     warnings += _left_bases(own, imported, convention, path)
     check_parents(linker)
+    check_in_roles(linker)
     placed = {target for plan in linker.plans.values() for target in plan.placed}
     if problems := list(common.changed_through_modules(placed)):
         raise CodegenError(*problems)
@@ -115,12 +122,15 @@ def _folds(
 ) -> dict[Unit, Fold]:
     """The classes that are folded, each with its parent class."""
     folds = {}
+    caught = caught_names(own)
     for unit in own.units:
         node = unit.nodes[0]
         if not isinstance(node, ast.ClassDef) or unit.kind != "class":
             continue
         bases = [
-            base.id for base in node.bases if isinstance(base, ast.Name) and base.id in imported
+            base.id
+            for base in node.bases
+            if isinstance(base, ast.Name) and base.id in imported and base.id not in caught
         ]
         found = []
         for base in bases:
@@ -147,7 +157,8 @@ def _folds(
 def _left_bases(
     own: ModuleUnits, imported: Imported, convention: Convention, path: str
 ) -> Iterator[str]:
-    """Notes on bases that stay imports only because of how they are written."""
+    """Notes on bases that stay imports because of how they are written, or what they are for."""
+    caught = caught_names(own)
     for unit in own.units:
         node = unit.nodes[0]
         for base in node.bases if isinstance(node, ast.ClassDef) else ():
@@ -158,6 +169,11 @@ def _left_bases(
                         f"note: {path}:{base.lineno}: {ast.unparse(base)} is named through its "
                         f"module, so it stays an import; import {name} by name to have it folded in"
                     )
+            elif isinstance(base, ast.Name) and base.id in caught & imported.keys():
+                yield (
+                    f"note: {path}:{base.lineno}: {base.id} is caught in this file, so it stays an "
+                    f"import, and {unit.name} one of its kind"
+                )
             elif isinstance(base, ast.Subscript) and ast.unparse(base.value) in imported:
                 yield (
                     f"note: {path}:{base.lineno}: {ast.unparse(base)} says more than the name of "

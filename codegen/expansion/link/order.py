@@ -99,7 +99,7 @@ class _Sorter:
                 if together:
                     if other.index < item.index:
                         yield other
-                elif name in item.now:
+                elif name in item.now and not _is_turned_first(name, item, other):
                     yield other
         # Who still reads a variable as it was stands before those that change it.
         for name in item.binds | item.changes:
@@ -123,6 +123,12 @@ class _Sorter:
                     yield other
                 if other.kind in ("function", "class"):
                     queue += other.later
+
+
+def _is_turned_first(name: str, item: Placed, other: Placed) -> bool:
+    """Whether both change what a name denotes, and the first is a parent's: it was imported before."""
+    both = name in item.changes & other.changes and name not in item.binds | other.binds
+    return both and bool(item.module) and not other.module
 
 
 def _touching(items: Sequence[Placed]) -> Mapping[str, tuple[Placed, ...]]:

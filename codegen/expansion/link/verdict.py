@@ -15,13 +15,15 @@ from codegen.expansion.link.registered import (
     asked_types,
     registered_classes,
 )
-from codegen.expansion.link.units import Unit
+from codegen.expansion.link.units import ModuleUnits, Unit
 from codegen.expansion.model import DraftFile, Item
 from codegen.expansion.unmet import inherited, lost, unmet
 from codegen.output.checks import BUILTINS, check_text
 from codegen.text.mentions import Mention
 from codegen.text.scoping import names_in
 
+#: Bases that give a class no members that code would read by its name.
+_BARE = frozenset({"object", "Enum", "IntEnum", "StrEnum", "Flag", "IntFlag", "ABC", "Module"})
 _REPORT = "please report this failure: the expansion is at fault, not the definition"
 
 
@@ -30,7 +32,8 @@ def check_names(linker: Linker) -> Iterator[str]:
 
     Raises CodegenError for those that it needs while it is imported.
     """
-    own, problems = linker.space.definition, list(_docstring_readers(linker))
+    own = linker.space.definition
+    problems = [*_docstring_readers(linker), *_exports_readers(linker)]
     for mention in _unknown(linker):
         line = own.lines.line_at(mention.start)
         known = [*own.binders, *own.imported, *linker.space.names]
@@ -59,6 +62,79 @@ def _docstring_readers(linker: Linker) -> Iterator[Diagnostic]:
                 _location(linker.place_of(item)),
                 "give the text a name of its own",
             )
+
+
+def _exports_readers(linker: Linker) -> Iterator[Diagnostic]:
+    """What reads ``__all__``: that of a parent is not carried, and the model's stands at the end."""
+    items = [item for plan in linker.plans.values() for item in plan.items]
+    called = {name for item in items for name in item.called}
+    for item in items:
+        sooner = "__all__" in item.now or (item.name in called and "__all__" in item.later)
+        if sooner or (item.module and "__all__" in item.later):
+            yield Diagnostic(
+                "read-exports",
+                f"{item.name} reads __all__, which is another one in the generated file",
+                _location(linker.place_of(item)),
+                "write __all__ out, and leave what reads it to the file that it is written in",
+            )
+
+
+def check_in_roles(linker: Linker) -> None:
+    """Refuse classes of the definition that lack what inherited code reads of those in whose role
+    they are. Raises CodegenError.
+    """
+    own, problems = linker.space.definition, []
+    for module, units in linker.space.parents.items():
+        folded = {(fold.name, unit.name) for unit, fold in linker.folds.items()}
+        roles = {
+            old: new
+            for old, new in linker.space.renamed[module].items()
+            if old in units.classes and new in own.classes and (old, new) not in folded
+        }
+        for name, member in sorted(_read_members(linker, module, roles)):
+            node = own.binders[roles[name]][-1].nodes[0]
+            if member in _class_members(units, name) and _lacks(node, member):
+                close = [f"give it {member}", f"call {roles[name]} otherwise"]
+                message = (
+                    f"{roles[name]} has the role of {name} by its name, and inherited code reads "
+                    f"{name}.{member}, which it lacks"
+                )
+                place = Location(linker.path, node.lineno)
+                problems.append(Diagnostic("role-lacks", message, place, ", or ".join(close)))
+    if problems:
+        raise CodegenError(*problems)
+
+
+def _read_members(linker: Linker, module: str, names: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Members of some classes of a parent that what the files have of it reads by their names."""
+    parents = {
+        (fold.module, linker.module(fold.module).binders[fold.name][-1].index)
+        for fold in linker.folds.values()
+    }
+    placed = {(item.module, item.index) for plan in linker.plans.values() for item in plan.items}
+    return {
+        (node.value.id, node.attr)
+        for unit in linker.module(module).units
+        if (module, unit.index) in placed | parents
+        for outer in unit.nodes
+        for node in ast.walk(outer)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in names
+    }
+
+
+def _class_members(units: ModuleUnits, name: str) -> set[str]:
+    node = units.binders[name][-1].nodes[0]
+    return set(names_in(node.body).bound) if isinstance(node, ast.ClassDef) else set()
+
+
+def _lacks(node: ast.stmt, member: str) -> bool:
+    """Whether a class has no such member for sure: nothing above it that could."""
+    if not isinstance(node, ast.ClassDef) or node.keywords or node.decorator_list:
+        return False
+    bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+    return bases <= _BARE and member not in names_in(node.body).bound
 
 
 def check_parents(linker: Linker) -> None:
