@@ -140,7 +140,8 @@ def _check_places(child: ClassBody, parent: ClassBody) -> None:
         [i.node for i in each.items if isinstance(i.node, ast.AnnAssign)]
         for each in (child, parent)
     ]
-    marks = [note for each in fields for note in each if last_name(note.annotation) == "KW_ONLY"]
+    notes = [ast.unparse(note.annotation) for each in fields for note in each]
+    marks = [note for note in notes if note.strip("'\"").endswith("KW_ONLY")]
     if marks and all(fields):
         raise CannotFold("KW_ONLY is about the fields of one class", child.node.lineno)
 

@@ -82,7 +82,8 @@ class Common:
                     yield name if statement.module or entry.alias else entry.name
 
     def changed_through_modules(self, placed: Collection[Target]) -> Iterator[Diagnostic]:
-        """Refusals of changes of a parent's variable through its module, where the model has its own."""
+        """Refusals of what changes a parent's variable through its module, or reads one that changes,
+        where the model has its own."""
         path = self.own.source.path
         for module in self.parents:
             names = set(self.modules_named(module))
@@ -95,6 +96,21 @@ class Common:
                         f"this changes {dotted}.{name}, of which the model has its own",
                         Location(path, node.lineno),
                         f"import {name} by name and change that",
+                    )
+            for node in _reads(self.own) if names else ():
+                name = node.attr
+                changing = name in _changing(self.parents[module])
+                if (
+                    changing
+                    and Target("copy", module, name) in placed
+                    and dotted_name(node.value) in names
+                ):
+                    yield Diagnostic(
+                        "changed-parent",
+                        f"this reads {ast.unparse(node)}, which functions change, and of which the "
+                        "model has its own",
+                        Location(path, node.lineno),
+                        f"import {name} by name and read that",
                     )
 
 
@@ -127,6 +143,13 @@ def _same(one: ParentImport, other: ParentImport) -> bool:
 def _changing(units: ModuleUnits) -> set[str]:
     """Variables of a module that its functions change when they run."""
     return {name for unit in units.units for name in unit.mentions.changed_later}
+
+
+def _reads(own: ModuleUnits) -> Iterator[ast.Attribute]:
+    """What the definition reads with a dot."""
+    for node in (item for unit in own.units for outer in unit.nodes for item in ast.walk(outer)):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            yield node
 
 
 def _changed_places(own: ModuleUnits) -> Iterator[ast.expr]:

@@ -15,6 +15,7 @@ from codegen.expansion.link.linker import Fold, Linker
 from codegen.expansion.link.namespace import Target, build_namespace
 from codegen.expansion.link.naming import Naming, PairNaming
 from codegen.expansion.link.order import Cycle, Placed, ordered
+from codegen.expansion.link.quoting import with_quoted_types
 from codegen.expansion.link.shared import share_state
 from codegen.expansion.link.spellings import spelled_out
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
@@ -25,7 +26,7 @@ from codegen.expansion.link.verdict import (
     check_names,
     check_parents,
 )
-from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
+from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule, SourceFile
 from codegen.expansion.prefix import count_votes
 from codegen.expansion.rename import paired_names
 from codegen.trees.conventions import Convention
@@ -48,7 +49,7 @@ def link(
     """
     path = definition.module.source.path
     own = read_units(definition.module.source)
-    units = {module: read_units(parsed.source) for module, parsed in parents.items()}
+    units = {module: _units_beside(own, parsed.source) for module, parsed in parents.items()}
     imported = _imported(definition, own)
     folds = _folds(own, units, imported, path, convention)
     namings, warnings = _namings(definition, folds, parents, table, convention)
@@ -80,6 +81,13 @@ def link(
     drafts = finisher.drafts(files, exports)
     warnings += [*linker.warnings, *finisher.warnings, *check_classes(linker, files)]
     return drafts, list(dict.fromkeys([*warnings, *check_drafts(linker, drafts, files)]))
+
+
+def _units_beside(own: ModuleUnits, source: SourceFile) -> ModuleUnits:
+    """A parent's units; where it leaves types unevaluated and the definition does not, as strings."""
+    units = read_units(source)
+    mixed = units.lazy_annotations and not own.lazy_annotations
+    return read_units(with_quoted_types(source)) if mixed else units
 
 
 def _placed(make: Callable[[Mapping[str, str]], Linker]) -> Linker:

@@ -88,11 +88,8 @@ class Linker:
         self.plans: dict[str, Plan] = {}
         self.warnings: list[str] = []
         self._spellings: dict[Fold, Spellings] = {}
-        used = {fold.module for fold in folds.values()} | {t.module for t in space.joined.values()}
         #: Whether types in the generated files are left unevaluated.
-        self.lazy = space.definition.lazy_annotations or any(
-            space.parents[module].lazy_annotations for module in used
-        )
+        self.lazy = space.definition.lazy_annotations
         self.renderers = {
             module: Renderer(space, units, convention.locate)
             for module, units in space.parents.items()

@@ -1,0 +1,60 @@
+"""Types of a module with ``from __future__ import annotations``, for a file that does not have it.
+
+There every type stays unevaluated, and is what it would be as a string; so that is how it is written.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+from codegen.expansion.model import SourceFile
+from codegen.text.lines import LineMap
+
+
+@lru_cache(maxsize=32)
+def with_quoted_types(source: SourceFile) -> SourceFile:
+    """The source with its types as strings, and without that import; line by line as it was."""
+    text, lines = source.text, LineMap(source.text)
+    tree = ast.parse(text)
+    edits = [(*lines.span(node), _quoted(lines.source(node))) for node in _types(tree, False)]
+    edits += [
+        (*lines.span(node), "pass")
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+    ]
+    pieces, done = [], 0
+    for start, end, new in sorted(edits):
+        pieces += [text[done:start], new]
+        done = end
+    return replace(source, text="".join([*pieces, text[done:]]))
+
+
+def _types(node: ast.AST, in_function: bool) -> Iterator[ast.expr]:
+    """The types in some code that are not evaluated, and would be without the import."""
+    if isinstance(node, ast.arg) and node.annotation is not None:
+        found = [node.annotation]
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns is not None:
+        found = [node.returns]
+    elif isinstance(node, ast.AnnAssign) and not (
+        in_function and isinstance(node.target, ast.Name)
+    ):
+        found = [node.annotation]
+    else:
+        found = []
+    yield from (each for each in found if not isinstance(each, ast.Constant))
+    inner = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    inner = inner or (in_function and not isinstance(node, ast.ClassDef))
+    for child in ast.iter_child_nodes(node):
+        if child not in found:
+            yield from _types(child, inner)
+
+
+def _quoted(text: str) -> str:
+    if '"' in text and "\n" not in text:
+        text = ast.unparse(ast.parse(text, mode="eval"))  # with quotes as Python writes them
+    marks = '"""' if "\n" in text else '"' if '"' not in text else "'"
+    plain = "\\" not in text and marks not in text and not text.endswith('"')
+    return f"{marks}{text}{marks}" if plain else repr(text)
