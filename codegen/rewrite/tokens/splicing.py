@@ -32,13 +32,15 @@ def spliced_site(
         return None
     put, back = test.body[-2:]
     found = _spliced(put)
-    if found is None or not isinstance(back, ast.Assign) or not isinstance(put, ast.Assign):
+    place = target_of(back)
+    if found is None:
         return None
     token, value = found
-    place = target_of(back)
+    assert isinstance(put, ast.Assign)
     text = ast.unparse(put.targets[0])
     if not isinstance(place, ast.Subscript) or not isinstance(place.value, ast.Name):
         return None
+    assert isinstance(back, ast.Assign)
     others = (n for node in test.body[:-2] for n in walk(node))
     read = any(isinstance(n, ast.Name) and n.id == text for n in others)
     if read or ast.unparse(back.value) != text or not _goes_through(loop, place, text):
