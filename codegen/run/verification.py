@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen.errors import CodegenError, fail
+from codegen.rewrite.tokens.asking import WORKED_ON
 from codegen.run.sync import Options, refuse_half_written, sync
 from codegen.store.cache import cache_folder
 from codegen.trees.tree import Tree, open_tree
@@ -90,10 +91,13 @@ def verify_processors(
 
 
 def _left_expansions(report: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """By model why the passes have left an expansion, or a part of one, as it is."""
+    """By model why the passes have left an expansion as it is; of what is moved there are remarks only."""
+    about = [item for item in report if item["helper"] == HELPER]
+    moved = {(item["model"], item["cls"]) for item in about if item["kind"] == "extracted"}
     reasons: dict[str, str] = {}
-    for item in report:
-        if item["kind"] == "left" and item["helper"] == HELPER:
+    for item in about:
+        is_moved = (item["model"], item["cls"]) in moved and item["reason"] != WORKED_ON
+        if item["kind"] == "left" and not is_moved:
             reasons.setdefault(item["model"], f"{item['location']}: {item['reason']}")
     return reasons
 

@@ -30,6 +30,10 @@ OFFSETS = "text_replacement_offsets"
 COLLECTED = "replacement_offsets"
 
 
+WORKED_ON = "its texts are worked on behind the helper, as they were behind the loop"
+"""Said of a site whose texts reach the tokenizer as other ones than the helper has returned."""
+
+
 @dataclass(frozen=True)
 class Style:
     """How a class is written.

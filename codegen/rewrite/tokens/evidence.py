@@ -7,7 +7,7 @@ orders, with too few and too many items, flat and nested. What differs once diff
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from codegen.rewrite.tokens.machine import Closure, Machine, Raised
 from codegen.rewrite.tokens.offsets import wrong
 from codegen.rewrite.tokens.prompts import (
     ITEMS,
+    NO_ITEMS,
     Prompt,
     has_no_text,
     placeholders,
@@ -32,7 +33,10 @@ _LACK = ("StopIteration", "IndexError", "KeyError")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What shows of a run: the result or the exception, and calls of parts; which statements ran."""
+    """What shows of a run: the result or the exception, and calls of parts; which statements ran.
+
+    ``written`` is whether the caller's list of texts is another one afterwards.
+    """
 
     result: Any
     raised: str
@@ -41,6 +45,7 @@ class Outcome:
     misplaced: str
     replaced: frozenset[str]
     reached: frozenset[int]
+    written: bool = False
 
 
 def difference(
@@ -50,6 +55,7 @@ def difference(
     seen: Collection[ast.stmt],
     nested: bool = False,
     others: Sequence[str] = (),
+    remarks: set[str] | None = None,
 ) -> str:
     """Why two versions of a processor are not shown to be equal; empty if they are.
 
@@ -60,17 +66,18 @@ def difference(
         others: placeholders that stand in prompts besides.
         seen: statements of the old class that have to have run.
         nested: the code goes through what processors of items return as through lists for every text.
+        remarks: gets what is not the same and need not be.
     """
     call = old.method("__call__")
     if call is None:
         return "there is no __call__ to compare"
-    both = (tokens, others)
+    both, noted = (tokens, others), remarks if remarks is not None else set()
     if nested:
-        return _compared(old, new, call, both, seen, True)
-    flat = _compared(old, new, call, both, seen, False)
+        return _compared(old, new, call, both, seen, True, noted)
+    flat = _compared(old, new, call, both, seen, False, noted)
     if not flat.startswith(_TOO_FEW):
         return flat
-    other = _compared(old, new, call, both, seen, True)
+    other = _compared(old, new, call, both, seen, True, noted)
     return flat if other.startswith(_TOO_FEW) else other
 
 
@@ -81,6 +88,7 @@ def _compared(
     tokens: tuple[Sequence[str], Sequence[str]],
     seen: Collection[ast.stmt],
     nested: bool,
+    remarks: set[str],
 ) -> str:
     """See :func:`difference`; in worlds with outputs over all items, or nested ones."""
     good, missing = 0, {id(node) for node in seen}
@@ -109,11 +117,11 @@ def _compared(
             if failures[str(error)] > 12 and not good:
                 return f"it cannot be followed: {error}"
             continue
-        problem = after.misplaced or _compare(
-            before, after, any(prompt.arguments.get(k) == [] for k in ITEMS)
-        )
+        none = number in NO_ITEMS or any(prompt.arguments.get(k) == [] for k in ITEMS)
+        problem = after.misplaced or _compare(before, after, none)
         if problem:
             return problem
+        remarks.update(_remarks(before, after))
         expected -= after.replaced
         if not before.raised and before.reached & missing:
             missing -= before.reached
@@ -129,6 +137,14 @@ def _compared(
     if expected and not lines:
         where = f"; {min(expected)} was never replaced"
     return f"{_TOO_FEW} went through it to compare ({good} of {wanted}){where}"
+
+
+def _remarks(before: Outcome, after: Outcome) -> Iterator[str]:
+    """What is another thing after the move, and better so."""
+    if before.written and not after.written:
+        yield "the caller's list of texts was written into before, and is not any more: a tuple will do"
+    if before.raised in _LACK and not after.raised:
+        yield f"a placeholder without any item ended in {before.raised} before, and stays now"
 
 
 def _misplaced(prompt: Prompt, machine: Machine) -> str:
@@ -196,7 +212,8 @@ def run(
     reached = frozenset(machine.reached)
     replaced = frozenset(machine.replaced)
     trace = tuple(machine.trace)
-    return Outcome(freeze(result), raised, message, trace, misplaced, replaced, reached)
+    written = arguments.get("text") != prompt.arguments.get("text")
+    return Outcome(freeze(result), raised, message, trace, misplaced, replaced, reached, written)
 
 
 def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:

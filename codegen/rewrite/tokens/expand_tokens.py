@@ -15,15 +15,22 @@ from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.asking import HELPER, Style
 from codegen.rewrite.tokens.changes import change_of
 from codegen.rewrite.tokens.evidence import difference
-from codegen.rewrite.tokens.leftovers import patterns
-from codegen.rewrite.tokens.mixin import ask_for_offsets, delegates, find_mixin, move_mixin
-from codegen.rewrite.tokens.names import Unmovable, free_names
+from codegen.rewrite.tokens.faults import faults, left
+from codegen.rewrite.tokens.mixin import (
+    ask_for_offsets,
+    delegates,
+    find_mixin,
+    hand_on_option,
+    move_mixin,
+)
+from codegen.rewrite.tokens.names import Unmovable
 from codegen.rewrite.tokens.plans import Move, plan
 from codegen.rewrite.tokens.prefilter import is_generated, may_hold_expansion
 from codegen.rewrite.tokens.sites import MODALITIES, Site, find_sites
 from codegen.rewrite.tokens.subject import MIXIN, Subject, parents
+from codegen.rewrite.tokens.unknown import unknown_form
 from codegen.rewrite.tokens.without_call import drop_call
-from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.values import Record
 
 if TYPE_CHECKING:
     from codegen.rewrite.settle import Settled
@@ -43,6 +50,8 @@ def expand_tokens(state: RewriteState) -> None:
     for info in found:
         if has_method and HELPER in info.source.text:
             ask_for_offsets(state, info)
+    if has_method:
+        hand_on_option(state)
     state.settle()
     files = {info.source.module for info in found}
     for info in found:
@@ -151,9 +160,9 @@ def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
             if not problem:
                 return
             if reason is None or not stay:
-                reason = _left(cls, sites[0], problem)
+                reason = left(cls, sites[0], problem)
     if reason is None and not tried:
-        reason = _unknown(cls, [])
+        reason = unknown_form(cls, [])
     known[key] = reason
     if reason is not None:
         state.note(reason)
@@ -183,36 +192,6 @@ def _collecting(state: RewriteState, cls: ClassInfo) -> set[str]:
     return found
 
 
-def _unknown(cls: ClassInfo, sites: list[Site]) -> Record | None:
-    """A record of a place, outside of the sites, that replaces placeholders in a form that no rule knows."""
-    gone = {id(n) for site in sites for part in (site.start, *site.statements) for n in walk(part)}
-    for site in sites:
-        gone |= {id(n) for node in patterns(site.function, gone) for n in walk(node)}
-    handed = " ".join(site.written for site in sites)
-    for function in cls.methods.values():
-        if f"self.{function.name}(" in handed:
-            continue
-        for node in walk(function):
-            found: list[ast.expr] = []
-            if isinstance(node, ast.While):
-                looked_for = [node.test, *getattr(node.test, "values", ())]
-                found = [t.left for t in looked_for if isinstance(t, ast.Compare)]
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                found = node.args[:1] if node.func.attr in ("replace", "split", "escape") else []
-            if id(node) not in gone and any(_is_placeholder(item) for item in found):
-                place = cls.module.place(node)
-                reason = "it replaces placeholders in a form that no rule knows"
-                model = model_of(cls.module.source.module)
-                return Record(model, cls.name, function.name, "left", place, HELPER, reason=reason)
-    return None
-
-
-def _is_placeholder(node: ast.expr) -> bool:
-    written = ast.unparse(node).lower()
-    item = any(word in written for word in ("image", "video", "audio", "media", "boi_"))
-    return item and written.endswith("token") and isinstance(node, (ast.Name, ast.Attribute))
-
-
 def _moved(
     state: RewriteState, cls: ClassInfo, sites: list[Site], has_method: bool, style: Style
 ) -> str:
@@ -224,10 +203,10 @@ def _moved(
     try:
         if any(f"replace_{kind}_token" in cls.methods for kind in MODALITIES):
             raise Unmovable("it has a method replace_..._token already")
-        unknown = _unknown(cls, sites)
+        unknown = unknown_form(cls, sites)
         if unknown is not None:
             line = unknown.location.rpartition(":")[2]
-            raise Unmovable(f"line {line} replaces placeholders, too, in a form that no rule knows")
+            raise Unmovable(f"line {line}: {unknown.reason}")
         moves = [plan(cls, site) for site in sites]
         change = change_of(cls, moves, has_method, _collecting(state, cls), style)
     except Unmovable as reason:
@@ -235,18 +214,21 @@ def _moved(
     if not state.permits(change):
         return ""
     trial = settle([change], state.settings.helper_package, state.optional)
-    problem = _unequal(state, cls, moves, trial)
+    remarks: set[str] = set()
+    problem = _unequal(state, cls, moves, trial, remarks)
     if problem:
         return problem
     state.adopt(trial)
-    for record in _faults(cls, sites):
+    for record in (*faults(cls, sites), *(left(cls, sites[0], said) for said in sorted(remarks))):
         state.note(record)
     if has_method and "__call__" in cls.methods:
         drop_call(state, cls, [t for move in moves for t in _alternatives(move.token)])
     return ""
 
 
-def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Settled) -> str:
+def _unequal(
+    state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Settled, remarks: set[str]
+) -> str:
     """Why what was written is not shown to keep what the processor does; empty if it is."""
     failed = [record.reason for record in trial.records if record.kind == "failed"]
     new = next((m for m in trial.modules if m.source.module == cls.module.source.module), None)
@@ -268,7 +250,7 @@ def _unequal(state: RewriteState, cls: ClassInfo, moves: list[Move], trial: Sett
     ]
     statements: list[ast.stmt] = [s for move in moves for s in _inner(move.site)]
     nested = any(m.site.each[0] or (m.site.kept and m.site.texts[0] == "[") for m in moves)
-    return difference(Subject(state.index, cls), after, tokens, statements, nested, others)
+    return difference(Subject(state.index, cls), after, tokens, statements, nested, others, remarks)
 
 
 def _alternatives(token: str) -> list[str]:
@@ -288,41 +270,3 @@ def _inner(site: Site) -> Iterator[ast.stmt]:
         return
     loops = (node for node in ast.walk(site.start) if isinstance(node, ast.While))
     yield next((node.body[0] for node in loops), site.start)
-
-
-def _faults(cls: ClassInfo, sites: list[Site]) -> Iterator[Record]:
-    """What was wrong before, and what becomes of it."""
-    for site in sites:
-        if site.sentinels:
-            marks = ", ".join(dict.fromkeys(site.sentinels))
-            yield _left(
-                cls, site, f"a text with {marks} in it was changed before, and is not any more"
-            )
-        if "zip(" in site.texts:
-            yield _left(cls, site, "texts beyond those that have items are dropped, as before")
-        for name in free_names(site.item, site.value):
-            if _of_the_first(site.function, name):
-                yield _left(cls, site, f"{name} of the first item is used for all, as before")
-
-
-def _of_the_first(function: ast.FunctionDef, name: str) -> bool:
-    """Whether a name is given its value from the first of something."""
-    for node in walk(function):
-        if isinstance(node, ast.Assign) and "[0]" in ast.unparse(node.value):
-            targets = (n for t in node.targets for n in walk(t) if isinstance(n, ast.Name))
-            if any(target.id == name for target in targets):
-                return True
-    return False
-
-
-def _left(cls: ClassInfo, site: Site, reason: str) -> Record:
-    info = cls.module
-    return Record(
-        model_of(info.source.module),
-        cls.name,
-        site.function.name,
-        "left",
-        info.place(site.start),
-        helper=HELPER,
-        reason=reason,
-    )

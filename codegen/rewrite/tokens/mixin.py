@@ -26,6 +26,7 @@ from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.asking import HELPER, OPTION
 from codegen.rewrite.tokens.machine import Closure, Machine, Raised
+from codegen.rewrite.tokens.prefilter import is_generated
 from codegen.rewrite.tokens.subject import MIXIN, Subject
 from codegen.rewrite.tokens.terms import Unsupported, World
 from codegen.rewrite.values import Record, model_of
@@ -179,6 +180,55 @@ def ask_for_offsets(state: RewriteState, info: ModuleInfo) -> None:
                     reason="it asks for the offsets that it uses",
                 )
                 state.propose(Change("expand", (Site(cls, function, edits),), (), (record,)))
+
+
+def hand_on_option(state: RewriteState) -> None:
+    """Let calls that sort their keywords by kind before they call the library's own hand on who wants offsets."""
+    for module in state.index.library.modules():
+        source = state.index.library.read(module)
+        wanted = module.rpartition(".")[2].startswith(("modular_", "processing_"))
+        if source is None or not wanted or is_generated(source.text):
+            continue
+        if "super().__call__(" not in source.text or "_merge_kwargs(" not in source.text:
+            continue
+        info = state.index.open(module)
+        for node in info.classes.values() if info is not None else ():
+            assert info is not None
+            cls = ClassInfo(info, node)
+            call = cls.methods.get("__call__")
+            edits = tuple(_handing_on(call)) if call is not None else ()
+            if call is not None and edits:
+                reason = "it hands on whether offsets are asked for"
+                name, place = model_of(info.source.module), info.place(call)
+                record = Record(
+                    *(name, cls.name, "__call__", "extracted", place), helper=HELPER, reason=reason
+                )
+                state.propose(Change("expand", (Site(cls, call, edits),), (), (record,)))
+
+
+def _handing_on(call: Function) -> Iterator[Edit]:
+    """The lines behind ``merged = self._merge_kwargs(...)`` where ``super().__call__(**merged)`` gets nothing else."""
+    keywords = call.args.kwarg
+    if keywords is None or OPTION in ast.unparse(call):
+        return
+    handed = {
+        keyword.value.id
+        for node in walk(call)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "super().__call__"
+        for keyword in node.keywords
+        if keyword.arg is None and isinstance(keyword.value, ast.Name)
+    }
+    for statement in walk(call):
+        value = statement.value if isinstance(statement, ast.Assign) else None
+        if not isinstance(value, ast.Call) or ast.unparse(value.func) != "self._merge_kwargs":
+            continue
+        assert isinstance(statement, ast.Assign)
+        merged = statement.targets[0]
+        if isinstance(merged, ast.Name) and merged.id in handed - {keywords.arg}:
+            head = f'if "{OPTION}" in {keywords.arg}:'
+            value_of = f'    {merged.id}["text_kwargs"]["{OPTION}"] = {keywords.arg}['
+            lines = (head, value_of, f'        "{OPTION}"', "    ]")
+            yield Insert(statement, lines, behind=True)
 
 
 def _differs(state: RewriteState, mixin: ClassInfo, method: Function) -> str:

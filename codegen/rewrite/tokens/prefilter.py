@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 _WORDS = re.compile(r"_token\b|<image>|IMAGE_TOKEN")
-_MOVABLE = re.compile(r"\.replace\(|re\.sub\(|\.sub\(|\.split\(|get_text_with_replacements")
+_MOVABLE = re.compile(
+    r"\.replace\(|re\.sub\(|\.sub\(|\.split\(|finditer\(|\.partition\(|get_text_with_replacements"
+)
 
 
 def may_hold_expansion(text: str) -> bool:

@@ -14,6 +14,10 @@ from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Unsupported, World, term
 
 ITEMS = ("images", "videos", "audio", "audios")
+SHAPES = {1: (1, 0, 1), 2: (0, 2), 4: (1, 1, 1), 5: (2, 0, 0, 1)}
+"""Placeholders of the texts of a few prompts: what goes by texts and what goes by items differs there."""
+NO_ITEMS = frozenset((6, 9, 14))
+"""Prompts that come with placeholders, and without any item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,20 @@ def prompt_of(
     names = [arg.arg for arg in (*call.args.args[1:], *call.args.kwonlyargs)]
     kinds = [name for name in names if name in ITEMS]
     given = [kind for kind in kinds if random.random() < 0.75] or kinds[-1:]
+    standing = given
+    if number in NO_ITEMS:
+        given = []
     by_kind = placeholders(machine, tokens)
     counts: dict[str, list[int]] = {kind: [] for kind in given}
     texts = []
-    for _ in range(random.choice((1, 1, 2, 3))):
-        text, stood = _text(random, given, by_kind)
+    for wanted in SHAPES.get(number, (None,) * random.choice((1, 1, 2, 3))):
+        text, stood = _text(random, standing, by_kind, wanted)
         texts.append(text)
         for kind in given:
             counts[kind].append(stood.count(kind))
             if kind in ("audio", "audios") and number % 4 == 1:
                 counts[kind][-1] += stood.count("videos")  # videos may come with their sound
-    fits = random.random() < 0.8
+    fits = random.random() < 0.8 or number in SHAPES
     arguments: dict[str, Any] = {}
     for kind in given:
         arguments[kind] = _items(random, kind, counts[kind], fits)
@@ -107,11 +114,11 @@ def _parsed(expression: str) -> ast.expr:
 
 
 def _text(
-    random: Random, given: Sequence[str], by_kind: dict[str, list[str]]
+    random: Random, given: Sequence[str], by_kind: dict[str, list[str]], wanted: int | None
 ) -> tuple[str, list[str]]:
     """A text with placeholders, and the kinds of its placeholders in order."""
     parts, stood = [random.choice(("", "a ", "\n", "é\\g<0> "))], []
-    for _ in range(random.choice((0, 1, 1, 2, 3))):
+    for _ in range(random.choice((0, 1, 1, 2, 3)) if wanted is None else wanted):
         kind = random.choice(list(given))
         tokens = by_kind.get("audio" if kind == "audios" else kind)
         if tokens:
