@@ -10,7 +10,7 @@ from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.inline import LIST
 from codegen.rewrite.tokens.replacing import all_of
 from codegen.rewrite.tokens.sites import Site
-from codegen.rewrite.tokens.wording import expression, lines_of
+from codegen.rewrite.tokens.wording import expression, lines_of, without_brackets
 
 
 def by_text_site(
@@ -33,7 +33,7 @@ def by_text_site(
     before = loop.body[:-1]
     if any(isinstance(n, ast.Name) and n.id == texts for node in before for n in walk(node)):
         return None
-    lines = [f"for {ast.unparse(loop.target).strip('()')} in {expression(info, loop.iter)}:"]
+    lines = [f"for {without_brackets(loop.target)} in {expression(info, loop.iter)}:"]
     lines += [f"    {line}" for line in lines_of(info, before)]
     count = f"{text}.count({ast.unparse(token)})"
     lines.append(f"    {LIST} += [{expression(info, value)}] * {count}")

@@ -111,8 +111,9 @@ def _read(machine: Machine, node: ast.Attribute, scope: Scope) -> Any:
 
 def _subscript(machine: Machine, node: ast.Subscript, scope: Scope) -> Any:
     owner, key = machine.value(node.value, scope), machine.value(node.slice, scope)
-    if isinstance(owner, Term):
-        return guarded(lambda: machine.world.entry(owner, key))
+    source = operators.unpacked(owner, key) if isinstance(owner, dict) else owner
+    if isinstance(source, Term):
+        return guarded(lambda: machine.world.entry(source, key))
     if isinstance(key, slice):
         parts = (key.start, key.stop, key.step)
         known = (machine.world.count(p) if isinstance(p, Term) else p for p in parts)

@@ -143,6 +143,10 @@ def method_of_value(
         return guarded(lambda: getattr(owner, name)(*args))
     if isinstance(owner, str):
         return guarded(lambda: _string(machine, owner, name, args, keywords))
+    if isinstance(owner, dict) and name in ("get", "pop", "setdefault") and args:
+        source = operators.unpacked(owner, args[0])
+        if source is not None:
+            return _method_of_term(machine, source, name, args, keywords)
     if isinstance(owner, (list, dict, tuple, set)):
         if name == "extend" or (name == "update" and isinstance(owner, set)):
             args = [list(machine.entries(args[0]))]
@@ -190,8 +194,8 @@ def _method_of_term(
         return [("**0", owner)]
     if name == "items" and not args:
         return derived("items", owner, keep=False)
-    if name in ("append", "extend") and args and not operators.is_token(args[0]):
-        new = list(machine.entries(args[0])) if name == "extend" else [args[0]]
+    new = list(machine.entries(args[0])) if name == "extend" and args else list(args[:1])
+    if name in ("append", "extend") and args and not any(map(operators.is_token, new)):
         owner.length = machine.world.length(owner)
         for item in new:
             store(owner, owner.length, item)

@@ -39,7 +39,8 @@ def named(name: str) -> Any:
 def text(value: Any) -> str:
     """A value as part of a string."""
     if isinstance(value, Term):
-        return f"⟨{value.digest}⟩"
+        changed = value.frozen()[2:] != ((), ())
+        return f"⟨{term('changed', value).digest if changed else value.digest}⟩"
     if isinstance(value, (str, int, float)):
         return str(value)
     return repr(freeze(value))
@@ -102,11 +103,28 @@ def contains(world: World, owner: Any, item: Any) -> bool:
     if isinstance(owner, Term):
         # Of an unknown string it is known that it holds no placeholder.
         return not is_token(item) and world.truth(term("In", owner, item))
+    source = unpacked(owner, item) if isinstance(owner, dict) else None
+    if source is not None:
+        return bool(source.items) or world.likely(term("has", source.digest, item))
     if isinstance(owner, (dict, set)):
         return item in owner
     if isinstance(owner, (list, tuple, range)):
         return any(equal(world, entry, item) for entry in owner)
     raise Unsupported("a search in something")
+
+
+def unpacked(owner: dict[Any, Any], key: Any) -> Term | None:
+    """The term that was unpacked into a dictionary and may have a key that it does not have by itself.
+
+    Raises:
+        Unsupported: there are several.
+    """
+    if not isinstance(key, str) or key in owner:
+        return None
+    found = [v for k, v in owner.items() if str(k).startswith("**") and isinstance(v, Term)]
+    if len(found) > 1:
+        raise Unsupported("an entry of one of several outputs")
+    return found[0] if found else None
 
 
 def is_token(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import is_written, target_of, walk
@@ -40,6 +41,33 @@ def searched(test: ast.expr, text: str) -> ast.expr | None:
     if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In):
         return test.left if ast.unparse(test.comparators[0]) == text else None
     return None
+
+
+def looked_for(node: ast.stmt, text: str, block: Sequence[ast.stmt]) -> ast.expr | None:
+    """``P`` of ``while P in text``, or of ``for _ in range(text.count(P))``, whose number may have a name."""
+    if isinstance(node, ast.While):
+        return searched(node.test, text)
+    if not isinstance(node, ast.For) or not isinstance(node.iter, ast.Call):
+        return None
+    number = node.iter.args[0] if len(node.iter.args) == 1 else None
+    if getattr(node.iter.func, "id", "") != "range" or loop_names(node) & _read(node.body):
+        return None
+    if isinstance(number, ast.Name):
+        made = [n for n in block if is_count(n, text) and name_of(n.targets[0]) == number.id]
+        number = made[0].value if len(made) == 1 else None
+    is_count_of = isinstance(number, ast.Call) and ast.unparse(number.func) == f"{text}.count"
+    return number.args[0] if isinstance(number, ast.Call) and is_count_of else None
+
+
+def is_count(node: ast.stmt, text: str) -> TypeGuard[ast.Assign]:
+    """Whether a statement is ``number = text.count(P)``."""
+    made = node.value if isinstance(node, ast.Assign) else None
+    return isinstance(made, ast.Call) and ast.unparse(made.func) == f"{text}.count"
+
+
+def _read(nodes: Sequence[ast.stmt]) -> set[str]:
+    names = (n for node in nodes for n in walk(node) if isinstance(n, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, ast.Load)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +180,7 @@ def all_of(
 ) -> tuple[ast.expr, ast.expr] | None:
     """Placeholder and replacement of what replaces all placeholders of a text.
 
-    That is ``text.replace(P, r)``, ``re.sub(re.escape(P), lambda _: r, text)``, or the same with a pattern
+    That is ``text.replace(P, r)``, ``r.join(text.split(P))``, ``re.sub(re.escape(P), lambda _: r, text)``, or the same with a pattern
     that has a name or was compiled.
     """
     call = replace_call(node, text, False)
@@ -163,6 +191,10 @@ def all_of(
         return None if is_sentinel else (call.args[0], call.args[1])
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
+    if node.func.attr == "join" and len(node.args) == 1:
+        parts = node.args[0]
+        token = split_at(parts, text)
+        return (token, node.func.value) if token is not None else None
     pattern, given = node.func.value, list(node.args)
     if ast.unparse(node.func) == "re.sub" and given:
         pattern = given.pop(0)
@@ -171,6 +203,12 @@ def all_of(
     token = _escaped(pattern, function, before)
     value = given[0].body if isinstance(given[0], ast.Lambda) else given[0]
     return (token, value) if token is not None else None
+
+
+def split_at(node: ast.expr, text: str) -> ast.expr | None:
+    """``P`` of ``text.split(P)``."""
+    is_split = isinstance(node, ast.Call) and ast.unparse(node.func) == f"{text}.split"
+    return node.args[0] if isinstance(node, ast.Call) and is_split and len(node.args) == 1 else None
 
 
 def _escaped(node: ast.expr, function: Function, before: ast.AST) -> ast.expr | None:

@@ -15,12 +15,13 @@ from codegen.rewrite.tokens.replacing import (
     Parts,
     all_of,
     counted,
+    is_count,
+    looked_for,
     loop_names,
     name_of,
     queue_loops,
     queued,
     restored,
-    searched,
     subject_of,
     taken_of,
 )
@@ -136,7 +137,7 @@ def _loop(function: Function, block: Sequence[ast.stmt], number: int, loop: ast.
     text, texts = subject_of(function, loop)
     if not text:
         return None
-    whiles = [n for n in loop.body if isinstance(n, ast.While) and searched(n.test, text)]
+    whiles = [n for n in loop.body if looked_for(n, text, loop.body)]
     parts = Parts(text, loop)
     if whiles:
         return _repeated(function, block, number, loop, texts, parts, whiles)
@@ -150,12 +151,12 @@ def _repeated(
     loop: ast.For,
     texts: str,
     parts: Parts,
-    whiles: Sequence[ast.While],
+    whiles: Sequence[ast.stmt],
 ) -> Site | None:
     """``while P in text:`` with one replacement in it, and what brings sentinels back."""
     inner = whiles[0]
-    token = searched(inner.test, parts.text)
-    assert token is not None
+    token = looked_for(inner, parts.text, loop.body)
+    assert token is not None and isinstance(inner, (ast.While, ast.For))
     calls = {id(node): call for node in inner.body if (call := parts.replacement(node, True))}
     if len(calls) != 1:
         return None
@@ -171,7 +172,8 @@ def _repeated(
             return None
         queue, value = queued(waiting[0]) or ("", value)
         rest = [node for node in rest if node is not waiting[0]]
-    gone, result, unit, sentinels = [*queue_loops(whiles[1:])], texts, "", []
+    loops = [node for node in whiles[1:] if isinstance(node, ast.While)]
+    gone, result, unit, sentinels = [*queue_loops(loops)], texts, "", []
     for node in loop.body:
         back = parts.replacement(node, False)
         if back is not None and isinstance(back.args[0], ast.Constant):
@@ -180,6 +182,8 @@ def _repeated(
             gone.append(node)
         elif parts.appended(node):
             result = parts.appended(node)
+            gone.append(node)
+        elif isinstance(inner, ast.For) and is_count(node, parts.text):
             gone.append(node)
         elif queue and isinstance(node, (ast.Assign, ast.AnnAssign)):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target

@@ -10,6 +10,7 @@ from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.replacing import counted, taken_of
 from codegen.rewrite.tokens.sites import Site
+from codegen.rewrite.tokens.wording import without_brackets
 
 ITEMS = "per_{}"
 """Name of the list with what there is for every item, where the method has such lists for every text."""
@@ -188,8 +189,8 @@ def _listed(loop: ast.For, inner: ast.For) -> tuple[tuple[ast.stmt, ...], ast.ex
 
 def _each(loop: ast.For, inner: ast.For) -> tuple[str, str]:
     """Names for what there is for an item, and the list of it over all texts."""
-    target = ast.unparse(inner.target).strip("()")
-    outer = f"for {ast.unparse(loop.target).strip('()')} in {ast.unparse(loop.iter)}"
+    target = without_brackets(inner.target)
+    outer = f"for {without_brackets(loop.target)} in {ast.unparse(loop.iter)}"
     return target, f"[item {outer} for item in {ast.unparse(inner.iter)}]"
 
 

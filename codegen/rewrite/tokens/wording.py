@@ -51,6 +51,12 @@ def expression(info: ModuleInfo, node: ast.expr) -> str:
     return re.sub(r"\s*\n\s*", " ", found)
 
 
+def without_brackets(target: ast.expr) -> str:
+    """The target of a loop as it stands behind ``for``."""
+    written = ast.unparse(target)
+    return written[1:-1] if isinstance(target, ast.Tuple) and written.startswith("(") else written
+
+
 def segment(info: ModuleInfo, node: ast.expr) -> str:
     """An expression as it is written, over as many lines, at the left margin and without comments."""
     lines = info.text.lines[node.lineno - 1 : node.end_lineno]
