@@ -17,6 +17,7 @@ from codegen.verify import CheckResult, VerifyOptions, absent_models, verify
 from codegen.verify.cases import CaseError, own_cases
 from codegen.verify.contract import HELPER
 from codegen.verify.processors import ProcessorOptions, ProcessorResult, compare, record
+from codegen.verify.processors.build import parent_model
 
 
 def verify_tree(
@@ -87,10 +88,16 @@ def verify_processors(
         )
     except RuntimeError as error:
         raise fail("verify", str(error)) from None
-    return compare(before, after, _left_expansions(run.report))
+    left = left_expansions(run.report)
+    for model in models:
+        # What is generated from a definition has the expansion of its parent, and the reason with it.
+        inherited = left.get(parent_model(folder, model), "")
+        if inherited:
+            left.setdefault(model, inherited)
+    return compare(before, after, left)
 
 
-def _left_expansions(report: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def left_expansions(report: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """By model why the passes have left an expansion as it is; of what is moved there are remarks only."""
     about = [item for item in report if item["helper"] == HELPER]
     moved = {(item["model"], item["cls"]) for item in about if item["kind"] == "extracted"}

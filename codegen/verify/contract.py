@@ -36,15 +36,6 @@ ODD = "\\1 \\g<0> $1 %s {} <placeholder> <|placeholder|> é😀\n\n"
 #: One part of a prompt: words, or an item by modality and number.
 Part = str | tuple[str, int]
 
-_TEXT_OR_IMAGES = "takes texts or images, never both: it has no placeholder to expand"
-#: Processors of transformers for which a test means nothing, by class and with the reason; children inherit it.
-EXCEPTIONS: Mapping[str, str] = {
-    "ColPaliProcessor": _TEXT_OR_IMAGES,
-    "ColQwen2Processor": _TEXT_OR_IMAGES,
-    "ColModernVBertProcessor": _TEXT_OR_IMAGES,
-    "MllamaProcessor": "an image stays one token, which the text reaches by cross-attention",
-}
-
 
 class ProcessorContract:
     """Inherit it beside the test case of a processor, and say what to build and what to give it."""
@@ -57,7 +48,8 @@ class ProcessorContract:
     nested: ClassVar[bool] = False
     #: Whether all texts of a batch need the same number of items.
     equal_numbers: ClassVar[bool] = False
-    #: Further exceptions, by name of a processor class, with the reason.
+    #: Processors for which a test means nothing, by name of a class with the reason; children inherit it.
+    #: For those of transformers: ``codegen.verify.processors.exceptions.TRANSFORMERS``.
     exceptions: ClassVar[Mapping[str, str]] = {}
 
     def processor(self) -> Any:
@@ -98,10 +90,9 @@ class ProcessorContract:
 
     def _built(self) -> Any:
         processor = self.processor()
-        reasons = {**EXCEPTIONS, **self.exceptions}
         for cls in type(processor).__mro__:
-            if cls.__name__ in reasons:
-                raise unittest.SkipTest(f"{cls.__name__}: {reasons[cls.__name__]}")
+            if cls.__name__ in self.exceptions:
+                raise unittest.SkipTest(f"{cls.__name__}: {self.exceptions[cls.__name__]}")
         return processor
 
     def _batches(self) -> Iterator[Sequence[Sequence[Part]]]:

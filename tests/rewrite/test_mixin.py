@@ -135,3 +135,28 @@ def test_a_method_that_gives_other_texts_is_left() -> None:
     files, report = rewritten(other)
     assert files["lib/processing_utils.py"] == other
     assert ["other texts than one pass" in record.reason for record in report] == [True]
+
+
+SORTING = """
+
+class SortingProcessor(TinyProcessor):
+    def _merge_kwargs(self, known, **kwargs):
+        return {"text_kwargs": {key: value for key, value in kwargs.items() if key in known}}
+
+    def __call__(self, text=None, images=None, **kwargs):
+        merged = self._merge_kwargs(("padding",), **kwargs)
+        return super().__call__(images=images, text=[f"> {sample}" for sample in text], **merged)
+"""
+
+
+def test_a_call_that_sorts_its_keywords_hands_on_who_wants_offsets(monkeypatch) -> None:
+    path = "lib/models/tiny/processing_tiny.py"
+    files = {"lib/processing_utils.py": MIXIN, path: TINY + SORTING}
+    edits = rewrite_library(DictLibrary(files), Settings("...", passes=("expand_tokens",))).edits
+    tiny = processor_of(edits["lib/processing_utils.py"], monkeypatch)
+    names: dict[str, Any] = {"TinyProcessor": type(tiny)}
+    exec(edits[path][edits[path].index("class SortingProcessor") :], names)
+    processor = names["SortingProcessor"](tokenizer)
+    assert "text_replacement_offsets" not in processor(["a <image>"], [2])
+    asked = processor(["a <image>"], [2], return_text_replacement_offsets=True)
+    assert asked["text_replacement_offsets"][0][0]["new_span"] == (4, 18)

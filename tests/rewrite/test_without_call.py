@@ -56,6 +56,8 @@ class ProcessorMixin:
                 batch["text_replacement_offsets"] = offsets
         data = {**batch, **outputs}
         data = {key: value for key, value in data.items() if key not in self.unused_input_names}
+        if not kwargs.get("return_metadata"):
+            data.pop("video_metadata", None)
         return BatchFeature(data, tensor_type=tensors, skip=["text_replacement_offsets"])
 
     @property

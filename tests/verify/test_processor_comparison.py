@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from codegen.rewrite.tokens.asking import HELPER, WORKED_ON
+from codegen.run.verification import left_expansions
 from codegen.verify.processors import compare, format_processors
 from codegen.verify.processors.prompts import KEYWORDS, generated, singles
 
@@ -146,3 +148,25 @@ def test_prompts_are_the_same_every_time_and_hold_too_few_and_too_many_items() -
     for modality in KEYWORDS:
         for prompt in singles(modality):
             assert sum(map(len, prompt.items(modality))) == 1
+
+
+def test_remarks_on_what_was_moved_are_no_reason_to_expand_beside_the_helper() -> None:
+    def about(model: str, kind: str, reason: str) -> dict[str, str]:
+        place = f"{model}.py:3"
+        cls = f"{model}Processor"
+        return {
+            **{"model": model, "cls": cls, "kind": kind, "helper": HELPER},
+            **{"location": place, "reason": reason},
+        }
+
+    report = [
+        about("pine", "extracted", "in one pass"),
+        about("pine", "left", "a text with <x> in it was changed before"),
+        about("oak", "extracted", "in one pass"),
+        about("oak", "left", WORKED_ON),
+        about("elm", "left", "it cannot be followed"),
+    ]
+    assert left_expansions(report) == {
+        "oak": f"oak.py:3: {WORKED_ON}",
+        "elm": "elm.py:3: it cannot be followed",
+    }

@@ -144,7 +144,8 @@ def method_of_value(
     if isinstance(owner, str):
         return guarded(lambda: _string(machine, owner, name, args, keywords))
     if isinstance(owner, dict) and name in ("get", "pop", "setdefault") and args:
-        source = operators.unpacked(owner, args[0])
+        absent = machine.whole and args[0] == whole.OF_VIDEOS
+        source = None if absent else operators.unpacked(owner, args[0])
         if source is not None:
             return _method_of_term(machine, source, name, args, keywords)
     if isinstance(owner, (list, dict, tuple, set)):

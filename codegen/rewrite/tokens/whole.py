@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from codegen.rewrite.tokens.machine import Instance, Machine
 
 CHECK = "_check_special_mm_tokens"
+OF_VIDEOS = "video_metadata"
+"""What only a video processor returns: the calls that are compared are given images."""
 _TENSORS = "return_tensors"
 _FEATURES = term("global", "BatchFeature").digest
 

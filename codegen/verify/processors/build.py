@@ -134,7 +134,7 @@ def _arguments(
             raise NotBuilt(f"nothing is known to give for {name}")
 
 
-def _parent(original: Path, model: str) -> str:
+def parent_model(original: Path, model: str) -> str:
     """The model whose processor this one inherits from in its definition, or empty."""
     definition = original / "models" / model / f"modular_{model}.py"
     text = definition.read_text(encoding="utf-8") if definition.is_file() else ""
@@ -162,7 +162,7 @@ def _part(package: str, model: str, name: str, source: str, original: Path) -> A
         library = importlib.import_module(package)
         named = [value for value in (*values, *spoken_of) if isinstance(value, str)]
         found = next((getattr(library, n) for n in named if hasattr(library, n)), None)
-        if found is None and (parent := _parent(original, model)):
+        if found is None and (parent := parent_model(original, model)):
             return _part(package, parent, name, source, original)
         if found is None:
             raise NotBuilt(f"no {name} is known for it")
