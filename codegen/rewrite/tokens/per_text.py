@@ -69,7 +69,7 @@ def _listed(
     info: ModuleInfo, function: Function, block: Sequence[ast.stmt], node: ast.Assign
 ) -> Iterator[Site]:
     """The site of ``out = [self.method(text, iterator) for text in texts]``."""
-    made, target = node.value, node.targets[0]
+    made, target = node.value, target_of(node)
     if not isinstance(made, ast.ListComp) or len(made.generators) != 1:
         return
     generator = made.generators[0]

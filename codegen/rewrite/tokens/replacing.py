@@ -53,7 +53,7 @@ def looked_for(node: ast.stmt, text: str, block: Sequence[ast.stmt]) -> ast.expr
     if getattr(node.iter.func, "id", "") != "range" or loop_names(node) & _read(node.body):
         return None
     if isinstance(number, ast.Name):
-        made = [n for n in block if is_count(n, text) and name_of(n.targets[0]) == number.id]
+        made = [n for n in block if is_count(n, text) and is_written(target_of(n), number.id)]
         number = made[0].value if len(made) == 1 else None
     is_count_of = isinstance(number, ast.Call) and ast.unparse(number.func) == f"{text}.count"
     return number.args[0] if isinstance(number, ast.Call) and is_count_of else None
