@@ -39,19 +39,21 @@ def _with_lines(change: Change, shown: dict[str, Any]) -> None:
 
 def _rows(report: Report) -> list[dict[str, Any]]:
     """The matrix: models that are reached, and which variants of each change they have."""
-    return [
-        {"model": model, "cells": [_cell(model, change) for change in report.changes]}
-        for model in report.summary.models
-    ]
-
-
-def _cell(model: str, change: Change) -> list[dict[str, Any]]:
+    cells: dict[str, dict[int, list[dict[str, Any]]]] = {name: {} for name in report.summary.models}
+    reaching = [change for change in report.changes if change.variants]
+    for change in reaching:
+        for variant in change.variants:
+            name = f"{change.number}{variant.letter}"
+            item = {"letter": variant.letter, "name": name, "otherwise": bool(variant.like)}
+            for model in variant.models:
+                cells.setdefault(model, {}).setdefault(change.number, []).append(item)
     return [
         {
-            "letter": variant.letter,
-            "name": f"{change.number}{variant.letter}",
-            "otherwise": bool(variant.like),
+            "model": model,
+            "cells": [
+                {"number": change.number, "items": row.get(change.number, [])}
+                for change in reaching
+            ],
         }
-        for variant in change.variants
-        if model in variant.models
+        for model, row in cells.items()
     ]

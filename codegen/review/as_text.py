@@ -61,11 +61,17 @@ def _wrap(text: str, first: str = "", rest: str | None = None) -> list[str]:
     )
 
 
+#: So many sources are listed by name.
+_SOURCES = 20
+
+
 def _summary(report: Report, paint: Paint) -> Iterator[str]:
     summary = report.summary
     yield paint(f"review of {summary.base} .. {summary.head}", "bold")
-    for source in summary.sources:
+    for source in summary.sources[:_SOURCES]:
         yield f"  {source.path} (+{source.added} -{source.removed})"
+    if len(summary.sources) > _SOURCES:
+        yield f"  and {len(summary.sources) - _SOURCES} more sources"
     reached = f"{count(summary.files, 'generated file')} of {count(len(summary.models), 'model')}"
     yield f"  {reached} reached, {count(len(summary.untouched), 'model')} untouched"
     shown = [change for change in report.changes if change.edit or change.variants]

@@ -83,3 +83,10 @@ def test_both_colour_schemes(page_file: Path, browser: Any, scheme: str) -> None
     back, fore = (sum(map(int, colour[4:-1].split(","))) for colour in colours)
     assert (back > fore) == (scheme == "light")
     page.close()
+
+
+def test_a_phone_shows_all_of_it(page_file: Path, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(page_file.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
