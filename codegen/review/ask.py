@@ -11,7 +11,7 @@ from codegen.review.build import Question
 from codegen.review.drift import drift_question, is_library
 from codegen.review.freshness import Expected, Freshness, as_expected, ask_freshness, ask_side
 from codegen.review.model import Side
-from codegen.review.sides import places_of, read_commit, read_folder
+from codegen.review.sides import make_side, places_of, read_commit, read_folder
 from codegen.run.sync import Options
 from codegen.trees.tree import Tree, open_tree
 
@@ -109,8 +109,18 @@ def _question(
         return as_expected(ask_side(tree, base, plain, models))
 
     if synced:  # what is there gives way to what `sync` would write
-        texts = {**head.texts, **fresh.expected}
-        head = replace(head, texts=texts, label=f"{head.label}, synced")
+        orphans = {item.path for item in fresh.stale} - fresh.expected.keys()
+        texts = {path: text for path, text in head.texts.items() if path not in orphans}
+        head = make_side(f"{head.label}, synced", tree, {**texts, **fresh.expected})
         fresh = replace(fresh, expected={}, stale=())
-    question = Question(tree, base, head, fresh.stale, fresh.expected, base_expected, fresh.notes)
-    return replace(question, options=options)
+    return Question(
+        tree,
+        base,
+        head,
+        fresh.stale,
+        fresh.expected,
+        fresh.known,
+        base_expected,
+        fresh.notes,
+        options=options,
+    )

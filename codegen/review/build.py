@@ -39,8 +39,8 @@ class Question:
     those count that generated ones are made of (always so in a library).
 
     ``options`` are those by which either side is expanded; None where only its texts are known.
-    ``expected`` are the texts that the definitions of the head give, where the files say otherwise;
-    ``base_expected`` finds the same for the base, for the models that are named, when it is needed.
+    ``expected`` are the texts that the definitions of the head give, where the files say otherwise or are
+    missing; ``known`` is False where nobody could ask some of these definitions. ``base_expected`` finds the same for the base, for the models that are named, when it is needed.
     """
 
     tree: Tree
@@ -48,6 +48,7 @@ class Question:
     head: Side
     stale: tuple[Stale, ...] = ()
     expected: Mapping[str, str] = field(default_factory=dict)
+    known: bool = True
     base_expected: Callable[[Sequence[str]], Expected] = lambda models: Expected(False, {})
     notes: tuple[str, ...] = ()
     roots: tuple[Path | None, Path | None] = (None, None)

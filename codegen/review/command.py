@@ -115,7 +115,8 @@ def _worded(report: Report, arguments: argparse.Namespace, paint: Callable[[str,
     if arguments.show:
         text = as_text.format_shown(report, arguments.show, paint)
         if text is None:
-            hint = f"there are 1 to {len(report.changes)}, with letters such as 1A"
+            count = len(report.changes)
+            hint = f"there are 1 to {count}, with letters such as 1A" if count else "there is none"
             raise fail("unknown-change", f"no change {arguments.show!r}", "", 0, hint)
         return text
     if arguments.format == "json":

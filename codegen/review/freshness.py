@@ -55,7 +55,7 @@ def _from_run(run: Run) -> Freshness:
             if file.state in (State.FRESH, State.ENDINGS, State.UNSTAGED):
                 continue
             stale.append(Stale(file.path, outcome.model, file.state, _differing(file)))
-            if file.new is not None and file.old is not None:
+            if file.new is not None:
                 expected[file.path] = file.new
     problems = tuple(map(str, run.problems))
     return Freshness(tuple(stale), expected, (*problems, *run.notes), not problems)

@@ -54,7 +54,7 @@ def sort_out_rest(
             own, other = before.apart(item)
             alarms += [(each, reason) for each in other]
             for each in own:
-                if each.edit is None and not told.known:
+                if each.edit is None and not (told.known and question.known):
                     unknown = "no edit accounts for it, and what the definitions gave is not known"
                     alarms.append((each, unknown))
                 else:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from codegen.review import unexplained
+from codegen.review.ask import Asked, make_question
+from codegen.review.build import build_report
 from codegen.review.model import Hunk, Report
+from codegen.run.sync import Options
 from tests.review.copies import review_of
 from tests.review.small import FAMILY, make_project, replaced
 
@@ -103,3 +106,30 @@ def test_what_is_not_followed_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not some.unexplained
     assert [change.models for change in some.changes] == [change.models for change in whole.changes]
     assert any("are told under the edit of their class" in note for note in some.notes)
+
+
+def test_a_generated_file_that_is_missing_or_no_text_is_an_alarm(tmp_path: Path) -> None:
+    before, after = make_project(tmp_path / "old"), make_project(tmp_path / "new")
+    (after / _BETA).unlink()
+    report = review_of(before, after)
+    assert {item.place.path for item in report.unexplained} == {_BETA} and not report.changes
+    assert [item.path for item in report.stale] == [_BETA]
+    (after / _BETA).write_bytes(b"\xff\xfe\x00 nothing")
+    report = review_of(before, after)
+    assert {item.place.path for item in report.unexplained} == {_BETA} and not report.changes
+    assert any("not UTF-8" in note for note in report.notes)
+
+
+def test_what_sync_would_write_has_new_files_and_lacks_old_ones(tmp_path: Path) -> None:
+    before, after = make_project(tmp_path / "old"), make_project(tmp_path / "new")
+    place = after / "definitions/zeta/modular_zeta.py"
+    place.parent.mkdir()
+    place.write_text(FAMILY["gamma"].replace("Gamma", "Zeta"), encoding="utf-8")
+    (after / "definitions/gamma/modular_gamma.py").unlink()
+    asked = Asked((str(before), str(after)), synced=True)
+    report = build_report(make_question(asked, Options(1)))
+    assert {path for change in report.changes for path in change.files} == {
+        "generated/zeta/modeling_zeta.py",
+        "generated/gamma/modeling_gamma.py",
+    }
+    assert not report.unexplained and not report.stale
