@@ -17,7 +17,7 @@ from codegen.review.facts import ClassFacts, ModuleFacts, read_facts
 from codegen.review.kinds import RISKS
 from codegen.review.lineage import Lineage
 from codegen.review.lost import Loss, lost_overrides
-from codegen.review.model import Change, Hunk, Instance, Risk, Unexplained
+from codegen.review.model import Change, Edit, Hunk, Instance, Risk, SourceHunk, Unexplained
 from codegen.review.promises import (
     Finding,
     compare_classes,
@@ -36,6 +36,10 @@ class _File:
     model: str
     old: ModuleFacts
     new: ModuleFacts
+
+
+#: What is told where it has to be put right, not where the edit is.
+_ELSEWHERE = frozenset({"dead-weight", "undefined"})
 
 
 def findings_of(path: str, base: Lineage, head: Lineage, helpers: str = "") -> tuple[Finding, ...]:
@@ -58,10 +62,14 @@ def find_risks(
     base, head = sides
     places = _Places(changes, head, unexplained)
     found: dict[tuple[str, str, Location, int], set[str]] = defaultdict(set)
+    firsts: dict[tuple[str, str, int], Location] = {}
     files = {path for change in changes for path in change.files}
     for path in sorted(files | {item.place.path for item in unexplained}):
         for finding in findings.get(path, ()):
             place, change = places.of(path, finding)
+            if change and finding.kind not in _ELSEWHERE:
+                # Made in many sources at once it is one risk all the same.
+                place = firsts.setdefault((finding.kind, finding.message, change), place)
             found[(finding.kind, finding.message, place, change)].add(head.side.model_of(path))
     for loss in lost_overrides(base, head):
         if not _told(loss, found):
@@ -197,7 +205,7 @@ class _Places:
         self._strange: dict[str, list[Unexplained]] = defaultdict(list)
         for item in unexplained:
             self._strange[item.place.path].append(item)
-        self._known: dict[tuple[int, str, str, frozenset[str]], Location] = {}
+        self._known: dict[tuple[int, str, str, tuple[str, ...]], Location] = {}
         self._instances: dict[str, list[tuple[int, Instance]]] = defaultdict(list)
         for change in changes:
             for variant in change.variants:
@@ -220,12 +228,18 @@ class _Places:
             if place:
                 return place, number
         if change and change.edit:
-            chain = self._head.chain(path, finding.owner) if finding.owner else ()
-            key = (number, finding.name, finding.member, frozenset(link.path for link in chain))
-            if key not in self._known:
-                self._known[key] = _edit_place(change, finding, key[-1])
-            return self._known[key], number
+            return self._edit_place(number, change.edit, path, finding), number
         return Location(self._head.side.generated.get(path, path)), number
+
+    def _edit_place(self, number: int, edit: Edit, path: str, finding: Finding) -> Location:
+        """The line of an edit that speaks of a finding, in the sources of its class if it is made there."""
+        chain = self._head.chain(path, finding.owner) if finding.owner else ()
+        sources = tuple(link.path for link in chain if link.path in edit.paths)
+        key = (number, finding.name, finding.member, sources)
+        if key not in self._known:
+            there = [i for i in edit.hunks if i.change.path in sources] or edit.hunks
+            self._known[key] = max(there, key=lambda item: _nearness(item, finding)).place
+        return self._known[key]
 
     def _number(self, path: str, finding: Finding) -> tuple[int, int]:
         """The change that is nearest to a finding, and how near it is."""
@@ -280,17 +294,8 @@ def _closeness(member: tuple[str, str], hunks: Sequence[Hunk], finding: Finding)
     return score + 3 * (bool(finding.name) and finding.name in text)
 
 
-def _edit_place(change: Change, finding: Finding, sources: frozenset[str]) -> Location:
-    """The line of an edit that speaks of the finding, best in the sources of its class; else the first."""
-    assert change.edit is not None
-
-    def closeness(index: int) -> int:
-        assert change.edit is not None
-        item = change.edit.hunks[index]
-        lines = (*item.hunk.removed, *item.hunk.added)
-        named = bool(finding.name) and any(finding.name in line.text for line in lines)
-        near = item.change.path in sources
-        return 4 * near + 2 * named + (item.change.member.name == finding.member)
-
-    best = max(range(len(change.edit.hunks)), key=lambda index: (closeness(index), -index))
-    return change.edit.hunks[best].place
+def _nearness(item: SourceHunk, finding: Finding) -> int:
+    """How much a hunk of an edit speaks of a finding."""
+    lines = (*item.hunk.removed, *item.hunk.added)
+    named = bool(finding.name) and any(finding.name in line.text for line in lines)
+    return 2 * named + (item.change.member.name == finding.member)
