@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from codegen.errors import CodegenError, Diagnostic, Location
+from codegen.expansion.link.bases import without_order
 from codegen.expansion.link.linker import Fold, Linker
 from codegen.expansion.link.order import Placed
 from codegen.expansion.link.reaching import changed_classes, reaching_past
@@ -204,6 +205,17 @@ def check_drafts(
     for draft in drafts:
         starts, text = _laid_out(draft)
         placed = {item.origin: item for item in files.get(draft.file_type, ())}
+        for one, name, base in without_order(draft.items):
+            at = placed.get(one.origin)
+            problems.append(
+                Diagnostic(
+                    "base-order",
+                    f"{name} would have no resolution order: another class of its bases already "
+                    f"stands in front of {base}, or inherits from it",
+                    _location(linker.place_of(at) if at else one.origin),
+                    f"leave {base} out where a class further up has it",
+                )
+            )
         for finding in check_text(text):
             if finding.name in told:
                 continue
