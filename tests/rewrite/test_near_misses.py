@@ -93,6 +93,18 @@ def test_the_condition_that_fails_is_reported_at_its_place(case: str) -> None:
     assert place in text.split("\n")[line - 1]
 
 
+def test_branches_on_values_are_reported_at_the_class_that_has_them() -> None:
+    files = read_case(GOLDEN / "capture/branches_on_values.txt").files
+    found = {
+        (r.model, r.cls, r.method): (r.location.rpartition("/")[2], r.reason.partition(" is a ")[0])
+        for r in run(files, "capture").report
+    }
+    assert found == {
+        ("tiny", "TinyExperts", "forward"): ("modular_tiny.py:9", "kinds.any()"),
+        ("tiny", "TinyDecoder", "drop"): ("modeling_plain.py:7", "torch.all(mask == 1)"),
+    }
+
+
 CHUNKS = """
 import torch
 from torch import nn

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from codegen.rewrite.capture.attention import attention_edits
 from codegen.rewrite.capture.behind import owed
 from codegen.rewrite.capture.blocks import block_edits
+from codegen.rewrite.capture.branches import branches
 from codegen.rewrite.capture.checks import checks_edits
 from codegen.rewrite.capture.chunks import chunk_edits
 from codegen.rewrite.capture.features import features_edits
@@ -83,6 +84,11 @@ def capture(state: RewriteState) -> None:
                 split = None if told else host_split(segment, function)
                 if split is not None:
                     note_left(state, cls, function, split, "split")
+            if not is_host_class(cls.name):
+                with state.attempt("branches", cls):
+                    for owner, function, left in branches(state.index, cls):
+                        place = owner.module.place(left.node)
+                        note_left(state, cls, function, left, "branches", place)
     state.settle()
 
 
@@ -132,10 +138,18 @@ def _change(cls: ClassInfo, function: Function, found: Found, rule: str) -> Chan
 
 
 def note_left(
-    state: RewriteState, cls: ClassInfo, function: Function, left: Left, rule: str
+    state: RewriteState,
+    cls: ClassInfo,
+    function: Function,
+    left: Left,
+    rule: str,
+    place: str = "",
 ) -> None:
-    """Report a method that is near a rule, with the condition that it does not meet."""
+    """Report a method that is near a rule, with the condition that it does not meet.
+
+    ``place`` is where it stands, if not in the file of its class.
+    """
     info = cls.module
-    place, model = info.place(left.node), model_of(info.source.module)
+    place, model = place or info.place(left.node), model_of(info.source.module)
     reason = f"{left.reason}: no second form while tracing"
     state.note(Record(model, cls.name, function.name, "left", place, rule, reason=reason))
