@@ -73,6 +73,18 @@ def test_the_graph_as_data(family: Sandbox) -> None:
     family.expect("graph", family.run("graph"), GOLDEN)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pydot and pyparsing among themselves
+def test_the_graph_for_graphviz_is_the_same(family: Sandbox) -> None:
+    pydot = pytest.importorskip("pydot")
+    data = family.run("graph", "--json").json
+    (graph,) = pydot.graph_from_dot_data(family.run("graph").out)
+    edges = {(e.get_source().strip('"'), e.get_destination().strip('"')) for e in graph.get_edges()}
+    assert edges == {(edge["child"], edge["parent"]) for edge in data["edges"]}
+    layers = [[n.get_name().strip('"') for n in s.get_nodes()] for s in graph.get_subgraphs()]
+    depths = sorted({node["depth"] for node in data["nodes"]})
+    assert layers == [[n["name"] for n in data["nodes"] if n["depth"] == d] for d in depths]
+
+
 TOP = '''"""class Docstring: a = 1"""
 import math
 if math.pi:
