@@ -8,6 +8,11 @@ import pytest
 import torch
 
 from utils.merged_samples import merge_extra_tensors
+from utils.modeling_vision_utils import (
+    get_block_permutation,
+    get_temporal_pair_indices,
+    get_unshuffle_indices,
+)
 
 
 def tokens(*ids: int) -> dict[str, Any]:
@@ -48,3 +53,29 @@ def test_tensors_that_differ_in_kind_are_refused(other: torch.Tensor) -> None:
 def test_what_is_no_tensor_is_refused() -> None:
     with pytest.raises(ValueError, match="input_ids is no tensor"):
         merge_extra_tensors([tokens(1), {**tokens(1), "input_ids": [[1]]}], pad_token_id=0)
+
+
+GRIDS = ([[1, 8, 12]], [[2, 16, 8], [1, 8, 8], [5, 8, 24]], [[4, 8, 8], [3, 24, 16]])
+
+
+@pytest.mark.parametrize("merge", [1, 2, 4])
+def test_indices_of_blocks_and_pairs_go_on_in_the_next_sample(merge: int) -> None:
+    """Also where the last frame of an odd number belongs to no pair, and merge sizes differ."""
+
+    def computed(rows: list[list[int]]) -> dict[str, torch.Tensor]:
+        grid = torch.tensor(rows)
+        first, second = get_temporal_pair_indices(grid, merge)
+        merges = torch.tensor([(1, 2, 4)[row[0] % 3] for row in rows])
+        return {
+            "video_grid_thw": grid,
+            "video_first_units": first,
+            "video_second_units": second,
+            "video_block_order": get_block_permutation(grid, merge),
+            "video_block_centres": get_unshuffle_indices(grid, merges),
+        }
+
+    found = merge_extra_tensors([computed(rows) for rows in GRIDS])
+    expected = computed([row for rows in GRIDS for row in rows])
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name

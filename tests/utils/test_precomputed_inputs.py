@@ -10,6 +10,7 @@ from utils.precomputed_inputs import (
     check_rows,
     check_shape,
     check_together,
+    encoder_inputs,
     split_precomputed,
 )
 from utils.precomputed_types import AudioInputs, ImageInputs, VideoInputs
@@ -97,6 +98,9 @@ def test_checks_leave_no_trace_in_a_graph() -> None:
         ("image_cu_seqlen", "image_cu_seqlens"),
         ("video_rotary_posids", "video_rotary_pos_ids"),
         ("audio_chunk_lenghts", "audio_chunk_lengths"),
+        ("video_first_unit", "video_first_units"),
+        ("image_block_ordr", "image_block_order"),
+        ("image_block_centers", "image_block_centres"),
     ],
 )
 def test_a_misspelt_keyword_is_refused(key: str, meant: str) -> None:
@@ -109,6 +113,18 @@ def test_a_misspelt_keyword_is_refused(key: str, meant: str) -> None:
 @pytest.mark.parametrize("key", ["image_grid_thw", "video_merge_sizes", "images", "cu_seqlen"])
 def test_other_keywords_are_nobodys_business(key: str) -> None:
     assert split_precomputed({key: 1}) == ({}, {key: 1})
+
+
+def test_modules_share_the_keywords_of_a_modality() -> None:
+    given = {"image_cu_seqlens": 1, "video_cu_seqlens": 2, "image_block_order": 3, "return_dict": 4}
+    assert encoder_inputs(given, "image") == {"cu_seqlens": 1, "block_order": 3, "return_dict": 4}
+    behind = ("block_order",)
+    encoder = encoder_inputs(given, "image", without=behind)
+    assert encoder == {"cu_seqlens": 1, "return_dict": 4}
+    assert encoder_inputs(given, "image", only=behind) == {"block_order": 3}
+    assert encoder_inputs(given, "video", only=behind) == {}
+    # Of a method that has lost the prefix already.
+    assert encoder_inputs({"block_order": 5}, "video", only=behind) == {"block_order": 5}
 
 
 def test_one_of_a_pair_is_refused() -> None:
