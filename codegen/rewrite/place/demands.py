@@ -129,10 +129,17 @@ def _argument(index: Index, cls: ClassInfo, function: Function, node: ast.expr) 
         if node.id in parameters(function) and node.id.endswith("grid_thw"):
             return "grid_thw"
         return node.id if node.id in _BATCH or node.id in HELPER_MODULES else None
-    name = self_attribute(node)
-    attribute = index.attribute(cls, name) if name else None
-    found = _configured(node) or (_configured(attribute[2]) if attribute else None)
-    return found or _side_of_table(index, cls, node)
+    made = _followed(index, cls, node)
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        made = _entry(_followed(index, cls, node.value), node.slice.value)
+    return _configured(node) or _configured(made) or _side_of_table(index, cls, node)
+
+
+def _entry(node: ast.expr, number: object) -> ast.expr:
+    """The entry of a tuple or list that is written out; the node itself of anything else."""
+    listed = node.elts if isinstance(node, (ast.Tuple, ast.List)) else []
+    known = isinstance(number, int) and 0 <= number < len(listed)
+    return listed[number] if known and isinstance(number, int) else node
 
 
 def _side_of_table(index: Index, cls: ClassInfo, node: ast.expr) -> str | None:
