@@ -31,6 +31,9 @@ def owed(function: Function, edits: Sequence[Edit]) -> Left | None:
             *(assigned_names(s) for s in ast.parse("\n".join(edit.lines)).body)
         )
         inside = {id(node) for statement in first for node in walk(statement)}
+        for other, name in _stores(function):
+            if name in added:
+                return Left(other, f"{name} would be overwritten, a name of the method")
         reaching = Reaching(function)
         for other, name in _reads(function, inside):
             if name in old - new and reaching.definitions(other, name) & inside:
@@ -38,6 +41,12 @@ def owed(function: Function, edits: Sequence[Edit]) -> Left | None:
             if name in new - old - added:
                 return Left(other, f"{name} would be overwritten, a name of the method")
     return None
+
+
+def _stores(function: Function) -> Iterator[tuple[ast.stmt, str]]:
+    """Names that the method assigns, and where: what is given under such a name would be lost."""
+    for statement in function.body:
+        yield from ((statement, name) for name in sorted(assigned_names(statement)))
 
 
 def _reads(function: Function, inside: set[int]) -> Iterator[tuple[ast.stmt, str]]:
