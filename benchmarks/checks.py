@@ -3,7 +3,7 @@
     python -m benchmarks.checks                  a release where nothing differs, and a project
 
 In a library tree only files are looked at that differ from the committed ones; in a project every
-file is. Both are run in this process, by turns with the checks and without them.
+file is. Both are run in this process, and the time of every check is noted.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from statistics import median
+from types import ModuleType
 from unittest import mock
 
 from benchmarks.meaning import largest_classes, write_project
@@ -27,34 +27,42 @@ from codegen.run import job as jobs
 from codegen.run.sync import Options, check
 from codegen.trees.tree import open_tree
 
-#: The checks of a project, where its expansion calls them.
-_OF_PROJECTS = ("check_names", "check_drafts", "check_classes", "check_parents", "check_in_roles")
+#: The checks, where they are called: those of a library's files, and those of a project.
+_CHECKS: tuple[tuple[ModuleType, str], ...] = (
+    (jobs, "findings"),
+    *((linking, name) for name in ("check_names", "check_drafts", "check_classes")),
+    *((linking, name) for name in ("check_parents", "check_in_roles")),
+)
 
 
 @contextlib.contextmanager
-def _without_checks() -> Iterator[None]:
+def _timed() -> Iterator[list[float]]:
+    """While this holds, the seconds of every call of a check are noted."""
+    spent: list[float] = []
+
+    def timed(plain: Callable[..., Iterable[str] | None]) -> Callable[..., list[str]]:
+        def check_and_note(*given: object) -> list[str]:
+            started = time.process_time()
+            try:
+                return list(plain(*given) or ())  # what is lazy runs here
+            finally:
+                spent.append(time.process_time() - started)
+
+        return check_and_note
+
     with contextlib.ExitStack() as stack:
-        for name in _OF_PROJECTS:
-            stack.enter_context(mock.patch.object(linking, name, lambda *_: ()))
-        stack.enter_context(mock.patch.object(jobs, "findings", lambda *_: ()))
-        yield
+        for module, name in _CHECKS:
+            change = mock.patch.object(module, name, timed(getattr(module, name)))
+            stack.enter_context(change)
+        yield spent
 
 
-def _seconds(root: Path) -> float:
+def measured(root: Path) -> tuple[float, float, int]:
+    """CPU seconds of a whole run in this process, of its checks, and how often one was asked."""
     started = time.process_time()
-    check(open_tree(root, None), (), Options(jobs=1, cache=False))
-    return time.process_time() - started
-
-
-def compared(root: Path, rounds: int) -> tuple[float, float]:
-    """CPU seconds of a whole run, and how many of these are the checks: medians of some rounds."""
-    _seconds(root)  # what is read for the first time
-    runs: list[tuple[float, float]] = []
-    for _ in range(rounds):
-        whole = _seconds(root)
-        with _without_checks():
-            runs.append((whole, whole - _seconds(root)))
-    return median(whole for whole, _ in runs), median(part for _, part in runs)
+    with _timed() as spent:
+        check(open_tree(root, None), (), Options(jobs=1, cache=False))
+    return time.process_time() - started, sum(spent), len(spent)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--release", default="5.8.1", metavar="VERSION")
     parser.add_argument("--sample", type=int, default=60, help="definitions of the project")
-    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(arguments)
     tree = fetch_release(options.release)
     unit = yardstick(tree)
@@ -80,11 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             (f"project of {len(chosen)} definitions", project),
         ]
         for name, root in sides:
-            whole, part = compared(root, options.rounds)
-            print(
-                f"{name:32} {whole / unit:6.2f} Y, of these the checks {part / unit:6.3f} Y", end=""
-            )
-            print(f" ({part / whole:.1%})", flush=True)
+            whole, part, count = measured(root)
+            shown = f"{name:32} {whole / unit:6.2f} Y, of these {count} checks {part / unit:6.3f} Y"
+            print(f"{shown} ({part / whole:.1%})", flush=True)
     return 0
 
 
