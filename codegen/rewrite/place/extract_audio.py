@@ -9,16 +9,17 @@ hidden = embed[mask_after]  ->  hidden = embed.flatten(0, 1)[valid_indices]
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from codegen.rewrite.emit.edits import Change, Edit, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.probe.trace import iter_statements
+from codegen.rewrite.place.replacements import guard_lines
+from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.audio import (
     AudioMatch,
     AudioStudy,
@@ -29,19 +30,24 @@ from codegen.rewrite.recognise.audio import (
 )
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import Claim, Trial, participants
+from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.study import Study, understood
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vocabulary import torch_name
+
+NO_GUARDS = Guards()
 
 
 @dataclass(frozen=True)
 class AudioPlan:
-    """What one method gets: new lines by statement, dead statements, gathers, names that change."""
+    """What one method gets: new lines by statement, dead statements, gathers, names that change, refusals that stay."""
 
     lines: Mapping[int, tuple[str, ...]]
     dead: frozenset[int]
     lookups: tuple[ast.Subscript, ...]
     renames: Mapping[str, str]
+    guards: Guards
 
 
 def extract_audio(state: RewriteState) -> set[ast.stmt]:
@@ -122,7 +128,7 @@ def _objection(
     parts = [participants(effects, one.statement, [one.name]) for one in found]
     everything = frozenset().union(*parts)
     removed = plan.dead | set(plan.lines)
-    trial = Trial(index, studied.study, everything)
+    trial = Trial(index, studied.study, everything, guards=plan.guards)
     agrees = partial(agrees_on_audio, studied, match)
     return trial.effects(removed - everything) or trial.objection(
         Claim(agrees, everything, removed & everything)
@@ -157,21 +163,48 @@ def _plan(studied: AudioStudy, match: AudioMatch) -> AudioPlan:
     function = studied.study.function
     lookups = tuple(_lookups(function, match.valid.name))
     lines = _lines(studied, match)
-    dead = _dead(studied, match, lookups)
+    dead, guards = _dead_and_refusals(studied, match, lookups, lines)
     kept = [n for n, _ in iter_statements(function) if n not in dead and n not in lines]
     renames = _renames(studied, match, kept)
     used = {name for n in kept for name in effect(function.body[n]).uses}
     cast = any(_casts(function.body[number], match.padded.name) for number in kept)
-    if not cast:
+    dtype = "" if cast else _dtype(studied, match)
+    cast = not dtype
+    if dtype:
         name = renames.get(match.padded.name, match.padded.name)
-        line = f"{name} = padded_feature.to(self.dtype).contiguous()"
+        line = f"{name} = padded_feature.to({dtype}).contiguous()"
         lines[match.padded.statement].insert(2, line)
     for canonical, found in _results(studied, match).items():
         named = found.name in (canonical, *renames) or (found is match.padded and not cast)
         if not named and found.name in used:
             place = match.padded.statement if found is studied.found else found.statement
             lines[place].append(f"{found.name} = {canonical}")
-    return AudioPlan({n: tuple(new) for n, new in lines.items()}, dead, lookups, renames)
+    return AudioPlan({n: tuple(new) for n, new in lines.items()}, dead, lookups, renames, guards)
+
+
+def _dtype(studied: AudioStudy, match: AudioMatch) -> str:
+    """What the padded chunks are converted to, empty where they have the dtype of the features.
+
+    They have that of the model where what makes them asks for it; a plain module need not know one:
+    there they have torch's own where they are copied into a tensor that was made without one.
+    """
+    study, number = studied.study, match.padded.statement
+    effects = [effect(statement) for statement in study.function.body]
+    parts = participants(effects, number, [match.padded.name])
+    made: list[ast.AST] = [node for n in parts for node in walk(study.function.body[n])]
+    entered = {f for trace in study.traces for n in parts for f in trace.entered.get(n, ())}
+    made += [node for function in entered for node in walk(function)]
+    is_plain = [ast.unparse(base) for base in study.cls.node.bases] == ["nn.Module"]
+    if not is_plain or any(self_attribute(n) == "dtype" for n in made):
+        return "self.dtype"
+    values = [
+        n
+        for n in made
+        if isinstance(n, ast.Call)
+        and torch_name(n.func) in ("torch.zeros", "torch.full", "torch.empty")
+        and all(keyword.arg not in ("dtype", None) for keyword in n.keywords)
+    ]
+    return "torch.get_default_dtype()" if values else ""
 
 
 def _results(studied: AudioStudy, match: AudioMatch) -> dict[str, Found]:
@@ -199,10 +232,11 @@ def _renames(studied: AudioStudy, match: AudioMatch, kept: list[int]) -> dict[st
 
 def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> Iterator[Edit]:
     function, text = studied.study.function, cls.module.text
+    kept = {n: guard_lines(cls.module, nodes) for n, nodes in plan.guards.kept.items()}
     for number in sorted(plan.dead):
-        yield Replace((function.body[number],))
+        yield Replace((function.body[number],), kept.get(number, ()))
     for number, new in plan.lines.items():
-        yield Replace((function.body[number],), new)
+        yield Replace((function.body[number],), (*kept.get(number, ()), *new))
     masks: set[ast.AST] = set()
     for lookup in plan.lookups:
         rows = lookup.value
@@ -265,10 +299,30 @@ def _mask_name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def _dead_and_refusals(
+    studied: AudioStudy,
+    match: AudioMatch,
+    lookups: tuple[ast.Subscript, ...],
+    lines: Collection[int],
+) -> tuple[frozenset[int], Guards]:
+    """Statements that only fed what the helpers now give, and the refusals in them that stay."""
+    function = studied.study.function
+    dead = _dead(studied, match, lookups, NO_GUARDS)
+    guards = guards_of(function, dead.union(lines))
+    if guards.kept:
+        # What a refusal reads has to stay with it.
+        dead = _dead(studied, match, lookups, guards) | (guards.kept.keys() & dead)
+    gone = {name for n in dead.union(lines) for name in assigned_names(function.body[n])}
+    return dead, guards_of(function, dead.union(lines), gone)
+
+
 def _dead(
-    studied: AudioStudy, match: AudioMatch, lookups: tuple[ast.Subscript, ...]
+    studied: AudioStudy,
+    match: AudioMatch,
+    lookups: tuple[ast.Subscript, ...],
+    guards: Guards,
 ) -> frozenset[int]:
-    """Statements that only fed what the helpers now give."""
+    """Statements that only fed what the helpers now give; what refusals read is read by them."""
     function = studied.study.function
     effects = [effect(statement) for statement in function.body]
     changed: dict[int, Effect] = {}
@@ -284,6 +338,9 @@ def _dead(
     changed[match.segments.statement] = _gives(lens, {"cu_seqlens", match.segments.name})
     if match.pairs is not None:
         changed[match.pairs.statement] = _gives(lens, {"pool_indices", match.pairs.name})
+    for number in guards.kept:
+        known = changed.get(number, _gives(frozenset(), set()))
+        changed[number] = replace(known, uses=known.uses | guards.names(number))
     removable = [n for n, _ in iter_statements(function) if understood(studied.study, n)]
     return dead_statements(effects, removable, changed)
 
