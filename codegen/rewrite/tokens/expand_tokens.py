@@ -50,8 +50,8 @@ def expand_tokens(state: RewriteState) -> None:
     for info in found:
         if has_method and HELPER in info.source.text:
             ask_for_offsets(state, info)
-    if has_method:
-        hand_on_option(state)
+    if has_method and mixin is not None:
+        hand_on_option(state, mixin)
     state.settle()
     files = {info.source.module for info in found}
     for info in found:

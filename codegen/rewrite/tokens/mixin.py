@@ -182,8 +182,13 @@ def ask_for_offsets(state: RewriteState, info: ModuleInfo) -> None:
                 state.propose(Change("expand", (Site(cls, function, edits),), (), (record,)))
 
 
-def hand_on_option(state: RewriteState) -> None:
-    """Let calls that sort their keywords by kind before they call the library's own hand on who wants offsets."""
+def hand_on_option(state: RewriteState, mixin: ClassInfo) -> None:
+    """Let calls that sort their keywords by kind before they call the library's own hand on who wants offsets.
+
+    Where the library knows the option as one for texts, sorting keeps it.
+    """
+    if f"\n    {OPTION}:" in mixin.module.source.text:
+        return
     for module in state.index.library.modules():
         source = state.index.library.read(module)
         wanted = module.rpartition(".")[2].startswith(("modular_", "processing_"))
