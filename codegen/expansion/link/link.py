@@ -15,7 +15,7 @@ from codegen.expansion.link.linker import Fold, Linker
 from codegen.expansion.link.namespace import Target, build_namespace
 from codegen.expansion.link.naming import Naming, PairNaming
 from codegen.expansion.link.order import Cycle, Placed, ordered
-from codegen.expansion.link.quoting import with_quoted_types
+from codegen.expansion.link.quoting import asks_for_types, with_quoted_types
 from codegen.expansion.link.shared import share_state
 from codegen.expansion.link.spellings import spelled_out
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
@@ -26,7 +26,7 @@ from codegen.expansion.link.verdict import (
     check_names,
     check_parents,
 )
-from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule, SourceFile
+from codegen.expansion.model import Definition, DraftFile, ParentImport, ParsedModule
 from codegen.expansion.prefix import count_votes
 from codegen.expansion.rename import paired_names
 from codegen.trees.conventions import Convention
@@ -48,8 +48,7 @@ def link(
     Raises CodegenError for what cannot be expanded so that it means what it means in Python.
     """
     path = definition.module.source.path
-    own = read_units(definition.module.source)
-    units = {module: _units_beside(own, parsed.source) for module, parsed in parents.items()}
+    own, units = _all_units(definition, parents)
     imported = _imported(definition, own)
     folds = _folds(own, units, imported, path, convention)
     namings, warnings = _namings(definition, folds, parents, table, convention)
@@ -83,11 +82,26 @@ def link(
     return drafts, list(dict.fromkeys([*warnings, *check_drafts(linker, drafts, files)]))
 
 
-def _units_beside(own: ModuleUnits, source: SourceFile) -> ModuleUnits:
-    """A parent's units; where it leaves types unevaluated and the definition does not, as strings."""
-    units = read_units(source)
-    mixed = units.lazy_annotations and not own.lazy_annotations
-    return read_units(with_quoted_types(source)) if mixed else units
+def _all_units(
+    definition: Definition, parents: Mapping[str, ParsedModule]
+) -> tuple[ModuleUnits, dict[str, ModuleUnits]]:
+    """The units of the definition and of its parents.
+
+    Where some leave types unevaluated and others do not, those have theirs as strings: parents in a
+    definition that evaluates its own, and the definition where code looks at types when it runs.
+    """
+    own = read_units(definition.module.source)
+    units = {module: read_units(parsed.source) for module, parsed in parents.items()}
+    lazy = [each for each in units.values() if each.lazy_annotations]
+    asked = any(asks_for_types(each.lexed) for each in (own, *units.values()))
+    if own.lazy_annotations and (len(lazy) == len(units) or not asked):
+        return own, units
+    for module, each in units.items():
+        if each in lazy:
+            units[module] = read_units(with_quoted_types(each.source, asked))
+    if own.lazy_annotations:
+        own = read_units(with_quoted_types(own.source, asked))
+    return own, units
 
 
 def _placed(make: Callable[[Mapping[str, str]], Linker]) -> Linker:
