@@ -138,15 +138,22 @@ class RewriteState:
             record = self._as_given(record)
         self.records.append(record)
 
+    def given_line(self, info: ModuleInfo, line: int) -> int:
+        """The line that a line of a file has in the file as it was given."""
+        return int(self._as_given_place(f"{info.source.path}:{line}").rpartition(":")[2])
+
     def _as_given(self, record: Record) -> Record:
         """A record about the current text of a file, at the line that its place has in the file as given."""
-        path, _, line = record.location.rpartition(":")
+        return replace(record, location=self._as_given_place(record.location))
+
+    def _as_given_place(self, place: str) -> str:
+        path, _, line = place.rpartition(":")
         module = self._modules_by_path.get(path, "")
         text = self.index.changed().get(module)
         source = self.index.library.read(module) if text is not None else None
         if text is None or source is None or not line.isdigit():
-            return record
-        return replace(record, location=f"{path}:{line_before(source.text, text, int(line))}")
+            return place
+        return f"{path}:{line_before(source.text, text, int(line))}"
 
     def propose(self, change: Change) -> None:
         """Queue what a rule wants done to the current text; :meth:`settle` does it.

@@ -65,6 +65,8 @@ REASONS = {
     # index arithmetic on sizes
     "all/boundaries_per_image": ("gives boundaries: no helper gives it", "boundaries = grid_thw"),
     "all/boundaries_under_a_condition": ("a condition decides it", "boundaries = torch.repeat"),
+    # what no rule is about
+    "all/host_reads_that_no_rule_knows": ("after.tolist() reads numbers", "enumerate(after"),
     # positions of prompts
     "extract/positions_ahead_elsewhere": ("not made on the device of input_ids", "def positions"),
     "extract/positions_ahead_of_all_tokens": ("gives something else on 2 x", "def positions"),
@@ -95,6 +97,63 @@ def test_the_condition_that_fails_is_reported_at_its_place(case: str) -> None:
     assert found, [record.reason for record in left]
     line = int(found[0].location.rpartition(":")[2])
     assert place in text.split("\n")[line - 1]
+
+
+READS = """
+from torch import nn
+import torch
+
+
+class Encoder(nn.Module):
+    def forward(self, rows, feature_lens, image_sizes: list[int], mask=None):
+        first = rows.reshape(len(feature_lens), -1)[: feature_lens.shape[0]]
+        for number in range(feature_lens.size(0)):
+            first = first + number
+        for size in image_sizes:
+            first = first + size
+        if mask is not None and is_tracing():
+            widths = feature_lens.max()
+        elif not torch.jit.is_tracing():
+            widths = feature_lens.max().item()
+        if is_tracing() and self.config.kind == "plain":
+            widths = feature_lens.max()
+        else:
+            widths = feature_lens.max().item()
+        wide = first.shape[1] if is_tracing() else int(feature_lens.max())
+        assert feature_lens.max().item() < 5
+        READ
+        return first
+
+    def host_only(self, feature_lens):
+        return feature_lens.tolist()
+"""
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "",
+        "first = [row for row in rows[feature_lens]]",
+        "first = first[: feature_lens.max()]",
+        "if is_tracing():\n            return first\n        first = feature_lens.tolist()",
+        "first = rows.tolist()",
+        "first = self.host_only(feature_lens)",
+        "first = [n + 1 for n in feature_lens]",
+        "ends = feature_lens.cumsum(0)\n        for end in reversed(ends):\n            first += end",
+        "first = first[: int(feature_lens[0])]",
+        "while feature_lens.max().item() > 3:\n            feature_lens = feature_lens - 1",
+        "with torch.no_grad():\n            first = (feature_lens + 1).numpy()",
+    ],
+)
+def test_what_an_encoder_reads_on_the_host_is_reported(read: str) -> None:
+    files = {"models/tiny/modeling_tiny.py": READS.replace("READ", read or "pass")}
+    found = [r for r in run(files, "capture").report if r.helper == "reads"]
+    silent = not read or "[feature_lens]" in read or ": feature_lens.max" in read
+    assert len(found) == (not silent and "return first" not in read)
+    text = files["models/tiny/modeling_tiny.py"].split("\n")
+    for record in found:
+        words = text[int(record.location.rpartition(":")[2]) - 1]
+        assert record.reason.partition(" reads ")[0] in words or "for " in words
 
 
 def test_branches_on_values_are_reported_at_the_class_that_has_them() -> None:
@@ -195,7 +254,7 @@ class Encoder:
         return [part - part.mean(0) for part in {split}]
 """
     report = run({"modeling_tiny.py": source}, "capture").report
-    (record,) = (r for r in report if r.kind == "left")
+    (record,) = (r for r in report if r.helper == "split")
     assert f"{split} reads its sizes on the host" in record.reason
 
 

@@ -20,6 +20,7 @@ from codegen.rewrite.capture.mask import mask_edits
 from codegen.rewrite.capture.parts import parts_edits
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.pooling import pooling_edits
+from codegen.rewrite.capture.reads import is_told, reads
 from codegen.rewrite.capture.repeats import lengths_edits, repeat_edits
 from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
 from codegen.rewrite.capture.sampling import sampling_edits
@@ -90,6 +91,23 @@ def capture(state: RewriteState) -> None:
                         place = owner.module.place(left.node)
                         note_left(state, cls, function, left, "branches", place)
     state.settle()
+    _report_reads(state)
+
+
+def _report_reads(state: RewriteState) -> None:
+    """Report what encoders still read on the host, and nothing has been said of."""
+    seen: set[int] = set()
+    files = {info.source.path: info for info in state.candidates()}
+    for info in files.values():
+        for cls in state.classes(info):
+            if is_host_class(cls.name):
+                continue
+            with state.attempt("reads", cls):
+                for owner, function, left in reads(state.index, cls):
+                    known = id(left.node) in seen or owner.module.source.path not in files
+                    seen.add(id(left.node))
+                    if not known and not is_told(state, owner, function, left.node):
+                        note_left(state, owner, function, left, "reads")
 
 
 def host_split(segment: str, function: Function) -> Left | None:

@@ -1,0 +1,212 @@
+"""Reads on the host that stay on the path of an encoder's forward: reported, so that none is there without a word.
+
+    for row, n in enumerate(lengths.tolist()): ...        for n in lengths: ...        width = int(lengths.max())
+
+Looked for when all rules are through, in what they leave; a form that is skipped while tracing is none. What a
+rule, or an earlier pass, has said of a statement is not said again.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from codegen.rewrite.capture.pieces import Left
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.trace import assigned_names
+from codegen.rewrite.state import RewriteState
+from codegen.rewrite.vocabulary import FEATURES_METHODS, TOKEN_IDS, Vocabulary
+
+Method = tuple[ClassInfo, Function]
+
+_READING = frozenset(("tolist", "item", "numpy"))
+_NUMBERS = frozenset(("int", "float", "bool"))
+_WALKING = frozenset(("zip", "enumerate", "reversed", "sorted", "list", "tuple"))
+_SHAPES = frozenset(("shape", "size", "ndim", "dim", "numel", "device", "dtype"))
+_TRACING = ("is_tracing", "is_compiling")
+_BOUNDARIES = "cu_seqlens"
+
+
+def reads(index: Index, cls: ClassInfo) -> Iterator[tuple[ClassInfo, Function, Left]]:
+    """Statements on an encoder's path that read values of tensors on the host, with their methods."""
+    for owner, function in _path(index, cls):
+        for _, node in _read_in(index.vocabulary, function):
+            walked = f"a loop takes the numbers in {ast.unparse(node)}"
+            read = f"{ast.unparse(node)} reads numbers of a tensor"
+            reason = walked if isinstance(node, ast.Name) else read
+            yield owner, function, Left(node, f"{reason} on the host, in a form that no rule knows")
+
+
+def is_told(state: RewriteState, owner: ClassInfo, function: Function, node: ast.AST) -> bool:
+    """Tell whether a record names the statement of a node, or one that reads what it makes."""
+    info = owner.module
+    path, ranges = info.source.path, []
+    for statement in function.body:
+        last = statement.end_lineno or statement.lineno
+        ranges.append((state.given_line(info, statement.lineno), state.given_line(info, last)))
+    told = [
+        int(record.location.rpartition(":")[2])
+        for record in state.records
+        if (record.cls, record.method, record.kind) == (owner.name, function.name, "left")
+        and record.location.rpartition(":")[0] == path
+    ]
+    named = [s for s, (a, b) in zip(function.body, ranges) if any(a <= n <= b for n in told)]
+    read = {n.id for s in named for n in walk(s) if isinstance(n, ast.Name)}
+    mine = next(s for s in function.body if any(n is node for n in walk(s)))
+    return mine in named or bool(assigned_names(mine) & read and isinstance(mine, ast.Assign))
+
+
+def _path(index: Index, cls: ClassInfo) -> Iterator[Method]:
+    """The methods that a call of an encoder may run: its forward, and what that calls on ``self``.
+
+    An encoder takes sizes of any kind and no ids of tokens; what a model does to get the features of one
+    modality is looked at, too.
+    """
+    starts = [name for name in FEATURES_METHODS if name in cls.methods]
+    forward = index.method(cls, "forward")
+    if forward is not None and _takes_sizes(index.vocabulary, forward[1]):
+        starts.append("forward")
+    pending = [(cls, name) for name in starts]
+    seen: set[int] = set()
+    while pending:
+        holder, name = pending.pop()
+        found = index.method(holder, name)
+        if found is None or id(found[1]) in seen:
+            continue
+        seen.add(id(found[1]))
+        yield found
+        for node in walk(found[1]):
+            called = self_attribute(node.func) if isinstance(node, ast.Call) else ""
+            if called and index.method(holder, called) is not None:
+                pending.append((holder, called))
+            elif called and "forward" in starts:
+                part = index.submodule(holder, called)
+                pending += [(part, "forward")] if part is not None else []
+
+
+def _takes_sizes(vocabulary: Vocabulary, function: Function) -> bool:
+    names = parameters(function)
+    if any(name in names for name in (*TOKEN_IDS, "inputs_embeds")):
+        return False
+    return any(_is_sizes(vocabulary, name) for name in names)
+
+
+def _is_sizes(vocabulary: Vocabulary, name: str) -> bool:
+    return vocabulary.is_sizes(name) or _BOUNDARIES in name
+
+
+def _read_in(vocabulary: Vocabulary, function: Function) -> Iterator[tuple[ast.stmt, ast.expr]]:
+    """The first read of each statement that a graph runs."""
+    sizes = {name for name in parameters(function) if _is_sizes(vocabulary, name)}
+    args = function.args
+    for given in [*args.posonlyargs, *args.args, *args.kwonlyargs]:
+        if given.annotation is not None and "Tensor" not in ast.unparse(given.annotation):
+            sizes.discard(given.arg)
+    for statement in _traced(function.body):
+        found = next((n for part in _own(statement) for n in _found(part, sizes)), None)
+        if found is not None:
+            yield statement, found
+        elif any(_values(part, sizes) for part in _own(statement)):
+            sizes |= assigned_names(statement) if not hasattr(statement, "body") else set()
+
+
+def _traced(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements one after the other, those in others too, without those that tracing skips."""
+    for statement in body:
+        yield statement
+        side = _tracing(statement.test) if isinstance(statement, ast.If) else None
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            continue
+        if side is not False:
+            yield from _traced(getattr(statement, "body", []))
+        if side is not True:
+            yield from _traced(getattr(statement, "orelse", []))
+        for handler in getattr(statement, "handlers", []):
+            yield from _traced(handler.body)
+        yield from _traced(getattr(statement, "finalbody", []))
+        taken = getattr(statement, "body", [])
+        if side is True and isinstance(taken[-1], (ast.Return, ast.Raise, ast.Continue)):
+            return
+
+
+def _tracing(test: ast.expr) -> bool | None:
+    """What a test is while tracing; None where that depends on anything else."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = _tracing(test.operand)
+        return None if inner is None else not inner
+    if isinstance(test, ast.BoolOp):
+        sides = [_tracing(value) for value in test.values]
+        decided = isinstance(test.op, ast.Or)
+        if decided in sides:
+            return decided
+        # What a configuration asks for besides is no other way through the same graph.
+        others = [value for value, side in zip(test.values, sides) if side is None]
+        names = {n.id for value in others for n in walk(value) if isinstance(n, ast.Name)}
+        return True if not decided and names <= {"self"} and others != test.values else None
+    called = ast.unparse(test.func) if isinstance(test, ast.Call) else ""
+    return True if called.rpartition(".")[2] in _TRACING else None
+
+
+def _own(statement: ast.stmt) -> Iterator[ast.AST]:
+    """Expressions of a statement itself, without those of the statements in it; none of an assert."""
+    if isinstance(statement, (ast.Assert, ast.FunctionDef, ast.ClassDef)):
+        return
+    for name, value in ast.iter_fields(statement):
+        if name in ("body", "orelse", "handlers", "finalbody"):
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, ast.withitem):
+                yield item.context_expr
+            elif isinstance(item, ast.expr):
+                # What a loop goes over is looked at as in a comprehension.
+                target = ast.Name("_", ast.Store())
+                yield ast.comprehension(target, item, [], 0) if name == "iter" else item
+
+
+def _found(expression: ast.AST, sizes: set[str]) -> Iterator[ast.expr]:
+    """Reads in an expression; the side of a condition that tracing does not take holds none."""
+    if isinstance(expression, ast.IfExp) and _tracing(expression.test) is not None:
+        taken = expression.body if _tracing(expression.test) else expression.orelse
+        yield from _found(taken, sizes)
+        return
+    if isinstance(expression, ast.comprehension):
+        yield from (part for part in _parts(expression.iter) if _is_walked(part, sizes))
+    elif isinstance(expression, ast.Call):
+        called = expression.func
+        number = isinstance(called, ast.Name) and called.id in _NUMBERS
+        if (
+            isinstance(called, ast.Attribute)
+            and called.attr in _READING
+            or number
+            and any(_values(argument, sizes) for argument in expression.args)
+        ):
+            yield expression
+    for child in ast.iter_child_nodes(expression):
+        yield from _found(child, sizes)
+
+
+def _parts(iterated: ast.expr) -> list[ast.expr]:
+    """What a loop goes over, one or several side by side."""
+    called = iterated.func if isinstance(iterated, ast.Call) else None
+    if isinstance(iterated, ast.Call) and getattr(called, "id", "") in _WALKING:
+        return [part for argument in iterated.args for part in _parts(argument)]
+    return [iterated]
+
+
+def _is_walked(part: ast.expr, sizes: set[str]) -> bool:
+    return isinstance(part, ast.Name) and part.id in sizes
+
+
+def _values(expression: ast.AST, sizes: set[str]) -> bool:
+    """Tell whether an expression takes values of sizes, not only their number, device or dtype."""
+    if isinstance(expression, ast.Attribute) and expression.attr in _SHAPES:
+        return False
+    if isinstance(expression, ast.Call) and getattr(expression.func, "id", "") in (
+        "len",
+        "isinstance",
+    ):
+        return False
+    if isinstance(expression, ast.Name):
+        return expression.id in sizes
+    return any(_values(child, sizes) for child in ast.iter_child_nodes(expression))
