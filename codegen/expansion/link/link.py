@@ -16,6 +16,7 @@ from codegen.expansion.link.namespace import Target, build_namespace
 from codegen.expansion.link.naming import Naming, PairNaming
 from codegen.expansion.link.order import Cycle, Placed, ordered
 from codegen.expansion.link.quoting import asks_for_types, with_quoted_types
+from codegen.expansion.link.rebound import check_bound_again
 from codegen.expansion.link.shared import share_state
 from codegen.expansion.link.spellings import spelled_out
 from codegen.expansion.link.units import ModuleUnits, Unit, read_units
@@ -51,6 +52,7 @@ def link(
     own, units = _all_units(definition, parents)
     imported = _imported(definition, own)
     folds = _folds(own, units, imported, path, convention)
+    check_bound_again(folds, units, path)
     namings, warnings = _namings(definition, folds, parents, table, convention)
     common = Common(own, imported, units, convention)
     kept = common.kept()
@@ -206,6 +208,16 @@ def _left_bases(
 def _missing_class(
     node: ast.ClassDef, item: ParentImport, parent: ModuleUnits, path: str, convention: Convention
 ) -> CodegenError:
+    if item.name in parent.binders:
+        return fail(
+            "missing-class",
+            f"{node.name} inherits from {item.name}, which line {parent.binders[item.name][-1].line} of "
+            f"{parent.source.path} binds, but not as a class that stands by itself",
+            path,
+            node.lineno,
+            f"import the module and inherit from {item.module.rpartition('.')[2]}.{item.name}: "
+            "then it stays an import",
+        )
     close = get_close_matches(item.name, list(parent.classes), 3)
     where = convention.describe(item.module)
     hint = f"{where} defines {len(parent.classes)} classes, none of a similar name"
