@@ -49,7 +49,7 @@ def keep_apart(pair: Pair, cause: CannotFold) -> Folded:
     )
     lead = parent.head.lead
     text = f"{above[len(lead) :].rstrip()}\n\n\n{below.strip()}"
-    return Folded(lead, text, (note,))
+    return Folded(lead, text, (note,), name)
 
 
 def private_class(pair: Pair) -> str:

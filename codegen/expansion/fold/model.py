@@ -94,6 +94,8 @@ class Folded:
     lead: str
     text: str
     notes: tuple[str, ...] = ()
+    #: The name of the parent where it stays a class of its own.
+    apart: str = ""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from codegen.errors import CodegenError, fail
+from codegen.expansion.link.beside import mean_kept_parents
 from codegen.expansion.link.circles import classes_to_move
 from codegen.expansion.link.common import Common, caught_names
 from codegen.expansion.link.exports import read_exports
@@ -69,6 +70,7 @@ def link(
     linker = _placed(lambda moved: Linker(space, folds, imported, convention, model, path, moved))
     warnings += _left_bases(own, imported, convention, path)
     check_parents(linker)
+    mean_kept_parents(linker, common)
     check_in_roles(linker)
     placed = {target for plan in linker.plans.values() for target in plan.placed}
     if problems := list(common.changed_through_modules(placed)):

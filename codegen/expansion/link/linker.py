@@ -87,6 +87,8 @@ class Linker:
         self._kinds = {**{name: kind for name, kind in above.items() if kind}, **moved}
         self.plans: dict[str, Plan] = {}
         self.warnings: list[str] = []
+        #: The folded classes whose parent stays a class in front of them, and its name there.
+        self.apart: dict[Unit, str] = {}
         self._spellings: dict[Fold, Spellings] = {}
         #: Whether types in the generated files are left unevaluated.
         self.lazy = space.definition.lazy_annotations
@@ -392,6 +394,8 @@ class Linker:
             )
         )
         self.warnings += folded.notes
+        if folded.apart:
+            self.apart[unit] = folded.apart
         item = self._item(unit, folded.lead, folded.text, fresh=True)
         return replace(item, parent=(fold.module, parent.index))
 
