@@ -12,7 +12,7 @@ import torch
 
 from utils.token_types import IMAGE_TYPE, NO_KEPT, NO_RUN, NO_TYPE, TEXT_TYPE, VIDEO_TYPE, WRONG_RUN
 
-Entries = dict[int, Iterator[tuple[int, Sequence[int]]]]
+ItemsByType = dict[int, Iterator[tuple[int, Sequence[int]]]]
 ListedTimes = Callable[[int, int], torch.Tensor]
 
 
@@ -39,7 +39,10 @@ def count_run_by_run(
     Raises:
         ValueError: as there.
     """
-    entries: Entries = {IMAGE_TYPE: iter(enumerate(images)), VIDEO_TYPE: iter(enumerate(videos))}
+    entries: ItemsByType = {
+        IMAGE_TYPE: iter(enumerate(images)),
+        VIDEO_TYPE: iter(enumerate(videos)),
+    }
     positions = torch.zeros((3, *token_types.shape), dtype=dtype)
     counts = []
     for sample, types in enumerate(token_types):
@@ -64,7 +67,7 @@ def count_run_by_run(
 def _count_sample(
     found: torch.Tensor,
     types: torch.Tensor,
-    entries: Entries,
+    entries: ItemsByType,
     times: ListedTimes,
     time_moves_on: bool,
 ) -> None:

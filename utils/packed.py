@@ -58,10 +58,18 @@ def can_read(values: torch.Tensor, total: int | None) -> bool:
     return not is_tracing() and (total is None or values.device.type == "cpu")
 
 
+class MissingGrid(ValueError, TypeError, AttributeError):
+    """Neither a grid nor what follows from it is there.
+
+    Code that reads sizes of a grid that is None raises TypeError or AttributeError; callers that
+    catch those catch this.
+    """
+
+
 def require_grid(results: str, grid_thw: torch.Tensor | None) -> None:
-    """Raise ValueError where there is no grid that `results`, which were not given, follow from."""
+    """Raise MissingGrid where there is no grid that `results`, which were not given, follow from."""
     if grid_thw is None:
-        raise ValueError(
+        raise MissingGrid(
             f"{results} not given, and no grid_thw to compute it from: give one of both"
         )
 

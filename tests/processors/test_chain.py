@@ -23,6 +23,10 @@ IDS = [case.id for case in CASES]
 FULL = {case.model: case for case in FULL_CASES}
 TENSORS = {case.model: case.tensors for case in VISION_CASES}
 AUDIO_TENSORS = {case.model: case.tensors for case in AUDIO_CASES}
+#: What modules behind the encoder take.
+BEHIND = {"ernie4_5_vl_moe": {"first_units", "second_units"}, "paddleocr_vl": {"block_order"}}
+#: Where one resizing of a table per image becomes one look-up for all, sums are taken in another order.
+TOLERANCES = {"paddleocr_vl": 1e-5}
 #: What the encoder of a modality is given, by name of the value in the batch.
 ENCODED = {"image": "pixel_values", "video": "pixel_values_videos", "audio": "input_features"}
 PROMPTS: dict[str, Any] = {
@@ -74,7 +78,8 @@ def test_everything_the_encoder_takes_is_returned(case: ProcessorCase, modality:
     tensors = AUDIO_TENSORS[case.model] if modality == "audio" else TENSORS[case.model]
     # The decoder of one model counts positions that are plain, and takes none.
     positions = {"position_ids", "rope_deltas"} if case.model != "video_llama_3" else set()
-    assert set(extra) - set(plain) == {f"{modality}_{name}" for name in tensors} | positions
+    taken = {*tensors, *BEHIND.get(case.model, set())}
+    assert set(extra) - set(plain) == {f"{modality}_{name}" for name in taken} | positions
     assert all(
         torch.equal(torch.as_tensor(extra[name]), torch.as_tensor(plain[name])) for name in plain
     )
@@ -87,7 +92,8 @@ def test_logits_are_the_same(case: ProcessorCase, modality: str) -> None:
     with torch.no_grad():
         expected = model(**plain).logits
         actual = model(**extra).logits
-    assert torch.isfinite(expected).all() and torch.equal(actual, expected)
+    assert torch.isfinite(expected).all()
+    assert torch.allclose(actual, expected, rtol=0, atol=TOLERANCES.get(case.model, 0))
 
 
 class _Seen(Exception):
