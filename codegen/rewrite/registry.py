@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import gc
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 
 from codegen.output.helper_bundle import helper_folder
 from codegen.rewrite.capture.capture import capture
 from codegen.rewrite.codemods import SOURCES, load_pass, run_on_texts
+from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.helpers import HELPER_MODULES
 from codegen.rewrite.library import changed_methods
+from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.extract import extract
 from codegen.rewrite.place.further import share_keywords
 from codegen.rewrite.place.later import lift_later
@@ -32,6 +35,7 @@ from codegen.rewrite.values import (
     Source,
     sort_records,
 )
+from codegen.text.lines import LineMap
 
 Pass = Callable[[RewriteState], None]
 Progress = Callable[[str, int, int], None]
@@ -246,10 +250,8 @@ def helper_files(settings: Settings, needed: Iterable[str]) -> tuple[HelperFile,
         if name in texts:
             continue
         text = (helper_folder() / f"{name}.py").read_text(encoding="utf-8")
-        wanted += re.findall(r"^\s*from utils\.(\w+) import", text, re.MULTILINE)
-        texts[name] = re.sub(
-            r"^(\s*)from utils\.(\w+) import", r"\1from .\2 import", text, flags=re.MULTILINE
-        )
+        texts[name], others = _within_package(text)
+        wanted += others
     if texts:
         given = {helper: module for helper, module in HELPER_MODULES.items() if module in texts}
         texts["__init__"] = _PACKAGE.format(
@@ -257,6 +259,20 @@ def helper_files(settings: Settings, needed: Iterable[str]) -> tuple[HelperFile,
         )
     folder = f"{settings.helper_folder}/" if settings.helper_folder else ""
     return tuple(HelperFile(f"{folder}{name}.py", text) for name, text in sorted(texts.items()))
+
+
+@lru_cache(maxsize=32)
+def _within_package(text: str) -> tuple[str, tuple[str, ...]]:
+    """A helper module that imports its siblings from its own package, and the names of these."""
+    lines, splices, names = LineMap(text), list[Splice](), list[str]()
+    for node in walk(ast.parse(text)):
+        package, _, name = (getattr(node, "module", "") or "").partition(".")
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and package == "utils":
+            start = lines.span(node)[0]
+            place = text.index(f"utils.{name}", start)
+            splices.append(Splice(place, place + len("utils"), ""))
+            names.append(name)
+    return spliced(text, splices), tuple(names)
 
 
 _PACKAGE = '''\

@@ -8,6 +8,7 @@ import pytest
 
 from codegen.rewrite.library import ModuleInfo
 from codegen.rewrite.tokens import wording
+from codegen.rewrite.tokens.swaps import names_in, swapped
 from codegen.rewrite.values import Source
 
 TEXT = """def f(a, b):
@@ -131,3 +132,47 @@ def test_a_call_is_on_one_line_as_far_as_it_fits_two_levels_deep() -> None:
         "    b,",
         ")",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("call(\n    (a,\n    ),\n)", "call((a,))"),
+        ('call(\n    """two\n  lines""",\n)', "call('two\\n  lines')"),
+        ("a + \\\n    b", "a + b"),
+        ("call(\n    f'{a} (\\n)',\n    b = 0x10,\n)", "call(f'{a} (\\n)', b = 0x10)"),
+    ],
+)
+def test_what_is_put_on_one_line_means_the_same(text: str, wanted: str) -> None:
+    info = ModuleInfo.parse(Source("tiny.py", "tiny", f"x = {text}\n"))
+    statement = info.tree.body[0]
+    assert isinstance(statement, ast.Assign)
+    assert wording.expression(info, statement.value) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("x = '<p>' + y", "x = unit + y"),
+        ("x = r'<p>'", "x = unit"),
+        ("x = 'a <p> b'", "x = f'a {unit} b'"),
+        ("x = f'a <p> {y[\"b\"]}'", "x = f'a {unit} {y[\"b\"]}'"),
+        ("x = f'<p>'", "x = f'{unit}'"),
+        ("x = 'a\\n<p>'", "x = 'a\\n<p>'"),
+        ("x = 0  # not '<p>'", "x = 0  # not '<p>'"),
+    ],
+)
+def test_a_unit_stands_where_the_sentinel_is_a_string(text: str, wanted: str) -> None:
+    assert wording.renamed(text, {}, {}, {"<p>": "unit"}) == wanted
+
+
+def test_other_expressions_are_found_in_the_tree_of_a_piece() -> None:
+    def new(node: ast.expr) -> str | None:
+        return "first(rows)" if ast.unparse(node) == "next(rows)" else None
+
+    text = "    # next(rows)\n    é = next( rows )\n    said = 'next(rows)'\n"
+    assert swapped(text, new) == text.replace("next( rows )", "first(rows)")
+    assert swapped("next(rows), (\n 1)", new) == "first(rows), (\n 1)"
+    assert swapped("next(rows) next(rows)", new) == "next(rows) next(rows)"
+    assert names_in("for a in b:\n    'c'") == {"a", "b"}
+    assert names_in("for a in 'b' c") >= {"a", "c"} and "b" not in names_in("for a in 'b' c")

@@ -12,7 +12,6 @@ the attribute comes from the configuration.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -144,8 +143,8 @@ def _entry(node: ast.expr, number: object) -> ast.expr:
 
 def _side_of_table(index: Index, cls: ClassInfo, node: ast.expr) -> str | None:
     """``a//b`` of ``int(self.table.weight.shape[0] ** 0.5)``, for a table of as many rows as a square of it."""
-    match = re.fullmatch(r"int\(self\.(\w+)\.weight\.shape\[0\] \*\* 0\.5\)", ast.unparse(node))
-    table = index.attribute(cls, match[1]) if match is not None else None
+    name = _table_of_root(node)
+    table = index.attribute(cls, name) if name else None
     if table is None or not isinstance(table[2], ast.Call) or not table[2].args:
         return None
     squared = _followed(index, cls, table[2].args[0])
@@ -158,6 +157,14 @@ def _side_of_table(index: Index, cls: ClassInfo, node: ast.expr) -> str | None:
     if not isinstance(side.op, ast.FloorDiv) or None in parts:
         return None
     return f"{parts[0]}//{parts[1]}"
+
+
+def _table_of_root(node: ast.expr) -> str:
+    """``table`` of ``int(self.table.weight.shape[0] ** 0.5)``, empty for anything else."""
+    weight = next((n for n in walk(node) if getattr(n, "attr", "") == "weight"), None)
+    name = self_attribute(weight.value) if isinstance(weight, ast.Attribute) else ""
+    root = f"int(self.{name}.weight.shape[0] ** 0.5)"
+    return name if name and ast.unparse(node) == root else ""
 
 
 def _followed(index: Index, cls: ClassInfo, node: ast.expr) -> ast.expr:

@@ -8,7 +8,6 @@ taken from other lists, other work.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.emit.splices import Splice, spliced
@@ -23,6 +22,7 @@ from codegen.rewrite.tokens.replacing import (
     subject_of,
 )
 from codegen.rewrite.tokens.sites import Site
+from codegen.rewrite.tokens.swaps import swapped
 from codegen.rewrite.tokens.wording import expression
 
 POSITIONS, NEXT, ORDER = "placeholder_positions", "next_item", "order_by_form"
@@ -211,7 +211,16 @@ def written(
 
 def without_end(text: str, token: ast.expr) -> str:
     """Code that takes the next of an iterator, and says what is missing where there is none."""
-    return re.sub(r"\bnext\((\w+)\)", rf"{NEXT}(\1, {ast.unparse(token)})", text)
+
+    def new(node: ast.expr) -> str | None:
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "next" or node.keywords:
+            return None
+        name = node.args[0] if len(node.args) == 1 else None
+        if not isinstance(name, ast.Name):
+            return None
+        return f"{NEXT}({name.id}, {ast.unparse(token)})"
+
+    return swapped(text, new)
 
 
 def _without_pass(text: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Collection, Iterator, Sequence
 
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.sites import Site
+from codegen.rewrite.tokens.swaps import names_in
 
 
 def totals(function: Function, sites: Sequence[Site]) -> Iterator[str]:
@@ -29,9 +29,9 @@ def totals(function: Function, sites: Sequence[Site]) -> Iterator[str]:
 def leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
     """Counters, empty lists and patterns that only the loops used."""
     gone = {id(node) for site in sites for s in site.statements for node in walk(s)}
-    stays = " ".join((*(site.rest for site in sites), *(site.lead for site in sites)))
+    stays = set[str]().union(*(names_in(text) for site in sites for text in (site.rest, site.lead)))
     for pattern in patterns(function, gone):
-        if not re.search(rf"\b{ast.unparse(pattern.targets[0])}\b", stays):
+        if ast.unparse(pattern.targets[0]) not in stays:
             yield pattern
     results = {site.result for site in sites if not site.rest}
     kept = {name.id for name in _loads(function) if id(name) not in gone}
@@ -60,8 +60,9 @@ def patterns(function: Function, gone: Collection[int]) -> Iterator[ast.Assign]:
     used = {name.id for name in _loads(function)} - kept
     for node in walk(function):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            made = ast.unparse(node.value).startswith(("re.compile(", "re.escape("))
-            if made and node.targets[0].id in used:
+            called = node.value.func if isinstance(node.value, ast.Call) else None
+            made = ast.unparse(called) if called is not None else ""
+            if made in ("re.compile", "re.escape") and node.targets[0].id in used:
                 yield node
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import dedent
@@ -21,6 +20,7 @@ from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.asking import HELPER, OFFSETS, OPTION
 from codegen.rewrite.tokens.names import free_names
 from codegen.rewrite.tokens.plans import KEYS
+from codegen.rewrite.tokens.swaps import swapped
 from codegen.rewrite.tokens.wording import expression
 from codegen.rewrite.values import Record, model_of
 from codegen.text.lexer import lex
@@ -174,8 +174,7 @@ def _written(cls: ClassInfo, step: Step, merged: str) -> Iterator[str]:
         yield f"{KEYS['image']} = []"
         yield f"if {expression(cls.module, step.test)}:"
         lines = [f"    {line}" for line in lines]
-    for line in lines:
-        yield _with_kwargs(line, merged)
+    yield from _with_kwargs("\n".join(lines), merged).split("\n") if lines else ()
 
 
 def _commented(cls: ClassInfo, statements: Sequence[ast.stmt]) -> list[str]:
@@ -208,8 +207,12 @@ def _homeless(cls: ClassInfo, parts: Parts) -> Iterator[str]:
             yield line[start:end].strip()
 
 
-def _with_kwargs(line: str, merged: str) -> str:
-    return re.sub(rf"\b{merged}\[(['\"])images_kwargs\1\]", "kwargs", line)
+def _with_kwargs(text: str, merged: str) -> str:
+    wanted = f"{merged}['images_kwargs']"
+    return swapped(
+        text,
+        lambda n: "kwargs" if isinstance(n, ast.Subscript) and ast.unparse(n) == wanted else None,
+    )
 
 
 def _for_images(node: ast.stmt) -> Iterator[Step]:

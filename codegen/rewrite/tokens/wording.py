@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import io
-import re
 import tokenize
 from collections.abc import Mapping, Sequence
 from textwrap import dedent
 
+from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.library import ModuleInfo
 from codegen.text.lexer import lex
 from codegen.text.lines import split_lines
@@ -44,11 +44,30 @@ def without_comments(text: str) -> str:
 def expression(info: ModuleInfo, node: ast.expr) -> str:
     """An expression as it is written, on one line."""
     found = _written(info, node)
-    if found is not None:
-        found = re.sub(r"([(\[{])\s*\n\s*", r"\1", re.sub(r",?\s*\n\s*([)\]}])", r"\1", found))
-    if found is None or "#" in found:
-        return ast.unparse(node)
-    return re.sub(r"\s*\n\s*", " ", found)
+    joined = _on_one_line(found) if found is not None and "#" not in found else None
+    return ast.unparse(node) if joined is None else joined
+
+
+def _on_one_line(text: str) -> str | None:
+    """An expression without its line breaks; None where one is part of a string, or of the meaning."""
+    if "\n" not in text:
+        return text
+    whole = f"({text})"
+    lines, made = split_lines(whole), ""
+    last, previous = (1, 0), "("
+    for token in tokenize.generate_tokens(io.StringIO(whole).readline):
+        if token.type in (tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER):
+            continue
+        gap = _between(lines, last, token.start)
+        if "\n" in gap:
+            closes = token.string in (")", "]", "}")
+            made = made.rstrip().removesuffix(",") if closes else made.rstrip()
+            gap = "" if closes or previous in ("(", "[", "{") else " "
+        made += gap + _between(lines, token.start, token.end)
+        last, previous = token.end, token.string
+    if "\n" in made or ast.dump(ast.parse(made)) != ast.dump(ast.parse(whole)):
+        return None
+    return made[1:-1].strip()
 
 
 def without_brackets(target: ast.expr) -> str:
@@ -78,7 +97,7 @@ def renamed(
         text = text.replace(call, new)
     for sentinel, unit in sentinels.items():
         text = _with_unit(text, sentinel, unit)
-    if not names or not any(re.search(rf"\b{name}\b", text) for name in names):
+    if not any(name in text for name in names):
         return text
     made: list[str] = []
     last, lines = (1, 0), split_lines(text)
@@ -99,23 +118,34 @@ def renamed(
 
 def _with_unit(text: str, sentinel: str, unit: str) -> str:
     """A text with an expression in the place of a string, alone or as a part of a longer one."""
-    text = re.sub(f"(['\"]){re.escape(sentinel)}\\1", lambda match: unit, text)
-    if "'" in unit or '"' in unit:
+    if sentinel not in text:
         return text
-    inside = r"((?:(?!\1)[^\\\n{}])*?)"
-    longer = rf"(?<![\w'\"])(['\"]){inside}{re.escape(sentinel)}{inside}\1"
-    text = re.sub(longer, lambda m: f"f{m[1]}{m[2]}{{{unit}}}{m[3]}{m[1]}", text)
-    inside = r"((?:(?!\1)[^\\\n])*?)"
-    made = rf"(?<!\w)f(['\"]){inside}{re.escape(sentinel)}{inside}\1"
-    return re.sub(made, lambda m: _in_made(m, unit), text)
+    found = lex(text)
+    splices = []
+    inner = (
+        "'" not in unit and '"' not in unit
+    )  # before Python 3.12 no quote may be in an f-string twice
+    for start, end in found.strings:
+        made = _string_with_unit(text[start:end], sentinel, unit, inner)
+        splices += [Splice(start, end, made)] if made else []
+    for start, end in found.fstring_literals if inner else ():
+        made = text[start:end].replace(sentinel, f"{{{unit}}}")
+        splices.append(Splice(start, end, made))
+    return spliced(text, splices)
 
 
-def _in_made(match: re.Match[str], unit: str) -> str:
-    """An f-string with a unit for a sentinel, which has to stand outside of its expressions."""
-    quote, before, behind = match.groups()
-    if before.count("{") != before.count("}"):
-        return match[0]
-    return f"f{quote}{before}{{{unit}}}{behind}{quote}"
+def _string_with_unit(literal: str, sentinel: str, unit: str, inner: bool) -> str:
+    """What stands for a string with a sentinel; empty where it has none, or its text cannot be kept."""
+    value = ast.literal_eval(literal)
+    if value == sentinel:
+        return unit
+    plain = literal[0] in "'\"" and literal[:3] not in ("'''", '"""')
+    kept = plain and not any(char in literal for char in "\\{}")
+    return (
+        f"f{literal}".replace(sentinel, f"{{{unit}}}")
+        if kept and inner and sentinel in literal
+        else ""
+    )
 
 
 def _between(lines: Sequence[str], start: tuple[int, int], end: tuple[int, int]) -> str:
