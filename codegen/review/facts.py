@@ -112,11 +112,13 @@ class ModuleFacts:
                 yield self.classes[other]
 
     def concerned(self, other: ModuleFacts) -> list[str]:
-        """Classes that are not the same in another state, with those of their families; all of them
-        where other code reads other attributes."""
+        """Classes that are not the same in another state, with those of their families, and those that
+        name an attribute which code elsewhere in either state alone reads."""
         changed = {n for n, lines in self.segments.items() if other.segments.get(n) != lines}
-        if self.foreign != other.foreign:
-            return list(self.bases)
+        apart = self.foreign ^ other.foreign
+        if apart:
+            named = (n for n, lines in self.segments.items() if not apart.isdisjoint(_words(lines)))
+            changed |= set(named)
         gone = other.segments.keys() - self.segments.keys()
         changed |= {name for name, bases in self.bases.items() if not gone.isdisjoint(bases)}
         near = {each for name in changed for each in self._above(name)}
@@ -336,6 +338,13 @@ def _imports(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
 _FOREIGN = re.compile(
     r"(?<!\bself)\.(?P<attribute>[A-Za-z_]\w*)|(?P<quote>[\"'])(?P<name>[A-Za-z_]\w*)(?P=quote)"
 )
+
+
+_WORD = re.compile(r"\w+")
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text))
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from codegen.review.model import Side
 from codegen.review.names import Naming, strip_model
-from codegen.review.syntax import dotted, parse_module
+from codegen.review.syntax import below, dotted, parse_module
 from codegen.text.lines import split_lines
 from codegen.trees.sources import glance
 from codegen.trees.tree import Tree
@@ -128,7 +128,7 @@ def _raises_attribute_error(node: ast.FunctionDef | ast.AsyncFunctionDef) -> boo
 
 
 def _own_attributes(node: ast.AST, assigned: dict[str, int], erased: dict[str, int]) -> None:
-    for item in ast.walk(node):
+    for item in below(node):
         if isinstance(item, ast.Attribute) and isinstance(item.value, ast.Name):
             if item.value.id == "self" and isinstance(item.ctx, ast.Store):
                 assigned.setdefault(item.attr, item.lineno)

@@ -28,8 +28,8 @@ def lost_overrides(base: Lineage, head: Lineage) -> Iterator[Loss]:
             home = head.base_of(definition, name)
             if home is None or home[0] not in head.side.texts:
                 continue
-            if base.side.text(home[0]) == head.side.text(home[0]):
-                continue
+            if base.class_text(*home)[1] == head.class_text(*home)[1]:
+                continue  # what is the same has lost nothing
             old, new = _class(base, home), _class(head, home)
             if old is not None and new is not None:
                 yield from _losses(definition, info, old, new, home[0], head)
@@ -42,9 +42,11 @@ def _class(lineage: Lineage, home: tuple[str, str]) -> ClassInfo | None:
 def _losses(
     definition: str, info: ClassInfo, old: ClassInfo, new: ClassInfo, parent: str, head: Lineage
 ) -> Iterator[Loss]:
-    models = tuple(sorted(_models(head, Origin(definition, info.name))))
     had, has = {*old.members, *old.assigned}, {*new.members, *new.assigned}
     gone = had - has
+    if not gone:
+        return
+    models = tuple(sorted(_models(head, Origin(definition, info.name))))
 
     def loss(kind: str, name: str, line: int, said: str) -> Loss:
         message = f"{info.name}{said}, which {new.name} no longer has"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 #: Lineages hold on to the classes of what they have read anyway: keeping whole modules costs little more.
 _KEPT = 4096
@@ -25,24 +25,34 @@ def parse_module(text: str) -> ast.Module | None:
 def below(node: ast.AST) -> Iterator[ast.AST]:
     """All nodes below one, in the order of the source (statements before what is in them), without
     those that only say how a name is used or which operator it is."""
-    pending = list(_children(node))
+    pending = [node]
     while pending:
         item = pending.pop()
-        yield item
-        pending += _children(item)
+        if item is not node:
+            yield item
+        for name in _inner(type(item)):
+            value = getattr(item, name, None)
+            if type(value) is list:
+                pending += [each for each in reversed(value) if isinstance(each, ast.AST)]
+            elif isinstance(value, ast.AST):
+                pending.append(value)
 
 
-_NO_NODES = (str, int, float, bytes, bool, type(None), ast.expr_context, ast.operator)
+#: Fields in which no node is that ``below`` yields: names, numbers, how a name is used, operators.
+_PLAIN = frozenset(
+    {
+        *("id", "ctx", "attr", "arg", "op", "module", "asname", "level"),
+        *("kind", "type_comment", "is_async", "simple", "conversion"),
+    }
+)
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes in one, the last one first."""
-    for name in reversed(node._fields):
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            yield from (each for each in reversed(value) if isinstance(each, ast.AST))
-        elif not isinstance(value, _NO_NODES) and isinstance(value, ast.AST):
-            yield value
+@cache
+def _inner(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a kind of node in which others may be, the last one first."""
+    if kind is ast.Constant:
+        return ()
+    return tuple(name for name in reversed(kind._fields) if name not in _PLAIN)
 
 
 def dotted(node: ast.expr) -> str:

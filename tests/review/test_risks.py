@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from codegen.review.facts import read_facts
 from codegen.review.model import Report
+from codegen.review.names import Naming
 from tests.review.copies import review_of
 from tests.review.seeds import SEEDS, Seed, definitions
 from tests.review.small import make_project
@@ -39,3 +41,19 @@ def test_nothing_else_is_named(reports: dict[str, Report]) -> None:
 def test_harmless_twins_are_no_risk(reports: dict[str, Report]) -> None:
     assert [risk.message for risk in reports["harmless"].risks] == []
     assert reports["harmless"].changes
+
+
+def test_other_code_that_reads_something_else_concerns_the_classes_that_name_it() -> None:
+    classes = (
+        "class Head(nn.Module):\n"
+        "    def __init__(self):\n        self.proj = nn.Linear(2, 2)\n\n\n"
+        "class Norm(nn.Module):\n"
+        "    def __init__(self):\n        self.weight = nn.Linear(2, 2)\n\n\n"
+    )
+    reads = "def run(head, x):\n    return head.{}(x)\n"
+    naming = Naming("toy")
+    old = read_facts(classes + reads.format("proj"), naming)
+    new = read_facts(classes + reads.format("other"), naming)
+    assert old is not None and new is not None
+    assert (new.concerned(old), old.concerned(new)) == (["Head"], ["Head"])
+    assert new.concerned(new) == []
