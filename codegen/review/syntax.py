@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 
 #: Lineages hold on to the classes of what they have read anyway: keeping whole modules costs little more.
 _KEPT = 4096
@@ -30,7 +30,10 @@ def below(node: ast.AST) -> Iterator[ast.AST]:
         item = pending.pop()
         if item is not node:
             yield item
-        for name in _inner(type(item)):
+        kind = type(item)
+        if kind not in _INNER:
+            _INNER[kind] = _inner(kind)
+        for name in _INNER[kind]:
             value = getattr(item, name, None)
             if type(value) is list:
                 pending += [each for each in reversed(value) if isinstance(each, ast.AST)]
@@ -47,7 +50,9 @@ _PLAIN = frozenset(
 )
 
 
-@cache
+_INNER: dict[type[ast.AST], tuple[str, ...]] = {}
+
+
 def _inner(kind: type[ast.AST]) -> tuple[str, ...]:
     """The fields of a kind of node in which others may be, the last one first."""
     if kind is ast.Constant:
