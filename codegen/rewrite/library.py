@@ -212,6 +212,8 @@ class Index:
     unreadable: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Modules that do not parse, with line and reason."""
     revision: int = 0
+    resets: dict[tuple[int, int, str], bool] = field(default_factory=dict)
+    """What was found out of attributes that need not be what ``__init__`` assigns, by two classes and name."""
 
     def guessing(self, name: str, role: str = "merge_fields") -> Index:
         """The same texts, looked at as if a name had a role: that of the side of a merge block."""
@@ -251,6 +253,7 @@ class Index:
         self._classes.clear()
         self._mro.clear()
         self._attributes.clear()
+        self.resets.clear()
 
     def changed(self) -> dict[str, str]:
         """New texts by module."""

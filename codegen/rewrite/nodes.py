@@ -12,7 +12,7 @@ _PLAIN = frozenset(
 """Fields without nodes, or with such as have no place: operators, and whether a name is read or bound."""
 
 _HOLDING = {
-    kind: tuple(name for name in kind._fields if name not in _PLAIN)
+    kind: tuple(n for n in kind._fields if n not in _PLAIN and kind is not ast.Constant)
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
@@ -24,14 +24,23 @@ def walk(node: ast.AST) -> tuple[ast.AST, ...]:
     """A node and all below it but for operators and contexts, in the order of :func:`ast.walk`."""
     found = [node]
     for parent in found:
+        names = _HOLDING[parent.__class__]
+        if not names:
+            continue
         held = parent.__dict__
-        for name in _HOLDING[parent.__class__]:
+        for name in names:
             value = held.get(name)
             if value.__class__ is list:
-                found += [item for item in value if isinstance(item, ast.AST)]
-            elif isinstance(value, ast.AST):
+                found += [item for item in value if item.__class__ in _HOLDING]
+            elif value.__class__ in _HOLDING:
                 found.append(value)
     return tuple(found)
+
+
+@lru_cache(maxsize=20_000)
+def calls_in(node: ast.AST) -> tuple[ast.Call, ...]:
+    """The calls among a node and all below it, in the order of :func:`walk`."""
+    return tuple([inner for inner in walk(node) if isinstance(inner, ast.Call)])
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -41,8 +50,8 @@ def children(node: ast.AST) -> list[ast.AST]:
     for name in _HOLDING[node.__class__]:
         value = held.get(name)
         if value.__class__ is list:
-            found += [item for item in value if isinstance(item, ast.AST)]
-        elif isinstance(value, ast.AST):
+            found += [item for item in value if item.__class__ in _HOLDING]
+        elif value.__class__ in _HOLDING:
             found.append(value)
     return found
 

@@ -23,7 +23,7 @@ from codegen.rewrite.library import (
     parameters,
     self_attribute,
 )
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import calls_in, walk
 from codegen.rewrite.place.calls import bind_arguments
 from codegen.rewrite.place.rows import go_to_layers
 from codegen.rewrite.probe.trace import assigned_names
@@ -164,12 +164,12 @@ def _calls_of_submodules(
         for name in info.classes if info is not None else ():
             cls = index.resolve(module, name)
             for caller in cls.methods.values() if cls is not None else ():
-                for call in walk(caller):
-                    held = self_attribute(call.func) if isinstance(call, ast.Call) else ""
+                for call in calls_in(caller):
+                    held = self_attribute(call.func)
                     target = index.submodule(cls, held) if held and cls is not None else None
                     reached = index.method(target, "forward") if target is not None else None
                     if reached is not None:
-                        assert cls is not None and isinstance(call, ast.Call)
+                        assert cls is not None
                         found.append((reached[1], (cls, caller, call)))
     return found
 

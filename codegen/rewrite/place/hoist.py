@@ -139,7 +139,8 @@ def rotary_forward(cls: ClassInfo, buffers: Sequence[str]) -> RotaryForward | No
     function = cls.methods.get("forward")
     if function is None or function.decorator_list or function.args.vararg or function.args.kwarg:
         return None
-    if not any(h.name in cls.module.segment(function) for h in (ROTARY_POS_IDS, IMAGE_POS_IDS)):
+    segment = cls.module.segment(function)
+    if not any(h.name in segment for h in (ROTARY_POS_IDS, IMAGE_POS_IDS)):
         return None
     first, *body = without_docstring(function)
     call = ids_call(first)

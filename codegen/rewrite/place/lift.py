@@ -31,7 +31,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import LIFTED, Helper, rank
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import calls_in, walk
 from codegen.rewrite.place.bindings import is_of_entry
 from codegen.rewrite.place.carry import (
     CallSite,
@@ -154,7 +154,8 @@ class Lifter:
         for cls, function in self.methods:
             if function.name == "forward" and (cls.module.source.module, cls.name) in fixed:
                 continue
-            if not any(name in cls.module.segment(function) for name in LIFTED):
+            segment = cls.module.segment(function)
+            if not any(name in segment for name in LIFTED):
                 continue
             for statement in function.body:
                 call = helper_call(statement)
@@ -283,8 +284,8 @@ class Lifter:
         found = [
             (cls, function, call, target)
             for cls, function in self.methods
-            for call in walk(function)
-            if isinstance(call, ast.Call) and (name := self_attribute(call.func))
+            for call in calls_in(function)
+            if (name := self_attribute(call.func))
             if (target := self._target(cls, function, name, call)) and target[0] is not function
         ]
         lifted, size = set(self.liftings), -1

@@ -78,6 +78,12 @@ class Attributes(Machine):
 
         Another method may write to it, and so may a second statement or one under a condition.
         """
+        key = (id(cls.node), id(owner.node), name)
+        if key not in self.index.resets:
+            self.index.resets[key] = self._may_be_reset(cls, owner, name)
+        return self.index.resets[key]
+
+    def _may_be_reset(self, cls: ClassInfo, owner: ClassInfo, name: str) -> bool:
         owners = self.index.mro(cls)
         others = (f for o in owners for f in o.methods.values() if f.name != "__init__")
         if any(name in written_attributes(function) for function in others):

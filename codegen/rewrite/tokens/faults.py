@@ -33,9 +33,10 @@ def faults(cls: ClassInfo, sites: list[Site]) -> Iterator[Record]:
 def _of_the_first(function: ast.FunctionDef, name: str) -> bool:
     """Whether a name is given its value from the first of something."""
     for node in walk(function):
-        if isinstance(node, ast.Assign) and "[0]" in ast.unparse(node.value):
+        if isinstance(node, ast.Assign):
             targets = (n for t in node.targets for n in walk(t) if isinstance(n, ast.Name))
-            if any(target.id == name for target in targets):
+            is_bound = any(target.id == name for target in targets)
+            if is_bound and "[0]" in ast.unparse(node.value):
                 return True
     return False
 
