@@ -31,7 +31,8 @@ _BOUNDARIES = "cu_seqlens"
 def reads(index: Index, cls: ClassInfo) -> Iterator[tuple[ClassInfo, Function, Left]]:
     """Statements on an encoder's path that read values of tensors on the host, with their methods."""
     for owner, function in _path(index, cls):
-        for _, node in _read_in(index.vocabulary, function):
+        own = frozenset(name for base in index.mro(cls) for name in base.methods)
+        for node in _read_in(index.vocabulary, function, own):
             walked = f"a loop takes the numbers in {ast.unparse(node)}"
             read = f"{ast.unparse(node)} reads numbers of a tensor"
             reason = walked if isinstance(node, ast.Name) else read
@@ -96,8 +97,8 @@ def _is_sizes(vocabulary: Vocabulary, name: str) -> bool:
     return vocabulary.is_sizes(name) or _BOUNDARIES in name
 
 
-def _read_in(vocabulary: Vocabulary, function: Function) -> Iterator[tuple[ast.stmt, ast.expr]]:
-    """The first read of each statement that a graph runs."""
+def _read_in(vocabulary: Vocabulary, function: Function, own: frozenset[str]) -> Iterator[ast.expr]:
+    """The first read of each statement that a graph runs; ``own`` are methods of the class."""
     sizes = {name for name in parameters(function) if _is_sizes(vocabulary, name)}
     args = function.args
     for given in [*args.posonlyargs, *args.args, *args.kwonlyargs]:
@@ -106,9 +107,21 @@ def _read_in(vocabulary: Vocabulary, function: Function) -> Iterator[tuple[ast.s
     for statement in _traced(function.body):
         found = next((n for part in _own(statement) for n in _found(part, sizes)), None)
         if found is not None:
-            yield statement, found
-        elif any(_values(part, sizes) for part in _own(statement)):
+            yield found
+        elif any(_values(part, sizes) and _of_sizes(part, sizes, own) for part in _own(statement)):
             sizes |= assigned_names(statement) if not hasattr(statement, "body") else set()
+
+
+def _of_sizes(expression: ast.AST, sizes: set[str], own: frozenset[str]) -> bool:
+    """Whether a result can be sizes again: modules give rows, and so do methods that take rows."""
+    for node in walk(expression):
+        called = self_attribute(node.func) if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and called:
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            names = {n.id for value in given for n in walk(value) if isinstance(n, ast.Name)}
+            if called not in own or not names <= sizes | {"self"}:
+                return False
+    return True
 
 
 def _traced(body: list[ast.stmt]) -> Iterator[ast.stmt]:
