@@ -254,7 +254,11 @@ def test_a_second_form_is_not_written_where_it_differs(form: tuple[str, str]) ->
     files = split_files(text.replace(old, new))
     result = rewrite_library(DictLibrary(files), Settings(passes=("capture",)))
     assert result.edits == {}
-    left = [r.reason for r in result.report if "no second form while tracing" in r.reason]
+    # Other reads on the host that the method keeps are told beside it, each at its place.
+    reasons = [r.reason for r in result.report if "no second form while tracing" in r.reason]
+    left = [
+        reason for reason in reasons if "on the host, in a form that no rule knows" not in reason
+    ]
     assert len(left) == 1 and re.search(reason, left[0]), result.report
 
 
