@@ -186,7 +186,7 @@ class Attribution:
         own = words(item.hunk.removed) ^ words(item.hunk.added)
         own |= {item.change.member.name, item.change.role} - {""}
         votes = Counter(edit for name in own for edit in spoken.get(name, ()))
-        return replace(item, edit=votes.most_common(1)[0][0], weak=True) if votes else item
+        return replace(item, edit=most_voted(votes), weak=True) if votes else item
 
     def closure(self, path: str) -> Sequence[str]:
         """The sources that a generated file can be made of, on either side, in order."""
@@ -203,6 +203,11 @@ class Attribution:
 _TELLING = 4
 #: How far names are followed from hunk to hunk of a file (a function brings an import along).
 _ROUNDS = 4
+
+
+def most_voted(votes: Mapping[int, int]) -> int:
+    """The edit with most votes; of equal ones the first, in whatever order the votes were cast."""
+    return min(votes, key=lambda edit: (-votes[edit], edit))
 
 
 def closure_of(path: str, *lineages: Lineage) -> set[str]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codegen.errors import Location
-from codegen.review.attribute import Attributed
+from codegen.review.attribute import Attributed, most_voted
 from codegen.review.compare import Reading, compare_texts
 from codegen.review.model import Edit, Line, MemberChange, Side, Unexplained
 from codegen.review.names import Naming
@@ -111,7 +111,7 @@ def _traced(
         for (first, items), found in zip(chosen, votes):
             found = found or _votes(before, first, first.hunk.removed)
             if found:
-                edit = found.most_common(1)[0][0]
+                edit = most_voted(found)
                 kept += [replace(item, edit=edit, weak=False) for item in items]
             else:
                 open_still += items

@@ -8,6 +8,7 @@ import pytest
 
 from codegen.review import unexplained
 from codegen.review.ask import Asked, make_question
+from codegen.review.attribute import most_voted
 from codegen.review.build import build_report
 from codegen.review.model import Hunk, Report
 from codegen.run.sync import Options
@@ -133,3 +134,7 @@ def test_what_sync_would_write_has_new_files_and_lacks_old_ones(tmp_path: Path) 
         "generated/gamma/modeling_gamma.py",
     }
     assert not report.unexplained and not report.stale
+
+
+def test_equal_votes_do_not_depend_on_the_order_in_which_they_are_cast() -> None:
+    assert most_voted({3: 1, 1: 2, 2: 2}) == most_voted({2: 2, 1: 2, 3: 1}) == 1
