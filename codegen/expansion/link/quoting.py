@@ -73,8 +73,13 @@ def _types(node: ast.AST, in_function: bool, constants: bool) -> Iterator[ast.ex
 
 
 def _quoted(text: str) -> str:
-    if '"' in text and "\n" not in text:
-        text = ast.unparse(ast.parse(text, mode="eval"))  # with quotes as Python writes them
-    marks = '"""' if "\n" in text else '"' if '"' not in text else "'"
-    plain = "\\" not in text and marks not in text and not text.endswith('"')
-    return f"{marks}{text}{marks}" if plain else repr(text)
+    """A type as a string. One over several lines is one line, as Python spells it where it is not
+    evaluated: a string with line breaks is no expression. The lines behind it are kept."""
+    kept = text.count("\n")
+    if kept or '"' in text:
+        text = ast.unparse(ast.parse(f"({text})", mode="eval"))  # with quotes as Python writes them
+    marks = '"' if '"' not in text else "'"
+    plain = "\\" not in text and marks not in text
+    string = f"{marks}{text}{marks}" if plain else repr(text)
+    lines = "\n" * kept
+    return f"({string}{lines})" if kept else string
