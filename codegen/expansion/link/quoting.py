@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from io import StringIO
 
 from codegen.expansion.model import SourceFile
 from codegen.text.lexer import Lexed, name_tokens
@@ -74,12 +76,21 @@ def _types(node: ast.AST, in_function: bool, constants: bool) -> Iterator[ast.ex
 
 def _quoted(text: str) -> str:
     """A type as a string. One over several lines is one line, as Python spells it where it is not
-    evaluated: a string with line breaks is no expression. The lines behind it are kept."""
+    evaluated: a string with line breaks is no expression. The lines behind it are kept, with their comments."""
     kept = text.count("\n")
+    lines = _comments(text)
     if kept or '"' in text:
         text = ast.unparse(ast.parse(f"({text})", mode="eval"))  # with quotes as Python writes them
     marks = '"' if '"' not in text else "'"
     plain = "\\" not in text and marks not in text
     string = f"{marks}{text}{marks}" if plain else repr(text)
-    lines = "\n" * kept
     return f"({string}{lines})" if kept else string
+
+
+def _comments(text: str) -> str:
+    """What is left of the lines of an expression without its code."""
+    lines = [""] * (text.count("\n") + 1)
+    for token in tokenize.generate_tokens(StringIO(f"({text})").readline):
+        if token.type == tokenize.COMMENT:
+            lines[token.start[0] - 1] = f"  {token.string}"
+    return "\n".join(lines)
