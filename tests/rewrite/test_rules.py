@@ -1,7 +1,8 @@
 """Golden cases of the rules of the rewrite passes.
 
 A case is one file in ``golden/<pass>/``: what goes in, a line ``# output``, what must come out. Without
-that line nothing may change. ``# file: PATH`` lines separate several files of a case. At the end
+that line nothing may change. ``# file: PATH`` lines separate several files of a case. Then ``# report`` begins
+what the passes say of it, at lines of the file that goes in; without it they say nothing. At the end
 ``# run`` begins what :mod:`tests.rewrite.execution` executes on both sides; ``# run eagerly`` where the
 result cannot be captured in a graph. Record anew with ``pytest tests/rewrite --update-golden``.
 """
@@ -16,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from codegen.rewrite import RewriteResult, Settings, Source, rewrite_library
+from codegen.rewrite import Record, RewriteResult, Settings, Source, rewrite_library
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(GOLDEN.glob("*/*.txt"))
 DEFAULT = "models/tiny/modeling_tiny.py"
 MARKER = "# output\n"
+REPORT = "# report\n"
 #: Folders of cases about definitions that are expanded with the meaning of Python.
 PROJECT = "_in_project"
 
@@ -60,6 +62,7 @@ class Case:
 
     files: dict[str, str]
     expected: str | None
+    report: str
     run: str
     captures: tuple[int, ...]
     tail: str
@@ -70,10 +73,23 @@ def read_case(path: Path) -> Case:
     text = path.read_text(encoding="utf-8")
     match = re.search(r"^# run( eagerly)?\n", text, re.MULTILINE)
     body, tail = (text, "") if match is None else (text[: match.start()], text[match.start() :])
+    body, _, report = body.partition(REPORT)
     before, marker, expected = body.partition(MARKER)
     captures = (0, 1) if match is not None and match[1] is None else ()
     section = tail.partition("\n")[2]
-    return Case(split_files(before), expected if marker else None, section, captures, tail)
+    output = expected if marker else None
+    return Case(split_files(before), output, report, section, captures, tail)
+
+
+def told(record: Record) -> str:
+    """A line of a report as it stands in a case."""
+    path, _, line = record.location.rpartition(":")
+    place = line if path == DEFAULT else f"{path}:{line}"
+    method = ".".join(filter(None, (record.cls, record.method)))
+    head = f"# {record.kind} at {place}{f' in {method}' if method else ''}"
+    inputs = f"({', '.join(record.parameters)})" if record.parameters else ""
+    way = f" through {' > '.join(record.path_taken)}" if record.path_taken else ""
+    return f"{': '.join(filter(None, (head, record.helper + inputs + way, record.reason)))}\n"
 
 
 def passes_of(folder: str) -> tuple[str, ...]:
@@ -95,12 +111,15 @@ def test_golden(path: Path, request: pytest.FixtureRequest) -> None:
     actual = join_files({**case.files, **result.edits})
     for text in split_files(actual).values():
         ast.parse(text)
+    report = "".join(told(record) for record in result.report)
     if request.config.getoption("--update-golden"):
         new = before if actual == before else before + MARKER + actual
-        path.write_text(new + case.tail, encoding="utf-8")
+        said = REPORT + report if report else ""
+        path.write_text(new + said + case.tail, encoding="utf-8")
         return
     update = "record anew with: pytest tests/rewrite --update-golden"
     assert actual == (before if case.expected is None else case.expected), update
+    assert report == case.report, update
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
