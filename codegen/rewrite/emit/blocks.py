@@ -5,7 +5,7 @@ Comments of a statement that goes stay: in front of what comes instead, or of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -14,6 +14,7 @@ from codegen.rewrite.emit.edits import Branch, Edit, Insert, Replace
 from codegen.rewrite.emit.layout import (
     Lines,
     Statement,
+    comment_line,
     gathered,
     inner_comments,
     split_lead,
@@ -52,14 +53,19 @@ class Block:
 
 
 class BlockWriter:
-    """Carries out the edits of statements."""
+    """Carries out the edits of statements; ``comments`` are those in statements that are hidden."""
 
     def __init__(
-        self, edits: StatementEdits, place: Callable[[cst.CSTNode], Place], style: Style
+        self,
+        edits: StatementEdits,
+        place: Callable[[cst.CSTNode], Place],
+        style: Style,
+        comments: Mapping[Place, Sequence[str]],
     ) -> None:
         self.edits = edits
         self.place = place
         self.style = style
+        self.comments = comments
 
     def is_touched(self, original: Sequence[cst.CSTNode]) -> bool:
         """Tell whether an edit is due at a statement of the block."""
@@ -131,9 +137,9 @@ class BlockWriter:
         if unit.place in self.edits.replaced:
             replace, places = self.edits.replaced[unit.place]
             members = _members(units, position, places)
-            inner = inner_comments(unit.node)
+            inner = self._inner(unit)
             for member in members[1:]:
-                inner += [*member.node.leading_lines, *inner_comments(member.node)]
+                inner += [*member.node.leading_lines, *self._inner(member)]
             if inner:
                 lead = gathered([*lead, *inner], bool(out))
             new = self._parsed(replace, replace.lines)
@@ -152,6 +158,13 @@ class BlockWriter:
             out += _led(self._parsed(insert, insert.lines), lead)
             lead = []
         return position + len(members), lead
+
+    def _inner(self, unit: _Unit) -> Lines:
+        """The comments in a statement that goes, each as a line."""
+        found = self.comments.get(unit.place)
+        if found is None:
+            return inner_comments(unit.node)
+        return [comment_line(cst.Comment(text)) for text in found]
 
     def _parsed(self, edit: Edit, lines: Sequence[str]) -> list[Statement]:
         self.edits.done.add(edit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import libcst as cst
 from libcst.metadata import CodeRange
@@ -31,8 +31,9 @@ from codegen.rewrite.emit.edits import (
     Substitute,
 )
 from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
+from codegen.rewrite.emit.hidden import hidden, nodes_of
 from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
-from codegen.rewrite.emit.places import Excerpt, Lines, Place, excerpt, parsed, untouched
+from codegen.rewrite.emit.places import Excerpt, Place, excerpt, parsed
 from codegen.rewrite.emit.signature import with_option, with_parameters
 from codegen.rewrite.emit.splices import Splice
 from codegen.rewrite.emit.style import Style
@@ -80,8 +81,7 @@ def write_edits(
     if Replace((node,)) in edits and len(siblings) > 1:
         return removal(text, node, siblings[-1] is node)
     header = _HEADER if node.col_offset else ""
-    kept = _untouched(text, node, edits)
-    lines = excerpt(text, (first, node.end_lineno), header, kept)
+    lines = excerpt(text, (first, node.end_lineno), header, hidden(text, node, edits))
     try:
         module, positions = parsed(lines.text)
         writer = Writer(positions, lines, node, edits, style)
@@ -90,47 +90,6 @@ def write_edits(
         raise EditError(f"libcst refuses it: {str(error).splitlines()[0]}") from error
     writer.check_done()
     return Splice(text.start_of(first), text.start_of(node.end_lineno + 1), lines.restored(code))
-
-
-def _untouched(text: LineMap, node: ast.stmt, edits: Sequence[Edit]) -> list[Lines]:
-    """Statements of a method that no edit speaks of: libcst need not see them."""
-    whole = any(isinstance(e, Redefine) or e == Replace((node,)) for e in edits)
-    if not isinstance(node, ast.FunctionDef) or whole:
-        return []
-    touched = {part.lineno for edit in edits for part in _nodes(edit)}
-    if any(isinstance(edit, Describe) for edit in edits):
-        touched.add(node.body[0].lineno)
-    arguments = [child for child in ast.walk(node.args) if isinstance(child, (ast.expr, ast.arg))]
-    ends = [child.end_lineno or 0 for child in (*arguments, *filter(None, [node.returns]))]
-    moved = [e.statements for e in edits if isinstance(e, (Replace, Branch))]
-    whole_ones = {id(statement) for statements in moved for statement in statements}
-    gone = set(_gone(text, edits))
-    header_end = max(node.lineno, *ends, node.lineno)
-    return untouched(text, node.body, touched, whole_ones, gone, header_end)
-
-
-def _gone(text: LineMap, edits: Sequence[Edit]) -> Iterator[int]:
-    """Identities of statements that are replaced, with no comment, form feed or other edit in them."""
-    for statement in (s for edit in edits if isinstance(edit, Replace) for s in edit.statements):
-        first, last = first_line(statement), statement.end_lineno or statement.lineno
-        inside = {
-            id(node)
-            for edit in edits
-            for node in _nodes(edit)
-            if node is not statement and first <= node.lineno <= last
-        }
-        lines = "".join(text.lines[first - 1 : last])
-        if first == statement.lineno and not inside and "#" not in lines and "\f" not in lines:
-            yield id(statement)
-
-
-def _nodes(edit: Edit) -> Iterator[ast.stmt | ast.expr]:
-    """The nodes that an edit speaks of."""
-    for name in edit.__slots__:
-        value = getattr(edit, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, (ast.stmt, ast.expr)):
-                yield item
 
 
 def removal(text: LineMap, node: ast.stmt, is_last: bool) -> Splice:
@@ -165,7 +124,8 @@ class Writer(cst.CSTTransformer):
         self.statements = StatementEdits()
         self.expressions: dict[tuple[Place, Place], list[Edit]] = {}
         self.branches: dict[Place, list[ElseIf]] = {}
-        self.blocks = BlockWriter(self.statements, self._place, style)
+        comments = {lines.start(s): found for s, found in lines.hidden.comments.items()}
+        self.blocks = BlockWriter(self.statements, self._place, style, comments)
         for edit in self.edits:
             self._enter(edit)
         starts = (start for start, _ in self.expressions)
@@ -343,6 +303,6 @@ def redefined(function: cst.FunctionDef, lines: Sequence[cst.CSTNode]) -> cst.Fu
 
 def describe(edit: Edit) -> str:
     """An edit in a few words, for a message."""
-    node = next(_nodes(edit), None)
+    node = next(nodes_of(edit), None)
     what = type(edit).__name__
     return f"{what} of {ast.unparse(node)}" if node is not None else what
