@@ -19,6 +19,8 @@ import torch
 from benchmarks import loops
 from utils import modeling_audio_utils as audio
 from utils import modeling_vision_utils as vision
+from utils.few_sounds import count_prompt_by_prompt
+from utils.sound_positions import SoundTokens, get_positions_with_sound
 from utils.text_positions import get_text_positions
 
 BARS = {
@@ -129,7 +131,30 @@ def make_text_cases() -> list[Case]:
             run = partial(get_text_positions, types, grid, attention_mask=mask)
             loop = partial(loops.text_positions, types, grid, attention_mask=mask)
             cases.append(Case("get_text_positions" + name, workload, run, loop))
-    return cases
+    return [*cases, make_sound_case()]
+
+
+def make_sound_case() -> Case:
+    """Pair positions of prompts that hold a video with sound and images with counting token by token."""
+    image, video, sound = [5, *[7] * 16, 6], [5, 10, *[8] * 16, *[9] * 25, 11, 6], [20] * 3
+    row = [20] * 5 + ([*video, *sound] + [*image, *sound] * 3) * 4
+    images, videos = torch.tensor([[1, 4, 4]] * (12 * 64)), torch.tensor([[1, 4, 4]] * (4 * 64))
+    ids, tokens = torch.tensor([row] * 64), SoundTokens(7, 8, 9, 5, 10)
+    mask, dtype = torch.ones_like(ids), torch.int64
+
+    def times(frame: torch.Tensor, video: torch.Tensor) -> torch.Tensor:
+        return frame * 25
+
+    run = partial(
+        get_positions_with_sound,
+        *(ids, tokens, images, videos),
+        attention_mask=mask,
+        frame_times=times,
+        delimiters_share_position=True,
+        dtype=dtype,
+    )
+    loop = partial(count_prompt_by_prompt, ids, tokens, images, videos, mask, times, True, dtype)
+    return Case("get_positions_with_sound", "64 prompts", run, loop)
 
 
 def check_equal(case: Case) -> None:
