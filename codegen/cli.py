@@ -159,6 +159,14 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         default="inductor",
         help="of torch.compile (inductor; aot_eager is quicker and needs no C++ compiler)",
     )
+    command.add_argument(
+        "--scenarios",
+        nargs="+",
+        type=_scenario,
+        default=(),
+        metavar="NAME",
+        help="prompts of g and x: image, video, both, batch, sound, film (default: all)",
+    )
     command.add_argument("--jobs", type=_jobs, default=0, metavar="N", help=argparse.SUPPRESS)
     command.add_argument("--format", choices=("text", "json"), default="text")
 
@@ -183,6 +191,14 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     volume = command.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", help="only problems")
     volume.add_argument("-v", "--verbose", action="store_true", help="every file, and warnings")
+
+
+def _scenario(name: str) -> str:
+    from codegen.verify.scenarios import SCENARIOS
+
+    if name not in SCENARIOS:
+        raise argparse.ArgumentTypeError(f"choose among {', '.join(SCENARIOS)}")
+    return name
 
 
 def _checks(text: str) -> str:

@@ -18,6 +18,7 @@ from codegen.verify.cases import CaseError, own_cases
 from codegen.verify.contract import HELPER
 from codegen.verify.processors import ProcessorOptions, ProcessorResult, compare, record
 from codegen.verify.processors.build import parent_model
+from codegen.verify.scenarios import SCENARIOS
 
 
 def verify_tree(
@@ -47,6 +48,7 @@ def verify_tree(
         arguments.checks,
         arguments.cases,
         arguments.backend,
+        tuple(arguments.scenarios) or tuple(SCENARIOS),
         progress=progress,
     )
     try:
@@ -149,6 +151,7 @@ def _verify_project(
         arguments.checks,
         arguments.cases,
         arguments.backend,
+        tuple(arguments.scenarios) or tuple(SCENARIOS),
         progress=progress,
         plain=folders["plain"] / output,
         package=output.replace("/", "."),

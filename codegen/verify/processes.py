@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codegen.verify.cases import Case, CaseError, load_cases, load_whole_entries
-from codegen.verify.scenarios import GRAPH_CHECKS, count_graph_checks
+from codegen.verify.graph_table import Graph, format_graphs
+from codegen.verify.scenarios import GRAPH_CHECKS, SCENARIOS, count_graph_checks
 
 Progress = Callable[[str, int, int], None]
 
@@ -31,7 +32,7 @@ class VerifyOptions:
 
     ``root`` is the original package folder (it contains ``models``), ``overlay`` a folder with the
     rewritten files laid out like it. ``names`` are cases or models; empty means all that the tree has.
-    ``progress`` is called with what is done, and the number of checks done and of all. Where the original is not as it
+    ``scenarios`` are the prompts of the checks of graphs. ``progress`` is called with what is done, and the number of checks done and of all. Where the original is not as it
     is in ``root`` either, ``plain`` is a folder with its files, and ``package`` its dotted name.
     """
 
@@ -42,6 +43,7 @@ class VerifyOptions:
     checks: str = "abcdem"
     cases: Path | None = None
     backend: str = "inductor"
+    scenarios: tuple[str, ...] = tuple(SCENARIOS)
     python: str = sys.executable
     progress: Progress = lambda doing, done, total: None
     plain: Path | None = None
@@ -80,6 +82,7 @@ def verify(options: VerifyOptions) -> tuple[CheckResult, ...]:
             "checks": options.checks,
             "cases": str(options.cases.resolve()) if options.cases else "",
             "backend": options.backend,
+            "scenarios": list(options.scenarios),
             "folder": folder,
         }
         results = Path(folder) / "results.jsonl"
@@ -104,7 +107,7 @@ def _expected(options: VerifyOptions, names: Sequence[str]) -> int:
     known, entries = load_cases(options.cases), load_whole_entries(options.cases)
     cases = sum(name in known for name in names)
     wholes = [entries[name] for name in names if name in entries]
-    graphs = sum(count_graph_checks(entry, options.checks) for entry in wholes)
+    graphs = sum(count_graph_checks(entry, options.checks, options.scenarios) for entry in wholes)
     letters = set(options.checks) - set(f"m{GRAPH_CHECKS}")
     return (
         cases * len(options.attention) * len(letters)
@@ -175,25 +178,36 @@ def _process(
 
 
 def format_table(results: Sequence[CheckResult], absent: Sequence[str] = ()) -> str:
-    """One line per case and attention, one column per check; misses and absent models are listed below."""
+    """One line per case and attention, one column per check; misses and absent models are listed below.
+
+    Of whole models as graphs there is another one, with a column for each kind of prompt.
+    """
     checks = sorted({r.check for r in results})
     rows: dict[tuple[str, str], dict[str, CheckResult]] = {}
     for result in results:
         rows.setdefault((result.case, result.attention), {})[result.check] = result
     width = max([len("encoder"), *(len(case) for case, _ in rows)])
-    lines = [f"{'encoder':{width}}  attention  " + "  ".join(f"{c:9}" for c in checks)]
+    second = max([len("attention"), *(len(attention) for _, attention in rows)])
+    titles = "  ".join(f"{c:9}" for c in checks)
+    lines = [f"{'encoder':{width}}  {'attention':{second}}  {titles}"]
     for (case, attention), found in rows.items():
         cells = [f"{_cell(found[c]) if c in found else '-':9}" for c in checks]
-        lines.append(f"{case:{width}}  {attention:9}  " + "  ".join(cells))
+        lines.append(f"{case:{width}}  {attention:{second}}  " + "  ".join(cells))
     misses = [r for r in results if not r.ok]
     lines += [
         f"miss: {r.case} {r.attention} ({r.check}) {r.note or f'difference {r.difference:.1e}'}"
         for r in misses
     ]
+    lines += format_graphs([_graph(r) for r in results if r.check in GRAPH_CHECKS])
     if absent:
         lines.append(f"not in this tree: {', '.join(absent)}")
     lines.append(f"{len(results) - len(misses)} of {len(results)} checks hold")
     return "\n".join(lines)
+
+
+def _graph(result: CheckResult) -> Graph:
+    scenario, _, given = result.attention.partition(", ")
+    return Graph(result.case, scenario, given, result.check, result.ok)
 
 
 def _cell(result: CheckResult) -> str:

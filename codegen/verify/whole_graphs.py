@@ -19,7 +19,7 @@ from codegen.verify.comparison import largest_difference, safely
 from codegen.verify.compiled import dynamic_shapes
 from codegen.verify.inputs import Inputs
 from codegen.verify.scenarios import GIVEN, SCENARIOS, scenarios_of
-from codegen.verify.whole_prompts import NAMES, prompt_inputs, scenario_inputs
+from codegen.verify.whole_prompts import NAMES, parts_of, prompt_inputs, scenario_inputs
 from codegen.verify.wholes import Whole, build_whole
 
 TOLERANCE = 1e-5
@@ -28,7 +28,8 @@ TOLERANCE = 1e-5
 def record_graphs(whole: Whole, job: dict[str, Any]) -> None:
     """Save what is expected of a model, by its original."""
     try:
-        saved = expected_of(build_whole(whole, job["package"]), whole)
+        model = build_whole(whole, job["package"])
+        saved = expected_of(model, whole, job["scenarios"])
     except Exception as problem:
         saved = {"failure": f"{type(problem).__name__}: {problem}"}
     torch.save(saved, Path(job["folder"]) / f"{whole.name}.graphs.pt")
@@ -39,9 +40,8 @@ def expected_of(
 ) -> dict[str, Any]:
     """The weights of a model, and its logits for both batches of scenarios."""
     saved: dict[str, Any] = {"weights": model.state_dict()}
-    for scenario in scenarios_of(whole.entry):
-        if scenario in names:
-            saved[scenario] = [_recorded(model, g) for g in scenario_inputs(whole, scenario)]
+    for scenario in scenarios_of(whole.entry, names):
+        saved[scenario] = [_recorded(model, g) for g in scenario_inputs(whole, scenario)]
     return saved
 
 
@@ -57,7 +57,7 @@ def _recorded(model: torch.nn.Module, given: Inputs) -> Any:
 def check_graphs(whole: Whole, job: dict[str, Any]) -> None:
     """Run the checks of every scenario and append their results to the report file."""
     saved = torch.load(Path(job["folder"]) / f"{whole.name}.graphs.pt", weights_only=False)
-    for scenario in scenarios_of(whole.entry):
+    for scenario in scenarios_of(whole.entry, job["scenarios"]):
         for given in GIVEN:
             for letter, function in CHECKS.items():
                 if letter not in job["checks"]:
@@ -107,7 +107,7 @@ def graph_outcome(
 
 def _taken(model: torch.nn.Module, given: Inputs) -> Inputs:
     """What the model names, and the tensors of its encoders, which it takes as further keywords."""
-    prefixes = tuple(f"{kind}_" for kind in NAMES)
+    prefixes = tuple(f"{kind}_" for kind in ENCODED)
     named = accepted(model, given)
     return named | {
         name: value
@@ -116,6 +116,7 @@ def _taken(model: torch.nn.Module, given: Inputs) -> Inputs:
     }
 
 
+ENCODED = (*NAMES, "audio")
 _DATA = ("image_grid_thw", "video_grid_thw", "image_merge_sizes", "video_merge_sizes")
 
 
@@ -123,8 +124,9 @@ def ahead_of(whole: Whole, model: torch.nn.Module, scenario: str, number: int) -
     """Everything that a batch of a scenario lets the model compute: tensors of encoders, positions."""
     samples = SCENARIOS[scenario][number]
     found: Inputs = {}
-    for kind in NAMES:
-        part = [{kind: sample[kind]} for sample in samples if kind in sample]
+    parts = [parts_of(sample) for sample in samples]
+    for kind in ENCODED:
+        part = [{kind: rows[kind]} for rows in parts if kind in rows]
         if part:
             computed: Inputs = {}
             with recording(computed):

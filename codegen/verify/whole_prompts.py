@@ -1,4 +1,4 @@
-"""Prompts with images, videos or audios for whole models, alone or as a padded batch."""
+"""Prompts with images, videos or sounds for whole models, alone or as a padded batch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from codegen.verify.inputs import Inputs, grid_inputs
 from codegen.verify.scenarios import SCENARIOS, Rows, Sample
 from codegen.verify.wholes import Whole
 
-GRIDS: dict[str, list[list[int]]] = {"image": [[1, 4, 4], [1, 6, 4]], "video": [[2, 4, 4]]}
-AUDIO_LENGTHS = [37, 20]
+GRIDS: dict[str, list[list[int]]] = {
+    "image": [[1, 4, 4], [1, 6, 4]],
+    "video": [[2, 4, 4]],
+    "audio": [[37], [20]],
+}
 NAMES = {
     "image": ("pixel_values", "image_grid_thw"),
     "video": ("pixel_values_videos", "video_grid_thw"),
@@ -28,8 +31,6 @@ def scenario_inputs(whole: Whole, scenario: str) -> tuple[Inputs, Inputs]:
 
 def whole_inputs(whole: Whole, kind: str) -> Inputs:
     """One prompt with data of one modality."""
-    if kind == "audio":
-        return _audio_inputs(whole)
     return prompt_inputs(whole, [{kind: GRIDS[kind]}])
 
 
@@ -45,18 +46,33 @@ def prompt_inputs(whole: Whole, samples: Sequence[Sample]) -> Inputs:
         "moe_mm_token_type_ids": types.clone(),
     }
     targets = whole.entry.get("target_rows", [])
+    parts = [parts_of(sample) for sample in samples]
     for kind, names in NAMES.items():
-        grid = [list(row) for sample in samples for row in sample.get(kind, ())]
+        grid = [list(row) for part in parts for row in part.get(kind, ())]
         if grid:
             given |= _patches(whole, kind, grid, names[0])
-            all_rows = [[*sample[kind], *targets] for sample in samples]
+            all_rows = [[*part.get(kind, ()), *targets] for part in parts]
             given[names[1]] = torch.tensor([row for rows in all_rows for row in rows])
             if targets:
                 given["images_per_sample"] = torch.tensor([len(rows) for rows in all_rows])
             extra = whole.entry.get("extra", {}).get(kind, {})
             given |= {name: torch.tensor(value * len(grid)) for name, value in extra.items()}
+    frames = [frames for part in parts for (frames,) in part.get("audio", ())]
+    given |= _sounds(frames) if frames else {}
+    if any("film" in sample for sample in samples):
+        given["use_audio_in_video"] = True
     masks = [gap + [1] * (length - len(gap)) for gap in gaps]
     return given | {"attention_mask": torch.tensor(masks)}
+
+
+def parts_of(sample: Sample) -> Sample:
+    """What the encoders get of a prompt: videos with sound are videos, and sounds."""
+    films = sample.get("film", ())
+    found = {kind: rows for kind, rows in sample.items() if kind != "film"}
+    if films:
+        found["video"] = [*found.get("video", ()), *(row[:3] for row in films)]
+        found["audio"] = [*found.get("audio", ()), *(row[3:] for row in films)]
+    return found
 
 
 def _patches(whole: Whole, kind: str, grid: Rows, name: str) -> Inputs:
@@ -89,7 +105,10 @@ def _ids(whole: Whole) -> dict[str, Any]:
 
 
 def _item(whole: Whole, kind: str, row: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Tokens and types of one image or video."""
+    """Tokens and types of one image, video or sound."""
+    if kind in ("audio", "film"):
+        heard = _heard(whole, row)
+        return heard, [0] * len(heard)
     entry, ids = whole.entry, _ids(whole)
     merge = 1 if whole.vision.merge_sizes else int(whole.vision.config.get("spatial_merge_size", 2))
     video = kind == "video"
@@ -118,29 +137,34 @@ def _item(whole: Whole, kind: str, row: Sequence[int]) -> tuple[list[int], list[
     return tokens, types
 
 
-def _audio_inputs(whole: Whole) -> Inputs:
-    """Padded features with their mask, and a prompt with one placeholder run per audio."""
-    ids = whole.entry["config"]
+def _heard(whole: Whole, row: Sequence[int]) -> list[int]:
+    """Tokens of a sound, or of a video with its sound, in the order of time or of chunks of it."""
+    ids, frames = whole.entry["config"], row[-1]
+    sounds = [ids["audio_token_id"]] * _audio_tokens(whole.entry["audio_rows"], frames)
+    opens, closes = ids["audio_start_token_id"], ids["audio_end_token_id"]
+    if len(row) == 1:
+        return [opens, *sounds, closes]
+    second = ids["position_id_per_seconds"]
+    chunk = second * ids.get("seconds_per_chunk", 0) or 1
+    merge = int(whole.vision.config.get("spatial_merge_size", 2))
+    of_frame = [ids["video_token_id"]] * (row[1] * row[2] // merge**2)
+    timed = [(second * frame // chunk, 0, of_frame) for frame in range(row[0])]
+    timed += [(number // chunk, 1, [token]) for number, token in enumerate(sounds)]
+    mixed = [token for _, _, tokens in sorted(timed) for token in tokens]
+    return [
+        *(ids["vision_start_token_id"], opens, *mixed),
+        *(closes, ids["vision_end_token_id"]),
+    ]
+
+
+def _sounds(frames: Sequence[int]) -> Inputs:
+    """Random features of sounds, padded to the longest, with their mask."""
     generator = torch.Generator().manual_seed(5)
-    longest = max(AUDIO_LENGTHS)
-    features = torch.randn(len(AUDIO_LENGTHS), 8, longest, generator=generator)
-    mask = (torch.arange(longest) < torch.tensor(AUDIO_LENGTHS)[:, None]).long()
-    tokens = [20]
-    for length in AUDIO_LENGTHS:
-        count = _audio_tokens(whole.entry["audio_rows"], length)
-        tokens += [
-            ids["audio_start_token_id"],
-            *[ids["audio_token_id"]] * count,
-            ids["audio_end_token_id"],
-        ]
-    tokens += [22, 23]
-    given = {
-        "input_ids": torch.tensor([tokens]),
-        "input_features": features,
-        "feature_attention_mask": mask,
+    longest = max(frames)
+    return {
+        "input_features": torch.randn(len(frames), 8, longest, generator=generator),
+        "feature_attention_mask": (torch.arange(longest) < torch.tensor(frames)[:, None]).long(),
     }
-    given["attention_mask"] = torch.ones_like(given["input_ids"])
-    return given
 
 
 def _audio_tokens(rows: str, length: int) -> int:

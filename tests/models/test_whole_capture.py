@@ -1,4 +1,4 @@
-"""Whole models as one graph: image, video, both, a padded batch; everything given, and nothing."""
+"""Whole models as one graph: image, video, both, a padded batch, sounds; everything given, and nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +49,17 @@ def test_a_whole_model_is_one_graph(name: str, scenario: str, given: str, letter
     assert outcome["ok"], outcome
 
 
+def test_the_readme_counts_the_models_whose_decoder_lets_a_graph_end() -> None:
+    readme = (FILE.parents[1] / "README.md").read_text(encoding="utf-8")
+    head = next(line for line in readme.split("\n") if line.startswith("| whole models |"))
+    rows = readme.partition(head)[2].split("\n")[2:6]
+    assert f"our own, of {len(WHOLES)} " in head
+    assert [row.split("|")[2].strip() for row in rows] == [str(len(WHOLES) - len(STOPPED))] * 4
+
+
 def test_scenarios_are_those_that_a_model_has_inputs_for() -> None:
-    assert scenarios_of({}) == tuple(SCENARIOS)
+    assert scenarios_of({}) == tuple(SCENARIOS)[:4]
     assert scenarios_of({"kinds": ["image"]}) == ("image", "batch")
     assert scenarios_of({"video_uses_image_id": True}) == ("image", "video", "batch")
+    hearing = ("image", "video", "both", "batch", "sound", "film")
+    assert scenarios_of({"kinds": ["image", "video", "audio"]}) == hearing

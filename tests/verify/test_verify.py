@@ -13,6 +13,7 @@ from codegen.rewrite import Source, rewrite_library
 from codegen.verify import CheckResult, VerifyOptions, absent_models, format_table, verify
 from codegen.verify.inputs import find_class
 from codegen.verify.processes import select
+from codegen.verify.scenarios import GIVEN, GRAPH_CHECKS
 
 spec = importlib.util.find_spec("transformers")
 if spec is None or spec.origin is None:
@@ -81,6 +82,32 @@ def test_table_counts_and_lists_misses() -> None:
         "not in this tree: other",
         "2 of 3 checks hold",
     ]
+
+
+def test_whole_models_as_graphs_have_a_table_of_their_own() -> None:
+    outcomes = {
+        ("tiny", "image"): "gx/gx",
+        ("tiny", "batch"): "gx/gx",
+        ("small", "image"): ".x/gx",
+        ("small", "video"): "gx/gx",
+        ("small", "batch"): "gx/g.",
+    }
+    results = [
+        CheckResult(case, f"{scenario}, {given}", letter, found in "gx", 0.0, "no graph")
+        for (case, scenario), cell in outcomes.items()
+        for given, half in zip(GIVEN, cell.split("/"))
+        for letter, found in zip(GRAPH_CHECKS, half)
+    ]
+    lines = format_table(results).splitlines()
+    assert lines[-6:] == [
+        "whole models, computed/given  image  video  batch",
+        "tiny                          gx/gx  -      gx/gx",
+        "small                         .x/gx  gx/gx  gx/g.",
+        "g on all prompts, of 2 models: 1 computed, 2 given",
+        "x on all prompts, of 2 models: 2 computed, 1 given",
+        "18 of 20 checks hold",
+    ]
+    assert lines[1] == "tiny     image, computed  equal      equal    "
 
 
 def test_models_that_a_tree_lacks_are_named(tmp_path: Path) -> None:
