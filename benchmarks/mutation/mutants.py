@@ -59,12 +59,17 @@ class Mutant:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.old}  ->  {self.new}"
+        return f"{self.path}:{self.line}: {self.change}"
 
     @property
     def key(self) -> tuple[str, str, str]:
         """What tells it from others wherever the line stands: path, line before, line after."""
         return (self.path, self.old, self.new)
+
+    @property
+    def change(self) -> str:
+        """The line before and after, wherever it stands."""
+        return f"{self.old}  ->  {self.new}"
 
     @property
     def digest(self) -> str:

@@ -18,20 +18,30 @@ _FEW = 3
 #: Sizes of the batches in which tests are run; the last one takes the rest. Each has its own
 #: collection, of the files of its tests only.
 _BATCHES = (3, 20)
+#: Seconds up to which a test is quick: of those, every one is asked about a line that runs on import.
+_QUICK = 0.15
+#: Of tests whose files speak of what is changed, as many are tried in front of the others.
+_SPEAKING = 40
 #: A test may take as many times what it took, and as many seconds more.
 _SLACK, _MORE = 5.0, 5.0
 
 
 @dataclass
 class Killers:
-    """Which tests noticed mutants of which sources, so far."""
+    """Which tests noticed mutants of which sources, and the same change of which lines, so far."""
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def note(self, path: str, test: str) -> None:
-        """A test noticed a mutant of a source."""
-        known = self.counts.setdefault(path, {})
-        known[test] = known.get(test, 0) + 1
+    def note(self, mutant: Mutant, test: str) -> None:
+        """A test noticed a mutant."""
+        for what in (mutant.path, mutant.change):
+            known = self.counts.setdefault(what, {})
+            known[test] = known.get(test, 0) + 1
+
+    def same(self, mutant: Mutant) -> list[str]:
+        """The test that noticed the same change of such a line most often, if any did."""
+        known = self.counts.get(mutant.change, {})
+        return sorted(known, key=lambda test: -known[test])[:1]
 
     def likeliest(self, path: str, among: Iterable[str]) -> list[str]:
         """The tests that noticed most mutants of a source, and of others of its folder."""
@@ -49,7 +59,8 @@ def recorded_order(
 ) -> list[str]:
     """Tests that can notice a mutant, as many as take a number of seconds together.
 
-    First those that run through the changed statement, the quickest first; where code is traced, which
+    First those that run through the changed statement, the quickest first, in front of them some of files
+    that speak of what is changed; where code is traced, which
     the record does not see line by line, those that run through its function. Then those of the same
     files, where something may have been done once for several; or all, where the line runs on import
     or in processes that the record does not see.
@@ -58,8 +69,10 @@ def recorded_order(
     covering = known.of_span(mutant.path, span)
     first = covering - {""}
     if "" in covering:
-        near = frozenset[str]().union(*known.lines.get(mutant.path, {}).values()) - {""}
-        rest: Iterable[str] = [*_quickest(known, near), *_quickest(known, known.seconds)]
+        near = _quickest(known, frozenset[str]().union(*known.lines.get(mutant.path, {}).values()))
+        everything = _quickest(known, known.seconds)
+        quick = [t for t in (*near, *everything) if known.seconds[t] <= _QUICK]
+        rest: Iterable[str] = [*quick, *near, *everything]
     elif not first:
         rest = _quickest(known, known.seconds)
     elif len(first) <= _FEW or any((mutant.path, line) in known.preparing for line in span):
@@ -68,11 +81,15 @@ def recorded_order(
     else:
         rest = ()
     around = known.around(mutant.path, span[0]) - {""} if is_traced else ()
-    quickest = [*_quickest(known, first), *_quickest(known, around), *rest]
+    covered = _quickest(known, first)
+    words = (Path(mutant.path).stem, *_function_names(mutant))
+    speaking = [test for test in covered if _mentions(file_of(test), words)][:_SPEAKING]
+    quickest = [*speaking, *covered, *_quickest(known, around), *rest]
     likely = killers.likeliest(mutant.path, first or quickest)[: _BATCHES[0]]
     spent = 0.0
     chosen: list[str] = []
-    for test in dict.fromkeys((*likely, *quickest)):
+    same = [test for test in killers.same(mutant) if test in known.seconds]
+    for test in dict.fromkeys((*same, *likely, *quickest)):
         spent += known.seconds.get(test, 0.0)
         if spent > budget and chosen:
             break
@@ -88,7 +105,8 @@ def guessed_order(mutant: Mutant, tests: Sequence[str], killers: Killers) -> lis
     marks = {file: _mentions(file, tuple(names)) for file in {file_of(test) for test in tests}}
     in_name = {test: sum(word in test for word in words) for test in tests}
     order = sorted(tests, key=lambda test: (-marks[file_of(test)] - in_name[test]))
-    return list(dict.fromkeys((*likely, *order)))
+    same = [test for test in killers.same(mutant) if test in tests]
+    return list(dict.fromkeys((*same, *likely, *order)))
 
 
 def batched(tests: Sequence[str]) -> list[list[str]]:

@@ -199,7 +199,7 @@ class Trial:
         self.killed[mutant.digest] = {"killer": killer, "tests": _digest_of_file(killer)}
         save("killed", self.killed)
         if "::" in killer and not killer.startswith("time"):
-            self.killers.note(mutant.path, killer)
+            self.killers.note(mutant, killer)
             save("killers", self.killers.counts)
 
     def _is_remembered(self, mutant: Mutant) -> bool:
