@@ -238,6 +238,24 @@ def test_chunks_that_miss_one_condition_say_which(change: tuple[str, str]) -> No
     assert len(reasons) == 1 and ONE_CHANGE[change] in reasons[0], reasons
 
 
+@pytest.mark.parametrize("axis", ["dim=1", "dim=-1", "1", "-1", "self.axis", "0, dim=0"])
+def test_a_split_along_columns_is_no_split_of_rows(axis: str) -> None:
+    (text,) = read_case(GOLDEN / "capture/down_scale_of_merge_blocks.txt").files.values()
+    edited = text.replace(".tolist(), dim=0)", f".tolist(), {axis})")
+    assert edited != text
+    report = run({"models/tiny/modeling_tiny.py": edited}, "capture").report
+    assert {record.kind for record in report} == {"left"}
+
+
+def test_a_function_of_another_module_is_another_function() -> None:
+    (text,) = read_case(GOLDEN / "extract/cumulative_lengths.txt").files.values()
+    for module in ("torch.special", "torch.nested", "torch.linalg"):
+        edited = text.replace("torch.repeat_interleave", f"{module}.repeat_interleave")
+        assert edited != text
+        report = run({"models/tiny/modeling_tiny.py": edited}, "extract").report
+        assert all("get_vision_cu_seqlens" not in record.helper for record in report)
+
+
 def test_chunks_that_meet_all_conditions_leave_nothing() -> None:
     report = run({"modeling_tiny.py": CHUNKS}, "capture").report
     assert [record.kind for record in report] == ["captured"]

@@ -128,7 +128,9 @@ class TinyForConditionalGeneration(nn.Module, GenerationMixin):
     {repetition}
 """
     result = rewrite_library(DictLibrary({"models/tiny/modeling_tiny.py": text}))
-    assert [r.reason for r in result.report if r.kind == "left"] == REPETITIONS[repetition]
+    left = [r for r in result.report if r.kind == "left"]
+    assert [r.reason for r in left] == REPETITIONS[repetition]
+    assert all((r.helper, r.path_taken) == ("", ()) for r in left)
     (changed,) = result.edits.values()
     assert f"    {repetition}\n" in changed
     assert "def _validate_model_kwargs(self, model_kwargs: dict):\n" in changed

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.capture.pieces import Left
-from codegen.rewrite.emit.edits import AddParameters, Branch, Edit, ElseIf
+from codegen.rewrite.emit.edits import AddParameters, Branch, Edit, ElseIf, Insert
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
@@ -23,6 +23,9 @@ def owed(function: Function, edits: Sequence[Edit]) -> Left | None:
     """Why the code behind would miss a name, or find its own overwritten; None where neither is so."""
     added = {name for e in edits if isinstance(e, AddParameters) for name in e.names}
     for edit in edits:
+        written = _written(function, edit)
+        if written is not None:
+            return Left(written, f"a graph would skip that {ast.unparse(written)} is written")
         if not isinstance(edit, (Branch, ElseIf)):
             continue
         first = edit.statements if isinstance(edit, Branch) else tuple(edit.node.orelse)
@@ -40,6 +43,22 @@ def owed(function: Function, edits: Sequence[Edit]) -> Left | None:
                 return Left(other, f"{name} is made by what a graph would skip, and used behind it")
             if name in new - old - added:
                 return Left(other, f"{name} would be overwritten, a name of the method")
+    return None
+
+
+def _written(function: Function, edit: Edit) -> ast.expr | None:
+    """An attribute that is written in what a graph skips; the lines that it takes instead write none."""
+    skipped: Sequence[ast.stmt] = ()
+    if isinstance(edit, Branch):
+        skipped = edit.statements
+    elif isinstance(edit, ElseIf):
+        skipped = edit.node.orelse
+    elif isinstance(edit, Insert) and edit.lines[-1].lstrip().startswith("return "):
+        behind = [s for s in function.body if s.lineno >= edit.anchor.lineno]
+        skipped = behind if edit.lines[0].startswith("if ") else ()
+    for node in (n for statement in skipped for n in walk(statement)):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            return node
     return None
 
 

@@ -43,7 +43,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (unshuffle_edits, ("grid", "split(", "for ")),
     (block_edits, ("grid", "split(", "for ", ".append(")),
     (half_pixel_edits, ("grid", ".append(", "for ")),
-    (mask_edits, ("for ", "range(1, ")),
+    (mask_edits, ("for ", "range(", "] = ")),
     (parts_edits, ("split(", "for ")),
     (pooling_edits, ("get_audio_cu_seqlens(", ".append(")),
     (sampling_edits, ("grid_sample(",)),

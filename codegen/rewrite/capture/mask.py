@@ -94,7 +94,8 @@ def _mask_size(made: ast.stmt, mask: str) -> tuple[str, str] | None:
     if (
         not isinstance(value, ast.Call)
         or torch_name(value.func) != "torch.full"
-        or len(value.args) < 2
+        or len(value.args) != 2
+        or not {keyword.arg for keyword in value.keywords} <= {"dtype", "device"}
     ):
         return None
     fill = ast.unparse(value.args[1])

@@ -111,7 +111,7 @@ def appended(statement: ast.stmt) -> tuple[str, ast.expr] | None:
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return None
-    if call.func.attr != "append" or len(call.args) != 1:
+    if call.func.attr != "append" or len(call.args) != 1 or call.keywords:
         return None
     return ast.unparse(call.func.value), call.args[0]
 
@@ -132,9 +132,9 @@ def list_problem(function: Function, block: Sequence[ast.stmt], node: ast.stmt, 
         if not isinstance(use, ast.Name) or use.id != name or id(use) in known:
             continue
         call = joins.get(id(use))
-        if call is None:
+        if call is None or any(k.arg not in ("dim", "axis") for k in call.keywords):
             return f"{name} is used otherwise than joined"
-        given = [*call.args[1:], *(k.value for k in call.keywords if k.arg in ("dim", "axis"))]
+        given = [*call.args[1:], *(k.value for k in call.keywords)]
         axis = integer(given[0]) if given else 0
         if axis != 0:
             return f"{name} is joined along dim={axis}"

@@ -75,7 +75,8 @@ def _split(call: ast.AST) -> Split | None:
     for value in call.args:
         given[next(names, "")] = value
     for keyword in call.keywords:
-        given[_KEYWORDS.get(keyword.arg or "", "")] = keyword.value
+        name = _KEYWORDS.get(keyword.arg or "", "")
+        given["" if name in given else name] = keyword.value
     if "" in given or not {"state", "sizes"} <= given.keys():
         return None
     return Split(given["state"], given["sizes"], given.get("dim"), call)
@@ -83,9 +84,9 @@ def _split(call: ast.AST) -> Split | None:
 
 def resolved(function: Function, node: ast.expr) -> ast.expr:
     """What a name stands for, if the method assigns it once."""
-    for _ in range(4):
-        if not isinstance(node, ast.Name):
-            break
+    seen: set[str] = set()
+    while isinstance(node, ast.Name) and node.id not in seen:
+        seen.add(node.id)
         made = [
             n.value
             for n in walk(function)

@@ -14,7 +14,7 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
-from codegen.rewrite.capture.pieces import Left, Refused, difference
+from codegen.rewrite.capture.pieces import Left, Refused, difference, integer
 from codegen.rewrite.emit.edits import Edit, Substitute
 from codegen.rewrite.library import (
     ClassInfo,
@@ -94,7 +94,7 @@ def _parts(node: ast.Call, made: ast.ListComp | ast.GeneratorExp) -> tuple[str, 
     if len(made.generators) > 1 or loop.ifs or not isinstance(loop.target, ast.Name):
         raise Refused(made, "it does not go through the images one by one")
     axis = node.args[1:] + [k.value for k in node.keywords]
-    if any(not isinstance(value, ast.Constant) or value.value != 0 for value in axis):
+    if any(integer(value) != 0 for value in axis):
         raise Refused(node, "it is joined along another dimension")
     source, count = repeat.func.value, loop.target.id
     amount = repeat.args[0] if len(repeat.args) == 1 and not repeat.keywords else None

@@ -275,9 +275,10 @@ def _joined(block: Sequence[ast.stmt], loop: _Loop, outputs: str, own: list[ast.
         if not joins or not isinstance(target, ast.Name):
             raise Refused(statement, f"{outputs} is used otherwise than joined")
         assert isinstance(value, ast.Call)
-        if not value.args or ast.unparse(value.args[0]) != outputs:
+        others = {k.arg for k in value.keywords} - {"dim", "axis"}
+        if not value.args or ast.unparse(value.args[0]) != outputs or others:
             raise Refused(statement, f"{outputs} is used otherwise than joined")
-        given = [*value.args[1:], *(k.value for k in value.keywords if k.arg in ("dim", "axis"))]
+        given = [*value.args[1:], *(k.value for k in value.keywords)]
         axis = integer(given[0]) if given else 0
         if axis not in JOINED:
             reason = f"the outputs are joined along dim={axis}, not along positions (dim=1)"

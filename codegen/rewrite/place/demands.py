@@ -169,9 +169,10 @@ def _table_of_root(node: ast.expr) -> str:
 
 def _followed(index: Index, cls: ClassInfo, node: ast.expr) -> ast.expr:
     """What ``__init__`` assigns to an attribute of ``self``, and so on."""
-    for _ in range(4):
-        name = self_attribute(node)
-        found = index.attribute(cls, name) if name else None
+    seen: set[str] = set()
+    while (name := self_attribute(node)) and name not in seen:
+        seen.add(name)
+        found = index.attribute(cls, name)
         if found is None:
             break
         node = found[2]

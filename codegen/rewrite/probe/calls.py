@@ -26,6 +26,8 @@ from codegen.rewrite.probe.values import (
 )
 
 _TORCH_ROOTS = ("torch", "F", "nn")
+_TORCH_PARTS = ("nn", "functional", "utils", "rnn")
+"""Modules below torch whose functions are known; one of the same name in another may be another."""
 
 
 class Calls(Attributes):
@@ -121,12 +123,15 @@ class Calls(Attributes):
     def _call_dotted(
         self, function: Bound, args: list[Any], kwargs: dict[str, Any], node: ast.Call
     ) -> Any:
-        root = function.target
+        root, inside = function.target, True
         while isinstance(root, Bound) and root.target is not None:
+            inside = inside and root.name in _TORCH_PARTS
             root = root.target
         if isinstance(root, Bound) and root.name in _TORCH_ROOTS:
             if function.name in TRACING:
                 return self._asks_tracing()
+            if not inside:
+                return LATE
             if args and isinstance(args[0], Arr):
                 self._note_bounds(node, function.name, args[0], args[1:], kwargs)
             return call_torch(function.name, args, kwargs)
@@ -145,7 +150,7 @@ class Calls(Attributes):
         if isinstance(target, Module) and target.cls is not None:
             return self._call_bound(target, name, args, kwargs)
         if target is LATE:
-            return self._late_method(name, args, node)
+            return self._late_method(name, args, kwargs, node)
         return LATE
 
     def _list_method(self, target: list[Any], name: str, args: list[Any]) -> Any:
@@ -163,23 +168,28 @@ class Calls(Attributes):
             return LATE
         return None
 
-    def _late_method(self, name: str, args: list[Any], node: ast.Call) -> Any:
+    def _late_method(
+        self, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+    ) -> Any:
         """``hidden.split([...])`` with known sizes: hidden rows take part with probe content."""
         if (
             name != "split"
             or not args
             or not isinstance(args[0], (list, tuple))
             or is_late(args[0])
+            or len(args) + len(kwargs) > 2
+            or not kwargs.keys() <= {"dim"}
         ):
             return LATE
         assert isinstance(node.func, ast.Attribute)
         root, transposed = node.func.value, False
         if isinstance(root, ast.Attribute) and root.attr == "T":
             root, transposed = root.value, True
-        axis = next(
-            (scalar(k.value.value) for k in node.keywords if isinstance(k.value, ast.Constant)), 0
-        )
-        if not isinstance(root, ast.Name) or (transposed and axis):
+        axis = kwargs.get("dim", args[1] if len(args) > 1 else 0)
+        if not isinstance(axis, int) or not -2 <= axis < 2 or not isinstance(root, ast.Name):
+            return LATE
+        axis %= 2
+        if transposed and axis:
             return LATE
         rows = self.rows_of(root.id)
         budget.numbers(rows.size)

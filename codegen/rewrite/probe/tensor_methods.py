@@ -141,7 +141,10 @@ def _convert(data: np.ndarray, name: str, args: Sequence[Any]) -> np.ndarray:
 
 
 def _reshape(data: np.ndarray, *shape: Any) -> np.ndarray:
-    return data.reshape(sizes(shape))
+    given = sizes(shape)
+    if min(given, default=0) < -1:  # numpy takes it for the open side, torch refuses it
+        raise Unsupported(f"a side of {min(given)}")
+    return data.reshape(given)
 
 
 def _unsqueeze(data: np.ndarray, dim: Any) -> np.ndarray:

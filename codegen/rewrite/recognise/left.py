@@ -51,13 +51,12 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
             names = ", ".join(unknown.values())
             reasons = dict.fromkeys(function.body, f" ({names} in no vocabulary)")
     for node in _loops(function, gone):
-        text = info.text.source(node)
         if node in early:
             _note(state, cls, function, node, "whose results no helper gives in this form")
         elif _walks_sizes(state.index.vocabulary, function, node) and _makes_indices(node):
             why = reasons.get(node, "")
             _note(state, cls, function, node, f"with index arithmetic that matches no helper{why}")
-        elif "grid" in segment and ".tolist()" in text[:200]:
+        elif "grid" in segment and _lists_numbers(node):
             _note(state, cls, function, node, "read on the host, which matches no helper")
 
 
@@ -155,6 +154,12 @@ def _makes_indices(loop: ast.For) -> bool:
         if getattr(function, "id", "") == "int" or (function and torch_name(function) in _COUNTING):
             return True
     return False
+
+
+def _lists_numbers(loop: ast.For) -> bool:
+    """Tell whether a loop goes through numbers of a tensor, or begins with taking some."""
+    reads = (n for part in (loop.iter, loop.body[0]) for n in walk(part))
+    return any(isinstance(n, ast.Attribute) and n.attr == "tolist" for n in reads)
 
 
 def _walks_sizes(vocabulary: Vocabulary, function: Function, node: ast.For) -> bool:

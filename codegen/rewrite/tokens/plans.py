@@ -55,14 +55,14 @@ def token_of(cls: ClassInfo, site: Site) -> str:
         Unmovable: it depends on the method.
     """
     node: ast.expr | None = site.token
-    for _ in range(4):
-        if not isinstance(node, ast.Name) or node.id in cls.module.names:
-            break
+    seen = set(cls.module.names)
+    while isinstance(node, ast.Name) and node.id not in seen:
         name = node.id
+        seen.add(name)
         node = last_value(site.function, name, site.start)
         if node is None:
             node = _given_by_caller(cls, site.function, name)
-    if node is None:
+    if node is None or (isinstance(node, ast.Name) and node.id not in cls.module.names):
         raise Unmovable(f"what {ast.unparse(site.token)} is, its callers decide")
     return ast.unparse(node)
 
