@@ -300,6 +300,7 @@ _PRECOMPUTED: dict[str, Callable[[_Samples, str], torch.Tensor]] = {
     "second_units": _continue_units,
     "embed_indices": _concatenate_columns,
     "bilinear_weights": _concatenate_columns,
+    "sampling_grid": _concatenate_columns,
     "padded_feature": _pad_chunks,
     "chunk_lengths": _concatenate,
     "valid_indices": _find_valid,

@@ -38,6 +38,10 @@ class ImageInputs(TypedDict, total=False):
     """Shape `(4, seq_len)`, float32. Interpolation weights that belong to `embed_indices`. Computed
     from the grid if not given."""
 
+    image_sampling_grid: torch.Tensor
+    """Shape `(1, seq_len, 1, 2)`, float32. Points at which the position table is sampled for every
+    patch. Computed from the grid if not given."""
+
     image_first_units: torch.Tensor
     """Shape `(num_pair_units,)`, int64. Merged patches of the first frame of every pair. Computed
     from the grid if not given."""
@@ -81,6 +85,10 @@ class VideoInputs(TypedDict, total=False):
     video_bilinear_weights: torch.Tensor
     """Shape `(4, seq_len)`, float32. Interpolation weights that belong to `embed_indices`. Computed
     from the grid if not given."""
+
+    video_sampling_grid: torch.Tensor
+    """Shape `(1, seq_len, 1, 2)`, float32. Points at which the position table is sampled for every
+    patch. Computed from the grid if not given."""
 
     video_first_units: torch.Tensor
     """Shape `(num_pair_units,)`, int64. Merged patches of the first frame of every pair. Computed
@@ -130,6 +138,7 @@ RESULTS = {
     "get_window_index": ("window_index", "cu_window_seqlens"),
     "get_pos_embed_indices": ("embed_indices", "bilinear_weights"),
     "get_half_pixel_indices": ("embed_indices", "bilinear_weights"),
+    "get_sampling_grid": ("sampling_grid",),
     "get_temporal_pair_indices": ("first_units", "second_units"),
     "get_block_permutation": ("block_order",),
     "get_unshuffle_indices": ("block_centres",),

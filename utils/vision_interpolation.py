@@ -113,6 +113,7 @@ def get_sampling_grid(
     Raises:
         ValueError: malformed grid.
     """
+    require_grid("sampling_grid", grid_thw)
     m = spatial_merge_size
     facts = read_grid(grid_thw, m, num_tokens)
     if facts is not None and facts.common is not None:

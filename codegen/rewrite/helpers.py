@@ -164,6 +164,23 @@ HALF_PIXEL = Helper(
     "num_tokens",
     _EMBEDDED_CHECKS,
 )
+SAMPLING_GRID = Helper(
+    "get_sampling_grid",
+    VISION,
+    ("grid_thw", "spatial_merge_size"),
+    ("num_tokens",),
+    (
+        Result(
+            "sampling_grid",
+            "(1, seq_len, 1, 2)",
+            "float32",
+            "Points at which the position table is sampled for every patch. "
+            "Computed from the grid if not given.",
+        ),
+    ),
+    "num_tokens",
+    ('check_shape("sampling_grid", sampling_grid, (1, {rows}, 1, 2))',),
+)
 CHUNKS = Helper(
     "chunk_and_pad_features",
     AUDIO,
@@ -301,6 +318,7 @@ PROMPT_POSITIONS = Helper(
 
 _LIFTED = (
     *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED, HALF_PIXEL),
+    SAMPLING_GRID,
     *(TEMPORAL_PAIRS, BLOCK_ORDER, UNSHUFFLE),
     *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
 )

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import Glm4vConfig, Glm4vVisionConfig
 from transformers.activations import ACT2FN
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import ImageInput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple, logging
 from transformers.video_utils import VideoInput
-
-from utils.modeling_vision_utils import get_segment_ids
 
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VLPatchEmbed,
@@ -104,8 +104,7 @@ class Glm4vVisionEmbeddings(nn.Module):
             weight.view(self.table_side, self.table_side, -1).permute(2, 0, 1).unsqueeze(0).float()
         )
 
-        ends = F.pad(grid_thw.prod(-1).cumsum(0), (1, 0))
-        sizes = grid_thw[get_segment_ids(ends, embeddings.shape[0]), 1:]
+        sizes = torch.repeat_interleave(grid_thw[:, 1:], grid_thw.prod(-1), dim=0)
         # Centres of patches, on an image that reaches from -1 to 1; x comes before y.
         points = (positions.to(weight.device) + 0.5) / sizes.to(
             weight.device, torch.float32
@@ -287,6 +286,15 @@ class Glm4vProcessor(Qwen2VLProcessor):
         super().__init__(image_processor, tokenizer, video_processor, chat_template=chat_template)
         self.video_start_id = tokenizer.convert_tokens_to_ids("<|begin_of_video|>")
         self.video_end_id = tokenizer.convert_tokens_to_ids("<|end_of_video|>")
+
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        videos: VideoInput | None = None,
+        **kwargs: Unpack[Glm4vProcessorKwargs],
+    ) -> BatchFeature:
+        return self.prepare(images, text, videos, **kwargs)
 
     def _process_videos(
         self, videos: VideoInput | None, **kwargs: Any

@@ -1,13 +1,18 @@
 """GLM-OCR: the encoder of glm4v without learned positions, with norms on queries and keys."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import GlmOcrConfig, GlmOcrVisionConfig
 from transformers.activations import ACT2FN
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import ImageInput
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs
+from transformers.video_utils import VideoInput
 
 from ..glm4v.modeling_glm4v import (
     Glm4vForConditionalGeneration,
@@ -19,7 +24,7 @@ from ..glm4v.modeling_glm4v import (
     Glm4vVisionMlp,
     Glm4vVisionModel,
 )
-from ..glm4v.processing_glm4v import Glm4vProcessor
+from ..glm4v.processing_glm4v import Glm4vProcessor, Glm4vProcessorKwargs
 
 
 class GlmOcrRMSNorm(Glm4vRMSNorm):
@@ -124,7 +129,20 @@ class GlmOcrForConditionalGeneration(Glm4vForConditionalGeneration):
     pass
 
 
+class GlmOcrProcessorKwargs(Glm4vProcessorKwargs, total=False):
+    pass
+
+
 class GlmOcrProcessor(Glm4vProcessor):
+    def __call__(
+        self,
+        images: ImageInput | None = None,
+        text: str | Sequence[str] | None = None,
+        videos: VideoInput | None = None,
+        **kwargs: Unpack[GlmOcrProcessorKwargs],
+    ) -> BatchFeature:
+        return self.prepare(images, text, videos, **kwargs)
+
     def write_time(self, seconds: float) -> str:
         return f"{seconds:.1f} seconds"
 

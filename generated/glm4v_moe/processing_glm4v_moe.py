@@ -114,6 +114,7 @@ class Glm4vMoeProcessor(ProcessorMixin):
             return_extra_tensors,
             vision={
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
+                "get_sampling_grid": ("grid_thw", "spatial_merge_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
             },
         )

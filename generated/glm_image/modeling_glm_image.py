@@ -25,7 +25,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from utils.grid_sampling import sample_grid
 from utils.item_features import split_by_item
-from utils.modeling_vision_utils import get_rotary_pos_ids, get_segment_ids, get_vision_cu_seqlens
+from utils.modeling_vision_utils import get_rotary_pos_ids, get_sampling_grid, get_vision_cu_seqlens
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
@@ -116,7 +116,12 @@ class GlmImageVisionEmbeddings(nn.Module):
         self.position_embedding = nn.Embedding(self.table_side**2, config.hidden_size)
 
     def forward(
-        self, embeddings: torch.Tensor, grid_thw: torch.Tensor, positions: torch.Tensor
+        self,
+        embeddings: torch.Tensor,
+        grid_thw: torch.Tensor,
+        positions: torch.Tensor,
+        *,
+        sampling_grid: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Returns the patches with their positions added.
 
@@ -127,19 +132,23 @@ class GlmImageVisionEmbeddings(nn.Module):
                 Frames, rows and columns of each image.
             positions (`torch.LongTensor` of shape `(num_patches, 2)`):
                 Row and column of each patch in its frame.
+            sampling_grid (`torch.Tensor` of shape `(1, seq_len, 1, 2)`, *optional*):
+                Points at which the position table is sampled for every patch. Computed from the grid if not given.
         """
         weight = self.position_embedding.weight
         table = (
             weight.view(self.table_side, self.table_side, -1).permute(2, 0, 1).unsqueeze(0).float()
         )
 
-        ends = F.pad(grid_thw.prod(-1).cumsum(0), (1, 0))
-        sizes = grid_thw[get_segment_ids(ends, embeddings.shape[0]), 1:]
-        # Centres of patches, on an image that reaches from -1 to 1; x comes before y.
-        points = (positions.to(weight.device) + 0.5) / sizes.to(
-            weight.device, torch.float32
-        ) * 2 - 1
-        points = torch.stack((points[:, 1], points[:, 0]), dim=-1).unsqueeze(0).unsqueeze(2)
+        if sampling_grid is not None:
+            points = sampling_grid.to(table.device)
+        else:
+            sizes = torch.repeat_interleave(grid_thw[:, 1:], grid_thw.prod(-1), dim=0)
+            # Centres of patches, on an image that reaches from -1 to 1; x comes before y.
+            points = (positions.to(weight.device) + 0.5) / sizes.to(
+                weight.device, torch.float32
+            ) * 2 - 1
+            points = torch.stack((points[:, 1], points[:, 0]), dim=-1).unsqueeze(0).unsqueeze(2)
         sampled = sample_grid(
             table, points, mode=self.interpolated_method, padding_mode="border", align_corners=False
         )
@@ -419,6 +428,7 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
+        sampling_grid: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images.
@@ -432,11 +442,19 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
+            sampling_grid (`torch.Tensor` of shape `(1, seq_len, 1, 2)`, *optional*):
+                Points at which the position table is sampled for every patch. Computed from the grid if not given.
 
         Returns:
             The patches after the last block; nothing is pooled.
         """
         hidden_states = self.patch_embed(pixel_values)
+        if sampling_grid is None:
+            sampling_grid = get_sampling_grid(
+                grid_thw, self.spatial_merge_size, num_tokens=while_tracing(pixel_values.shape[0])
+            )
+        else:
+            check_shape("sampling_grid", sampling_grid, (1, pixel_values.shape[0], 1, 2))
         if rotary_pos_ids is None:
             rotary_pos_ids = get_rotary_pos_ids(
                 grid_thw, self.spatial_merge_size, num_tokens=while_tracing(pixel_values.shape[0])
@@ -444,7 +462,10 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
         else:
             check_shape("rotary_pos_ids", rotary_pos_ids, (pixel_values.shape[0], 2))
         hidden_states = self.embeddings(
-            hidden_states, grid_thw, self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids)
+            hidden_states,
+            grid_thw,
+            self.rot_pos_emb(grid_thw, rotary_pos_ids=rotary_pos_ids),
+            sampling_grid=sampling_grid,
         )
 
         # One segment per frame; attention kernels ask for int32.

@@ -130,6 +130,7 @@ class GlmImageProcessor(ProcessorMixin):
                 self,
                 return_extra_tensors,
                 vision={
+                    "get_sampling_grid": ("grid_thw", "spatial_merge_size"),
                     "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                     "get_vision_cu_seqlens": ("grid_thw",),
                 },
@@ -155,6 +156,7 @@ class GlmImageProcessor(ProcessorMixin):
             self,
             return_extra_tensors,
             vision={
+                "get_sampling_grid": ("grid_thw", "spatial_merge_size"),
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
             },

@@ -29,6 +29,7 @@ ALL_GRIDS = IMAGE_GRIDS + VIDEO_GRIDS
 
 WINDOW_TENSORS = ("cu_seqlens", "rotary_pos_ids", "window_index", "cu_window_seqlens")
 CENTRE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "block_centres")
+SAMPLED_TENSORS = ("cu_seqlens", "rotary_pos_ids", "sampling_grid")
 TABLE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "embed_indices", "bilinear_weights")
 CHUNK_TENSORS = ("padded_feature", "chunk_lengths", "valid_indices", "cu_seqlens")
 
@@ -277,9 +278,21 @@ VISION_CASES = (
         QWEN3_VISION,
         tensors=TABLE_TENSORS,
     ),
-    VisionCase("glm4v", "Glm4vVisionModel", "Glm4vVisionConfig", GLM_VISION, grids=IMAGE_GRIDS),
     VisionCase(
-        "glm4v_moe", "Glm4vMoeVisionModel", "Glm4vMoeVisionConfig", GLM_VISION, grids=IMAGE_GRIDS
+        "glm4v",
+        "Glm4vVisionModel",
+        "Glm4vVisionConfig",
+        GLM_VISION,
+        grids=IMAGE_GRIDS,
+        tensors=SAMPLED_TENSORS,
+    ),
+    VisionCase(
+        "glm4v_moe",
+        "Glm4vMoeVisionModel",
+        "Glm4vMoeVisionConfig",
+        GLM_VISION,
+        grids=IMAGE_GRIDS,
+        tensors=SAMPLED_TENSORS,
     ),
     VisionCase(
         "glm_image",
@@ -288,6 +301,7 @@ VISION_CASES = (
         GLM_IMAGE_VISION,
         patch_shape=(48,),
         grids=IMAGE_GRIDS,
+        tensors=SAMPLED_TENSORS,
     ),
     VisionCase("glm_ocr", "GlmOcrVisionModel", "GlmOcrVisionConfig", GLM_VISION),
     VisionCase(

@@ -182,6 +182,8 @@ def _vision_tensors(case: VisionCase, inputs: dict[str, Any]) -> dict[str, torch
         found["window_index"], found["cu_window_seqlens"] = windows
     if "block_centres" in case.tensors:
         found["block_centres"] = vision.get_unshuffle_indices(grid, merge)
+    if "sampling_grid" in case.tensors:
+        found["sampling_grid"] = vision.get_sampling_grid(grid, merge)
     if "embed_indices" in case.tensors and case.kind == "raster":
         side = config.image_size // config.patch_size
         corners = vision.get_half_pixel_indices(grid, side)

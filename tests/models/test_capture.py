@@ -15,7 +15,6 @@ from tests.models.configurations import (
     VisionCase,
 )
 from tests.models.support import audio_inputs, build_encoder, precomputed, tensors_of, vision_inputs
-from tests.models.test_precomputed import READ_SIDES
 
 CASES = [*VISION_CASES, *AUDIO_CASES]
 IDS = [case.id for case in CASES]
@@ -38,10 +37,8 @@ pytestmark = pytest.mark.slow
 
 
 def given_alone(case: VisionCase | AudioCase, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Every optional input, and no grid where nothing else reads it."""
+    """Every optional input, and no grid."""
     given = {**inputs, **precomputed(case, inputs)}
-    if case.model in READ_SIDES:
-        return given
     return {**given, **dict.fromkeys(inputs.keys() & {"grid_thw", "merge_sizes"})}
 
 

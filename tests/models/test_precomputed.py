@@ -41,8 +41,6 @@ ENCODER_OF = {case.model: case for case in VISION_CASES}
 SIZES_OF_THEIR_OWN = ("pool_indices", "chunk_lengths", "block_centres")
 # Eagerly its position table is resized image by image, which indices and weights only come near.
 NEAR = ("paddleocr_vl",)
-# Where patches lie between the entries of the position table depends on the sides of their image.
-READ_SIDES = ("glm4v", "glm4v_moe", "glm_image")
 FULL_IDS = [case.id for case in FULL_CASES]
 PACKED = [case for case in VISION_CASES if case.kind != "images"]
 
@@ -106,8 +104,6 @@ def without_grid(inputs: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("case", PACKED, ids=[case.id for case in PACKED])
 def test_grid_may_be_left_out_where_everything_is_given(case: VisionCase, attention: str) -> None:
-    if case.model in READ_SIDES:
-        pytest.skip("reads the sides of images besides")
     encoder = build_encoder(case, attention)
     for grid in case.grids:
         inputs = vision_inputs(case, grid)
@@ -121,12 +117,7 @@ def test_grid_may_be_left_out_where_everything_is_given(case: VisionCase, attent
 
 @pytest.mark.parametrize(
     "case, name",
-    [
-        pytest.param(case, name, id=f"{case.id}-{name}")
-        for case in PACKED
-        for name in case.tensors
-        if case.model not in READ_SIDES
-    ],
+    [pytest.param(case, name, id=f"{case.id}-{name}") for case in PACKED for name in case.tensors],
 )
 def test_what_is_missing_without_grid_is_named(case: VisionCase, name: str) -> None:
     encoder = build_encoder(case)
@@ -168,7 +159,7 @@ def test_tensor_of_another_size_is_refused(case: VisionCase | AudioCase, name: s
     encoder = build_encoder(case)
     inputs = inputs_of(case, 3 if isinstance(case, AudioCase) else 2)
     given = precomputed(case, inputs)
-    axis = 1 if name in ("embed_indices", "bilinear_weights") else 0
+    axis = 1 if name in ("embed_indices", "bilinear_weights", "sampling_grid") else 0
     given[name] = given[name].narrow(axis, 0, given[name].shape[axis] - 1)
     with pytest.raises(ValueError, match=f"^{name} .*leave it out$"), torch.no_grad():
         encoder(**inputs, **given)

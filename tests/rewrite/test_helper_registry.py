@@ -54,6 +54,7 @@ SAMPLES = {
     "get_window_index": Sample((GRID, 2, 8, 2), {**PACKED, "num_windows": 6}),
     "get_pos_embed_indices": Sample((GRID, 5, 2), PACKED),
     "get_half_pixel_indices": Sample((GRID, 5), PACKED),
+    "get_sampling_grid": Sample((GRID, 2), PACKED),
     "get_block_permutation": Sample((GRID, 2), PACKED),
     "get_temporal_pair_indices": Sample((GRID, 2), {"num_pair_units": 16}),
     "get_unshuffle_indices": Sample((GRID, 2), PACKED),

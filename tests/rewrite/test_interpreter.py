@@ -65,7 +65,7 @@ def plain(value: Any) -> Any:
 EXPRESSIONS = """
 x.reshape(4, 3) | x.view(-1) | x.view((2, 6)) | x.unsqueeze(1) | x.unsqueeze(dim=-1) | x[:1].squeeze()
 x[:1].squeeze(0) | x.squeeze(1) | x[:, :1].expand(3, 5) | x[:, :1].expand(-1, 5) | x[0].expand(2, -1)
-x.repeat(2, 1) | x.repeat(2, 1, 3) | x[0].repeat(3) | x.permute(1, 0) | x.transpose(0, 1) | x.T | x.t()
+x.repeat(2, 1) | x.repeat(2, 1, 3) | x[0].repeat(3) | x.permute(1, 0) | x.flip(0) | x.flip(0, 1) | x.flip((-1,)) | x.transpose(0, 1) | x.T | x.t()
 x.flatten() | x.view(3, 2, 2).flatten(1) | x.view(3, 2, 2).flatten(0, 1)
 x.view(3, 2, 2).flatten(start_dim=1, end_dim=2) | x.size() | x.size(1) | x.shape[0] | x.dim() | x.ndim
 x.numel() | len(x) | x.unbind(0)[1] | x.unbind(dim=1)[2] | x.split(2)[1] | x.split([1, 2])[1]

@@ -43,6 +43,9 @@ REASONS = {
     "capture/features_split_by_used_sizes": ("split_sizes has other uses", "split("),
     # chunks of packed audio
     "capture/chunks_of_other_convolutions": ("divide by 2, their length law by 8", "self.conv1("),
+    # points of a sampled table
+    "all/points_in_another_order_of_arithmetic": ("samples at other points", "self.embeddings("),
+    "all/points_of_another_dtype": ("its points of another kind: rows.dtype", "self.embeddings("),
     # values per token
     "capture/values_repeated_for_other_rows": ("not seen to call it with as many", "torch.cat("),
     "capture/values_repeated_of_other_columns": ("not the same column of every", "i % 3"),

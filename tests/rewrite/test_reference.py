@@ -20,6 +20,7 @@ from utils.modeling_vision_utils import (  # noqa: E402
     get_half_pixel_indices,
     get_pos_embed_indices,
     get_rotary_pos_ids,
+    get_sampling_grid,
     get_temporal_pair_indices,
     get_unshuffle_indices,
     get_vision_cu_seqlens,
@@ -35,6 +36,8 @@ def test_definitions_equal_the_helpers(rows: list[list[int]]) -> None:
     assert (reference.cu_seqlens(grid) == get_vision_cu_seqlens(given).numpy()).all()
     assert (reference.rotary_pos_ids(grid, 2) == get_rotary_pos_ids(given, 2).numpy()).all()
     assert (reference.flattened_frames(grid) == flatten_video_grid(given).numpy()).all()
+    points = reference.sampling_grid(grid, 2)
+    assert np.allclose(points, get_sampling_grid(given, 2).numpy(), atol=1e-6)
     assert (reference.block_order(grid, 2) == get_block_permutation(given, 2).numpy()).all()
     for left, right in zip(reference.temporal_pairs(grid, 2), get_temporal_pair_indices(given, 2)):
         assert (left == right.numpy()).all()

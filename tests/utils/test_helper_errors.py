@@ -52,6 +52,7 @@ LENGTH_HELPERS: dict[str, Callable[[torch.Tensor], Any]] = {
         ("window", "window_index and cu_window_seqlens"),
         ("pos_embed", "embed_indices and bilinear_weights"),
         ("half_pixel", "embed_indices and bilinear_weights"),
+        ("sampling", "sampling_grid"),
         ("permutation", "block_order"),
         ("pairs", "first_units and second_units"),
         ("unshuffle", "block_centres"),

@@ -10,6 +10,7 @@ import torch
 from utils.merged_samples import merge_extra_tensors
 from utils.modeling_vision_utils import (
     get_block_permutation,
+    get_sampling_grid,
     get_temporal_pair_indices,
     get_unshuffle_indices,
 )
@@ -70,6 +71,7 @@ def test_indices_of_blocks_and_pairs_go_on_in_the_next_sample(merge: int) -> Non
             "video_grid_thw": grid,
             "video_first_units": first,
             "video_second_units": second,
+            "video_sampling_grid": get_sampling_grid(grid, merge),
             "video_block_order": get_block_permutation(grid, merge),
             "video_block_centres": get_unshuffle_indices(grid, merges),
         }

@@ -40,6 +40,7 @@ from codegen.rewrite.library import (
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.extract_positions import extract_positions
+from codegen.rewrite.place.extract_samples import extract_samples
 from codegen.rewrite.place.proof import Unproven, incomplete, missed, unproven
 from codegen.rewrite.place.replacements import (
     guard_lines,
@@ -79,6 +80,7 @@ class MethodPlan:
 def extract(state: RewriteState) -> None:
     """Rewrite every candidate module of the state."""
     extract_positions(state)
+    extract_samples(state)
     planner = Planner(state)
     rotary = RotaryTables(state, planner.is_gone)
     plans: dict[str, list[MethodPlan]] = defaultdict(list)

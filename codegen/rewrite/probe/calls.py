@@ -28,6 +28,8 @@ from codegen.rewrite.probe.values import (
 _TORCH_ROOTS = ("torch", "F", "nn")
 _TORCH_PARTS = ("nn", "functional", "utils", "rnn")
 """Modules below torch whose functions are known; one of the same name in another may be another."""
+SAMPLE = "grid_sample"
+"""What reads a table at points between its entries."""
 
 
 class Calls(Attributes):
@@ -132,6 +134,8 @@ class Calls(Attributes):
                 return self._asks_tracing()
             if not inside:
                 return LATE
+            if function.name == SAMPLE:
+                self.trace.samples[node] = kwargs.get("grid", args[1] if len(args) > 1 else LATE)
             if args and isinstance(args[0], Arr):
                 self._note_bounds(node, function.name, args[0], args[1:], kwargs)
             return call_torch(function.name, args, kwargs)

@@ -109,6 +109,7 @@ class Interpreter(Expressions):
             raise
         except Exception as problem:  # any numpy error means: not this idiom
             self._forget(statement, env)
+            self.trace.errors.append(type(problem))
             raise Unsupported(f"{type(problem).__name__}: {problem}") from problem
 
     @staticmethod

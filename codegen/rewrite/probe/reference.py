@@ -31,6 +31,17 @@ def rotary_pos_ids(grid: Ints, merge: int | Ints) -> Ints:
     return np.concatenate(pieces)
 
 
+def sampling_grid(grid: Ints, merge: int | Ints) -> np.ndarray:
+    """(x, y) of the centre of every patch on a frame from -1 to 1, in the order of the ids: ``(1, N, 1, 2)``.
+
+    With the operations of the helper in their order, so that others differ in the last bit.
+    """
+    sides = np.repeat(grid[:, 1:], grid.prod(1), axis=0)
+    points = ((rotary_pos_ids(grid, merge) + 0.5) / sides) * 2 - 1
+    turned: np.ndarray = points[None, :, None, ::-1]
+    return turned
+
+
 def block_order(grid: Ints, merge: int) -> Ints:
     """Raster position of the patch at every block-major position: ``(N,)``."""
     pieces, offset = [], 0

@@ -151,6 +151,13 @@ def _unsqueeze(data: np.ndarray, dim: Any) -> np.ndarray:
     return np.expand_dims(data, scalar(dim))
 
 
+def _flip(data: np.ndarray, *dims: Any) -> np.ndarray:
+    # A copy, as in torch: numpy's shares its memory.
+    axes: tuple[int, ...] = tuple(sizes(dims))
+    flipped: np.ndarray = np.flip(data, axes).copy()
+    return flipped
+
+
 def _squeeze(data: np.ndarray, dim: Any = None) -> np.ndarray:
     if dim is None:
         return data.squeeze()
@@ -428,6 +435,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "view": _reshape,
     "unsqueeze": _unsqueeze,
     "squeeze": _squeeze,
+    "flip": _flip,
     "expand": _expand,
     "repeat": _repeat,
     "permute": _permute,

@@ -74,7 +74,8 @@ class Trace:
     Evidence is kept by the top-level statement in which something happened: ``outcomes`` how each
     condition came out there, ``ran`` the statements below it, ``entered`` the functions it called,
     ``numbers`` the constants it read. ``fields`` are the values of configuration fields; ``calls`` are the functions that each known call entered (none
-    for a learned table). ``stopped`` is the statement at which the run ended because it
+    for a learned table); ``samples`` the points at which calls read a table between its entries;
+    ``errors`` what statements failed with. ``stopped`` is the statement at which the run ended because it
     ``cost`` too much or the code ``refused`` the probe.
     """
 
@@ -93,6 +94,8 @@ class Trace:
     calls: dict[ast.Call, set[Function]] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
     asked_tracing: bool = False
+    samples: dict[ast.Call, Any] = field(default_factory=dict)
+    errors: list[type[Exception]] = field(default_factory=list)
     stopped: int = -1
     cost: str = ""
     refused: str = ""

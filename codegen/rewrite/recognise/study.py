@@ -104,16 +104,17 @@ def study(
     function: Function,
     limit: int = len(PROBES),
     passed: list[list[tuple[str, int]]] | None = None,
+    adapt: Callable[[Probe], Probe] | None = None,
 ) -> Study | None:
     """Run a method on the first ``limit`` probes; None if it takes no grid.
 
     One probe is enough to see that nothing is recognised, which is so for most methods. A list
     ``passed`` lets rows pass through modules of unknown classes; it receives their calls per probe.
-    All runs share one budget; a run that exceeds it is the last one.
+    ``adapt`` changes the probes. All runs share one budget; a run that exceeds it is the last one.
     """
-    if passed is None:
+    if passed is None and adapt is None:
         return _remembered(index, cls, owner, function, limit, index.revision)
-    return _study(index, cls, owner, function, limit, passed)
+    return _study(index, cls, owner, function, limit, passed, adapt)
 
 
 @lru_cache(maxsize=8)
@@ -131,6 +132,7 @@ def _study(
     function: Function,
     limit: int,
     passed: list[list[tuple[str, int]]] | None,
+    adapt: Callable[[Probe], Probe] | None = None,
 ) -> Study | None:
     grid, merges = grid_parameters(index, function)
     probes = PROBES[:limit]
@@ -139,6 +141,7 @@ def _study(
         if len(names) != 2:
             return None
         merges, probes = ", ".join(names), SIDE_PROBES
+    probes = tuple(map(adapt, probes)) if adapt is not None else probes
     meter = Meter()
     traces: list[Trace] = []
     hidden = []
