@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
-from codegen.review.members import BROKEN, logical_lines, physical_lines, plain_lines, split_members
+from codegen.review.logical import logical_lines, physical_lines, plain_lines
+from codegen.review.members import BROKEN, of_piece, split_members
 from codegen.review.model import Hunk, Line, Member, MemberChange, Tokens
 from codegen.review.names import Naming
+from codegen.review.pieces import Piece, split_pieces
 
 #: Two classes of different names are one that was renamed if they share this much of their lines.
 _SAME_CLASS = 0.6
@@ -39,9 +41,7 @@ def compare_texts(path: str, model: str, old: Reading, new: Reading) -> list[Mem
     """What differs between two texts of a file, in the order of the file as it is now."""
     if old.text == new.text:
         return []
-    before, after = split_members(old.text), split_members(new.text)
-    if _is_broken(before) or _is_broken(after):  # line by line, both as one piece
-        before, after = _one_piece(old.text), _one_piece(new.text)
+    before, after = differing_members(old, new)
     renamed = _renamed_classes(before, after)
     old_keys = _keyed(before, renamed)
     new_keys = _keyed(after, {})
@@ -62,12 +62,67 @@ def compare_texts(path: str, model: str, old: Reading, new: Reading) -> list[Mem
     if not changes:  # nothing but blank lines
         line = Line("(blank lines)", 1, ())
         hunk = Hunk((line,), (line,), 1, 1, layout=True)
-        changes.append(MemberChange(path, model, "", "changed", before[0], after[0], (hunk,)))
+        first, now = (split_members(side.text)[0] for side in (old, new))
+        changes.append(MemberChange(path, model, "", "changed", first, now, (hunk,)))
     return sorted(changes, key=lambda change: change.hunks[0].line)
 
 
-def _is_broken(members: Sequence[Member]) -> bool:
-    return bool(members) and members[0].name == BROKEN
+def differing_members(old: Reading, new: Reading) -> tuple[list[Member], list[Member]]:
+    """The members of both texts, without those of classes and functions that are the same in both.
+
+    Nothing is left out where an order changed: what moved is told by the longest rise over all members,
+    which is that of each stretch between such classes only where nothing crosses them.
+    """
+    left, right = split_pieces(old.text), split_pieces(new.text)
+    if left is None or right is None:
+        return _one_piece(old.text), _one_piece(new.text)
+    same = _same_pieces(left, right) if old.naming == new.naming else frozenset()
+    for skipped in (same, frozenset[str]()):
+        sides = [_outside(pieces, skipped) for pieces in (left, right)]
+        if any(member.name == BROKEN for side in sides for _, member in side):
+            return _one_piece(old.text), _one_piece(new.text)  # line by line, both as one piece
+        before, after = ([member for _, member in side] for side in sides)
+        if not skipped or not _crossing(*sides):
+            break
+    return before, after
+
+
+def _same_pieces(left: Sequence[Piece], right: Sequence[Piece]) -> frozenset[str]:
+    """Names of classes and functions with the same text on both sides; none where their order is not."""
+    texts = [{piece.name: piece for piece in side if piece.kind} for side in (left, right)]
+    for side, named in zip((left, right), texts):
+        if len(named) < sum(1 for piece in side if piece.kind):
+            return frozenset()  # a name that is defined twice
+    old, new = texts
+    same = [name for name in old if name in new and _is_same(old[name], new[name])]
+    in_order = [name for name in new if name in set(same)]
+    return frozenset(same) if same == in_order else frozenset()
+
+
+def _is_same(one: Piece, two: Piece) -> bool:
+    return one.text == two.text and one.is_first == two.is_first
+
+
+def _outside(pieces: Sequence[Piece], skipped: frozenset[str]) -> list[tuple[int, Member]]:
+    """Members of pieces that are not skipped, each with how many of those stand in front."""
+    found: list[tuple[int, Member]] = []
+    passed = 0
+    for piece in pieces:
+        if piece.name in skipped:
+            passed += 1
+        else:
+            found += [(passed, member) for member in of_piece(piece)]
+    return found
+
+
+def _crossing(before: Sequence[tuple[int, Member]], after: Sequence[tuple[int, Member]]) -> bool:
+    """Whether a member is on another side of a skipped piece than it was."""
+    renamed = _renamed_classes(*([member for _, member in side] for side in (before, after)))
+    places = [
+        dict(zip(_keyed([member for _, member in side], names), (at for at, _ in side)))
+        for side, names in ((before, renamed), (after, {}))
+    ]
+    return any(places[1].get(key, at) != at for key, at in places[0].items())
 
 
 def _one_piece(text: str) -> list[Member]:

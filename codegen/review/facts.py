@@ -5,15 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TypeVar
 
 from codegen.review.names import Naming
 from codegen.review.numerics import operators
-from codegen.review.syntax import below, dotted, parse_module
+from codegen.review.pieces import Piece, bases_of, split_pieces
+from codegen.review.syntax import below, dotted
 from codegen.review.weights import Method, Values, Weight, read_registered, read_weight
 from codegen.text.lines import split_lines
+from codegen.text.statements import first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,21 @@ class Parameter:
     name: str
     kind: str
     default: str | None
+
+
+#: What a method does with an attribute of its instance: read, define, erase, or weight.
+_Event = tuple[str, str, "Weight | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodFacts:
+    """A method by itself: its lines, and what it does with attributes, in order."""
+
+    code: str
+    signature: tuple[Parameter, ...]
+    decorators: tuple[str, ...]
+    operators: Counter[str]
+    events: tuple[_Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +60,22 @@ class ClassFacts:
     read: frozenset[str]
     fields: Mapping[str, str]
     operators: Mapping[str, Counter[str]]
+    methods: Mapping[str, MethodFacts]
+    constants: str
 
     @property
     def is_config(self) -> bool:
         """Whether it is a configuration."""
         return self.name.endswith("Config")
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """A function at the top of a module. Texts are without model names."""
+
+    signature: tuple[Parameter, ...]
+    decorators: tuple[str, ...]
+    operators: Counter[str]
 
 
 _PLAIN = frozenset({"parameter", "buffer", "module", "container"})
@@ -55,23 +84,22 @@ _EMPTY_BASES = frozenset({"nn.Module", "torch.nn.Module", "Module", "object"})
 
 @dataclass(frozen=True, slots=True)
 class ModuleFacts:
-    """A module: its classes, functions, public names; of each class the bases and the lines."""
+    """A module: its classes, functions, public names; of each class the bases, of each of both the lines."""
 
     classes: Mapping[str, ClassFacts] = field(default_factory=dict)
-    functions: Mapping[str, tuple[Parameter, ...]] = field(default_factory=dict)
-    function_decorators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    function_operators: Mapping[str, Counter[str]] = field(default_factory=dict)
+    functions: Mapping[str, FunctionFacts] = field(default_factory=dict)
     exported: tuple[str, ...] | None = None
     imports: frozenset[tuple[str, str]] = frozenset()
     text: str = ""
     bases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     segments: Mapping[str, str] = field(default_factory=dict)
-    read_by: tuple[Naming, frozenset[str]] | None = None
+    function_segments: Mapping[str, str] = field(default_factory=dict)
+    read_by: tuple[Naming, frozenset[str]] = (Naming(""), frozenset())
 
     @property
     def foreign(self) -> frozenset[str]:
         """Attributes that are read of anything but ``self``, and strings that may name one."""
-        return _foreign(self.text)
+        return _foreign_of(self.text)
 
     def ancestors(self, name: str) -> Iterator[ClassFacts]:
         """A class and those it inherits from within the module."""
@@ -128,140 +156,214 @@ class ModuleFacts:
 def read_facts(
     text: str, naming: Naming, other: str = "", like: ModuleFacts | None = None
 ) -> ModuleFacts | None:
-    """The facts of a module; None where it does not parse.
+    """The facts of a module; None where it does not parse, as far as it is not as in the ``other`` state.
 
-    Operators are counted only in what does not stand like that in the ``other`` state. Classes are
-    looked into when they are asked for; those that are the same in ``like``, once for both.
+    Operators are counted only in what does not stand like that in the ``other`` state. Classes and functions
+    are looked into when they are asked for; those that are the same in ``like``, once for both.
     """
-    tree = parse_module(text)
-    if tree is None:
+    pieces = split_pieces(text)
+    if pieces is None:
         return None
-    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    functions = [node for node in tree.body if isinstance(node, Method)]
-    modules = frozenset(node.name for node in classes if _is_module(node))
-    segments = {node.name: _segment(node, text) for node in classes}
+    others = {piece.code for piece in split_pieces(other) or () if piece.kind}
+    if any(piece.code not in others and not piece.body for piece in pieces if piece.kind):
+        return None
+    classes = {piece.name: piece for piece in pieces if piece.kind == "class"}
+    functions = {piece.name: piece for piece in pieces if piece.kind == "function"}
+    between = [node for piece in pieces if not piece.kind for node in piece.body]
+    modules = frozenset(name for name, piece in classes.items() if _is_module(piece))
+    segments, function_segments = (
+        {name: piece.code for name, piece in several.items()} for several in (classes, functions)
+    )
+    known_classes = like if like is not None and like.read_by == (naming, modules) else None
+    known_functions = like if like is not None and like.read_by[:1] == (naming,) else None
 
-    def read(node: ast.ClassDef) -> ClassFacts:
-        known = like if like is not None and like.read_by == (naming, modules) else None
-        if known is not None and known.segments.get(node.name) == segments[node.name]:
-            return replace(known.classes[node.name], line=node.lineno)
-        return _class(node, naming, modules, (text, other))
+    def read(name: str) -> ClassFacts:
+        piece = classes[name]
+        if known_classes is not None and known_classes.segments.get(name) == segments[name]:
+            return replace(known_classes.classes[name], line=piece.line)
+        node = piece.body[0]
+        assert isinstance(node, ast.ClassDef)
+        state = known_classes.classes.get(name) if known_classes is not None else None
+        return _class(node, (naming, modules), _Texts(piece, text, other), state)
+
+    def function(name: str) -> FunctionFacts:
+        code = function_segments[name]
+        if known_functions is not None and known_functions.function_segments.get(name) == code:
+            return known_functions.functions[name]
+        node = functions[name].body[0]
+        assert isinstance(node, Method)
+        counts = Counter[str]() if code in others else operators(node)
+        return FunctionFacts(parameters(node, naming), _decorators(node, naming), counts)
 
     return ModuleFacts(
-        _Classes(classes, read),
-        {node.name: parameters(node, naming) for node in functions},
-        {node.name: _decorators(node, naming) for node in functions},
-        {node.name: _operators(node, text, other) for node in functions},
-        _exported(tree),
-        frozenset(_imports(tree.body)),
+        _Lazy(classes, read),
+        _Lazy(functions, function),
+        _exported(between),
+        frozenset(_imports(between)),
         text,
-        {node.name: tuple(dotted(base) for base in node.bases) for node in classes},
+        {name: bases_of(piece) for name, piece in classes.items()},
         segments,
+        function_segments,
         (naming, modules),
     )
 
 
-class _Classes(Mapping[str, ClassFacts]):
-    """The classes of a module by name, each read once it is wanted."""
+_Fact = TypeVar("_Fact")
 
-    def __init__(
-        self, nodes: Sequence[ast.ClassDef], read: Callable[[ast.ClassDef], ClassFacts]
-    ) -> None:
-        self._nodes = {node.name: node for node in nodes}
-        self._read, self._known = read, dict[str, ClassFacts]()
 
-    def __getitem__(self, name: str) -> ClassFacts:
+class _Lazy(Mapping[str, _Fact]):
+    """Classes or functions of a module by name, each read once it is wanted."""
+
+    def __init__(self, names: Iterable[str], read: Callable[[str], _Fact]) -> None:
+        self._names = dict.fromkeys(names)
+        self._read, self._known = read, dict[str, _Fact]()
+
+    def __getitem__(self, name: str) -> _Fact:
         if name not in self._known:
-            self._known[name] = self._read(self._nodes[name])
+            if name not in self._names:
+                raise KeyError(name)
+            self._known[name] = self._read(name)
         return self._known[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._nodes)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return len(self._names)
 
 
-def _segment(node: ast.ClassDef, text: str) -> str:
-    first = node.decorator_list[0].lineno if node.decorator_list else node.lineno
-    return "".join(_lines_of(text)[first - 1 : node.end_lineno])
+def _is_module(piece: Piece) -> bool:
+    if any(b.endswith((".Module", "PreTrainedModel")) for b in bases_of(piece)):
+        return True
+    if "def forward" not in piece.text:
+        return False
+    return any(
+        isinstance(item, Method) and item.name == "forward"
+        for node in piece.body
+        if isinstance(node, ast.ClassDef)
+        for item in node.body
+    )
 
 
-def _is_module(node: ast.ClassDef) -> bool:
-    names = {item.name for item in node.body if isinstance(item, Method)}
-    bases = {dotted(base) for base in node.bases}
-    return "forward" in names or any(b.endswith((".Module", "PreTrainedModel")) for b in bases)
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """A piece, the text that it stands in, and the other state of that."""
+
+    piece: Piece
+    text: str
+    other: str
+
+    def code(self, node: Method) -> str:
+        """The lines of a method with its decorators."""
+        first = first_line(node) - 1
+        return "".join(_lines_of(self.piece.text)[first : node.end_lineno])
+
+    def operators(self, node: Method) -> Counter[str]:
+        """Operators of a method; none where the other state has the same lines, and no more of them."""
+        first = self.piece.start + node.lineno - 1
+        last = self.piece.start + (node.end_lineno or node.lineno) + 1
+        lines = _lines_of(self.text)[first:last]
+        return Counter() if "".join(lines) in self.other else operators(node)
 
 
-def _operators(node: Method, text: str, other: str) -> Counter[str]:
-    """Operators of a function; none where the other state has the same lines, and no more of them."""
-    lines = _lines_of(text)[node.lineno - 1 : (node.end_lineno or node.lineno) + 1]
-    return Counter() if "".join(lines) in other else operators(node)
-
-
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _lines_of(text: str) -> list[str]:
     return split_lines(text)
 
 
 def _class(
-    node: ast.ClassDef, naming: Naming, modules: frozenset[str], texts: tuple[str, str]
+    node: ast.ClassDef,
+    read_by: tuple[Naming, frozenset[str]],
+    texts: _Texts,
+    like: ClassFacts | None,
 ) -> ClassFacts:
-    methods = {item.name: item for item in node.body if isinstance(item, Method)}
-    weights: dict[str, Weight] = {}
-    defined = set(methods)
-    read: set[str] = set()
+    """The facts of a class; methods that are the same in ``like`` are taken from there."""
+    naming = read_by[0]
     values = Values(node)
-    for method in methods.values():
-        values.enter(method)
-        _walk_method(method, (naming, modules, values), weights, defined, read)
+    known = like.methods if like is not None and like.constants == values.constants else {}
+    methods: dict[str, MethodFacts] = {}
+    for item in {each.name: each for each in node.body if isinstance(each, Method)}.values():
+        same, code = known.get(item.name), texts.code(item)
+        if same is not None and same.code == code:
+            methods[item.name] = same
+        else:
+            methods[item.name] = _method(item, code, (*read_by, values), texts)
+    weights, defined, read = _replayed(methods)
     fields = dict(_fields(node, naming))
     bases = tuple(dotted(base) for base in node.bases)
     return ClassFacts(
         node.name,
         naming.name(node.name),
-        node.lineno,
+        texts.piece.line,
         tuple(naming.text(base) for base in bases),
         bases,
         _decorators(node, naming),
-        {name: parameters(method, naming) for name, method in methods.items()},
-        {name: _decorators(method, naming) for name, method in methods.items()},
+        {name: method.signature for name, method in methods.items()},
+        {name: method.decorators for name, method in methods.items()},
         weights,
         frozenset(defined | set(fields)),
         frozenset(read),
         fields,
-        {name: _operators(method, *texts) for name, method in methods.items()},
+        {name: method.operators for name, method in methods.items()},
+        methods,
+        values.constants,
     )
 
 
-def _walk_method(
-    method: Method,
-    known: tuple[Naming, frozenset[str], Values],
-    weights: dict[str, Weight],
-    defined: set[str],
-    read: set[str],
-) -> None:
+def _replayed(
+    methods: Mapping[str, MethodFacts],
+) -> tuple[dict[str, Weight], set[str], set[str]]:
+    """The weights that methods leave, one after the other, and the attributes that they define and read."""
+    weights: dict[str, Weight] = {}
+    defined, read = set(methods), set[str]()
+    for method in methods.values():
+        for kind, name, weight in method.events:
+            if kind == "read":
+                read.add(name)
+            elif kind == "define":
+                defined.add(name)
+            elif weight is not None:
+                weights[name] = weight
+            else:
+                weights.pop(name, None)
+                defined.discard(name)
+    return weights, defined, read
+
+
+def _method(
+    method: Method, code: str, known: tuple[Naming, frozenset[str], Values], texts: _Texts
+) -> MethodFacts:
+    naming, _, values = known
+    values.enter(method)
+    return MethodFacts(
+        code,
+        parameters(method, naming),
+        _decorators(method, naming),
+        texts.operators(method),
+        tuple(_events(method, known)),
+    )
+
+
+def _events(method: Method, known: tuple[Naming, frozenset[str], Values]) -> Iterator[_Event]:
     for item in below(method):
         if isinstance(item, ast.Attribute) and _is_self(item.value):
-            if isinstance(item.ctx, ast.Load):
-                read.add(item.attr)
-            elif isinstance(item.ctx, ast.Store):
-                defined.add(item.attr)
-            else:
-                weights.pop(item.attr, None)
-                defined.discard(item.attr)
+            kinds = {ast.Load: "read", ast.Store: "define"}
+            yield kinds.get(type(item.ctx), "erase"), item.attr, None
         elif isinstance(item, (ast.Assign, ast.AnnAssign)) and item.value is not None:
             targets = item.targets if isinstance(item, ast.Assign) else [item.target]
             for target in targets:
                 if isinstance(target, ast.Attribute) and _is_self(target.value):
                     weight = read_weight(item.value, *known)
                     if weight:
-                        weights[target.attr] = weight
+                        yield "weight", target.attr, weight
         elif isinstance(item, ast.Call):
             registered = read_registered(item, known[0], known[2])
             if registered:
-                name, weights[name] = registered
-            defined |= set(_given_name(item))
+                yield "weight", *registered
+            yield from (("define", name, None) for name in _given_name(item))
 
 
 def _given_name(call: ast.Call) -> Iterator[str]:
@@ -316,8 +418,8 @@ def _decorators(node: ast.ClassDef | Method, naming: Naming) -> tuple[str, ...]:
     return tuple(naming.text(ast.unparse(item)) for item in node.decorator_list)
 
 
-def _exported(tree: ast.Module) -> tuple[str, ...] | None:
-    for node in tree.body:
+def _exported(body: Sequence[ast.stmt]) -> tuple[str, ...] | None:
+    for node in body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             elements: Sequence[ast.expr] = getattr(node.value, "elts", ())
             return tuple(str(item.value) for item in elements if isinstance(item, ast.Constant))
@@ -343,10 +445,20 @@ _FOREIGN = re.compile(
 _WORD = re.compile(r"\w+")
 
 
-def _words(text: str) -> set[str]:
-    return set(_WORD.findall(text))
+#: Pieces whose words are kept.
+_KEPT = 16_384
+
+
+@lru_cache(maxsize=_KEPT)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text))
 
 
 @lru_cache(maxsize=4)
+def _foreign_of(text: str) -> frozenset[str]:
+    return frozenset[str]().union(*(_foreign(piece.text) for piece in split_pieces(text) or ()))
+
+
+@lru_cache(maxsize=_KEPT)
 def _foreign(text: str) -> frozenset[str]:
     return frozenset(match["attribute"] or match["name"] for match in _FOREIGN.finditer(text))

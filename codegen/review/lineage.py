@@ -9,32 +9,48 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from codegen.review.model import Side
 from codegen.review.names import Naming, strip_model
-from codegen.review.syntax import below, dotted, parse_module
-from codegen.text.lines import split_lines
+from codegen.review.pieces import Piece, bases_of, parse_piece, split_pieces
+from codegen.review.syntax import below, dotted
 from codegen.trees.sources import glance
 from codegen.trees.tree import Tree
 
 
-@dataclass(frozen=True)
 class ClassInfo:
     """A class of a source: bases as written, members with their lines, ``deleted`` members (markers).
 
-    What its methods do to attributes of the instance is read when it is asked for.
+    All but its name and line is read when it is asked for. A class that does not parse has no members.
     """
 
-    name: str
-    line: int
-    bases: tuple[str, ...]
-    members: Mapping[str, int]
-    deleted: Mapping[str, int]
-    node: ast.ClassDef = field(repr=False, compare=False)
+    def __init__(self, piece: Piece) -> None:
+        self.name, self.line = piece.name, piece.line
+        self._piece = piece
+
+    @property
+    def text(self) -> str:
+        """Its lines, from the one with its name."""
+        return self._piece.from_keyword
+
+    @cached_property
+    def bases(self) -> tuple[str, ...]:
+        """Its bases as they are written."""
+        return bases_of(self._piece)
+
+    @property
+    def members(self) -> Mapping[str, int]:
+        """Lines of its methods and attributes by name."""
+        return self._members[0]
+
+    @property
+    def deleted(self) -> Mapping[str, int]:
+        """Lines of markers that delete a member of the parent, by name."""
+        return self._members[1]
 
     @property
     def assigned(self) -> Mapping[str, int]:
@@ -51,19 +67,41 @@ class ClassInfo:
         """Methods that call the parent's."""
         return frozenset(
             item.name
-            for item in self.node.body
+            for item in self._body
             if isinstance(item, _METHOD)
             and any(isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(item))
         )
+
+    @property
+    def _body(self) -> Sequence[ast.stmt]:
+        node = next(iter(self._piece.body), None)
+        return node.body if isinstance(node, ast.ClassDef) else ()
+
+    @cached_property
+    def _members(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        members: dict[str, int] = {}
+        deleted: dict[str, int] = {}
+        first = self._piece.start
+        for item in self._body:
+            if isinstance(item, _METHOD):
+                found = deleted if _raises_attribute_error(item) else members
+                found.setdefault(item.name, first + item.lineno)
+            for name in _targets(item):
+                value = getattr(item, "value", None)
+                is_marker = isinstance(value, ast.Call) and dotted(value.func) == "AttributeError"
+                (deleted if is_marker else members).setdefault(name, first + item.lineno)
+        return members, deleted
 
     @cached_property
     def _attributes(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
         assigned: dict[str, int] = {}
         erased: dict[str, int] = {}
-        for item in (each for each in self.node.body if isinstance(each, _METHOD)):
+        for item in (each for each in self._body if isinstance(each, _METHOD)):
             if item.name in self.members:
                 _own_attributes(item, assigned, erased)
-        return assigned, erased
+        first = self._piece.start
+        found = ({name: first + line for name, line in each.items()} for each in (assigned, erased))
+        return next(found), next(found)
 
 
 _METHOD = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -79,40 +117,38 @@ class Index:
 
 
 _EMPTY = Index({}, {}, {})
+#: Groups of statements whose imports are kept.
+_KEPT = 16_384
 
 
 def read_index(text: str) -> Index:
     """The index of a module; an empty one where it does not parse."""
-    tree = parse_module(text)
-    if tree is None:
+    pieces = split_pieces(text)
+    if pieces is None:
         return _EMPTY
-    body = tree.body
-    classes, functions, imports = {}, {}, {}
-    for node in body:
-        if isinstance(node, ast.ClassDef):
-            classes[node.name] = _class_info(node)
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            functions[node.name] = node.lineno
-        elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            for alias in node.names:
-                imports[alias.asname or alias.name] = (module, alias.name)
+    classes: dict[str, ClassInfo] = {}
+    functions: dict[str, int] = {}
+    imports: dict[str, tuple[str, str]] = {}
+    for piece in pieces:
+        if piece.kind == "class":
+            classes[piece.name] = ClassInfo(piece)
+        elif piece.kind:
+            functions[piece.name] = piece.line
+        else:
+            imports.update(_imported(piece.text))
     return Index(classes, functions, imports)
 
 
-def _class_info(node: ast.ClassDef) -> ClassInfo:
-    members: dict[str, int] = {}
-    deleted: dict[str, int] = {}
-    for item in node.body:
-        if isinstance(item, _METHOD):
-            found = deleted if _raises_attribute_error(item) else members
-            found.setdefault(item.name, item.lineno)
-        for name in _targets(item):
-            value = getattr(item, "value", None)
-            is_marker = isinstance(value, ast.Call) and dotted(value.func) == "AttributeError"
-            (deleted if is_marker else members).setdefault(name, item.lineno)
-    bases = tuple(dotted(base) for base in node.bases)
-    return ClassInfo(node.name, node.lineno, bases, members, deleted, node)
+@lru_cache(maxsize=_KEPT)
+def _imported(text: str) -> Mapping[str, tuple[str, str]]:
+    """What imports among statements bind."""
+    tree = parse_piece(text)
+    return {
+        alias.asname or alias.name: ("." * node.level + (node.module or ""), alias.name)
+        for node in (tree.body if tree is not None else ())
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 def _targets(node: ast.stmt) -> Iterator[str]:
@@ -161,7 +197,6 @@ class Lineage:
         self._homes: dict[tuple[str, str], tuple[str, str] | None] = {}
         self._installed: dict[str, str] = {}
         self._replaced: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._split: tuple[str, list[str]] = "", []
 
     def text(self, path: str) -> str:
         """The text of a file of the side, or of an installed parent."""
@@ -182,15 +217,7 @@ class Lineage:
     def class_text(self, path: str, name: str) -> tuple[int, str]:
         """The 1-based first line of a class of a file and its lines; (0, "") where there is none."""
         info = self.index(path).classes.get(name)
-        if info is None:
-            return 0, ""
-        first, last = info.line, info.node.end_lineno or info.line
-        return first, "".join(self._lines_of(path)[first - 1 : last])
-
-    def _lines_of(self, path: str) -> list[str]:
-        if self._split[0] != path:  # classes are asked for file by file
-            self._split = path, split_lines(self.text(path))
-        return self._split[1]
+        return (info.line, info.text) if info is not None else (0, "")
 
     def base_of(self, path: str, name: str) -> tuple[str, str] | None:
         """File and class of the parent that a class of a definition inherits from."""

@@ -1,4 +1,4 @@
-"""Split a file into members, and a member into logical lines.
+"""Split a file into members.
 
 Members cover the whole file: comments in front of a statement belong to it, so that no changed line
 is outside of all members.
@@ -7,52 +7,66 @@ is outside of all members.
 from __future__ import annotations
 
 import ast
-import io
-import re
-import tokenize
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
-from codegen.review.model import Line, Member
-from codegen.review.names import Naming
-from codegen.review.syntax import parse_module
+from codegen.review.model import Member
+from codegen.review.pieces import Piece, parse_piece, split_pieces
 from codegen.text.lines import split_lines
 from codegen.text.statements import first_line
 
-_SKIPPED = {tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
-_NAMED = {tokenize.STRING, tokenize.COMMENT} | {
-    getattr(tokenize, name)
-    for name in ("FSTRING_START", "FSTRING_MIDDLE", "FSTRING_END")
-    if hasattr(tokenize, name)
-}
+#: Pieces that several stages ask for, or both sides.
+_KEPT = 16_384
 #: What a text is called that is no Python.
 BROKEN = "a file that does not parse"
-_TRIPLE = re.compile(r"[rRbBuUfF]*(?:\"\"\"|''')")
 
 
 def split_members(text: str) -> list[Member]:
     """The members of a module in order; a text that is no Python is one member."""
-    lines = split_lines(text)
-    tree = parse_module(text)
-    if tree is None:
+    pieces = split_pieces(text)
+    members = None if pieces is None else [each for piece in pieces for each in of_piece(piece)]
+    if members is None or any(member.name == BROKEN for member in members):
         return [Member("", BROKEN, "statement", 1, text)]
+    return members
+
+
+def of_piece(piece: Piece) -> list[Member]:
+    """The members of a piece, with the lines of its text; one named ``BROKEN`` if it does not parse."""
+    found = _of_text(piece.text, piece.is_first)
+    if piece.start == 0:
+        return list(found)
+    return [
+        Member(each.owner, each.name, each.kind, each.line + piece.start, each.text)
+        for each in found
+    ]
+
+
+@lru_cache(maxsize=_KEPT)
+def _of_text(text: str, is_first: bool) -> tuple[Member, ...]:
+    """The members of the text of a piece; only the first piece of a file has a header."""
+    lines = split_lines(text)
+    tree = parse_piece(text)
+    if tree is None:
+        return (Member("", BROKEN, "statement", 1, text),)
     body = tree.body
     members: list[Member] = []
     end = 0
     for index, node in enumerate(body):
         start, end = end, _end(body, index, len(lines))
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            start = _header(members, lines, start, first_line(node) - 1)
+            if is_first:
+                start = _header(members, lines, start, first_line(node) - 1)
             _append(members, "", "imports", "imports", lines, start, end)
         elif isinstance(node, ast.ClassDef):
             members += _class_members(node, lines, start, end)
         else:
-            name, kind = _name_and_kind(node, index)
+            name, kind = _name_and_kind(node, index if is_first else -1)
             if kind == "docstring":
                 start = _header(members, lines, start, first_line(node) - 1)
             _append(members, "", name, kind, lines, start, end)
     if end < len(lines):
         _append(members, "", "", "statement", lines, end, len(lines))
-    return members
+    return tuple(members)
 
 
 def _end(body: Sequence[ast.stmt], index: int, length: int) -> int:
@@ -129,94 +143,3 @@ def _name_and_kind(node: ast.stmt, index: int) -> tuple[str, str]:
     elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
         targets = [node.target]
     return " = ".join(ast.unparse(target) for target in targets), "statement"
-
-
-def logical_lines(member: Member, naming: Naming) -> list[Line]:
-    """The logical lines of a member, with what layout and model names leave of their tokens."""
-    try:
-        return list(_logical(member, naming))
-    except (tokenize.TokenError, IndentationError, SyntaxError):
-        return plain_lines(member, naming)
-
-
-def plain_lines(member: Member, naming: Naming) -> list[Line]:
-    """The lines of a text that is no Python."""
-    return [
-        Line(line.rstrip("\n"), member.line + index, (naming.text(line.strip()),))
-        for index, line in enumerate(split_lines(member.text))
-        if line.strip()
-    ]
-
-
-def _logical(member: Member, naming: Naming) -> Iterator[Line]:
-    physical = split_lines(member.text)
-    pending: list[tokenize.TokenInfo] = []
-    for token in tokenize.generate_tokens(io.StringIO(member.text).readline):
-        alone = token.type == tokenize.COMMENT and not pending
-        if token.type in _SKIPPED:
-            if pending:
-                pending.append(token)
-            continue
-        if token.type != tokenize.NEWLINE:
-            pending.append(token)
-        if (token.type == tokenize.NEWLINE or alone) and pending:
-            yield from _lines_of(pending, physical, member, naming)
-            pending = []
-    if pending:
-        yield from _lines_of(pending, physical, member, naming)
-
-
-def _lines_of(
-    tokens: Sequence[tokenize.TokenInfo], physical: Sequence[str], member: Member, naming: Naming
-) -> Iterator[Line]:
-    first, last = tokens[0].start[0], tokens[-1].end[0]
-    real = [token for token in tokens if token.type not in _SKIPPED]
-    last = max(token.end[0] for token in real)
-    if len(real) == 1 and first != last and _TRIPLE.match(real[0].string):
-        for number in range(first, last + 1):  # a docstring is read line by line
-            shown = physical[number - 1].rstrip("\n")
-            if shown.strip():
-                yield Line(shown, member.line + number - 1, (naming.text(shown.strip()),))
-        return
-    text = "".join(physical[first - 1 : last]).rstrip("\n")
-    depth = str(tokens[0].start[1] // 4)
-    yield Line(text, member.line + first - 1, (depth, *_spelled(tokens, naming)))
-
-
-_PART = re.compile(r"#.*|[rRbBuUfF]{0,2}(?:\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')|\w+|[^\w\s]")
-
-
-def physical_lines(line: Line, naming: Naming) -> list[Line]:
-    """A logical line as it stands in the file, without commas at the ends of its lines."""
-    if "\n" not in line.text:
-        return [line]
-    found = []
-    for index, shown in enumerate(line.text.split("\n")):
-        parts = _PART.findall(shown.strip().removesuffix(","))
-        spelled = (naming.name(p) if p.isidentifier() else naming.text(p) for p in parts)
-        if parts:
-            depth = str((len(shown) - len(shown.lstrip())) // 4)
-            found.append(Line(shown, line.number + index, (depth, *spelled)))
-    return found
-
-
-def _spelled(tokens: Sequence[tokenize.TokenInfo], naming: Naming) -> Iterator[str]:
-    for index, token in enumerate(tokens):
-        if token.type in _SKIPPED:
-            continue
-        if token.string == "," and _closes(tokens, index + 1):
-            continue
-        if token.type == tokenize.NAME:
-            yield naming.name(token.string)
-        elif token.type in _NAMED:
-            yield naming.text(token.string)
-        else:
-            yield token.string
-
-
-def _closes(tokens: Sequence[tokenize.TokenInfo], index: int) -> bool:
-    """Whether only line breaks, at least one, stand before a closing bracket."""
-    broken = False
-    while index < len(tokens) and tokens[index].type == tokenize.NL:
-        broken, index = True, index + 1
-    return broken and index < len(tokens) and tokens[index].string in ")]}"

@@ -24,6 +24,7 @@ def _pattern(model: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![A-Za-z0-9])(?:{spelled})" if parts else r"(?!)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=262_144)
 def strip_model(name: str, model: str) -> str:
     """A name without that of the model."""
     return _pattern(model).sub("", name) or MODEL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
-from codegen.review.syntax import dotted
+from codegen.review.syntax import dotted, inner
 
 _SIGNS = {
     ast.Add: "+",
@@ -127,7 +127,7 @@ def operators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Counter[str]:
             is_size = is_size or _builds(item)
         elif isinstance(item, ast.Constant) and isinstance(item.value, float):
             found[repr(item.value)] += 1
-        pending += ((child, is_size) for child in ast.iter_child_nodes(item))
+        pending += [(child, is_size) for child in inner(item)]
     return found
 
 

@@ -188,14 +188,19 @@ def _positions(parameters: Sequence[Parameter]) -> dict[str, int]:
 
 def compare_functions(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
     """The same for functions at the top of a module."""
-    for name, signature in old.functions.items():
-        if name not in new.functions:
+    alike = _alike(old, new) if old.read_by[0] == new.read_by[0] else set()
+    for name in old.functions:
+        if name not in new.functions or name in alike:
             continue
-        for said, parameter in compare_signatures(signature, new.functions[name]):
+        before, after = old.functions[name], new.functions[name]
+        for said, parameter in compare_signatures(before.signature, after.signature):
             yield Finding("signature", f"{name}: {said}", name, name, parameter)
-        yield from _decorators(
-            name, old.function_decorators[name], new.function_decorators[name], name, name
-        )
+        yield from _decorators(name, before.decorators, after.decorators, name, name)
+
+
+def _alike(old: ModuleFacts, new: ModuleFacts) -> set[str]:
+    """Functions that read the same in both states."""
+    return {name for name, _ in old.function_segments.items() & new.function_segments.items()}
 
 
 def compare_public(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
@@ -206,7 +211,7 @@ def compare_public(old: ModuleFacts, new: ModuleFacts) -> Iterator[Finding]:
             word = "class" if name in old.classes else "function"
             role = old.classes[name].role if name in old.classes else name
             yield Finding("public-name", f"{word} {role} is gone", name, name, name)
-    for name in set(old.exported or ()) - set(new.exported or ()):
+    for name in sorted(set(old.exported or ()) - set(new.exported or ())):
         if name in bound:
             yield Finding("public-name", f"{name} is no longer in __all__", "", "__all__", name)
 
@@ -215,8 +220,9 @@ def compare_numerics(
     old: ModuleFacts, new: ModuleFacts, concerned: Sequence[str]
 ) -> Iterator[Finding]:
     """Operators that came into a method or left it, unless they only moved within the file."""
-    total = _total(new, concerned)
-    total.subtract(_total(old, old.concerned(new)))
+    alike = _alike(old, new)  # they have no operators that the other state has not
+    total = _total(new, concerned, alike)
+    total.subtract(_total(old, old.concerned(new), alike))
     for name in concerned:
         item, before = new.classes[name], old.classes.get(name)
         if before is None:
@@ -227,21 +233,22 @@ def compare_numerics(
                 if said:
                     shown = f"{item.role}.{method}: {said}"
                     yield Finding("numerics", shown, name, method, "")
-    for name, counts in new.function_operators.items():
-        if name in old.function_operators:
-            said = _difference(old.function_operators[name], counts, total)
+    for name in new.functions:
+        if name in old.functions and name not in alike:
+            before_it, now = old.functions[name].operators, new.functions[name].operators
+            said = _difference(before_it, now, total)
             if said:
                 yield Finding("numerics", f"{name}: {said}", name, name, "")
 
 
-def _total(module: ModuleFacts, concerned: Sequence[str]) -> Counter[str]:
+def _total(module: ModuleFacts, concerned: Sequence[str], alike: set[str]) -> Counter[str]:
     """All operators that do not stand in the other state; classes that are the same have none."""
     total: Counter[str] = Counter()
     for name in concerned:
         for counts in module.classes[name].operators.values():
             total.update(counts)
-    for counts in module.function_operators.values():
-        total.update(counts)
+    for name in module.functions.keys() - alike:
+        total.update(module.functions[name].operators)
     return total
 
 

@@ -25,6 +25,7 @@ from codegen.review.promises import (
     compare_numerics,
     compare_public,
 )
+from codegen.review.scope import can_lack_names
 from codegen.text.unresolved import unresolved_names
 
 
@@ -156,10 +157,11 @@ def _meant(path: str, finding: Finding, head: Lineage) -> bool:
 
 def _undefined(file: _File, base: Lineage, head: Lineage) -> Iterator[Finding]:
     """Names that nothing defines, as the checks of every generated text find them."""
-    if not unresolved_names(head.side.text(file.path)):
+    new, old = head.side.text(file.path), base.side.text(file.path)
+    if not can_lack_names(old, new) or not unresolved_names(new):
         return  # the thorough look takes ten times as long
-    before = {(item.code, item.name) for item in check_text(base.side.text(file.path))}
-    for item in check_text(head.side.text(file.path)):
+    before = {(item.code, item.name) for item in check_text(old)}
+    for item in check_text(new):
         if (item.code, item.name) not in before:
             owner = _class_at(file.new, item.line)
             yield Finding("undefined", item.message, owner, "", item.name)

@@ -1,25 +1,9 @@
-"""Syntax trees of texts; a text that several stages ask for is parsed once."""
+"""Looking at syntax trees."""
 
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
-from functools import lru_cache
-
-#: Lineages hold on to the classes of what they have read anyway: keeping whole modules costs little more.
-_KEPT = 4096
-
-
-@lru_cache(maxsize=_KEPT)
-def parse_module(text: str) -> ast.Module | None:
-    """The tree of a module, None where it does not parse. Nobody may change it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
 
 
 def below(node: ast.AST) -> Iterator[ast.AST]:
@@ -30,15 +14,25 @@ def below(node: ast.AST) -> Iterator[ast.AST]:
         item = pending.pop()
         if item is not node:
             yield item
-        kind = type(item)
-        if kind not in _INNER:
-            _INNER[kind] = _inner(kind)
-        for name in _INNER[kind]:
-            value = getattr(item, name, None)
-            if type(value) is list:
-                pending += [each for each in reversed(value) if isinstance(each, ast.AST)]
-            elif isinstance(value, ast.AST):
-                pending.append(value)
+        pending += inner(item)[::-1]
+
+
+def inner(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below one, without those that only say how a name is used or which operator it is."""
+    kind = type(node)
+    names = _INNER.get(kind)
+    if names is None:
+        names = _INNER[kind] = tuple(name for name in kind._fields if name not in _PLAIN)
+        if kind is ast.Constant:
+            names = _INNER[kind] = ()
+    found: list[ast.AST] = []
+    for name in names:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            found += [each for each in value if isinstance(each, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
 
 
 #: Fields in which no node is that ``below`` yields: names, numbers, how a name is used, operators.
@@ -51,13 +45,6 @@ _PLAIN = frozenset(
 
 
 _INNER: dict[type[ast.AST], tuple[str, ...]] = {}
-
-
-def _inner(kind: type[ast.AST]) -> tuple[str, ...]:
-    """The fields of a kind of node in which others may be, the last one first."""
-    if kind is ast.Constant:
-        return ()
-    return tuple(name for name in reversed(kind._fields) if name not in _PLAIN)
 
 
 def dotted(node: ast.expr) -> str:

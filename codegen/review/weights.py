@@ -97,6 +97,8 @@ class Values:
             for target in targets:
                 if isinstance(target, ast.Name) and isinstance(value, ast.Constant):
                     self._class[f"self.{target.id}"] = value
+        #: What of this is the same in another state of the class.
+        self.constants = repr([(name, ast.dump(value)) for name, value in self._class.items()])
         self._method: Method | None = None
         self._read: dict[str, ast.expr] | None = {}
 
