@@ -68,11 +68,12 @@ def recorded_order(
     span = span_of(mutant)
     covering = known.of_span(mutant.path, span)
     first = covering - {""}
+    quick: list[str] = []
     if "" in covering:
         near = _quickest(known, frozenset[str]().union(*known.lines.get(mutant.path, {}).values()))
         everything = _quickest(known, known.seconds)
         quick = [t for t in (*near, *everything) if known.seconds[t] <= _QUICK]
-        rest: Iterable[str] = [*quick, *near, *everything]
+        rest: Iterable[str] = [*near, *everything]
     elif not first:
         rest = _quickest(known, known.seconds)
     elif len(first) <= _FEW or any((mutant.path, line) in known.preparing for line in span):
@@ -84,7 +85,7 @@ def recorded_order(
     covered = _quickest(known, first)
     words = (Path(mutant.path).stem, *_function_names(mutant))
     speaking = [test for test in covered if _mentions(file_of(test), words)][:_SPEAKING]
-    quickest = [*speaking, *covered, *_quickest(known, around), *rest]
+    quickest = [*speaking, *quick, *covered, *_quickest(known, around), *rest]
     likely = killers.likeliest(mutant.path, first or quickest)[: _BATCHES[0]]
     spent = 0.0
     chosen: list[str] = []

@@ -48,6 +48,12 @@ def state_of(*texts: str, package: str = "tiny") -> RewriteState:
             ("grid_thw", "width//patch"),
         ),
         ("1", "grid_thw, 2", ("grid_thw", 2)),
+        (
+            "config.merge\n        self.a = self.unit\n        self.b = self.a\n"
+            "        self.c = self.b\n        self.d = self.c",
+            "grid_thw, self.d",
+            ("grid_thw", "merge"),
+        ),
         ("1", "grid_thw, merge_sizes", ("grid_thw", "merge_sizes")),
     ],
 )
@@ -74,6 +80,7 @@ def test_arguments_that_are_known_outside_the_encoder(
         ("int(side ** 0.5)", "grid_thw, self.unit"),
         ("config.merge * 2", "grid_thw, self.unit"),
         ("config.other_config.merge", "grid_thw, self.unit"),
+        ("self.unit", "grid_thw, self.unit"),
         ("(config.wide, config.merge)", "grid_thw, self.unit[2]"),
         ("(config.wide, config.merge)", "grid_thw, self.unit[-1]"),
         ("(config.wide, side)", "grid_thw, self.unit[1]"),

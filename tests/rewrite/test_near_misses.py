@@ -205,6 +205,11 @@ ONE_CHANGE = {
         "self.norm(self.conv1(padded_feature)) does more than convolve and activate"
     ),
     ("kernel_size=3, padding=1", "kernel_size=5, padding=2"): "kernel 3 and padding 1",
+    ("kernel_size=3, padding=1", "kernel_size=5, padding=1"): "kernel 3 and padding 1",
+    ("kernel_size=3, padding=1", "kernel_size=3, padding=2"): "kernel 3 and padding 1",
+    ("kernel_size=3, padding=1", "kernel_size=3"): "kernel 3 and padding 1",
+    ("kernel_size=3, padding=1", "kernel_size=3, padding=1, dilation=2"): "kernel 3 and padding 1",
+    ("kernel_size=3, padding=1", "kernel_size=(3,), padding=1"): "kernel 3 and padding 1",
     ("self.conv1(padded_feature)", "self.conv1(input_features)"): (
         "input_features is not the padded chunks"
     ),

@@ -228,7 +228,8 @@ def test_the_call_goes_and_everything_stays_the_same(monkeypatch) -> None:
         ("images=None, text=None, **", "text=None, images=None, **", "in another order (text, images)"),
         ('        self._check_special_mm_tokens(text, batch, modalities=["image"])\n', "", "truncation"),
         ("        tensors = ", "        # Tensors, at last.\n        tensors = ", "# Tensors, at last."),
-        ("tensor_type=tensors)", 'tensor_type="pt")', "a prompt gives another result"),
+        ("tensor_type=tensors)", 'tensor_type="AA")', "a prompt gives another result"),
+        ("tensor_type=tensors)", 'tensor_type="zz")', "a prompt gives another result"),
         ("tokenizer(text,", "tokenizer(text, 5,", "the parts of the processor get something else"),
     ],
 )  # fmt: skip

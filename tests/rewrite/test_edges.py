@@ -1,0 +1,225 @@
+"""What lies at the edge of a condition: the first and the last of several, one more or less, the other of two."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from codegen.rewrite import Settings, rewrite_library
+from codegen.rewrite.emit.edits import Substitute
+from codegen.rewrite.emit.hidden import untouched
+from codegen.rewrite.emit.write import removal
+from codegen.rewrite.recognise.positions import MOST_TRIED
+from codegen.rewrite.tokens.operators import equal
+from codegen.rewrite.tokens.terms import World, term
+from codegen.text.lines import LineMap
+from tests.rewrite.test_emit import calls, written
+from tests.rewrite.test_mixin import MIXIN, rewritten
+from tests.rewrite.test_rules import DEFAULT, GOLDEN, DictLibrary, read_case, run
+
+
+def case(name: str) -> str:
+    (text,) = read_case(GOLDEN / f"{name}.txt").files.values()
+    return text
+
+
+def kinds(text: str, folder: str) -> list[tuple[str, str]]:
+    return [(r.kind, r.reason) for r in run({DEFAULT: text}, folder).report]
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        *("nn.AvgPool1d(3, stride=2)", "nn.AvgPool1d(2, stride=1)", "nn.AvgPool1d(2, padding=1)"),
+        *("nn.MaxPool1d(2, stride=2)", "nn.AvgPool1d(2, 2, 0, True)", "make(2, stride=2)", "nn"),
+        "nn.AvgPool1d(2, stride=2, ceil_mode=True)",
+    ],
+)
+def test_another_pooling_is_none_of_pairs(pool: str) -> None:
+    text = case("capture/pooling_per_audio").replace("nn.AvgPool1d(2, stride=2)", pool)
+    assert "captured" not in [kind for kind, _ in kinds(text, "capture")]
+
+
+@pytest.mark.parametrize(
+    "pool", ["nn.AvgPool1d(2)", "nn.AvgPool1d(2, 2)", "nn.AvgPool1d(kernel_size=2)"]
+)
+def test_a_pooling_of_pairs_may_be_spelled_otherwise(pool: str) -> None:
+    text = case("capture/pooling_per_audio").replace("nn.AvgPool1d(2, stride=2)", pool)
+    assert "captured" in [kind for kind, _ in kinds(text, "capture")]
+
+
+@pytest.mark.parametrize("axis", ["dim=1", "dim=-1", "-1", "dim=None", "dim=axis"])
+def test_values_repeated_along_another_axis_are_left(axis: str) -> None:
+    text = case("capture/values_repeated_per_token").replace(
+        "range(len(lengths))])", f"range(len(lengths))], {axis})"
+    )
+    assert (
+        "left",
+        "values repeated per token, but it is joined along another dimension: no second form while tracing",
+    ) in kinds(text, "capture")
+
+
+def test_a_caller_that_gives_no_lengths_tells_nothing_of_them() -> None:
+    text = case("capture/values_repeated_per_token")
+    text = text.replace(
+        "def forward(self, rows, lengths, shapes):", "def forward(self, rows, shapes, lengths=()):"
+    )
+    text = text.replace("self.embeddings(rows, sizes, grid_thw)", "self.embeddings(rows, grid_thw)")
+    (left,) = [
+        reason for kind, reason in kinds(text, "capture") if kind == "left" and "repeated" in reason
+    ]
+    assert "TinyEncoder is not seen to call it with as many rows" in left
+
+
+def test_lengths_may_be_given_where_they_are_made() -> None:
+    text = case("capture/values_repeated_per_token")
+    made = "(cu_seqlens[1:] - cu_seqlens[:-1])"
+    text = text.replace(f"        sizes = {made}.tolist()\n", "").replace(
+        "rows, sizes,", f"rows, {made},"
+    )
+    assert [kind for kind, _ in kinds(text, "capture")] == ["captured"]
+
+
+def test_of_the_parameters_of_a_method_some_are_tried_as_types() -> None:
+    text = case("extract/positions_of_prompts").replace("token_type_ids", "kinds")
+
+    def extracted(others: int) -> bool:
+        more = "".join(f"given{number}, " for number in range(others))
+        found = kinds(text.replace("input_ids, kinds", f"input_ids, {more}kinds"), "extract")
+        return "extracted" in [kind for kind, _ in found]
+
+    assert extracted(MOST_TRIED - 1)
+    assert not extracted(MOST_TRIED)
+
+
+def test_a_library_without_the_mixin_has_none_to_move() -> None:
+    for mixin in (MIXIN.replace("class ProcessorMixin", "class Other"), MIXIN + "\ndef f(:\n"):
+        files, report = rewritten(mixin)
+        assert files["lib/processing_utils.py"] == mixin and not report
+
+
+class Asked:
+    """A world that says what it was asked."""
+
+    def likely(self, _: Any) -> str:
+        return "likely"
+
+    def truth(self, _: Any) -> str:
+        return "truth"
+
+
+def test_a_string_is_rarely_equal_to_what_is_unknown() -> None:
+    unknown, world = term("size", 1), Asked()
+    asked: Mapping[str, Any] = {
+        "text on the left": equal(world, "a", unknown),  # type: ignore[arg-type]
+        "text on the right": equal(world, unknown, "a"),  # type: ignore[arg-type]
+        "a number": equal(world, 3, unknown),  # type: ignore[arg-type]
+        "two unknown ones": equal(world, unknown, term("size", 2)),  # type: ignore[arg-type]
+    }
+    assert [*asked.values()] == ["likely", "likely", "truth", "truth"]
+
+
+def test_entries_are_counted_from_both_ends() -> None:
+    world, value = World(1), term("items", 1)
+    value.length = 2
+    assert world.entry(value, -1) is world.entry(value, 1)
+    assert world.entry(value, -2) is world.entry(value, 0)
+    for key in (2, -3):
+        with pytest.raises(IndexError):
+            world.entry(value, key)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("g(x)", "z * 2"),
+        ("(g(x))", "(z * 2)"),
+        ("((g(x)))", "((z * 2))"),
+        ("(g(x)\n        )", "(z * 2\n        )"),
+    ],
+)
+def test_another_expression_stands_in_the_same_parentheses(old: str, new: str) -> None:
+    source = f"class A:\n    def f(self, x):\n        return {old}\n"
+    result = written(source, lambda f: [Substitute(calls(f, "g")[0], "z * 2")])
+    assert result == source.replace(old, new)
+
+
+@pytest.mark.parametrize("old", ["(g(x), 1)", "(g(n) for n in x)"])
+def test_what_brings_its_own_parentheses_loses_them(old: str) -> None:
+    source = f"class A:\n    def f(self, x):\n        return {old}\n"
+
+    def plan(function: ast.FunctionDef) -> list[Any]:
+        (returned,) = function.body
+        assert isinstance(returned, ast.Return) and returned.value is not None
+        return [Substitute(returned.value, "z")]
+
+    assert written(source, plan) == source.replace(old, "z")
+
+
+@pytest.mark.parametrize(
+    ("behind", "is_last", "rest"),
+    [
+        ("", True, "class A:\n    x = 1\n"),
+        ("\n\nclass B:\n    pass\n", True, "class A:\n    x = 1\n\n\nclass B:\n    pass\n"),
+        ("\n    y = 2\n", False, "class A:\n    x = 1\n\n    y = 2\n"),
+    ],
+)
+def test_a_method_goes_with_the_lines_that_set_it_apart(
+    behind: str, is_last: bool, rest: str
+) -> None:
+    text = f"class A:\n    x = 1\n\n    def f(self):\n        pass\n{behind}"
+    cls = ast.parse(text).body[0]
+    assert isinstance(cls, ast.ClassDef)
+    splice = removal(LineMap(text), cls.body[1], is_last)
+    assert text[: splice.start] + splice.new + text[splice.end :] == rest
+
+
+LINES = """\
+def f(x):
+    a = 1; b = 2
+    c = 3
+    d = 4
+    if x:
+        e = 5
+        g = 6
+    h = 7; i = (
+        8)
+    return x
+"""
+
+
+@pytest.mark.parametrize(
+    ("due", "gone", "hidden"),
+    [
+        ({10}, (), [(3, 7)]),
+        ({3}, (), [(4, 7), (10, 10)]),
+        ({2}, (), [(3, 7), (10, 10)]),
+        ({6}, (), [(3, 4), (7, 7), (10, 10)]),
+        ({3}, (3,), [(3, 3), (4, 7), (10, 10)]),
+        ({6}, (5,), [(3, 4), (5, 7), (10, 10)]),
+        ({2}, (2,), [(3, 7), (10, 10)]),
+        ({9}, (), [(3, 7), (10, 10)]),
+    ],
+)
+def test_lines_on_which_nothing_is_done(
+    due: set[int], gone: tuple[int, ...], hidden: list[tuple[int, int]]
+) -> None:
+    (function,) = ast.parse(LINES).body
+    assert isinstance(function, ast.FunctionDef)
+    going = {id(node) for node in function.body if node.lineno in gone}
+    found = untouched(LineMap(LINES), function.body, due, going, going, 1, 10)
+    assert found == hidden
+
+
+def test_a_child_whose_encoder_takes_the_same_is_handed_them_on() -> None:
+    text = case("all/child_with_another_encoder")
+    text = text.replace("class OtherEncoder(nn.Module)", "class OtherEncoder(TinyEncoder)")
+    start = text.index("class OtherEncoder")
+    body = text.index("    def __init__", start)
+    text = text[:body] + "    scale = 2\n\n\n" + text[text.index("class TinyChild") :]
+    result = rewrite_library(DictLibrary({DEFAULT: text}), Settings())
+    assert not [r for r in result.report if r.kind == "left"]
+    assert "self.visual(rows, grid_thw, cu_seqlens=cu_seqlens" in result.edits[DEFAULT]
