@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
-from codegen.rewrite.tokens.machine import Closure, Machine, Raised
+from codegen.rewrite.tokens.machine import Machine
+from codegen.rewrite.tokens.scopes import Closure, Raised
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Unsupported, World
 from codegen.rewrite.values import Source

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from codegen.rewrite.tokens.machine import Closure, Machine
+from codegen.rewrite.tokens.machine import Machine
+from codegen.rewrite.tokens.scopes import Closure
 from codegen.rewrite.tokens.terms import Term, Unsupported, World, freeze, term
 from tests.rewrite.test_processor_runs import COUNTS, TEXTS, code, machine
 

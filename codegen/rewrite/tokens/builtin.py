@@ -8,6 +8,8 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.tokens import operators, whole
+from codegen.rewrite.tokens.members import attribute, settled
+from codegen.rewrite.tokens.scopes import Instance, Native, Raised
 from codegen.rewrite.tokens.terms import (
     GONE,
     Arguments,
@@ -29,8 +31,6 @@ def pattern_method(
     keywords: Mapping[str, Any],
 ) -> Any:
     """The result of a method of a compiled pattern."""
-    from codegen.rewrite.tokens.expressions import apply
-
     if len(args) > (3 if name == "sub" else 1) or keywords.keys() - {"count"}:
         raise Unsupported(f"flags or a part of the string for {name} of a pattern")
     if name == "sub":
@@ -41,7 +41,7 @@ def pattern_method(
         if isinstance(new, str):
             return owner.sub(new, content, count)
         return owner.sub(
-            lambda match: operators.text(apply(machine, new, [match], {})), content, count
+            lambda match: operators.text(machine.apply(new, [match], {})), content, count
         )
     if name in ("findall", "split", "search", "match", "finditer"):
         found = getattr(owner, name)(operators.text(args[0]))
@@ -59,8 +59,6 @@ def _range(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> ra
 
 
 def _next(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
-    from codegen.rewrite.tokens.machine import Raised
-
     if not hasattr(args[0], "__next__"):
         raise Unsupported("next of something")
     for found in args[0]:
@@ -71,8 +69,6 @@ def _next(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any
 
 
 def _isinstance(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool:
-    from codegen.rewrite.tokens.machine import Native
-
     value, kinds = args
     names = {
         kind.name
@@ -120,12 +116,10 @@ def _sorted(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> l
 
 def keys_of(machine: Machine, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of a sort, with a key that the machine runs."""
-    from codegen.rewrite.tokens.expressions import apply
-
     given = dict(keywords)
     key = given.get("key")
     if key is not None:
-        given["key"] = lambda item: apply(machine, key, [item], {})
+        given["key"] = lambda item: machine.apply(key, [item], {})
     return given
 
 
@@ -169,8 +163,6 @@ def _any(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool
 
 
 def _hasattr(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool:
-    from codegen.rewrite.tokens.machine import Instance
-
     if isinstance(args[0], Instance) and args[1] in args[0].attributes:
         return args[0].attributes[args[1]] is not GONE
     if machine.whole and isinstance(args[0], Instance):
@@ -179,9 +171,6 @@ def _hasattr(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> 
 
 
 def _getattr(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
-    from codegen.rewrite.tokens.expressions import attribute, settled
-    from codegen.rewrite.tokens.machine import Instance
-
     is_own = machine.whole and len(args) > 2 and isinstance(args[0], Instance)
     if is_own and not whole.has(machine, args[0], args[1]):
         return args[2]
@@ -193,9 +182,7 @@ def _set(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
 
 
 def _map(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Iterator[Any]:
-    from codegen.rewrite.tokens.expressions import apply
-
-    return (apply(machine, args[0], items, {}) for items in zip(*map(machine.entries, args[1:])))
+    return (machine.apply(args[0], items, {}) for items in zip(*map(machine.entries, args[1:])))
 
 
 def _sub(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:

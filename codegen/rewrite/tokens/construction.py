@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from codegen.rewrite.tokens.scopes import Closure, Instance, Native
 from codegen.rewrite.tokens.terms import Gone, Term, World
 
 if TYPE_CHECKING:
@@ -95,8 +96,6 @@ def _copied(value: Any, seen: dict[int, Any]) -> Any:
     Raises:
         _NotCopied: it holds something that cannot be copied.
     """
-    from codegen.rewrite.tokens.machine import Closure, Instance, Native
-
     if value.__class__ in _PLAIN:
         return value
     if id(value) in seen:

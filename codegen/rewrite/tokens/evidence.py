@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codegen.rewrite.tokens.asking import OPTION
-from codegen.rewrite.tokens.machine import Closure, Machine, Raised
+from codegen.rewrite.tokens.machine import Machine
 from codegen.rewrite.tokens.offsets import wrong
 from codegen.rewrite.tokens.prompts import (
     ITEMS,
@@ -22,6 +22,7 @@ from codegen.rewrite.tokens.prompts import (
     placeholders,
     prompt_of,
 )
+from codegen.rewrite.tokens.scopes import Closure, Raised
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Unsupported, World, freeze
 

@@ -8,93 +8,26 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from itertools import accumulate, islice
+from types import GeneratorType
 from typing import Any
 
-from codegen.rewrite.nodes import children
 from codegen.rewrite.tokens import operators
 from codegen.rewrite.tokens.construction import construct
+from codegen.rewrite.tokens.expressions import known_code
+from codegen.rewrite.tokens.natives import call_native, call_term, method_of_value
+from codegen.rewrite.tokens.scopes import Closure, Instance, Native, Scope
+from codegen.rewrite.tokens.statements import FunctionCode, Returned, function_code
 from codegen.rewrite.tokens.subject import Subject
-from codegen.rewrite.tokens.terms import GONE, Term, Unsupported, World, freeze, store, term
+from codegen.rewrite.tokens.terms import Term, Unsupported, World, freeze, term
 
 STEPS = 6000
 """Statements and passes through loops that a run may take."""
-
-
-class Raised(Exception):
-    """An exception of the program: the name of its type and what it says."""
-
-    def __init__(self, kind: str, message: str = "") -> None:
-        super().__init__(kind, message)
-        self.kind, self.message = kind, message
-
-
-class _Return(Exception):
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-class _Break(Exception):
-    pass
-
-
-class _Continue(Exception):
-    pass
-
-
-@dataclass(eq=False)
-class Scope:
-    """Names of a function, or of a comprehension inside one."""
-
-    names: dict[str, Any]
-    outer: Scope | None = None
-    yields: list[Any] | None = None
-
-    def find(self, name: str) -> Scope | None:
-        """The scope that binds a name."""
-        scope: Scope | None = self
-        while scope is not None and name not in scope.names:
-            scope = scope.outer
-        return scope
-
-
-@dataclass(frozen=True, eq=False)
-class Closure:
-    """A function of the program, with the names around it and the object it belongs to."""
-
-    node: ast.FunctionDef | ast.Lambda
-    scope: Scope | None = None
-    owner: Any = None
-
-
-@dataclass(eq=False)
-class Instance:
-    """The processor itself."""
-
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def stands_for(self) -> str:
-        """How it is told from other values that are given away."""
-        return "self"
-
-
-@dataclass(frozen=True)
-class Native:
-    """A function that the machine knows, or a method of a value."""
-
-    name: str
-    owner: Any = None
-
-    @property
-    def stands_for(self) -> str:
-        """How it is told from other values that are given away; a method cannot be."""
-        return self.name if self.owner is None else ""
-
-
-_STATEMENTS = {kind: f"_{kind.__name__}" for kind in ast.stmt.__subclasses__()}
-"""Names of the methods that carry out a kind of statement."""
+_ITERATED = frozenset(
+    (list, tuple, str, dict, set, range, enumerate, zip, map, reversed, GeneratorType)
+    + (islice, accumulate, type(iter([])), type(iter(())), type(iter("")))
+)
+"""Types that Python goes through by itself."""
 
 
 class Machine:
@@ -102,10 +35,7 @@ class Machine:
 
     def __init__(self, subject: Subject, world: World, whole: bool = False) -> None:
         """``whole``: with the library's own call (:mod:`codegen.rewrite.tokens.whole`)."""
-        from codegen.rewrite.tokens.expressions import HANDLERS
-
         self.whole = whole
-        self._handlers = HANDLERS
         self.subject = subject
         self.world = world
         self.instance = Instance()
@@ -137,53 +67,56 @@ class Machine:
     def call(self, closure: Closure, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
         """The result of a function of the program."""
         self.spend()
-        names = self._bind(closure, list(args), dict(keywords))
-        scope = Scope(names, closure.scope)
-        if isinstance(closure.node, ast.Lambda):
-            return self.value(closure.node.body, scope)
-        if _gives_one_by_one(closure.node):
+        code = function_code(closure.node)
+        scope = Scope(self._bind(code, closure, list(args), dict(keywords)), closure.scope)
+        if code.is_generator:
             scope.yields = []
-        try:
-            self.run(closure.node.body, scope)
-        except _Return as found:
-            if scope.yields is None:
-                return found.value
-        return iter(scope.yields) if scope.yields is not None else None
+        end = code.body(self, scope)
+        if scope.yields is not None:
+            return iter(scope.yields)
+        return end.value if isinstance(end, Returned) else None
 
-    def _bind(self, closure: Closure, args: list[Any], keywords: dict[str, Any]) -> dict[str, Any]:
-        spec = closure.node.args
+    def apply(self, called: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        """The result of a call."""
+        if isinstance(called, Closure):
+            return self.call(called, args, keywords)
+        if isinstance(called, Term):
+            return call_term(self, called, args, keywords)
+        if isinstance(called, Native):
+            if called.owner is None or isinstance(called.owner, Instance):
+                return call_native(self, called, args, keywords)
+            return method_of_value(self, called.owner, called.name, args, keywords)
+        raise Unsupported("a call of something")
+
+    def _bind(
+        self, code: FunctionCode, closure: Closure, args: list[Any], keywords: dict[str, Any]
+    ) -> dict[str, Any]:
         if closure.owner is not None:
             args.insert(0, closure.owner)
-        plain = [*spec.posonlyargs, *spec.args]
-        names: dict[str, Any] = {arg.arg: value for arg, value in zip(plain, args)}
-        if len(args) > len(plain):
-            if spec.vararg is None:
-                raise Unsupported("too many arguments")
-            names[spec.vararg.arg] = tuple(args[len(plain) :])
-        elif spec.vararg is not None:
-            names[spec.vararg.arg] = ()
-        defaults = [None] * (len(plain) - len(spec.defaults)) + list(spec.defaults)
-        pairs = [*zip(plain, defaults), *zip(spec.kwonlyargs, spec.kw_defaults)]
-        self._spread(keywords, [arg.arg for arg, _ in pairs if arg.arg not in names], spec)
-        for arg, default in pairs:
-            if arg.arg in keywords:
-                names[arg.arg] = keywords.pop(arg.arg)
-            elif arg.arg not in names:
+        names: dict[str, Any] = dict(zip(code.plain, args))
+        if code.several:
+            names[code.several] = tuple(args[len(code.plain) :])
+        elif len(args) > len(code.plain):
+            raise Unsupported("too many arguments")
+        if any(key.startswith("**") for key in keywords):
+            self._spread(keywords, [name for name, _ in code.pairs if name not in names], code)
+        for name, default in code.pairs:
+            if name in keywords:
+                names[name] = keywords.pop(name)
+            elif name not in names:
                 if default is None:
-                    raise Unsupported(f"no argument for {arg.arg}")
-                names[arg.arg] = self.value(default, closure.scope or Scope({}))
-        if spec.kwarg is not None:
-            names[spec.kwarg.arg] = keywords
+                    raise Unsupported(f"no argument for {name}")
+                names[name] = self.value(default, closure.scope or Scope({}))
+        if code.named:
+            names[code.named] = keywords
         elif keywords:
             raise Unsupported(f"an argument {next(iter(keywords))}")
         return names
 
-    def _spread(
-        self, keywords: dict[str, Any], missing: Sequence[str], spec: ast.arguments
-    ) -> None:
+    def _spread(self, keywords: dict[str, Any], missing: Sequence[str], code: FunctionCode) -> None:
         """Give parameters what a mapping that is unpacked may hold for them."""
         for key in [key for key in keywords if key.startswith("**")]:
-            source = keywords[key] if spec.kwarg is not None else keywords.pop(key)
+            source = keywords[key] if code.named else keywords.pop(key)
             if not isinstance(source, Term):
                 raise Unsupported("keywords that are not known")
             for name in missing:
@@ -200,172 +133,22 @@ class Machine:
         if self.left < 0:
             raise Unsupported("a run that takes too long")
 
-    # -- statements -------------------------------------------------------------------------------
-
-    def run(self, block: Sequence[ast.stmt], scope: Scope) -> None:
-        """Carry out statements."""
-        for node in block:
-            self.spend()
-            self.reached.add(id(node))
-            method = getattr(self, _STATEMENTS[node.__class__], None)
-            if method is None:
-                raise Unsupported(f"{type(node).__name__} in line {node.lineno}")
-            method(node, scope)
-
-    def _Expr(self, node: ast.Expr, scope: Scope) -> None:
-        if not isinstance(node.value, ast.Constant):
-            self.value(node.value, scope)
-
-    def _Pass(self, node: ast.Pass, scope: Scope) -> None:
-        pass
-
-    def _Import(self, node: ast.stmt, scope: Scope) -> None:
-        pass
-
-    _ImportFrom = _Import
-
-    def _Return(self, node: ast.Return, scope: Scope) -> None:
-        raise _Return(self.value(node.value, scope) if node.value is not None else None)
-
-    def _Break(self, node: ast.Break, scope: Scope) -> None:
-        raise _Break
-
-    def _Continue(self, node: ast.Continue, scope: Scope) -> None:
-        raise _Continue
-
-    def _FunctionDef(self, node: ast.FunctionDef, scope: Scope) -> None:
-        scope.names[node.name] = Closure(node, scope)
-
-    def _Assign(self, node: ast.Assign, scope: Scope) -> None:
-        value = self.value(node.value, scope)
-        for target in node.targets:
-            self.assign(target, value, scope)
-
-    def _AnnAssign(self, node: ast.AnnAssign, scope: Scope) -> None:
-        if node.value is not None:
-            self.assign(node.target, self.value(node.value, scope), scope)
-
-    def _AugAssign(self, node: ast.AugAssign, scope: Scope) -> None:
-        old = self.value(_loaded(node.target), scope)
-        new = self.value(node.value, scope)
-        if isinstance(old, list) and isinstance(node.op, ast.Add):
-            old += list(self.entries(new))
-            return
-        made = operators.binary(self.world, type(node.op).__name__, old, new)
-        self.assign(node.target, made, scope)
-
-    def _If(self, node: ast.If, scope: Scope) -> None:
-        self.run(node.body if self.truth(self.value(node.test, scope)) else node.orelse, scope)
-
-    def _While(self, node: ast.While, scope: Scope) -> None:
-        while self.truth(self.value(node.test, scope)):
-            self.spend()
-            try:
-                self.run(node.body, scope)
-            except _Break:
-                return
-            except _Continue:
-                continue
-        self.run(node.orelse, scope)
-
-    def _For(self, node: ast.For, scope: Scope) -> None:
-        for item in self.entries(self.value(node.iter, scope)):
-            self.spend()
-            self.assign(node.target, item, scope)
-            try:
-                self.run(node.body, scope)
-            except _Break:
-                return
-            except _Continue:
-                continue
-        self.run(node.orelse, scope)
-
-    def _Raise(self, node: ast.Raise, scope: Scope) -> None:
-        made = node.exc
-        if made is None:
-            raise Unsupported("an exception raised again")
-        arguments = made.args if isinstance(made, ast.Call) else []
-        kind = made.func if isinstance(made, ast.Call) else made
-        said = [operators.text(self.value(item, scope)) for item in arguments]
-        raise Raised(getattr(kind, "id", ast.unparse(kind)), "".join(said))
-
-    def _Assert(self, node: ast.Assert, scope: Scope) -> None:
-        if not self.truth(self.value(node.test, scope)):
-            raise Raised("AssertionError")
-
-    def _Delete(self, node: ast.Delete, scope: Scope) -> None:
-        for target in node.targets:
-            if isinstance(target, ast.Name):
-                scope.names.pop(target.id, None)
-            elif isinstance(target, ast.Subscript):
-                owner, key = self.value(target.value, scope), self.value(target.slice, scope)
-                if isinstance(owner, Term):
-                    store(owner, key, GONE)
-                else:
-                    del owner[key]
-            elif isinstance(target, ast.Attribute):
-                owner = self.value(target.value, scope)
-                if not isinstance(owner, Instance) or target.attr not in owner.attributes:
-                    raise Unsupported("del of an attribute")
-                owner.attributes[target.attr] = GONE
-
-    def assign(self, target: ast.expr, value: Any, scope: Scope) -> None:
-        """Bind a target."""
-        if isinstance(target, ast.Name):
-            scope.names[target.id] = value
-        elif isinstance(target, ast.Attribute):
-            owner = self.value(target.value, scope)
-            if isinstance(owner, Instance):
-                owner.attributes[target.attr] = value
-            elif isinstance(owner, Term):
-                store(owner, target.attr, value)
-            else:
-                raise Unsupported("an attribute of a plain value")
-        elif isinstance(target, ast.Subscript):
-            owner, key = self.value(target.value, scope), self.value(target.slice, scope)
-            if isinstance(owner, Term):
-                store(owner, key, value)
-            elif isinstance(owner, (list, dict)):
-                operators.put(owner, key, value)
-            else:
-                raise Unsupported("an entry of a plain value")
-        elif isinstance(target, (ast.Tuple, ast.List)):
-            self._unpack(target.elts, value, scope)
-        else:
-            raise Unsupported(f"assignment to {type(target).__name__}")
-
-    def _unpack(self, targets: Sequence[ast.expr], value: Any, scope: Scope) -> None:
-        starred = [n for n, item in enumerate(targets) if isinstance(item, ast.Starred)]
-        if isinstance(value, Term):
-            if value.length is None:
-                found = [self.world.entry(value, n) for n in range(len(targets))]
-            else:
-                found = list(self.entries(value))
-        else:
-            found = list(self.entries(value))
-        if starred:
-            at, rest = starred[0], len(targets) - starred[0] - 1
-            if len(found) < at + rest:
-                raise Raised("ValueError", "unpack")
-            inner = targets[at]
-            assert isinstance(inner, ast.Starred)
-            middle = found[at : len(found) - rest]
-            found = [*found[:at], middle, *found[len(found) - rest :]]
-            targets = [*targets[:at], inner.value, *targets[at + 1 :]]
-        if len(found) != len(targets):
-            raise Raised("ValueError", "unpack")
-        for target, item in zip(targets, found):
-            self.assign(target, item, scope)
-
     # -- values -----------------------------------------------------------------------------------
 
     def truth(self, value: Any) -> bool:
         """Whether a value counts as true."""
-        if isinstance(value, Term):
+        kind = value.__class__
+        if kind is bool:
+            return bool(value)
+        if kind is Term:
             return value.digest in self.present or self.world.truth(value)
-        if isinstance(value, (Closure, Native, Instance)):
+        if kind is Closure or kind is Native or kind is Instance:
             return True
         return bool(value)
+
+    def looped(self, value: Any) -> Iterator[Any]:
+        """What a loop over a value goes through, where it begins at once: see :meth:`entries`."""
+        return iter(value) if value.__class__ in _ITERATED else self.entries(value)
 
     def entries(self, value: Any) -> Iterator[Any]:
         """What a loop over a value goes through."""
@@ -388,10 +171,7 @@ class Machine:
             Unsupported: it cannot be followed.
             Raised: the program would fail.
         """
-        handler = self._handlers.get(node.__class__)
-        if handler is None:
-            raise Unsupported(f"{type(node).__name__} in line {node.lineno}")
-        return handler(self, node, scope)
+        return known_code(node)(self, scope)
 
     def unique(self, items: Iterator[Any]) -> set[Any]:
         """A set of plain values.
@@ -409,21 +189,3 @@ class Machine:
         frozen = (what, *(freeze(part) for part in parts))
         if frozen not in self.trace:
             self.trace.append(frozen)
-
-
-@cache
-def _gives_one_by_one(node: ast.FunctionDef) -> bool:
-    """Whether a function is a generator."""
-    pending: list[ast.AST] = [*node.body]
-    while pending:
-        inner = pending.pop()
-        if isinstance(inner, (ast.Yield, ast.YieldFrom)):
-            return True
-        if not isinstance(inner, (ast.FunctionDef, ast.Lambda)):
-            pending += children(inner)
-    return False
-
-
-def _loaded(target: ast.expr) -> ast.expr:
-    """A target as an expression."""
-    return target  # the context plays no part in how it is evaluated

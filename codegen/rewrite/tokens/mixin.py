@@ -25,8 +25,9 @@ from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.asking import HELPER, OPTION
-from codegen.rewrite.tokens.machine import Closure, Machine, Raised
+from codegen.rewrite.tokens.machine import Machine
 from codegen.rewrite.tokens.prefilter import is_generated
+from codegen.rewrite.tokens.scopes import Closure, Raised
 from codegen.rewrite.tokens.subject import MIXIN, Subject
 from codegen.rewrite.tokens.terms import Unsupported, World
 from codegen.rewrite.values import Record, model_of

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.rewrite.tokens import operators, whole
 from codegen.rewrite.tokens.builtin import BUILTIN, WITH_KEYWORDS, keys_of, pattern_method
 from codegen.rewrite.tokens.ours import OURS, expanded
+from codegen.rewrite.tokens.scopes import Native, guarded
 from codegen.rewrite.tokens.terms import (
     GONE,
     Arguments,
@@ -22,7 +23,7 @@ from codegen.rewrite.tokens.terms import (
 )
 
 if TYPE_CHECKING:
-    from codegen.rewrite.tokens.machine import Machine, Native
+    from codegen.rewrite.tokens.machine import Machine
 
 _DEFAULT = object()
 
@@ -62,8 +63,6 @@ def call_native(
     machine: Machine, called: Native, args: Arguments, keywords: Mapping[str, Any]
 ) -> Any:
     """The result of a function that is known by name."""
-    from codegen.rewrite.tokens.expressions import guarded
-
     name = called.name
     if name in _LIST_MAKERS:
         items = args[0] if args else next(iter(keywords.values()))
@@ -133,8 +132,6 @@ def method_of_value(
     machine: Machine, owner: Any, name: str, args: Arguments, keywords: Mapping[str, Any]
 ) -> Any:
     """The result of a method of a plain value or a term."""
-    from codegen.rewrite.tokens.expressions import guarded
-
     if isinstance(owner, Term):
         return _method_of_term(machine, owner, name, args, keywords)
     if isinstance(owner, re.Pattern):

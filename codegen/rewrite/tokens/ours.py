@@ -7,21 +7,20 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens.members import attribute
 from codegen.rewrite.tokens.offsets import chained, moved, one_pass
+from codegen.rewrite.tokens.scopes import Native, Raised
 from codegen.rewrite.tokens.terms import (
     Arguments,
     Unsupported,
 )
 
 if TYPE_CHECKING:
-    from codegen.rewrite.tokens.machine import Machine, Native
+    from codegen.rewrite.tokens.machine import Machine
 
 
 def expanded(machine: Machine, called: Native, args: Arguments, keywords: Mapping[str, Any]) -> Any:
     """One pass over the texts: what the helper is defined to do."""
-    from codegen.rewrite.tokens.expressions import attribute
-    from codegen.rewrite.tokens.machine import Raised
-
     given = dict(keywords)
     names = ("images_replacements", "videos_replacements", "audio_replacements")
     given.update(zip(("text", *names), args))
@@ -74,8 +73,6 @@ def _by_form(made: list[Any], text: str, *forms: str) -> list[Any]:
 
 
 def _next_item(machine: Machine, args: Arguments) -> Any:
-    from codegen.rewrite.tokens.machine import Raised
-
     if not hasattr(args[0], "__next__"):
         raise Unsupported("next of something")
     for found in args[0]:

@@ -9,7 +9,8 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from codegen.rewrite.tokens.machine import Machine, Raised
+from codegen.rewrite.tokens.machine import Machine
+from codegen.rewrite.tokens.scopes import Raised, Scope
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Unsupported, World, term
 
@@ -93,8 +94,6 @@ def _switched(call: ast.FunctionDef, random: Random) -> dict[str, bool]:
 
 def placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str]]:
     """The placeholders by the parameter that their items come in."""
-    from codegen.rewrite.tokens.machine import Scope
-
     found: dict[str, list[str]] = {}
     for token in tokens:
         value = machine.value(_parsed(token), Scope({"self": machine.instance}))

@@ -6,14 +6,16 @@ placeholders are counted that the processor has; and what is not named is not th
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.tokens.asking import OPTION
+from codegen.rewrite.tokens.scopes import Instance, Scope
 from codegen.rewrite.tokens.terms import GONE, Arguments, Term, World, freeze, term
 
 if TYPE_CHECKING:
-    from codegen.rewrite.tokens.machine import Instance, Machine
+    from codegen.rewrite.tokens.machine import Machine
 
 CHECK = "_check_special_mm_tokens"
 OF_VIDEOS = "video_metadata"
@@ -31,14 +33,10 @@ def has(machine: Machine, owner: Instance, name: str) -> bool:
 
 def class_value(machine: Machine, name: str) -> Any:
     """The value that a class body gives a name; None where none does."""
-    import ast
-
     for cls in machine.subject.line:
         for node in cls.node.body:
             targets = node.targets if isinstance(node, ast.Assign) else []
             if any(getattr(target, "id", "") == name for target in targets):
-                from codegen.rewrite.tokens.machine import Scope
-
                 assert isinstance(node, ast.Assign)
                 return machine.value(node.value, Scope({}))
     return None
