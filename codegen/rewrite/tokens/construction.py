@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -98,35 +98,63 @@ def _copied(value: Any, seen: dict[int, Any]) -> Any:
     """
     if value.__class__ in _PLAIN:
         return value
-    if id(value) in seen:
-        return seen[id(value)]
-    made: Any
-    if isinstance(value, Term):
-        made = Term(value.digest, value.length, value.nested, value.items)
-        seen[id(value)] = made
-        made.children = _copied(value.children, seen)
-        if value.changed:
-            made.changed = _copied(value.changed, seen)
-        return made
-    if isinstance(value, Instance):
-        made = seen[id(value)] = Instance()
-        made.attributes = _copied(value.attributes, seen)
-        return made
-    if isinstance(value, list):
-        made = seen[id(value)] = []
-        made += [_copied(item, seen) for item in value]
-        return made
-    if isinstance(value, dict):
-        made = seen[id(value)] = {}
-        for key, item in value.items():
-            made[key] = _copied(item, seen)
-        return made
-    if isinstance(value, set):
-        return seen.setdefault(id(value), set(value))
-    if isinstance(value, tuple):
-        return tuple(_copied(item, seen) for item in value)
-    if isinstance(value, Native):
-        return Native(value.name, _copied(value.owner, seen))
-    if isinstance(value, Closure) and value.scope is None:
-        return Closure(value.node, None, _copied(value.owner, seen))
-    raise _NotCopied
+    known = seen.get(id(value))
+    if known is not None:
+        return known
+    copy = _COPIES.get(value.__class__)
+    if copy is None:
+        raise _NotCopied
+    return copy(value, seen)
+
+
+def _term(value: Term, seen: dict[int, Any]) -> Term:
+    made = seen[id(value)] = Term(value.digest, value.length, value.nested, value.items)
+    made.children = _copied(value.children, seen)
+    if value.changed:
+        made.changed = _copied(value.changed, seen)
+    return made
+
+
+def _instance(value: Instance, seen: dict[int, Any]) -> Instance:
+    made = seen[id(value)] = Instance()
+    made.attributes = _copied(value.attributes, seen)
+    return made
+
+
+def _list(value: list[Any], seen: dict[int, Any]) -> list[Any]:
+    made: list[Any] = []
+    seen[id(value)] = made
+    made += [_copied(item, seen) for item in value]
+    return made
+
+
+def _dict(value: dict[Any, Any], seen: dict[int, Any]) -> dict[Any, Any]:
+    made: dict[Any, Any] = {}
+    seen[id(value)] = made
+    for key, item in value.items():
+        made[key] = item if item.__class__ in _PLAIN else _copied(item, seen)
+    return made
+
+
+def _set(value: set[Any], seen: dict[int, Any]) -> set[Any]:
+    made: set[Any] = seen.setdefault(id(value), set(value))
+    return made
+
+
+def _closure(value: Closure, seen: dict[int, Any]) -> Closure:
+    if value.scope is not None:
+        raise _NotCopied
+    return Closure(value.node, None, _copied(value.owner, seen))
+
+
+_COPIES: Mapping[type, Callable[[Any, dict[int, Any]], Any]] = {
+    Term: _term,
+    Instance: _instance,
+    list: _list,
+    dict: _dict,
+    set: _set,
+    tuple: lambda value, seen: tuple([_copied(item, seen) for item in value]),
+    Native: lambda value, seen: Native(value.name, _copied(value.owner, seen)),
+    Closure: _closure,
+}
+"""What copies a kind of value; nothing else is copied."""

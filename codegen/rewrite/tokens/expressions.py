@@ -195,7 +195,8 @@ def _arguments(node: ast.Call) -> Arguments:
         elements = _elements(node.args)
 
         def run(machine: Machine, scope: Scope) -> tuple[list[Any], dict[str, Any]]:
-            args, keywords = elements(machine, scope), dict[str, Any]()
+            args = elements(machine, scope)
+            keywords: dict[str, Any] = {}
             for name, code in named:
                 value = code(machine, scope)
                 if name is not None:

@@ -105,9 +105,25 @@ def _equal_runs(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[int,
     tail = _equal_words(one[head:][::-1], other[head:][::-1])
     middle, between = one[head : len(one) - tail], other[head : len(other) - tail]
     yield 0, 0, head
-    for a, b, size in SequenceMatcher(None, middle, between, autojunk=False).get_matching_blocks():
-        yield a + head, b + head, size
+    within = _place_within(middle, between), _place_within(between, middle)
+    if max(within) >= 0:
+        # Nothing is longer than all of one of them, and no comparison of words shows more.
+        at, size = max(within), min(len(middle), len(between))
+        yield (head, at + head, size) if within[0] >= 0 else (at + head, head, size)
+    else:
+        matcher = SequenceMatcher(None, middle, between, autojunk=False)
+        for a, b, size in matcher.get_matching_blocks():
+            yield a + head, b + head, size
     yield len(one) - tail, len(other) - tail, tail
+
+
+def _place_within(inner: Sequence[str], outer: Sequence[str]) -> int:
+    """Where all the words of a list first stand in another, one after the other; -1 if they do not."""
+    if not inner:
+        return -1
+    size = len(inner)
+    starts = (n for n in range(len(outer) - size + 1) if outer[n] == inner[0])
+    return next((n for n in starts if outer[n : n + size] == inner), -1)
 
 
 def _equal_words(one: Sequence[str], other: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from codegen.rewrite.nodes import children
+from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.tokens import operators
 from codegen.rewrite.tokens.expressions import Code, code_of
 from codegen.rewrite.tokens.scopes import Closure, Raised, Scope
@@ -78,6 +78,8 @@ def _result(value: Code) -> Step:
 
 def _gives_one_by_one(node: ast.FunctionDef) -> bool:
     """Whether a function is a generator."""
+    if not any(isinstance(inner, (ast.Yield, ast.YieldFrom)) for inner in walk(node)):
+        return False
     pending: list[ast.AST] = [*node.body]
     while pending:
         inner = pending.pop()

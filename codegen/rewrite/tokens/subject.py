@@ -41,9 +41,20 @@ class Subject:
         """What ``__init__`` came to: in worlds nested or not, in runs of the whole or not."""
         return {}
 
+    @cached_property
+    def _methods(self) -> dict[str, Function]:
+        found: dict[str, Function] = {}
+        for cls in reversed(self.line):
+            found |= cls.methods
+        return found
+
+    @cached_property
+    def _behind(self) -> dict[tuple[int, str], Function | None]:
+        return {}
+
     def method(self, name: str) -> Function | None:
         """The method that an instance has."""
-        return next((cls.methods[name] for cls in self.line if name in cls.methods), None)
+        return self._methods.get(name)
 
     def owner(self, name: str) -> ClassInfo | None:
         """The class whose method an instance has."""
@@ -51,6 +62,11 @@ class Subject:
 
     def behind(self, node: ast.AST, name: str) -> Function | None:
         """The method that ``super().name`` means at a node of one of the classes."""
+        if (id(node), name) not in self._behind:
+            self._behind[id(node), name] = self._find_behind(node, name)
+        return self._behind[id(node), name]
+
+    def _find_behind(self, node: ast.AST, name: str) -> Function | None:
         for number, cls in enumerate(self.line):
             if any(inner is node for inner in walk(cls.node)):
                 later = self.line[number + 1 :]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -59,9 +60,12 @@ class Term:
 
     def is_changed(self) -> bool:
         """Whether something was stored in it, or in what it holds."""
-        return bool(self.changed) or any(
-            isinstance(child, Term) and child.is_changed() for child in self.children.values()
-        )
+        if self.changed:
+            return True
+        for child in self.children.values():
+            if child.__class__ is Term and child.is_changed():
+                return True
+        return False
 
 
 class Gone:
@@ -76,20 +80,26 @@ def _changed(value: Any) -> Any:
     return value.frozen() if isinstance(value, Term) and value.is_changed() else None
 
 
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
 def freeze(value: Any) -> Any:
     """A value as something that can be compared and hashed.
 
     Raises:
         Unsupported: iterators and functions, whose state is not known.
     """
-    if isinstance(value, Term):
+    kind = value.__class__
+    if kind is Term:
         return value.frozen()
+    if kind in _PLAIN:
+        return (kind.__name__, value)
     if isinstance(value, (list, tuple)):
-        return (type(value).__name__, *(freeze(item) for item in value))
+        return (kind.__name__, *[freeze(item) for item in value])
     if isinstance(value, (set, frozenset)):
         return ("set", *sorted((freeze(item) for item in value), key=repr))
     if isinstance(value, dict):
-        return ("dict", *((key, freeze(item)) for key, item in value.items()))
+        return ("dict", *[(key, freeze(item)) for key, item in value.items()])
     if value is None or isinstance(value, (str, int, float, bool, range, Gone)):
         return (type(value).__name__, value if not isinstance(value, Gone) else "")
     if isinstance(value, slice):
@@ -103,8 +113,18 @@ def freeze(value: Any) -> Any:
 def term(operation: str, *parts: Any, length: int | None = None) -> Term:
     """The term of an operation on values."""
     said = ", ".join([_said(part) for part in parts])
-    making = f"({operation!r}, {said})" if parts else f"({operation!r},)"
-    return Term(blake2b(making.encode(), digest_size=9).hexdigest(), length)
+    return Term(_digest(f"({operation!r}, {said})" if parts else f"({operation!r},)"), length)
+
+
+@lru_cache(maxsize=4096)
+def _digest(making: str) -> str:
+    """What a term is known by: the same in all worlds, so that it is asked for in many."""
+    return blake2b(making.encode(), digest_size=9).hexdigest()
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _entry_digest(digest: str, key: str | int) -> str:
+    return term("entry", digest, key).digest
 
 
 def _said(value: Any) -> str:
@@ -177,7 +197,10 @@ class World:
                 raise IndexError(key)
             known = key = key % value.length
         if known not in value.children:
-            made = term("entry", value.digest, key)
+            if key.__class__ is str or key.__class__ is int:
+                made = Term(_entry_digest(value.digest, key))
+            else:
+                made = term("entry", value.digest, key)
             if isinstance(key, slice):
                 made.length = _slice_length(value, key)
             elif isinstance(key, int) and 0 <= key < len(value.nested):
