@@ -14,7 +14,7 @@ import ast
 from collections.abc import Iterator
 from functools import lru_cache
 
-from codegen.rewrite.capture.pieces import Left, Refused, difference, integer
+from codegen.rewrite.capture.pieces import Left, Refused, difference, integer, is_read
 from codegen.rewrite.emit.edits import Edit, Substitute
 from codegen.rewrite.library import (
     ClassInfo,
@@ -128,7 +128,7 @@ def _check_rows(index: Index, function: Function, node: ast.Call, lengths: str) 
     Raises:
         Refused: one does not, or there is none.
     """
-    rows = parameters(function)[1]
+    rows, text = parameters(function)[1], ast.unparse(function)
     callers = list(callers_of(index, function))
     for cls, caller, call in callers:
         bound = bind_arguments(call, function, cls.module.text)
@@ -142,6 +142,10 @@ def _check_rows(index: Index, function: Function, node: ast.Call, lengths: str) 
         ):
             reason = f"{cls.name} is not seen to call it with as many rows as {lengths} add up to"
             raise Refused(node, reason)
+        if _is_list(caller, bound[lengths]) and f"isinstance({lengths}, list)" not in text:
+            raise Refused(
+                node, f"{cls.name} gives {lengths} as a list, and no tensor is made of it"
+            )
     if not callers:
         raise Refused(node, f"no caller tells that {rows} has as many rows as {lengths} add up to")
 
@@ -180,6 +184,14 @@ def _boundaries(caller: Function, lengths: str) -> str:
     if len(made) == 1 and isinstance(made[0], ast.Assign):
         return difference(made[0].value)
     return "" if made or not lengths else difference(ast.parse(lengths, mode="eval").body)
+
+
+def _is_list(caller: Function, lengths: str) -> bool:
+    """Whether what a caller hands over as lengths is a list: read on the host where it is made."""
+    made = [
+        s.value for s in caller.body if isinstance(s, ast.Assign) and lengths in assigned_names(s)
+    ]
+    return is_read(made[0] if made else ast.parse(lengths, mode="eval").body)
 
 
 def _lengths_edits(index: Index, cls: ClassInfo, function: Function) -> list[Edit]:
