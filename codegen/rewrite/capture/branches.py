@@ -2,7 +2,8 @@
 
     if mask is not None and torch.all(mask == 1): ...        if types is not None and types.any(): ...
 
-No rule gives them a second form: what a mask or an expert means to the layers behind a branch is not seen here.
+Masks that are left out where they hold nothing but ones have a rule (:mod:`.ones`); others get no second form: what
+an expert means to the layers behind a branch is not seen here.
 Methods that a class inherits from a file in which nothing else is of interest are looked at, too.
 """
 
@@ -67,7 +68,8 @@ def _branch(info: ModuleInfo, function: Function) -> Left | None:
         if not isinstance(node, (ast.If, ast.IfExp, ast.While)):
             continue
         asked = next((call for call in walk(node.test) if _asks_values(call)), None)
-        if asked is not None:
+        # What is asked eagerly only has its second form.
+        if asked is not None and "is_tracing()" not in ast.unparse(node.test):
             reason = f"{ast.unparse(asked)} is a value of a tensor that a branch depends on"
             return Left(asked, f"{reason}: a graph ends here")
     return None

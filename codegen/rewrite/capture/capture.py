@@ -17,6 +17,7 @@ from codegen.rewrite.capture.checks import checks_edits
 from codegen.rewrite.capture.chunks import chunk_edits
 from codegen.rewrite.capture.features import features_edits
 from codegen.rewrite.capture.mask import mask_edits
+from codegen.rewrite.capture.ones import ones_edits
 from codegen.rewrite.capture.parts import parts_edits
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.pooling import pooling_edits
@@ -56,6 +57,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
 
 def capture(state: RewriteState) -> None:
     """Apply every rule to every method of the state."""
+    mended: set[str] = set()
     for info in state.candidates():
         for cls in state.classes(info):
             for function in () if is_host_class(cls.name) else cls.methods.values():
@@ -87,11 +89,23 @@ def capture(state: RewriteState) -> None:
                     note_left(state, cls, function, split, "split")
             if not is_host_class(cls.name):
                 with state.attempt("branches", cls):
-                    for owner, function, left in branches(state.index, cls):
-                        place = owner.module.place(left.node)
-                        note_left(state, cls, function, left, "branches", place)
+                    _look_at_branches(state, cls, mended)
     state.settle()
     _report_reads(state)
+
+
+def _look_at_branches(state: RewriteState, cls: ClassInfo, mended: set[str]) -> None:
+    """Give branches on values a second form, once where several classes inherit them, or report them."""
+    for owner, function, left in branches(state.index, cls):
+        place = owner.module.place(left.node)
+        if place in mended:
+            continue
+        found = ones_edits(state.index, owner, function)
+        if isinstance(found, tuple):
+            mended.add(place)
+            state.propose(_change(owner, function, found, "ones"))
+        else:
+            note_left(state, cls, function, found or left, "ones" if found else "branches", place)
 
 
 def _report_reads(state: RewriteState) -> None:
