@@ -5,6 +5,7 @@ than passes over all tokens; `utils.text_positions` says what is counted.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
@@ -71,29 +72,47 @@ def _count_sample(
     times: ListedTimes,
     time_moves_on: bool,
 ) -> None:
-    """Write the positions of one sample without its padding."""
-    begin, start = 0, cast(float, 0)
+    """Write the positions of one sample without its padding.
+
+    Runs follow each other with the sizes of their grids, whatever their own: only the sum has to be
+    that of the prompt, or one, which then stands for all.
+    """
+    end, begin, start = found.shape[1], 0, cast(float, 0)
     for token_type, length in _list_runs(types):
-        place = found.narrow(1, begin, length)
-        begin += length
+        number, sizes = 0, [length]
+        if token_type != TEXT_TYPE:
+            number, sizes = _next_entry(entries, token_type)
+        total = math.prod(sizes)
+        if begin + total > end:
+            raise ValueError(WRONG_RUN)
+        place = found.narrow(1, begin, total)
+        begin += total
         if token_type == TEXT_TYPE:
             place.copy_(torch.arange(length)).add_(start)
             start += length
             continue
-        if token_type not in entries:
-            raise ValueError(NO_TYPE)
-        number, (t, h, w) = next(entries[token_type], (0, (0, 0, 0)))
-        if t == 0:
-            raise ValueError(NO_RUN)
-        if t * h * w != length:
-            raise ValueError(WRONG_RUN)
+        t, h, w = sizes
         frames = times(t, number) if token_type == VIDEO_TYPE else torch.arange(t)
         time, row, column = place.view(3, t, h, w).unbind(0)
         time.copy_(frames[:, None, None])
         row.copy_(torch.arange(h)[:, None])
         column.copy_(torch.arange(w))
         place.add_(start)
-        start += max(h, w, frames[-1].item() + 1 if time_moves_on else 0)
+        start += max(h, w, frames[-1].item() + 1 if time_moves_on and t else 0)
+    if begin == 1:
+        found.copy_(found[:, :1].clone().expand_as(found))
+    elif begin < end:
+        raise ValueError(WRONG_RUN)
+
+
+def _next_entry(entries: ItemsByType, token_type: int) -> tuple[int, Sequence[int]]:
+    """Number and sizes of the image or video of the next run."""
+    if token_type not in entries:
+        raise ValueError(NO_TYPE)
+    entry = next(entries[token_type], None)
+    if entry is None:
+        raise ValueError(NO_RUN)
+    return entry
 
 
 def _list_runs(types: torch.Tensor) -> Iterator[tuple[int, int]]:

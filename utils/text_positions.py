@@ -64,7 +64,8 @@ def get_text_positions(
     """Return the positions of all tokens along time, rows and columns.
 
     The images of a batch, and its videos, stand in the order of the prompts; each is one run of
-    tokens of its type.
+    tokens of its type. Eagerly a run may be longer or shorter than its grid says, as long as those of
+    a sample add up: each takes as many positions as its grid has.
 
     Args:
         token_types: `(batch, L)` integers: 0 for text, 1 for images, 2 for videos.
@@ -84,7 +85,7 @@ def get_text_positions(
         `(batch, 1)`, both on the device of `token_types`.
 
     Raises:
-        ValueError: runs that do not fit the grids, other types, a sample that is all padding, a
+        ValueError: runs that do not add up to the sizes of the grids, other types, a sample that is all padding, a
             mask of another shape; of these only the last while a graph is captured.
     """
     if attention_mask is not None and attention_mask.shape != token_types.shape:
@@ -103,7 +104,13 @@ def get_text_positions(
     entries = find_entries(token_types, runs, images, videos, frames_apart)
     if not is_tracing():
         num_runs = count_runs(videos, frames_apart)
-        check_token_runs(token_types, runs, entries, images.shape[0], num_runs)
+        if not check_token_runs(token_types, runs, entries, images.shape[0], num_runs):
+            # Some runs are longer than their grids, others shorter: they can still add up.
+            mask = None if attention_mask is None else attention_mask.cpu()
+            rows = as_rows(image_grid, False), as_rows(video_grid, frames_apart)
+            times = list_times(frame_times)
+            counted = count_run_by_run(token_types.cpu(), mask, *rows, times, time_moves_on, dtype)
+            return counted[0].to(token_types.device), counted[1].to(token_types.device)
     frame_times = None if video_grid is None else frame_times
     within, span = count_within(runs, entries, frame_times, time_moves_on, dtype)
     step = torch.where(entries.is_vision, torch.where(runs.opens, span, 0), runs.kept)
@@ -223,8 +230,8 @@ def check_token_runs(
     entries: Entries,
     num_images: int,
     num_video_runs: torch.Tensor | int,
-) -> None:
-    """Refuse prompts that do not fit their grids, with one read.
+) -> bool:
+    """Tell whether every run is as long as its grid says, with one read.
 
     Raises:
         ValueError: see `get_text_positions`.
@@ -247,9 +254,6 @@ def check_token_runs(
         raise ValueError(NO_TYPE)
     if missing:
         raise ValueError(NO_RUN)
-    if misfit:
-        raise ValueError(
-            "an image or video has another number of tokens in the prompt than its grid"
-        )
     if empty:
         raise ValueError(NO_KEPT)
+    return not misfit

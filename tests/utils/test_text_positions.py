@@ -170,6 +170,72 @@ def test_positions_of_models_are_those_of_transformers(model: str, data: st.Data
     assert torch.equal(found[1], expected[1].to(torch.int64))
 
 
+@st.composite
+def uneven_prompts(draw: st.DrawFn) -> Prompts:
+    """Samples whose images and videos have other numbers of tokens than their grids, which may add up."""
+    images, videos, rows = [], [], []
+    for _ in range(draw(st.integers(1, 2))):
+        kinds = draw(st.lists(st.sampled_from([1, 2]), min_size=1, max_size=4))
+        total = 0
+        for kind in kinds:
+            grid = draw(st.tuples(st.just(1), SIDES, SIDES))
+            (images if kind == 1 else videos).append(grid)
+            total += grid[1] * grid[2]
+        total += draw(st.sampled_from([0, 0, 0, -1, 1, 3]))
+        inner = range(1, max(total, len(kinds)))
+        cuts = sorted(draw(st.permutations(inner))[: len(kinds) - 1])
+        ends = [*cuts, max(total, len(kinds))]
+        row = [0] * draw(st.integers(0, 2))
+        for kind, begin, end in zip(kinds, [0, *cuts], ends, strict=True):
+            row += [kind] * (end - begin) + [0] * draw(st.integers(1, 2))
+        rows.append(row[: len(row) - draw(st.integers(0, 1))])
+    length = max(map(len, rows))
+    types, mask = torch.zeros(len(rows), length, dtype=torch.int), torch.zeros(len(rows), length)
+    for sample, row in enumerate(rows):
+        types[sample, length - len(row) :] = torch.tensor(row, dtype=torch.int)
+        mask[sample, length - len(row) :] = 1
+    return Prompts(types, mask, as_tensor(images), as_tensor(videos))
+
+
+@pytest.mark.parametrize("few", [0, text_positions.FEW], ids=["tensors", "runs"])
+@pytest.mark.parametrize("model", ["qwen2_vl", "glm4v"])
+@given(case=uneven_prompts())
+@settings(max_examples=25, deadline=None)
+def test_runs_may_differ_from_their_grids_where_transformers_take_them(
+    few: int, model: str, case: Prompts
+) -> None:
+    ours = bare_model(f"generated.{model}.modeling_{model}", MODELS[model])
+    theirs = bare_model(f"transformers.models.{model}.modeling_{model}", MODELS[model])
+    inputs: dict[str, Any] = {
+        "mm_token_type_ids": case.types,
+        "image_grid_thw": patches(case.images),
+        "video_grid_thw": patches(case.videos),
+        "attention_mask": case.mask,
+    }
+    tokens = torch.zeros_like(case.types, dtype=torch.int64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_positions, "FEW", few)
+        try:
+            expected = theirs.get_rope_index(tokens, **inputs)
+        except (RuntimeError, StopIteration, TypeError):
+            with pytest.raises(ValueError, match="number of tokens|more images"):
+                ours.get_rope_index(tokens, **inputs)
+            return
+        found = ours.get_rope_index(tokens, **inputs)
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1], expected[1].to(torch.int64))
+
+
+@pytest.mark.parametrize("few", [0, text_positions.FEW], ids=["tensors", "runs"])
+def test_a_single_position_stands_for_all_tokens(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_positions, "FEW", few)
+    theirs = bare_model("transformers.models.qwen2_vl.modeling_qwen2_vl", "Qwen2VLModel")
+    types, grid = torch.ones(1, 5, dtype=torch.int), torch.tensor([[1, MERGE, MERGE]])
+    expected = theirs.get_rope_index(torch.zeros(1, 5).long(), types, image_grid_thw=grid)
+    found = get_text_positions(types, torch.tensor([[1, 1, 1]]))
+    assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
+
+
 # -- graphs and refusals ----------------------------------------------------------------------------
 
 
