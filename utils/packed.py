@@ -74,6 +74,12 @@ def require_grid(results: str, grid_thw: torch.Tensor | None) -> None:
         )
 
 
+def require_sizes(name: str, grid_thw: torch.Tensor | None) -> None:
+    """Raise MissingGrid where there is no grid, called `name`, that sizes of items are read from."""
+    if grid_thw is None:
+        raise MissingGrid(f"{name} not given: which rows belong to which item is read from it")
+
+
 def check_grid_layout(grid_thw: torch.Tensor) -> None:
     """Raise ValueError unless `grid_thw` holds integers, `(num_entries, 3)` and not empty."""
     if grid_thw.ndim != 2 or grid_thw.shape[1] != 3:

@@ -128,6 +128,50 @@ def check_rows(name: str, tensor: torch.Tensor, counts: torch.Tensor) -> None:
     check_shape(name, tensor, (int(counts.sum()) if readable else None,))
 
 
+def check_pairs(
+    name: str, units: torch.Tensor, grid_thw: torch.Tensor | None, spatial_merge_size: int
+) -> None:
+    """Refuse merge units `(num_pair_units,)` whose number is not that of a grid, if there is one.
+
+    The grid is read on the CPU only. See `get_temporal_pair_indices` for what pairs with what.
+
+    Raises:
+        ValueError: not one dimension, or another number.
+    """
+    if is_tracing():
+        return
+    number = None
+    if grid_thw is not None and grid_thw.device.type == "cpu":
+        frames, rows, columns = grid_thw.unbind(1)
+        pairs = torch.where(frames == 1, 1, frames // 2)
+        blocks = (rows // spatial_merge_size) * (columns // spatial_merge_size)
+        number = int((pairs * blocks).sum())
+    check_shape(name, units, (number,))
+
+
+def check_centres(
+    name: str,
+    centres: torch.Tensor,
+    grid_thw: torch.Tensor | None,
+    merge_sizes: torch.Tensor | int | None,
+) -> None:
+    """Refuse central patches `(4, num_units)` of another number than a grid has merge blocks, if there is one.
+
+    The grid is read on the CPU only.
+
+    Raises:
+        ValueError: other dimensions, or another number.
+    """
+    if is_tracing():
+        return
+    number = None
+    if grid_thw is not None and merge_sizes is not None and grid_thw.device.type == "cpu":
+        patches = grid_thw.prod(1)
+        blocks = merge_sizes if isinstance(merge_sizes, int) else merge_sizes.to(patches)
+        number = int((patches // blocks**2).sum())
+    check_shape(name, centres, (4, number))
+
+
 def check_boundaries(name: str, boundaries: torch.Tensor, rows: int) -> None:
     """Refuse segment boundaries `(num_segments + 1,)` that do not lead from 0 to `rows`.
 

@@ -20,6 +20,7 @@ from utils.packed import (
     locate_bounded,
     read_grid,
     require_grid,
+    require_sizes,
     resolve_total,
     spread,
     with_leading_zero,
@@ -132,6 +133,7 @@ def flatten_video_grid(grid_thw: torch.Tensor, *, num_frames: int | None = None)
     Raises:
         ValueError: malformed grid, `num_frames` unlike the grid.
     """
+    require_sizes("video_grid_thw", grid_thw)
     check_grid_layout(grid_thw)
     frames = grid_thw[:, 0]
     if can_read(grid_thw, num_frames) and grid_thw.shape[0] == 1:

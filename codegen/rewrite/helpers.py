@@ -263,7 +263,10 @@ TEMPORAL_PAIRS = Helper(
             "Computed from the grid if not given.",
         ),
     ),
-    checks=('check_shape("second_units", second_units, (*first_units.shape,))',),
+    checks=(
+        'check_pairs("first_units", first_units, {args[0]}, {args[1]})',
+        'check_shape("second_units", second_units, (*first_units.shape,))',
+    ),
 )
 BLOCK_ORDER = Helper(
     "get_block_permutation",
@@ -296,6 +299,7 @@ UNSHUFFLE = Helper(
             "Computed from the grid if not given.",
         ),
     ),
+    checks=('check_centres("block_centres", block_centres, {args[0]}, {args[1]})',),
 )
 FLATTENED = Helper(
     "flatten_video_grid",
@@ -392,9 +396,10 @@ _PLUMBING = {
     "grid_sampling": ("sample_grid",),
     "down_scale": ("scale_down_blocks",),
     "item_features": ("count_selected", "split_by_item"),
-    "packed": ("is_tracing", "while_tracing"),
+    "packed": ("is_tracing", "require_sizes", "while_tracing"),
     "precomputed_inputs": (
-        *("check_boundaries", "check_rows", "check_shape", "check_together"),
+        *("check_boundaries", "check_centres", "check_pairs", "check_rows", "check_shape"),
+        "check_together",
         *("encoder_inputs", "split_precomputed"),
     ),
     "precomputed_types": ("AudioInputs", "ImageInputs", "VideoInputs"),

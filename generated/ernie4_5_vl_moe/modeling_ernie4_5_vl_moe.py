@@ -30,9 +30,10 @@ from utils.modeling_vision_utils import (
     get_temporal_pair_indices,
     get_vision_cu_seqlens,
 )
-from utils.packed import is_tracing, while_tracing
+from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_pairs,
     check_shape,
     check_together,
     encoder_inputs,
@@ -445,6 +446,7 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
             check_together(first_units=first_units, second_units=second_units)
             first_units, second_units = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
         else:
+            check_pairs("first_units", first_units, grid_thw, self.spatial_merge_size)
             check_shape("second_units", second_units, (*first_units.shape,))
         first_units = first_units.to(hidden_states.device)
         second_units = second_units.to(hidden_states.device)
@@ -464,6 +466,7 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
             check_together(first_units=first_units, second_units=second_units)
             first_units, second_units = get_temporal_pair_indices(grid_thw, self.spatial_merge_size)
         else:
+            check_pairs("first_units", first_units, grid_thw, self.spatial_merge_size)
             check_shape("second_units", second_units, (*first_units.shape,))
         hidden_states = self.temporal_linear(
             self.join_frames(
@@ -639,6 +642,7 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
             image_grid_thw,
             **encoder_inputs(kwargs, "image", only=("first_units", "second_units")),
         )
+        require_sizes("image_grid_thw", image_grid_thw)
         split_sizes = image_grid_thw.prod(-1) // self.vision_tower.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(image_embeds, split_sizes)
         return vision_outputs
@@ -672,6 +676,7 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
             **encoder_inputs(kwargs, "video", only=("first_units", "second_units")),
         )
         merged = self.vision_tower.spatial_merge_size**2 * self.resampler_model.temporal_merge_size
+        require_sizes("video_grid_thw", video_grid_thw)
         split_sizes = video_grid_thw.prod(-1) // merged
         vision_outputs.pooler_output = split_by_item(video_embeds, split_sizes)
         return vision_outputs

@@ -26,7 +26,7 @@ from transformers.utils.output_capturing import capture_outputs
 from utils.grid_sampling import sample_grid
 from utils.item_features import split_by_item
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_sampling_grid, get_vision_cu_seqlens
-from utils.packed import is_tracing, while_tracing
+from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -617,6 +617,7 @@ class GlmImageModel(GlmImagePreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
+        require_sizes("image_grid_thw", image_grid_thw)
         split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.last_hidden_state, split_sizes)
         return vision_outputs

@@ -27,7 +27,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from utils.item_features import split_by_item
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlens
-from utils.packed import is_tracing, while_tracing
+from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -599,6 +599,7 @@ class GlmOcrModel(GlmOcrPreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
+        require_sizes("image_grid_thw", image_grid_thw)
         split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
@@ -622,12 +623,14 @@ class GlmOcrModel(GlmOcrPreTrainedModel):
             The encoder output, with `pooler_output` split into one tensor per video.
         """
         pixel_values_videos = pixel_values_videos.type(self.visual.dtype)
+        require_sizes("video_grid_thw", video_grid_thw)
         # The encoder takes each frame for an image of its own.
         frame_sizes = torch.repeat_interleave(video_grid_thw[:, 1:], video_grid_thw[:, 0], dim=0)
         frame_grid_thw = torch.cat([torch.ones_like(frame_sizes[:, :1]), frame_sizes], dim=1)
         vision_outputs = self.visual(
             pixel_values_videos, grid_thw=frame_grid_thw, **encoder_inputs(kwargs, "video")
         )
+        require_sizes("video_grid_thw", video_grid_thw)
         split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs

@@ -27,7 +27,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from utils.item_features import split_by_item
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlens
-from utils.packed import is_tracing, while_tracing
+from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -567,6 +567,7 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
+        require_sizes("image_grid_thw", image_grid_thw)
         split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
@@ -593,6 +594,7 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
         vision_outputs = self.visual(
             pixel_values_videos, grid_thw=video_grid_thw, **encoder_inputs(kwargs, "video")
         )
+        require_sizes("video_grid_thw", video_grid_thw)
         split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs

@@ -31,7 +31,7 @@ from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
     get_vision_cu_seqlens,
 )
-from utils.packed import is_tracing, while_tracing
+from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_shape,
@@ -658,6 +658,7 @@ class Qwen3VLMoeModel(Qwen3VLMoePreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
+        require_sizes("image_grid_thw", image_grid_thw)
         split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
@@ -684,6 +685,7 @@ class Qwen3VLMoeModel(Qwen3VLMoePreTrainedModel):
         vision_outputs = self.visual(
             pixel_values_videos, grid_thw=video_grid_thw, **encoder_inputs(kwargs, "video")
         )
+        require_sizes("video_grid_thw", video_grid_thw)
         split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs

@@ -35,6 +35,7 @@ from utils.modeling_vision_utils import (
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_centres,
     check_shape,
     encoder_inputs,
     split_precomputed,
@@ -386,7 +387,7 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
             if block_centres is None:
                 block_centres = get_unshuffle_indices(grid_thw, merge_sizes)
             else:
-                check_shape("block_centres", block_centres, (4, None))
+                check_centres("block_centres", block_centres, grid_thw, merge_sizes)
             return scale_down_blocks(hidden_states, block_centres)
         merged = []
         for rows, (t, h, w), merge_size in zip(

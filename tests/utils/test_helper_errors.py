@@ -8,6 +8,7 @@ import torch
 
 from utils import modeling_audio_utils as audio
 from utils import modeling_vision_utils as vision
+from utils.precomputed_inputs import check_centres, check_pairs
 
 GRID_HELPERS: dict[str, Callable[[torch.Tensor], Any]] = {
     "cu_seqlens": vision.get_vision_cu_seqlens,
@@ -224,3 +225,27 @@ def test_bad_scalars_of_audio_helpers() -> None:
             audio.get_audio_cu_seqlens(torch.tensor(chunks), lengths, 8, 4)
     with pytest.raises(ValueError, match="shape"):
         audio.chunk_and_pad_features(torch.zeros(13), lengths, 4)
+
+
+def test_frames_without_a_grid_are_refused_by_its_name() -> None:
+    with pytest.raises(ValueError, match="^video_grid_thw not given"):
+        vision.flatten_video_grid(None)  # type: ignore[arg-type]
+
+
+def test_pairs_and_centres_of_other_numbers_are_refused() -> None:
+    grid, merges = torch.tensor([[1, 4, 6], [4, 2, 4], [3, 4, 4]]), torch.tensor([2, 1, 2])
+    first, second = vision.get_temporal_pair_indices(grid, 2)
+    centres = vision.get_unshuffle_indices(grid, merges)
+    check_pairs("first_units", first, grid, 2)
+    check_pairs("first_units", first[1:], None, 2)
+    check_centres("block_centres", centres, grid, merges)
+    check_centres("block_centres", centres[:, 1:], None, None)
+    check_centres("block_centres", vision.get_unshuffle_indices(grid, 2), grid, 2)
+    with pytest.raises(
+        ValueError, match=r"^first_units has shape \(13,\), these inputs need \(14\)"
+    ):
+        check_pairs("first_units", first[1:], grid, 2)
+    with pytest.raises(ValueError, match=r"^block_centres has shape \(4, 49\), .* need \(4, 50\)"):
+        check_centres("block_centres", centres[:, 1:], grid, merges)
+    with pytest.raises(ValueError, match="^block_centres has shape"):
+        check_centres("block_centres", centres[:3], None, None)

@@ -14,14 +14,16 @@ from collections.abc import Iterator
 
 from codegen.rewrite.capture.joined import joining_objection
 from codegen.rewrite.capture.pieces import Left, Split, integer, is_read, splits_in
-from codegen.rewrite.emit.edits import Edit, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.emit.edits import Edit, Insert, Substitute
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
+from codegen.rewrite.reach import read_names
 from codegen.rewrite.vocabulary import FEATURES_METHODS
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 HELPER = "split_by_item"
+NEEDED = "require_sizes"
 
 
 def features_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
@@ -45,8 +47,31 @@ def features_edits(index: Index, cls: ClassInfo, function: Function) -> Found | 
             edits.append(Substitute(value, inner))
             sizes = source(split.sizes)
         edits.append(Substitute(split.node, f"{HELPER}({source(split.state)}, {sizes})"))
+        needed = _optional_grid(index, function, value)
+        if needed:
+            statement = _statement_of(function, value)
+            edits.append(Insert(statement, (f'{NEEDED}("{needed}", {needed})',)))
     reason = "features split per item: in one piece while tracing"
-    return (edits, (HELPER,), reason) if edits else None
+    needs = (HELPER, NEEDED) if any(isinstance(edit, Insert) for edit in edits) else (HELPER,)
+    return (edits, needs, reason) if edits else None
+
+
+def _optional_grid(index: Index, function: Function, value: ast.expr) -> str:
+    """The grid that sizes are read from, if it may be None by its default; empty for any other."""
+    spec = function.args
+    pairs = [
+        *zip(reversed([*spec.posonlyargs, *spec.args]), reversed(spec.defaults)),
+        *zip(spec.kwonlyargs, spec.kw_defaults),
+    ]
+    optional = {a.arg for a, d in pairs if isinstance(d, ast.Constant) and d.value is None}
+    grid = index.vocabulary.grid_of(parameters(function)[1:])
+    return grid if grid in optional & read_names(value) else ""
+
+
+def _statement_of(function: Function, node: ast.AST) -> ast.stmt:
+    """The innermost statement that holds a node."""
+    holders = [s for s in walk(function) if isinstance(s, ast.stmt) and node in walk(s)]
+    return min(holders, key=lambda s: sum(1 for _ in walk(s)))
 
 
 def host_splits(function: Function) -> Iterator[tuple[Split, ast.Call]]:

@@ -50,7 +50,7 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
         f"    if {centres} is None:",
         f"        {centres} = {UNSHUFFLE.name}({studied.grid}, {merges})",
         "    else:",
-        f'        check_shape("{centres}", {centres}, (4, None))',
+        *(f"        {check.format(args=(studied.grid, merges))}" for check in UNSHUFFLE.checks),
         f"    return scale_down_blocks({hidden}, {centres})",
     ]
     reason = (
@@ -58,7 +58,7 @@ def unshuffle_edits(index: Index, cls: ClassInfo, function: Function) -> Found |
     )
     return (
         [Insert(first, tuple(lines)), AddParameters((centres,)), Describe((centres,))],
-        (UNSHUFFLE.name, "check_shape", "is_tracing", "scale_down_blocks"),
+        (UNSHUFFLE.name, "check_centres", "is_tracing", "scale_down_blocks"),
         reason,
     )
 
