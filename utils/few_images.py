@@ -79,7 +79,7 @@ def _count_sample(
     """
     end, begin, start = found.shape[1], 0, cast(float, 0)
     for token_type, length in _list_runs(types):
-        number, sizes = 0, [length]
+        number, sizes = 0, cast(Sequence[int], [length])
         if token_type != TEXT_TYPE:
             number, sizes = _next_entry(entries, token_type)
         total = math.prod(sizes)
