@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from codegen.rewrite.aliases import resolve_aliases, spelled, torch_aliases
+from codegen.rewrite.aliases import imports_of, resolve_aliases, spelled, torch_aliases
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.values import Library, Source
 from codegen.rewrite.vocabulary import DEFAULT, PARENTS_PARAMETERS, Vocabulary
@@ -48,7 +48,14 @@ class ModuleInfo:
     @cached_property
     def names(self) -> frozenset[str]:
         """Names that the file binds outside its functions and classes."""
-        return frozenset(_bound_names(self.tree))
+        return frozenset(_bound_names(self.tree.body))
+
+    @cached_property
+    def has_star(self) -> bool:
+        """Whether a star import may bind any name."""
+        return "import *" in self.source.text and any(
+            alias.name == "*" for node in imports_of(self.tree) for alias in node.names
+        )
 
     @cached_property
     def optional(self) -> str | None:
@@ -144,9 +151,14 @@ def _spelling_of_none(node: ast.AST) -> str:
     return _UNION if is_union and getattr(node.right, "value", 0) is None else ""  # type: ignore[attr-defined]
 
 
-def _bound_names(tree: ast.Module) -> set[str]:
+def _is_stored(node: ast.AST, name: str) -> bool:
+    return self_attribute(node) == name and isinstance(getattr(node, "ctx", None), ast.Store)
+
+
+def _bound_names(statements: Iterable[ast.AST]) -> set[str]:
+    """Names that statements bind, those in functions and classes left out."""
     found: set[str] = set()
-    pending: list[ast.AST] = list(tree.body)
+    pending = list(statements)
     while pending:
         node = pending.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -184,8 +196,22 @@ class ClassInfo:
 
     @cached_property
     def methods(self) -> dict[str, Function]:
-        """Methods defined in the class body itself."""
-        return {n.name: n for n in self.node.body if isinstance(n, ast.FunctionDef)}
+        """Methods defined in the class body itself, but for those whose names it binds otherwise, too."""
+        found = {n.name: n for n in self.node.body if isinstance(n, ast.FunctionDef)}
+        return {name: node for name, node in found.items() if name not in self.rebound}
+
+    @cached_property
+    def rebound(self) -> frozenset[str]:
+        """Names that the class body binds otherwise than by ``def`` at its margin: what they hold is not known."""
+        rest = [node for node in self.node.body if not isinstance(node, ast.FunctionDef)]
+        return frozenset(_bound_names(rest))
+
+    def replaces(self, name: str) -> bool:
+        """Tell whether a method of the class assigns something to ``self.<name>``."""
+        words = (f"self.{name} =", f"self.{name}:", f"self.{name},")
+        if not any(word in self.module.source.text for word in words):
+            return False
+        return any(_is_stored(node, name) for node in walk(self.node))
 
 
 Attribute = tuple[ClassInfo, Function, ast.expr]
@@ -207,6 +233,7 @@ class Index:
     _overlay: dict[str, str] = field(default_factory=dict)
     _mro: dict[int, list[ClassInfo]] = field(default_factory=dict)
     _attributes: dict[tuple[int, str], Attribute | None] = field(default_factory=dict)
+    _methods: dict[tuple[int, str], tuple[ClassInfo, Function] | None] = field(default_factory=dict)
     _opened: set[str] = field(default_factory=set)
     _mentioning: dict[str, list[str]] = field(default_factory=dict)
     unreadable: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -253,6 +280,7 @@ class Index:
         self._classes.clear()
         self._mro.clear()
         self._attributes.clear()
+        self._methods.clear()
         self.resets.clear()
 
     def changed(self) -> dict[str, str]:
@@ -350,10 +378,23 @@ class Index:
                 self.open_ancestors(found)
 
     def method(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function] | None:
-        """The method that an instance of ``cls`` has, with the class that defines it."""
-        for owner in self.mro(cls):
+        """The method that an instance of ``cls`` has, with the class that defines it.
+
+        None where that is not known: a class body or a method assigns something to the name.
+        """
+        key = (id(cls.node), name)
+        if key not in self._methods:
+            self._methods[key] = self._method(cls, name)
+        return self._methods[key]
+
+    def _method(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function] | None:
+        owners = self.mro(cls)
+        for owner in owners:
+            if name in owner.rebound:
+                return None
             if name in owner.methods:
-                return owner, owner.methods[name]
+                replaced = any(other.replaces(name) for other in owners)
+                return None if replaced else (owner, owner.methods[name])
         return None
 
     def signature(self, cls: ClassInfo, name: str) -> Function | None:
@@ -376,20 +417,19 @@ class Index:
             init = owner.methods.get("__init__")
             if init is None:
                 continue
-            for node in walk(init):
-                if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                    if any(self_attribute(target) == name for target in targets):
-                        return owner, init, node.value
+            for value in _assigned_to(init, name):
+                return owner, init, value
         return None
 
     def submodule(self, cls: ClassInfo, name: str) -> ClassInfo | None:
-        """The class of ``self.<name>``, if ``__init__`` builds it from a known class."""
+        """The class of ``self.<name>``, if ``__init__`` builds it from a known class, and from no other."""
         found = self.attribute(cls, name)
         if found is None:
             return None
-        owner, _, value = found
+        owner, init, value = found
         if not isinstance(value, ast.Call):
+            return None
+        if not all(_is_same(made, value) for made in _assigned_to(init, name)):
             return None
         function = value.func
         if isinstance(function, ast.Attribute) and function.attr == "_from_config":
@@ -397,6 +437,26 @@ class Index:
         if not isinstance(function, ast.Name):
             return None
         return self.resolve(owner.module.source.module, function.id)
+
+
+def _assigned_to(init: Function, name: str) -> Iterator[ast.expr]:
+    """What statements of an ``__init__`` assign to ``self.<name>``."""
+    for node in walk(init):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(self_attribute(target) == name for target in targets):
+                yield node.value
+
+
+def _is_same(left: ast.expr, right: ast.expr) -> bool:
+    """Tell whether two expressions call one class, or one sets what the other builds to nothing."""
+    if isinstance(left, ast.Constant) and left.value is None:
+        return True
+    return (
+        isinstance(left, ast.Call)
+        and isinstance(right, ast.Call)
+        and (ast.dump(left.func) == ast.dump(right.func))
+    )
 
 
 def made_of(info: ModuleInfo, names: Collection[str]) -> Iterator[tuple[ast.Call, str]]:

@@ -18,7 +18,7 @@ from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.report import Place, broken, failure, place_of
+from codegen.rewrite.report import Place, broken, failure, method_of, place_of
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 from codegen.trees.names import HELPERS
 
@@ -168,6 +168,10 @@ class RewriteState:
             refusals = self._kept.refuse(change)
             for record in refusals:
                 self.note(record)
+            taken = None if refusals else taken_name(change)
+            if taken is not None:
+                self.note(taken)
+                continue
             places = {place_of(site): site for site in change.sites}
             failing = [place for place in places if place in self.refused and not refusals]
             for place in failing:
@@ -262,6 +266,21 @@ class RewriteState:
                     imported = node.names if path in spelled else []
                     found |= {a.name for a in imported if a.name in HELPER_MODULES}
         return found
+
+
+def taken_name(change: Change) -> Record | None:
+    """What is said of a change that calls a helper in a file where its name means something else."""
+    for info, name in change.helpers:
+        module, original = info.imports.get(name, ("", ""))
+        known = original == name and module.endswith((HELPERS, HELPER_MODULES.get(name, name)))
+        if name not in info.names or known or name not in HELPER_MODULES:
+            continue
+        site = next((s for s in change.sites if s.cls.module is info), change.sites[0])
+        reason = f"{change.rule}: the file calls something else {name}: kept"
+        place = site.cls.module.place(site.node)
+        model = model_of(site.cls.module.source.module)
+        return Record(model, site.cls.name, method_of(site), "left", place, name, reason=reason)
+    return None
 
 
 def line_before(old: str, new: str, line: int) -> int:

@@ -139,6 +139,13 @@ COMPLETING_DECORATOR, CENTRAL_ARGUMENTS = "auto_docstring", "ModelArgs"
 """The decorator that completes docstrings, and the class with an entry for every argument that all models
 share, in trees that document arguments in one place."""
 
+PASSING_DECORATORS = frozenset(
+    (COMPLETING_DECORATOR, "can_return_tuple", "capture_outputs", "check_model_inputs")
+    + ("deprecate_kwarg", "merge_with_config_defaults", "staticmethod", "classmethod", "property")
+    + ("add_start_docstrings", "add_start_docstrings_to_model_forward", "replace_return_docstrings")
+)
+"""Decorators that are known to hand all keywords on."""
+
 PARENTS_PARAMETERS = "super_kwargs"
 """Name that an override in a definition gives to all parameters of the method it overrides."""
 

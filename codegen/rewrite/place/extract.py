@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from codegen.rewrite.emit.edits import Change, Edit, Redefine, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
+from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import (
     BLOCK_ORDER,
     IMAGE_POS_IDS,
@@ -41,7 +42,7 @@ from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.extract_positions import extract_positions
 from codegen.rewrite.place.extract_samples import extract_samples
-from codegen.rewrite.place.proof import Unproven, incomplete, missed, unproven
+from codegen.rewrite.place.proof import Unproven, incomplete, missed, parts_of, unproven
 from codegen.rewrite.place.replacements import (
     guard_lines,
     new_lines,
@@ -51,7 +52,7 @@ from codegen.rewrite.place.replacements import (
 )
 from codegen.rewrite.place.rotary import RotaryTables, near_tables, position_forward
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
-from codegen.rewrite.recognise.effects import NO_GUARDS
+from codegen.rewrite.recognise.effects import NO_GUARDS, Objection
 from codegen.rewrite.recognise.grids import Match, match_statement
 from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.left import report_left, report_near
@@ -154,6 +155,9 @@ class Planner:
         self.state = state
         self.index = state.index
         self._plans: dict[int, MethodPlan | None] = {}
+        self.heirs = Heirs(
+            state.index, (cls for info in state.candidates() for cls in state.classes(info))
+        )
 
     def plan(self, cls: ClassInfo, name: str) -> MethodPlan | None:
         """The plan of a method defined in the class itself, None where nothing is recognised."""
@@ -208,6 +212,7 @@ class Planner:
         if plan is None:
             return None
         objections = unproven(index, studied, plan.matches, plan.dead, plan.lookups, plan.guards)
+        objections = objections or list(self._overridden(studied, plan))
         if not objections:
             return plan
         self._leave_all(studied.cls, studied.function, objections)
@@ -215,6 +220,28 @@ class Planner:
         return self._proven(
             index, studied, [match for match in plan.matches if match not in refused]
         )
+
+    def _overridden(self, studied: Study, plan: MethodPlan) -> Iterator[Unproven]:
+        """Matches whose statements call an own method that a class inheriting them has otherwise."""
+        body, index = studied.function.body, self.index
+        effects = [effect(statement) for statement in body]
+        called = {
+            (self_attribute(node.func), number)
+            for number in _handled(plan)
+            for node in walk(body[number])
+            if isinstance(node, ast.Call)
+        }
+        for name, number in sorted(called):
+            own = index.method(studied.cls, name) if name else None
+            heirs = self.heirs.of(studied.cls, studied.function.name) if own is not None else ()
+            for heir in heirs:
+                other = index.method(heir, name)
+                if own is not None and (other is None or other[1] is not own[1]):
+                    reason = f"{heir.name} inherits it and has another {name}"
+                    through = [m for m in plan.matches if number in parts_of(effects, m)]
+                    for match in through or plan.matches:
+                        yield match, Objection(body[number], reason)
+                    break
 
     def _leave_all(
         self, cls: ClassInfo, function: Function, objections: Iterable[Unproven]

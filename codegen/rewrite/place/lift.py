@@ -43,6 +43,7 @@ from codegen.rewrite.place.carry import (
     unwritable,
     wants_of,
 )
+from codegen.rewrite.place.decorators import narrow_decorator
 from codegen.rewrite.place.hoist import hoist_positions
 from codegen.rewrite.place.rows import rows_are_lost, rows_expression
 from codegen.rewrite.place.sink import sink_computations
@@ -52,6 +53,7 @@ from codegen.rewrite.place.thread import (
     takes_prefixed,
     thread_keywords,
 )
+from codegen.rewrite.place.written import written_in_place
 from codegen.rewrite.reach import Reaching, may_leave_before, spot_of
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -131,7 +133,8 @@ class Lifter:
             for cls in state.classes(info)
             for function in cls.methods.values()
         ]
-        self.heirs = Heirs(state.index, {id(c.node): c for c, _ in self.methods}.values())
+        classes = (cls for info in state.candidates() for cls in state.classes(info))
+        self.heirs = Heirs(state.index, classes)
         self.direct: dict[int, Lifting] = {}
         self.liftings: dict[int, Lifting] = {}
         self._reaching: dict[int, Reaching] = {}
@@ -161,6 +164,10 @@ class Lifter:
                 call = helper_call(statement)
                 if call is not None:
                     self._collect(cls, function, call)
+                elif (helper := called_helper(statement)) is not None:
+                    names = ", ".join(helper.outputs)
+                    reason = f"its result cannot be called {names} in this method: no parameter"
+                    self._note_left(cls, function, statement, HelperCall(helper, ()), reason)
 
     def _collect(self, cls: ClassInfo, function: Function, call: HelperCall) -> None:
         assert call.statement is not None
@@ -169,11 +176,30 @@ class Lifter:
             reason = "computed for several inputs under one name: no parameter can stand for it"
             self._note_left(cls, function, call.statement, call, reason)
             return
+        why = self._fixed(cls, function, reaching, call)
+        if why:
+            self._note_left(cls, function, call.statement, call, why)
+            return
         portable = is_of_entry(reaching, function, call.statement, call.arguments)
         eager = not may_leave_before(function, call.statement)
         known = replace(call, portable=portable, eager=eager)
         lifting = self.direct.setdefault(id(function), Lifting(cls, function))
         lifting.calls[call.helper.name] = known
+
+    def _fixed(
+        self, cls: ClassInfo, function: Function, reaching: Reaching, call: HelperCall
+    ) -> str:
+        """Why a method cannot take results as parameters, empty where it can."""
+        assert call.statement is not None
+        decorator = narrow_decorator(self.index, cls.module, function)
+        if decorator:
+            return f"the decorator {decorator} hands on no further arguments: no parameter"
+        written = written_in_place(function, reaching, call.statement, call.helper.outputs)
+        if written is None:
+            return ""
+        line = self.state.given_line(cls.module, written.lineno)
+        names = ", ".join(call.helper.outputs)
+        return f"line {line} changes {names} in place: what a caller gives has to stay"
 
     def thread(self) -> None:
         """Carry parameters to the callers until nothing changes."""
@@ -223,6 +249,13 @@ class Lifter:
 
     def _enter(self, lifting: Lifting, name: str, wants: list[Want]) -> None:
         own = lifting.calls.get(name)
+        decorator = narrow_decorator(self.index, lifting.cls.module, lifting.function)
+        if decorator:
+            reason = (
+                f"is called below the decorator {decorator}, which hands on no further arguments"
+            )
+            lifting.refused[name] = reason, wants
+            return
         found = carry(lifting.function, self.reaching(lifting.function), wants, own)
         if isinstance(found, str):
             lifting.refused[name] = found, wants
@@ -452,6 +485,13 @@ def helper_call(statement: ast.stmt) -> HelperCall | None:
         return None
     arguments = tuple(ast.unparse(arg) for arg in statement.value.args)
     return HelperCall(helper, arguments, statement, rows=rows)
+
+
+def called_helper(statement: ast.stmt) -> Helper | None:
+    """The helper that the value of an assignment is a call of, None if it is anything else."""
+    value = statement.value if isinstance(statement, ast.Assign) else None
+    name = getattr(value.func, "id", "") if isinstance(value, ast.Call) else ""
+    return LIFTED.get(name)
 
 
 def rows_given(call: ast.Call, helper: Helper) -> str | None:

@@ -42,7 +42,7 @@ def unproven(
     removed = {*dead, *superseded(effects, list(matches)), *(m.statement for m in matches)}
     used = [[node for node, _, name in lookups if name in match.names] for match in matches]
     parts = [
-        _parts(effects, match) | _tables(study, effects, nodes)
+        parts_of(effects, match) | _tables(study, effects, nodes)
         for match, nodes in zip(matches, used)
     ]
     everything = frozenset().union(*parts)
@@ -82,7 +82,8 @@ def _statement_of(study: Study, node: ast.AST) -> int:
     return next(number for number, statement in enumerate(body) if node in walk(statement))
 
 
-def _parts(effects: Sequence[Effect], match: Match) -> frozenset[int]:
+def parts_of(effects: Sequence[Effect], match: Match) -> frozenset[int]:
+    """Numbers of the statements that take part in what a match replaces."""
     names = [name for name in match.names if name]
     return participants(effects, max(match.statement, match.last), names)
 

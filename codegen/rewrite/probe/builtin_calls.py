@@ -8,7 +8,7 @@ from typing import Any
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.functions import torch_int
 from codegen.rewrite.probe.operators import binary_add, iterate
-from codegen.rewrite.probe.values import LATE, Arr, Unsupported, array, is_late, scalar
+from codegen.rewrite.probe.values import LATE, Arr, Once, Unsupported, array, is_late, scalar
 
 
 def _range(*bounds: Any) -> Any:
@@ -17,22 +17,26 @@ def _range(*bounds: Any) -> Any:
 
 def _enumerate(values: Any, start: Any = 0) -> Any:
     listed = iterate(values)
-    return LATE if listed is None or is_late(start) else list(enumerate(listed, scalar(start)))
+    return LATE if listed is None or is_late(start) else Once(enumerate(listed, scalar(start)))
 
 
 def _zip(*values: Any, strict: Any = False) -> Any:
+    if len({id(value) for value in values if isinstance(value, Once)}) < sum(
+        isinstance(value, Once) for value in values
+    ):
+        raise Unsupported("one generator in several places")
     lists = [iterate(value) for value in values]
     known = [listed for listed in lists if listed is not None]
     if len(known) < len(lists):
         return LATE
     if strict and len({len(listed) for listed in known}) > 1:
         raise Unsupported("zip of different lengths")
-    return list(zip(*known))
+    return Once(zip(*known))
 
 
 def _reversed(values: Any) -> Any:
     listed = iterate(values)
-    return LATE if listed is None else listed[::-1]
+    return LATE if listed is None else Once(listed[::-1])
 
 
 def _list(values: Any = ()) -> Any:
@@ -48,6 +52,8 @@ def _tuple(values: Any = ()) -> Any:
 def _len(value: Any) -> Any:
     if value is LATE:
         return LATE
+    if isinstance(value, Once):
+        raise Unsupported("length of a generator")
     return len(value.data) if isinstance(value, Arr) else len(value)
 
 

@@ -25,7 +25,7 @@ from codegen.rewrite.probe.values import (
     scalar,
 )
 
-_TORCH_ROOTS = ("torch", "F", "nn")
+TORCH_ROOTS = ("torch", "F", "nn")
 _TORCH_PARTS = ("nn", "functional", "utils", "rnn")
 """Modules below torch whose functions are known; one of the same name in another may be another."""
 SAMPLE = "grid_sample"
@@ -78,7 +78,7 @@ class Calls(Attributes):
             return self._asks_tracing()
         if self._module is not None and name in self._module.functions:
             return self._invoke(self._module.functions[name], None, args, kwargs, self._module)
-        if name in BUILTINS:
+        if name in BUILTINS and not self._hides(name):
             self._note_extreme(node, name, args)
             return BUILTINS[name](*args, **kwargs)
         if name == "torch_int":
@@ -91,6 +91,11 @@ class Calls(Attributes):
             if info is not None and imported[1] in info.functions:
                 return self._invoke(info.functions[imported[1]], None, args, kwargs, info)
         return LATE
+
+    def _hides(self, name: str) -> bool:
+        """Tell whether a name of Python may mean something else in the module."""
+        info = self._module
+        return info is not None and (name in info.names or info.has_star)
 
     def _asks_tracing(self) -> bool:
         self.trace.asked_tracing = True
@@ -129,7 +134,7 @@ class Calls(Attributes):
         while isinstance(root, Bound) and root.target is not None:
             inside = inside and root.name in _TORCH_PARTS
             root = root.target
-        if isinstance(root, Bound) and root.name in _TORCH_ROOTS:
+        if isinstance(root, Bound) and root.name in TORCH_ROOTS:
             if function.name in TRACING:
                 return self._asks_tracing()
             if not inside:

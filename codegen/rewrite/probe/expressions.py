@@ -9,7 +9,7 @@ import numpy as np
 
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import items, numbers
-from codegen.rewrite.probe.calls import Calls
+from codegen.rewrite.probe.calls import TORCH_ROOTS, Calls
 from codegen.rewrite.probe.functions import DTYPES
 from codegen.rewrite.probe.operators import binary, compare, iterate, truth
 from codegen.rewrite.probe.tensor_methods import ask_index
@@ -20,6 +20,7 @@ from codegen.rewrite.probe.values import (
     Arr,
     Freq,
     Module,
+    Once,
     Unsupported,
     array,
     broadcast,
@@ -58,7 +59,14 @@ class Expressions(Calls):
         if constant is not None:
             self._number(constant)
             return constant
+        if node.id in TORCH_ROOTS and self._is_other(node.id):
+            return LATE
         return Bound(None, node.id)
+
+    def _is_other(self, name: str) -> bool:
+        """Tell whether the module calls something else ``torch``, ``nn`` or ``F``."""
+        info = self._module
+        return info is not None and name in info.names and name not in info.aliases
 
     def _expr_List(self, node: ast.List, env: dict[str, Any]) -> Any:
         return self._items(node.elts, env)
@@ -133,10 +141,11 @@ class Expressions(Calls):
         for op, comparator in zip(node.ops, node.comparators):
             right = self._eval(comparator, env)
             result = compare(op, left, right)
-            self._note_comparison(node, op, result)
             if is_late(result) or result is OPAQUE or (not isinstance(result, Arr) and not result):
-                return result
+                break
             left = right
+        # Of a chain only the whole is a condition: that one link holds shows nothing of it.
+        self._note_comparison(node, op, result)
         return result
 
     def _note_comparison(self, node: ast.Compare, op: ast.cmpop, result: Any) -> None:
@@ -149,7 +158,8 @@ class Expressions(Calls):
         return self._comprehension(node.elt, node.generators, env)
 
     def _expr_GeneratorExp(self, node: ast.GeneratorExp, env: dict[str, Any]) -> Any:
-        return self._comprehension(node.elt, node.generators, env)
+        found = self._comprehension(node.elt, node.generators, env)
+        return Once(found) if isinstance(found, list) else found
 
     def _comprehension(
         self, element: ast.expr, loops: list[ast.comprehension], env: dict[str, Any]
@@ -235,6 +245,8 @@ class Expressions(Calls):
             whole = key if isinstance(key, tuple) else (key,)
             plain = any(part is Ellipsis for part in whole) or not _is_basic(whole)
             return Arr(np.asarray(base.data[key if plain else (*whole, ...)]), base.late)
+        if isinstance(base, Once):
+            raise Unsupported("a part of a generator")
         if isinstance(base, (list, tuple, range)):
             if isinstance(key, slice) and not isinstance(base, range):
                 items(len(base))

@@ -60,6 +60,8 @@ def _arange(*bounds: Any, start: Any = 0, end: Any = None, step: Any = 1, dtype:
     first, last, stride = given
     if stride == 0:
         raise Unsupported("a range without steps")
+    if (last - first) * stride < 0:
+        raise Unsupported("a range that leads away from its end")
     budget.numbers(max(-((first - last) // stride), 0))
     return _typed(np.arange(first, last, stride, dtype=np.int64), dtype)
 

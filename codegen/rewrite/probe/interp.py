@@ -27,7 +27,7 @@ from codegen.rewrite.probe.trace import (
     Trace,
     assigned_names,
 )
-from codegen.rewrite.probe.values import LATE, OPAQUE, Arr, Module, Unsupported, is_late
+from codegen.rewrite.probe.values import LATE, OPAQUE, Arr, Module, Once, Unsupported, is_late
 
 _DEEPEST = 8
 """Lists in lists further down are not looked at."""
@@ -196,7 +196,8 @@ class Interpreter(Expressions):
         self._block(node.body, env)
 
     def _stmt_For(self, node: ast.For, env: dict[str, Any]) -> None:
-        items = self._looped(self._eval(node.iter, env))
+        value = self._eval(node.iter, env)
+        items = self._looped(value)
         if items is None:
             self._forget(node, env)
             return
@@ -205,6 +206,8 @@ class Interpreter(Expressions):
             try:
                 self._block(node.body, env)
             except Break:
+                if isinstance(value, Once) and isinstance(node.iter, ast.Name):
+                    raise Unsupported("a generator that is left before its end") from None
                 return
             except Continue:
                 continue

@@ -19,9 +19,11 @@ from codegen.rewrite.probe.values import (
     Freq,
     InvFreq,
     Module,
+    Once,
     Unsupported,
     array,
     broadcast,
+    inexact,
     is_late,
     scalar,
 )
@@ -65,7 +67,11 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
         whole = all(number.dtype.kind in "bi" for number in numbers)
         if kind in (ast.FloorDiv, ast.Mod) and whole and not numbers[1].all():
             raise Unsupported("division by zero")
-        return Arr(np.asarray(_BINARY[kind](*numbers)), is_late(left) or is_late(right))
+        late = is_late(left) or is_late(right)
+        result = np.asarray(_BINARY[kind](*numbers))
+        if kind in (ast.Mult, ast.Div) and not late:
+            result = inexact(result, *numbers)
+        return Arr(result, late)
     if isinstance(left, (str, bytes)) or isinstance(right, (str, bytes)):
         # What is written has no influence on numbers, and can be long.
         return LATE
@@ -141,7 +147,7 @@ def _contains(item: Any, items: Any) -> bool:
         raise Unsupported("membership of such a value")
     if isinstance(items, range) and isinstance(number, int):
         return number in items
-    listed = items if isinstance(items, (list, tuple)) else None
+    listed = items if isinstance(items, (list, tuple)) and not isinstance(items, Once) else None
     if listed is None:
         raise Unsupported("membership in such a value")
     budget.items(len(listed))
@@ -159,7 +165,10 @@ def iterate(value: Any) -> list[Any] | None:
         return [Arr(value.data[i, ...], value.late) for i in range(len(value.data))]
     if isinstance(value, (list, tuple)):
         budget.items(len(value))
-        return list(value)
+        listed = list(value)
+        if isinstance(value, Once):
+            value.clear()
+        return listed
     if isinstance(value, range):
         # The length of a range can be longer than ``len`` is able to say.
         budget.items(max(0, -((value.start - value.stop) // value.step)))

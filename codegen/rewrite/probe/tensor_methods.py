@@ -23,6 +23,7 @@ from codegen.rewrite.probe.values import (
     array,
     broadcast,
     cast,
+    inexact,
     is_late,
     plain,
     scalar,
@@ -370,13 +371,19 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return method
 
 
+def _mul(data: np.ndarray, other: Any) -> Any:
+    right = array(other)
+    broadcast(data, right)
+    return inexact(np.asarray(data * right), data, right)
+
+
 def div(data: np.ndarray, other: Any, rounding_mode: Any = None) -> np.ndarray:
     """``torch.div``."""
     right = array(other)
     broadcast(data, right)
     result = data / right
     if rounding_mode is None:
-        return np.asarray(result)
+        return inexact(np.asarray(result), data, right)
     rounding: dict[Any, Any] = {"floor": np.floor, "trunc": np.trunc}
     whole = data.dtype.kind == "i" and right.dtype.kind == "i"
     if rounding_mode == "floor" and whole:
@@ -415,7 +422,7 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "abs": _abs,
     "add": _binary(np.add),
     "sub": _binary(np.subtract),
-    "mul": _binary(np.multiply),
+    "mul": _mul,
     "div": div,
     "floor_divide": _binary(np.floor_divide),
     "remainder": _binary(np.remainder),

@@ -77,6 +77,10 @@ class Arr:
     late: bool = False
 
 
+class Once(list[Any]):
+    """What a generator, ``zip`` and the like give: items that are there for one loop."""
+
+
 @dataclass
 class Module:
     """A submodule: its class (any object the evaluator understands) and the text that reaches it."""
@@ -143,6 +147,27 @@ def volume(shape: Sequence[int]) -> int:
 def broadcast(*arrays: np.ndarray) -> None:
     """Ask for a tensor that arrays are broadcast to."""
     volume(np.broadcast_shapes(*[item.shape for item in arrays]))
+
+
+_OFF = 2.0**-22
+"""How far, relatively, a product of numbers is off that 32 bits have rounded."""
+
+
+def inexact(result: np.ndarray, *factors: np.ndarray) -> np.ndarray:
+    """A product or quotient as it may come out where numbers have 32 bits: one side off, then the other.
+
+    Tensors of floats hold 32 bits, arrays here 64. Where a factor is none that 32 bits hold, what is cut
+    down to a whole number behind it depends on luck: nothing that a helper could be said to agree with.
+    """
+    if result.dtype.kind != "f" or result.size < 2:
+        return result
+    if all(
+        factor.dtype.kind != "f" or (factor == factor.astype(np.float32)).all()
+        for factor in factors
+    ):
+        return result
+    sides = np.where(np.arange(result.size) % 2, 1 + _OFF, 1 - _OFF)
+    return np.asarray(result * sides.reshape(result.shape))
 
 
 def plain(value: np.ndarray) -> Any:

@@ -27,7 +27,7 @@ NO_GUARDS = Guards()
 _NAMESPACES = ("torch", "F", "nn", "math", "itertools")
 _ALL_PURE = ("math", "itertools")
 _PURE_FUNCTIONS = frozenset(FUNCTIONS) | KNOWN | TRACING | {"is_torchdynamo_compiling", "torch_int"}
-_VIEWS = frozenset(
+VIEWS = frozenset(
     ("reshape", "view", "unsqueeze", "squeeze", "expand", "permute", "transpose", "t", "flatten")
     + ("unbind", "split", "to", "contiguous", "detach", "cpu", "cuda", "type", "type_as")
     + ("int", "long", "float", "double", "bool")
@@ -170,7 +170,7 @@ def _makes(value: ast.expr, fresh: Collection[str]) -> bool:
         root = root_name(value.func.value)
         if root in (*_NAMESPACES, "self", *fresh):
             return True
-        return value.func.attr in KNOWN - _VIEWS or _makes(value.func.value, fresh)
+        return value.func.attr in KNOWN - VIEWS or _makes(value.func.value, fresh)
     if isinstance(value, ast.Call):
         parts = (
             value.args if getattr(value.func, "id", "") in ("enumerate", "zip", "reversed") else []

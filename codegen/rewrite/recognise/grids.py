@@ -24,6 +24,9 @@ from codegen.rewrite.recognise.study import (
     values_of,
 )
 
+CLOSE = 4e-6
+"""How close rows of a table have to be: products of weights may be off by as much as 32 bits are."""
+
 
 @dataclass(frozen=True)
 class Match:
@@ -57,7 +60,7 @@ def agrees(study: Study, match: Match, run: Run) -> bool:
         if table is None or not values[0].late:
             return False
         wanted = reference.weighted_rows(table.rows, *expected)
-        return wanted.shape == rows.shape and bool(np.allclose(wanted, rows, atol=1e-9))
+        return wanted.shape == rows.shape and bool(np.allclose(wanted, rows, atol=CLOSE))
     results = expected if isinstance(expected, tuple) else (expected,)
     return all(not v.late and same(v.data, r) for v, r in zip(values, results))
 
@@ -214,7 +217,7 @@ def _match_table(study: Study, statement: int, name: str, values: list[Any] | No
                 table, *reference.pos_embed_indices(study.probes[i].grid, side, merge)
             )
             return expected.shape == rows[i].shape and bool(
-                np.allclose(expected, rows[i], atol=1e-9)
+                np.allclose(expected, rows[i], atol=CLOSE)
             )
 
         if all(text in trace.embeddings for trace in study.traces):
