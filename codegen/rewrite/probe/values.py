@@ -159,15 +159,17 @@ def inexact(result: np.ndarray, *factors: np.ndarray) -> np.ndarray:
     Tensors of floats hold 32 bits, arrays here 64. Where a factor is none that 32 bits hold, what is cut
     down to a whole number behind it depends on luck: nothing that a helper could be said to agree with.
     """
-    if result.dtype.kind != "f" or result.size < 2:
+    if result.dtype.kind != "f" or result.size < 2 or any(_is_power(f) for f in factors):
         return result
-    if all(
-        factor.dtype.kind != "f" or (factor == factor.astype(np.float32)).all()
-        for factor in factors
-    ):
+    if all(f.dtype.kind != "f" or (f == f.astype(np.float32)).all() for f in factors):
         return result
     sides = np.where(np.arange(result.size) % 2, 1 + _OFF, 1 - _OFF)
     return np.asarray(result * sides.reshape(result.shape))
+
+
+def _is_power(factor: np.ndarray) -> bool:
+    """Tell whether a factor moves the point only: a power of two."""
+    return factor.size == 1 and bool(abs(np.frexp(factor.reshape(-1)[0])[0]) == 0.5)
 
 
 def plain(value: np.ndarray) -> Any:
