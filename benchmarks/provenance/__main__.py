@@ -17,11 +17,11 @@ from codegen.trees.tree import Tree, open_tree
 
 
 def apart(
-    tree: Tree, count: int, jobs: int, seed: int, kinds: tuple[str, ...]
+    tree: Tree, count: int, jobs: int, seed: int, kinds: tuple[str, ...], skip: int = 0
 ) -> Mapping[str, Score]:
     """:func:`measure` in several processes, each with a seed of its own."""
     if jobs == 1:
-        return measure(Atlas(tree, _settings(tree)), count, seed, kinds, _tell)
+        return measure(Atlas(tree, _settings(tree)), count, seed, kinds, _tell, skip)
     # Made once, and found by all.
     Atlas(tree, _settings(tree)).prepare(item.model for item in tree.definitions)
     shares = [count // jobs + (index < count % jobs) for index in range(jobs)]
@@ -55,17 +55,21 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=300)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--skip", type=int, default=0, help="edits that an earlier run has made")
     parser.add_argument("--members", type=int, default=0, help="members for `impact`, not lines")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.skip and options.jobs != 1:
+        parser.error("--skip counts the edits of one process: use it with --jobs 1")
     tree = open_tree(fetch_release(options.release) if options.release else options.root, None)
     if options.members:
         atlas = Atlas(tree, _settings(tree))
         parts = tuple(options.parts)
         return _report(measure_members(atlas, options.members, options.seed, parts), "models", 1)
     kinds = tuple(options.kinds)
-    return _report(apart(tree, options.lines, options.jobs, options.seed, kinds), "lines", 0.99)
+    scores = apart(tree, options.lines, options.jobs, options.seed, kinds, options.skip)
+    return _report(scores, "lines", 0.99)
 
 
 def _report(scores: Mapping[str, Score], what: str, bar: float) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from codegen.explain.maps import Substitute
 from codegen.explain.named import find_named
-from codegen.explain.steps import Reader, listed
+from codegen.explain.steps import Reader, is_kept, listed
 from codegen.explain.values import Advice, Link, Place
 
 
@@ -22,14 +22,56 @@ def advise(
     atlas = reader.atlas
     root, nearest = links[-1].place, links[0].place
     definition = atlas.tree.definition(atlas.owners[place.path]).path
-    everywhere = f"edit {root}" if not root.root else f"edit {root} below {root.root}"
+    if root.root:
+        everywhere = _above_installed(reader, place, links)
+    else:
+        everywhere = f"edit {root}"
     same = [f"{each.spot.path}:{atlas.line(each.spot)}" for each in others if each.same]
     if same and others[0].same:
         everywhere += f", and {listed(same)}, which would take its place"
     if nearest.path == definition:
         here = f"edit {nearest}: it is this model's own" if nearest != root else ""
         return Advice(everywhere, here or "the same line: it is this model's own")
+    public = _public_name(place, links)
+    if public:
+        return Advice(everywhere, _override_kept(reader, definition, place, public))
     return Advice(everywhere, _override(reader, definition, place, links[0]))
+
+
+def _above_installed(reader: Reader, place: Place, links: Sequence[Link]) -> str:
+    """What an installed library wrote is changed in the first model of the tree that takes it over."""
+    chain = [place, *(link.place for link in links)]
+    first = next(index for index, each in enumerate(chain) if each.root) - 1
+    top, link = chain[first], links[first]
+    told = f"{link.place} below {link.place.root} is installed, not this tree's"
+    if first == 0 or top.path not in reader.atlas.owners:
+        return f"{told}: change it in each model that has it"
+    definition = reader.atlas.tree.definition(reader.atlas.owners[top.path]).path
+    return f"{_override(reader, definition, top, link)}, for what comes from there; {told}"
+
+
+def _public_name(place: Place, links: Sequence[Link]) -> str:
+    """What a method was called before the expansion kept it under a private name; "" of all others."""
+    private = place.member.rpartition(".")[2]
+    names = (link.place.member.rpartition(".")[2] for link in links)
+    return next((name for name in names if name and is_kept(private, name)), "")
+
+
+def _override_kept(reader: Reader, definition: str, place: Place, public: str) -> str:
+    """What is under a private name is not overridden, but the method that calls it."""
+    own = reader.members(definition)
+    owner, _, private = place.member.partition(".")
+    known, child = find_named(own, f"{owner}.{public}"), find_named(own, owner)
+    if known is not None:
+        return (
+            f"let {known.name}, {definition}:{known.header}, do it instead of calling "
+            f"`super().{public}`: {private} is there for that call only"
+        )
+    line = f":{child.header}" if child else ""
+    return (
+        f"write {public} into class {owner}, {definition}{line}: it is what calls {private}, "
+        "and a name that the expansion made cannot be overridden"
+    )
 
 
 def _override(reader: Reader, definition: str, place: Place, link: Link) -> str:

@@ -288,6 +288,37 @@ def _plain_edits(module: ModuleType) -> None:
     module.Renderer._apply = apply
 
 
+def _kept_names(module: ModuleType) -> None:
+    """A private name is made of the parent's name and the method's, as that is written in the parent."""
+    plain = module.Privates.name_for
+
+    def name_for(self: Any, name: str, line: int) -> str:
+        binders = [member for member in self.above if name in member.sure]
+        own = getattr(binders[-1].node, "name", name) if binders else name
+        known: str = plain(self, own if own == name else name, line)
+        return known
+
+    module.Privates.name_for = name_for
+
+
+def _named_sites(module: ModuleType) -> None:
+    """What stands for ``super().name`` ends with a name that was written there."""
+    plain = module._Fold._resolve
+
+    def resolve(self: Any, site: Any) -> list[tuple[int, int, str]]:
+        edits: list[tuple[int, int, str]] = list(plain(self, site))
+        name = str.__str__(site.name).strip("_")
+        if edits and edits[0][2].endswith(name) and name:
+            start, end, text = edits[0]
+            there = self.child.text[start:end]
+            at = there.rfind(name)
+            if at >= 0:
+                edits[0] = start, end, text[: -len(name)] + there[at : at + len(name)]
+        return edits
+
+    module._Fold._resolve = resolve
+
+
 def _spliced_templates(module: ModuleType) -> None:
     module._environment().concat = lambda pieces: joined("", pieces)
 
@@ -386,6 +417,8 @@ _REPLACED: dict[str, Callable[[ModuleType], None]] = {
     "expansion.build_pool": _whole_pool,
     "expansion.pool": _recorded_choice,
     "expansion.rename": _spelled_apart("Spelling", "PairSpelling"),
+    "expansion.fold.private": _kept_names,
+    "expansion.fold.folding": _named_sites,
     "expansion.link.naming": _spelled_apart("Naming", "PairNaming"),
     "expansion.link.render": _plain_edits,
     "output.render": _spliced_templates,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from codegen.explain.align import aligned, word_end, word_starts
+from codegen.explain.align import aligned, word_spans
 from codegen.explain.instrument import Candidate
 from codegen.explain.origins import SOURCES, Traced, file_number, offset
+
+_NAME = re.compile(r"\w+")
+#: Names are shorter.
+_LONGEST = 200
 
 
 class Spot(NamedTuple):
@@ -34,7 +39,8 @@ class FileMap:
     ``sources`` are paths; ``files`` holds the number of the source of each word, from 1, ``offsets``
     the place in its text. Of a word that no author wrote the first is 0, and the second 1 if it was
     not in the draft either: the formatter wrote it, a pass on finished files, or a hand.
-    ``others`` are, by the offset of an imported name, the imports that it could have come from as well.
+    ``others`` are, by the offset of an imported name, the imports that it could have come from as well;
+    ``parts`` are, by the offset of a word that is put together of several, where the others were written.
     """
 
     path: str
@@ -43,6 +49,7 @@ class FileMap:
     files: array[int]
     offsets: array[int]
     others: Mapping[int, tuple[Substitute, ...]] = field(default_factory=dict)
+    parts: Mapping[int, tuple[Spot, ...]] = field(default_factory=dict)
 
     def at(self, position: int) -> Spot | None:
         """Where the word at an offset was written; None if the tool wrote it."""
@@ -70,15 +77,19 @@ class FileMap:
 
     def written_at(self, path: str, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """The words that were written in ranges of a source (in order): their offsets here and there."""
-        if path not in self.sources:
-            return
-        number = self.sources.index(path) + 1
         starts = [start for start, _ in ranges]
-        for begin, file, place in zip(self.begins, self.files, self.offsets):
+        number = self.sources.index(path) + 1 if path in self.sources else -1
+        words = zip(self.begins, self.files, self.offsets) if number > 0 else ()
+        for begin, file, place in words:
             if file == number:
                 index = bisect_right(starts, place) - 1
                 if index >= 0 and place < ranges[index][1]:
                     yield begin, place
+        for begin, spots in self.parts.items():
+            for spot in spots:
+                index = bisect_right(starts, spot.offset) - 1
+                if spot.path == path and index >= 0 and spot.offset < ranges[index][1]:
+                    yield begin, spot.offset
 
 
 def map_text(
@@ -90,32 +101,55 @@ def map_text(
     pairs = aligned(plain, final)
     numbers: dict[str, int] = {}
     known: dict[int, int] = {}
-    begins = array("I", word_starts(final))
+    spans = word_spans(final)
+    begins = array("I", (start for start, _ in spans))
     files, offsets = array("H", bytes(2 * len(begins))), array("I", bytes(4 * len(begins)))
     others: dict[int, tuple[Substitute, ...]] = {}
-    for index, start in enumerate(begins):
+    parts: dict[int, tuple[Spot, ...]] = {}
+    for index, (start, end) in enumerate(spans):
         drafted = pairs.get(start, -1)
-        place = _place(draft, drafted) if drafted >= 0 else 0
-        if place:
-            number = file_number(place)
-            if number not in known:
-                known[number] = numbers.setdefault(SOURCES.path(place), len(numbers) + 1)
-            files[index] = known[number]
-            offsets[index] = offset(place)
-            if choices and place in choices:
-                others[start] = tuple(
-                    Substitute(Spot(SOURCES.path(each.place), offset(each.place)), each.same)
-                    for each in choices[place]
-                )
-        else:
-            offsets[index] = drafted < 0
-    return FileMap(path, tuple(numbers), begins, files, offsets, others)
+        if drafted < 0:
+            offsets[index] = 1
+            continue
+        found = _places(draft, drafted, drafted + end - start)
+        if not found:
+            continue
+        # Of several the last one is what the word is about: `_AlphaMLP_forward`.
+        *more, place = found
+        number = file_number(place)
+        if number not in known:
+            known[number] = numbers.setdefault(SOURCES.path(place), len(numbers) + 1)
+        files[index] = known[number]
+        offsets[index] = offset(place)
+        if more:
+            parts[start] = tuple(map(_spot, more))
+        if choices and place in choices:
+            others[start] = tuple(
+                Substitute(_spot(each.place), each.same) for each in choices[place]
+            )
+    return FileMap(path, tuple(numbers), begins, files, offsets, others, parts)
 
 
-def _place(draft: Traced, start: int) -> int:
-    """The place of a word: that of its first character that has one."""
-    place = draft.places[start]
-    if place:
-        return place
-    end = word_end(draft, start)
-    return next(filter(None, draft.places[start:end]), 0)
+def _spot(place: int) -> Spot:
+    return Spot(SOURCES.path(place), offset(place))
+
+
+def _places(draft: Traced, start: int, end: int) -> list[int]:
+    """Where a word was written: one place, or that of each word of sources that it is made of."""
+    first, last = draft.places[start], draft.places[end - 1]
+    if first and last - first == end - 1 - start:
+        return [first]
+    found: list[int] = []
+    for place in filter(None, draft.places[start:end]):
+        if not any(_in_one_word(place, each) for each in found):
+            found.append(place)
+    return found
+
+
+def _in_one_word(place: int, other: int) -> bool:
+    """Whether two places are those of characters of one word of a source."""
+    if place == other:
+        return True
+    first, last = sorted((place, other))
+    near = file_number(first) == file_number(last) and last - first < _LONGEST
+    return near and bool(_NAME.fullmatch(SOURCES.between(first, last + 1)))

@@ -14,6 +14,8 @@ from codegen.explain.maps import Spot, Substitute
 from codegen.explain.named import Named, find_named, named_at, named_in
 
 _WORD = re.compile(r"\w+")
+#: How a method is called that is kept beside what overrides it (``expansion.fold.private``).
+_KEPT = re.compile(r"_[A-Z]\w*_\w+")
 _SHOWN = 3
 
 
@@ -175,6 +177,8 @@ class Way:
             )
         if overriding is None:
             what = member.name.rpartition(".")[2]
+            if self.above is not None and is_kept(what, public := _last(self.above.name)):
+                return self._kept(f"{child.name}.{public}", what, place)
             return Step("inherited", f"class {_header(child)} in {place} does not define {what}")
         part = self.above.part(line) if self.above else "body"
         call = self._super_call(overriding)
@@ -189,6 +193,16 @@ class Way:
         return Step(
             "inherited",
             f"{what} stays in {_short(self.definition)}:{overriding.header}, which has none",
+        )
+
+    def _kept(self, overriding: str, private: str, place: str) -> Step:
+        """A method of the parent under a private name, beside the one that overrides and calls it."""
+        known = find_named(self.own, overriding)
+        call = self._super_call(known) if known else 0
+        where = f"{_short(self.definition)}:{call or known.header}" if known else place
+        return Step(
+            "inherited",
+            f"kept as {private} beside {overriding}, which calls it: `super()` in {where}",
         )
 
     def _super_call(self, member: Named) -> int:
@@ -259,8 +273,20 @@ def _word(text: str, start: int) -> str:
     return match[0] if match else ""
 
 
+def is_kept(name: str, public: str) -> bool:
+    """Whether a private name is one that the expansion made for a parent's method of a public name."""
+    bare = public.strip("_")
+    return name != public and bool(_KEPT.fullmatch(name)) and bool(bare) and bare in name
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
 def _around(text: str, at: int) -> str:
-    """The word around an offset."""
+    """The word around an offset; "" where there is none."""
+    if not _WORD.match(text, at):
+        return ""
     while at and (text[at - 1].isalnum() or text[at - 1] == "_"):
         at -= 1
     return _word(text, at)

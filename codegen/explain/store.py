@@ -24,7 +24,7 @@ from codegen.explain.maps import FileMap, Spot, Substitute
 from codegen.store.seal import is_sealed, seal
 from codegen.store.system import read_regular
 
-_FORMAT = 3
+_FORMAT = 4
 #: The modules that decide what a map says; the others word it.
 _MAKERS = ("align", "instrument", "maps", "origins", "tracing")
 
@@ -111,6 +111,7 @@ def _packed(item: FileMap) -> dict[str, Any]:
             str(begin): [[*each.spot, each.same] for each in substitutes]
             for begin, substitutes in item.others.items()
         },
+        "parts": {str(begin): list(map(list, spots)) for begin, spots in item.parts.items()},
         "words": base64.b64encode(zlib.compress(data, 6)).decode("ascii"),
     }
 
@@ -131,6 +132,10 @@ def _unpacked(path: str, data: Mapping[str, Any]) -> FileMap:
                 Substitute(Spot(str(at), int(to)), bool(same)) for at, to, same in each
             )
             for begin, each in data["others"].items()
+        },
+        {
+            int(begin): tuple(Spot(str(at), int(to)) for at, to in each)
+            for begin, each in data["parts"].items()
         },
     )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from benchmarks.provenance.measure import KINDS, measure
-from benchmarks.provenance.oracle import Score, show
+from benchmarks.provenance.measure import KINDS, compare, measure
+from benchmarks.provenance.oracle import Edit, Oracle, Score, show
+from benchmarks.provenance.words import sources
 from codegen.explain.atlas import Atlas, Settings
 from codegen.output.render import render_helpers
 from codegen.trees.tree import Tree, open_tree
@@ -79,6 +81,64 @@ def test_what_the_formatter_did(family: Sandbox, case: str, text: str) -> None:
     family.write({"delta": BADLY_LAID_OUT})
     assert family.run("sync", "--root", str(family.root)).code == 0
     family.expect(f"layout_{case}", family.run("explain", line_of(family, "delta", text)), GOLDEN)
+
+
+KEEPING = """\
+from ..beta.modeling_beta import BetaAttention
+
+
+class DeltaAttention(BetaAttention):
+    def forward(self, states):
+        return [super().forward(states)]
+"""
+KEPT_BELOW = """\
+from ..delta.modeling_delta import DeltaAttention
+
+
+class EpsilonAttention(DeltaAttention):
+    pass
+"""
+
+
+@pytest.fixture
+def keeping(family: Sandbox) -> Sandbox:
+    """Delta keeps a method of its parent under a private name; epsilon has that from delta."""
+    family.write({"delta": KEEPING, "epsilon": KEPT_BELOW})
+    assert family.run("sync", "--root", str(family.root)).code == 0
+    return family
+
+
+@pytest.mark.parametrize(
+    ("case", "model", "text"),
+    [
+        ("kept", "delta", "def _BetaAttention_forward"),
+        ("kept_below", "epsilon", "return states * self."),
+        ("kept_call", "epsilon", "return [self."),
+    ],
+)
+def test_a_method_under_a_private_name(keeping: Sandbox, case: str, model: str, text: str) -> None:
+    keeping.expect(case, keeping.run("explain", line_of(keeping, model, text)), GOLDEN)
+
+
+def test_a_private_name_is_written_where_its_parts_are(keeping: Sandbox) -> None:
+    """Under another name of the method it is another one, two models down as well."""
+    atlas, score = Atlas(open_tree(keeping.root, None), Settings()), Score()
+    edits = [
+        Edit(path, match.start(), "forward", "forwarq")
+        for path in sources(atlas)
+        for match in re.finditer(r"\bforward\b", atlas.text(path))
+    ]
+    compare(atlas, Oracle(atlas), ("", 0), edits, score)
+    private = [
+        (path, number)
+        for model in ("delta", "epsilon")
+        for path in atlas.files_of(model)
+        for number, line in enumerate(atlas.text(path).split("\n"), 1)
+        if "_BetaAttention_forward" in line
+    ]
+    assert len(private) == 4
+    assert score.changed >= len(private)
+    expect_right(score, 1)
 
 
 def test_an_import_that_two_sources_have(checkout: Sandbox) -> None:
