@@ -104,7 +104,9 @@ def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         description="Print the JSON schema of the [tool.codegen] table, or of --format json.",
         epilog="example: python -m codegen schema report",
     )
-    schema.add_argument("subject", choices=("table", "report", "review"))
+    schema.add_argument(
+        "subject", choices=("table", "report", "review", "explain", "impact", "graph")
+    )
     for each in (command, schema):
         each.set_defaults(format="text")
 
@@ -383,8 +385,18 @@ def _answer(arguments: argparse.Namespace) -> int:
     from codegen.console.text import paint
 
     with show_progress(arguments.format == "json") as progress:
-        text = answer(arguments, paint, progress)
-    print(text)
+        told = False
+
+        def tell(doing: str, done: int, total: int) -> None:
+            if not told:  # a bar would stand among the lines
+                progress(doing, done, total)
+
+        pieces = answer(arguments, paint, tell)
+        first = next(pieces)
+        told = True
+    print(first, flush=True)
+    for piece in pieces:
+        print(piece, flush=True)
     return EXIT_OK
 
 
@@ -401,9 +413,16 @@ def _init(arguments: argparse.Namespace) -> int:
 def _schema(arguments: argparse.Namespace) -> int:
     import json
 
+    from codegen.explain.schema import explain_schema, graph_schema, impact_schema
     from codegen.review.as_data import review_schema
     from codegen.trees.schema import SCHEMAS
 
-    schemas = {**SCHEMAS, "review": review_schema}
+    schemas = {
+        **SCHEMAS,
+        "review": review_schema,
+        "explain": explain_schema,
+        "impact": impact_schema,
+        "graph": graph_schema,
+    }
     print(json.dumps(schemas[arguments.subject](), indent=2))
     return EXIT_OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from codegen.errors import CodegenError, fail
@@ -18,8 +19,8 @@ from codegen.explain.lookup import (
     read_target,
     tree_around,
 )
-from codegen.explain.show import Paint, as_data, show_frame, show_line, show_member
-from codegen.explain.values import Explanation, MemberExplanation
+from codegen.explain.show import Paint, as_data, show_frame, show_line, show_member, show_same
+from codegen.explain.values import Explanation, MemberExplanation, Place
 from codegen.trees.tree import Tree, open_tree
 
 Progress = Callable[[str, int, int], None]
@@ -55,8 +56,8 @@ class Asked:
             self._explainers[tree.root] = Explainer(Atlas(tree, settings))
         return self._explainers[tree.root]
 
-    def answer(self, target: Target, same: bool) -> Explanation | MemberExplanation:
-        """The explanation of a line or member.
+    def answer(self, target: Target) -> Explanation | MemberExplanation:
+        """The explanation of a line, without the other files that have it, or of a member.
 
         Raises:
             CodegenError: there is no such file, line or member, or the file is not generated.
@@ -66,13 +67,17 @@ class Asked:
         if target.member:
             return explainer.member(path, find_member(explainer.atlas, path, target.member))
         check_line(explainer.atlas, path, target.line)
-        return explainer.line(path, target.line, same)
+        return explainer.line(path, target.line)
+
+    def same(self, target: Target, item: Explanation) -> tuple[Place, ...]:
+        """The other lines that come from the source of one."""
+        return self.explainer(target.file).same(item)
 
     def frame(self, target: Target) -> Explanation | None:
         """The explanation of a frame; none where its file is no generated one."""
         if target not in self._frames:
             try:
-                answer = self.answer(target, False)
+                answer = self.answer(target)
             except (CodegenError, OSError, ValueError):  # the names of frames can be anything
                 answer = None
             self._frames[target] = answer if isinstance(answer, Explanation) else None
@@ -82,22 +87,35 @@ class Asked:
 def explain_targets(
     asked: Asked, spelled: list[str], as_json: bool, paint: Paint, whole: bool
 ) -> Iterator[str]:
-    """The lines to print for what a command line names. ``whole``: every other place is listed."""
-    answers = [asked.answer(read_target(each), True) for each in spelled]
+    """What to print for what a command line names, piece by piece, as soon as it is known.
+
+    ``whole``: every other place is listed.
+    """
+    targets = [read_target(each) for each in spelled]
     if as_json:
-        yield json.dumps([as_data(answer) for answer in answers], indent=2)
+        yield json.dumps([as_data(_with_same(asked, each)) for each in targets], indent=2)
         return
-    for index, answer in enumerate(answers):
-        if index:
-            yield ""
+    for index, target in enumerate(targets):
+        lines = [""] if index else []
+        answer = asked.answer(target)
         if isinstance(answer, MemberExplanation):
-            yield from show_member(answer, paint)
-        else:
-            yield from show_line(answer, paint, *((10**9,) if whole else ()))
+            yield "\n".join([*lines, *show_member(answer, paint)])
+            continue
+        yield "\n".join([*lines, *show_line(answer, paint)])
+        # Who else has the line takes a look at all that is built from its source.
+        if same := list(show_same(asked.same(target, answer), whole)):
+            yield "\n".join(same)
+
+
+def _with_same(asked: Asked, target: Target) -> Explanation | MemberExplanation:
+    answer = asked.answer(target)
+    if isinstance(answer, MemberExplanation):
+        return answer
+    return replace(answer, same=asked.same(target, answer))
 
 
 def explain_traceback(asked: Asked, text: str, as_json: bool, paint: Paint) -> Iterator[str]:
-    """A log with every frame of a generated file annotated; everything else passes through.
+    """The lines of a log, every frame of a generated file annotated; everything else passes through.
 
     Raises:
         CodegenError: there is nothing.

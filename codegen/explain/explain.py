@@ -60,18 +60,23 @@ class Explainer:
         self.atlas = atlas
         self._readers: dict[int, Reader] = {}
 
-    def line(self, path: str, number: int, same: bool = True) -> Explanation:
-        """Where a line comes from; ``same`` asks for the other files that have it, too."""
+    def line(self, path: str, number: int) -> Explanation:
+        """Where a line comes from, without the other files that have it (:meth:`same`)."""
         place = self._place(self.atlas, path, number)
         strands = tuple(self._strands(path, number))
         first = next((strand for strand in strands if strand.links), None)
         links = first.links if first else ()
         advice = advise(self._reader(self.atlas), place, links, self._substitutes(path, number))
-        others = self._same(place, first) if same and first else ()
         notes = self._notes(path)
         # Of a file that was edited by hand nobody can tell what the formatter did.
         layout = () if notes else tuple(layout_of(self.atlas, path, number))
-        return Explanation(place, strands, advice, tuple(others), notes, layout)
+        return Explanation(place, strands, advice, (), notes, layout)
+
+    def same(self, item: Explanation) -> tuple[Place, ...]:
+        """The other lines that come from the source of one that was explained."""
+        if not any(strand.links for strand in item.strands):
+            return ()
+        return tuple(self._same(item.place))
 
     def member(self, path: str, member: Named) -> MemberExplanation:
         """Where the lines of a class, method or function come from."""
@@ -185,7 +190,7 @@ class Explainer:
         best = max(groups.values(), key=len)
         return best[0][1], tuple((at, spot.offset) for at, spot in best)
 
-    def _same(self, place: Place, strand: Strand) -> Iterator[Place]:
+    def _same(self, place: Place) -> Iterator[Place]:
         """The other lines that come from the last source of a line inside this tree."""
         spot = self._deepest(place)
         if spot is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from codegen.explain.atlas import Atlas
+from codegen.explain.likeness import Likeness
 from codegen.explain.maps import FileMap, Spot
 
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -16,8 +17,12 @@ Range = tuple[str, int, int]
 
 
 def written_from(atlas: Atlas, path: str, start: int, end: int) -> Iterator[Spot]:
-    """The words of generated files that were written in a range of a source, however far away."""
-    found = arrivals(atlas, list(atlas.as_rewritten(path, start, end)))
+    """The words of generated files that were written in a line of a source, however far away.
+
+    Models whose files hold no such line are not looked into.
+    """
+    line = Likeness(atlas, path, start, end)
+    found = arrivals(atlas, list(atlas.as_rewritten(path, start, end)), may_hold=line.may_be_in)
     return (spot for spot, _ in found)
 
 
@@ -50,11 +55,15 @@ def renamed_with(atlas: Atlas, ranges: Sequence[Range]) -> Iterator[Spot]:
 
 
 def arrivals(
-    atlas: Atlas, ranges: Sequence[Range], changing: bool = False
+    atlas: Atlas,
+    ranges: Sequence[Range],
+    changing: bool = False,
+    may_hold: Callable[[str, str], bool] = lambda path, model: True,
 ) -> Iterator[tuple[Spot, Spot]]:
     """The words that were written in ranges, each with the place one file before that it comes from.
 
     With ``changing`` only those that are others if what is in the ranges is (:func:`changed_with`).
+    ``may_hold`` says of a file and a model that is built from it whether it is worth a look.
     """
     pending, covered = list(ranges), _Covered(ranges)
     seen: set[Spot] = set()
@@ -63,7 +72,7 @@ def arrivals(
         found: dict[str, list[int]] = {}
         for path, group in groupby(sorted(pending), key=lambda item: item[0]):
             wanted = [(start, end) for _, start, end in group]
-            for spot, source, item in _directly(atlas, path, wanted):
+            for spot, source, item in _directly(atlas, path, wanted, may_hold):
                 if spot in seen:
                     continue
                 if changing and _is_spared(item, spot.offset, covered):
@@ -124,10 +133,13 @@ class _Covered:
 
 
 def _directly(
-    atlas: Atlas, path: str, ranges: Sequence[tuple[int, int]]
+    atlas: Atlas,
+    path: str,
+    ranges: Sequence[tuple[int, int]],
+    may_hold: Callable[[str, str], bool],
 ) -> Iterator[tuple[Spot, Spot, FileMap]]:
     """Words of generated files that were written in these ranges, which are in order."""
-    models = atlas.users.get(path, ())
+    models = [model for model in atlas.users.get(path, ()) if may_hold(path, model)]
     atlas.prepare(models)
     for model in models:
         known = atlas.known(model)

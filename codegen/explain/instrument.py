@@ -27,6 +27,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from codegen.explain.compiled import keep_code, kept_code
 from codegen.explain.origins import (
     SOURCES,
     Traced,
@@ -43,6 +44,7 @@ _COPY = "_codegen_traced"
 #: What is copied: all that handles the text of definitions and parents. The rest is shared.
 _COPIED = ("text", "expansion", "trees", "output.render", "run.job", "run.missing", "run.written")
 _FOLDER = Path(__file__).parents[1]
+_OWN_SOURCE = Path(__file__).read_bytes()
 
 
 def load(module: str) -> Any:
@@ -84,9 +86,15 @@ class _Loader(importlib.machinery.SourceFileLoader):
     """Compiles a module with its string operations changed."""
 
     def get_code(self, fullname: str) -> Any:
-        """See :class:`importlib.abc.InspectLoader`; the compiled form is kept nowhere."""
+        """See :class:`importlib.abc.InspectLoader`; the compiled form is kept where Python keeps its own."""
         path = self.get_filename(fullname)
-        return compile(_changed(ast.parse(self.get_data(path))), path, "exec", dont_inherit=True)
+        source = self.get_data(path)
+        return kept_code(path, source, _OWN_SOURCE) or keep_code(
+            path,
+            source,
+            _OWN_SOURCE,
+            compile(_changed(ast.parse(source)), path, "exec", dont_inherit=True),
+        )
 
     def exec_module(self, module: ModuleType) -> None:
         """See :class:`importlib.abc.Loader`."""

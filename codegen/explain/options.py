@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,25 +96,26 @@ def _command(
     return command
 
 
-def answer(arguments: argparse.Namespace, paint: Paint, progress: Progress) -> str:
-    """What a command prints."""
-    run = {"explain": _explain, "impact": _impact, "graph": _graph}[arguments.command]
-    return run(arguments, paint, progress)
+def answer(arguments: argparse.Namespace, paint: Paint, progress: Progress) -> Iterator[str]:
+    """What a command prints, in pieces of whole lines."""
+    if arguments.command == "explain":
+        return _explain(arguments, paint, progress)
+    return iter(
+        [(_impact if arguments.command == "impact" else _graph)(arguments, paint, progress)]
+    )
 
 
-def _explain(arguments: argparse.Namespace, paint: Paint, progress: Progress) -> str:
+def _explain(arguments: argparse.Namespace, paint: Paint, progress: Progress) -> Iterator[str]:
     from codegen.explain.command import Asked, explain_targets, explain_traceback
 
     asked = Asked(arguments.root, arguments.rewrite, not arguments.no_cache, progress)
     as_json = arguments.format == "json"
     if arguments.targets:
-        lines = explain_targets(asked, arguments.targets, as_json, paint, arguments.all)
-    elif sys.stdin is None or sys.stdin.isatty():
+        return explain_targets(asked, arguments.targets, as_json, paint, arguments.all)
+    if sys.stdin is None or sys.stdin.isatty():
         hint = "give FILE:LINE or FILE:CLASS.METHOD, or pipe a traceback in"
         raise fail("explain-target", "nothing to explain", "", 0, hint)
-    else:
-        lines = explain_traceback(asked, _read_log(), as_json, paint)
-    return "\n".join(lines)
+    return explain_traceback(asked, _read_log(), as_json, paint)
 
 
 def _read_log() -> str:

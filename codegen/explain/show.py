@@ -17,8 +17,8 @@ _LISTED = 8
 Paint = Callable[[str, str], str]
 
 
-def show_line(item: Explanation, paint: Paint, listed: int = _LISTED) -> Iterator[str]:
-    """The explanation of a line."""
+def show_line(item: Explanation, paint: Paint) -> Iterator[str]:
+    """The explanation of a line, but for the other files that have it (:func:`show_same`)."""
     yield from _head(item.place, paint)
     yield f"  {paint(_cut(item.place.text, 2), 'cyan')}" if item.place.text else "  (empty)"
     several = len(item.strands) > 1
@@ -32,10 +32,14 @@ def show_line(item: Explanation, paint: Paint, listed: int = _LISTED) -> Iterato
     for sentence in item.layout:
         yield from _wrapped(sentence, "  ", "    ")
     yield from _advice(item.advice, paint)
-    if item.same:
-        yield ""
-        yield from _same(item.same, listed)
     yield from _notes(item.notes, paint)
+
+
+def show_same(places: Sequence[Place], whole: bool) -> Iterator[str]:
+    """The other lines of one source; not ``whole``: those of the first files."""
+    if places:
+        yield ""
+        yield from _same(places, len(places) if whole else _LISTED)
 
 
 def _strand(strand: Strand, text: str, paint: Paint) -> Iterator[str]:

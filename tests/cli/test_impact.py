@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from benchmarks.provenance.impacts import PARTS, measure_members
@@ -71,6 +72,25 @@ def test_the_graph_as_data(family: Sandbox) -> None:
     assert carried["beta", "BetaAttention", "AlphaAttention"] == 7
     assert carried["gamma", "GammaAttention", "BetaAttention"] > 7
     family.expect("graph", family.run("graph"), GOLDEN)
+
+
+def test_what_is_reported_has_its_schema(family: Sandbox) -> None:
+    line = f"{family.generated('beta')}:20"
+    member = f"{family.generated('beta')}:BetaAttention"
+    for command, arguments in (
+        ("graph", ()),
+        ("impact", ("alpha.AlphaAttention.forward", "beta")),
+        ("explain", (line, member)),
+    ):
+        schema = json.loads(family.run("schema", command).out)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        data = family.run(command, *arguments, "--json").json
+        jsonschema.validate(data, schema)
+        wrong = json.loads(
+            json.dumps(data).replace('"lines": ', '"rows": ').replace('"path"', '"p"')
+        )
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pydot and pyparsing among themselves
