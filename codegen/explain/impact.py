@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from codegen.errors import CodegenError, fail
+from codegen.expansion.fold.marks import is_marker_method
 from codegen.explain.align import word_spans
 from codegen.explain.atlas import Atlas
 from codegen.explain.forward import arrivals
@@ -126,10 +129,39 @@ def impact_of(atlas: Atlas, subjects: Sequence[Subject]) -> Impact:
     more = [item for item in more if item.body]
     added = {item.model for item in more}
     reached = [*more, *(item for item in reached if item.model not in added)]
+    known = {item.model for item in reached if item.body}
+    reached += [
+        item for subject in subjects for item in _deleted(atlas, subject) if item.model not in known
+    ]
     touching = {model for subject in subjects for model in atlas.users.get(subject.path, ())}
     below = touching | atlas.plan.dependents(touching)
     reached.sort(key=lambda item: (-item.lines, item.model))
     return Impact(tuple(subjects), tuple(reached), len(below))
+
+
+def _deleted(atlas: Atlas, subject: Subject) -> Iterator[Reached]:
+    """The model whose definition deletes what its parent has: nothing of that stands in its files, but
+    with another statement in its place something does."""
+    model = next((d.model for d in atlas.tree.definitions if d.path == subject.path), "")
+    if model and subject.member is not None and deletes(atlas.text(subject.path), subject.member):
+        name = subject.member.name
+        yield Reached(model, 0, 1, (name,), (f"{name} is a deletion of what the parent has",))
+
+
+def deletes(text: str, member: Named) -> bool:
+    """Whether a member of a class in a definition only marks that the parent's is deleted."""
+    lines = text.split("\n")[member.first - 1 : member.last]
+    try:
+        (node,) = ast.parse(textwrap.dedent("\n".join(lines))).body
+    except (SyntaxError, ValueError):
+        return False
+    if isinstance(node, ast.FunctionDef):
+        return bool(member.owner) and is_marker_method(node)
+    return (
+        bool(member.owner)
+        and isinstance(node, ast.Assign)
+        and ast.unparse(node.value).startswith("AttributeError(")
+    )
 
 
 def _filled(reader: _Members, subject: Subject) -> list[tuple[str, int, int]]:

@@ -42,6 +42,23 @@ def test_impact(family: Sandbox, case: str, arguments: tuple[str, ...]) -> None:
     family.expect(case, family.run("impact", *arguments), GOLDEN)
 
 
+def test_a_deletion_changes_its_own_model(family: Sandbox) -> None:
+    """Nothing of it stands in the file; with another statement in its place something would."""
+    path = family.definition("gamma")
+    deletion = """
+
+class GammaAttention(BetaAttention):
+    def forward(self, states):
+        raise AttributeError("not here")
+"""
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("import Beta", "import BetaAttention, Beta", 1) + deletion
+    path.write_text(text, encoding="utf-8")
+    assert family.run("sync", "--root", str(family.root)).code == 0
+    result = family.run("impact", "gamma.GammaAttention.forward", "--root", str(family.root))
+    family.expect("impact_deletion", result, GOLDEN)
+
+
 def measured(tree: Tree, count: int, rewrite: bool = False) -> Score:
     """What edits of members of all kinds give, together."""
     total = Score()
