@@ -293,6 +293,7 @@ def statements(draw: st.DrawFn) -> str:
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lines=st.lists(statements(), min_size=1, max_size=6))
 @example(lines=2 * ["for _ in range(9): t = torch.cat([t, t])"])
+@example(lines=["t = F.pad(torch.arange(1), (1, -2))"])
 def test_random_programs_cost_little_and_compute_what_torch_computes(lines: list[str]) -> None:
     body = "\n".join(["a = [1, 2]", "t = torch.arange(3)", *lines, "return n, a, t"])
     started = time.process_time()

@@ -12,9 +12,12 @@ from codegen.rewrite.library import ClassInfo, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import OverBudget, numbers
 from codegen.rewrite.probe.machine import Machine
-from codegen.rewrite.probe.trace import Bound, Config, Embedding
+from codegen.rewrite.probe.trace import Bound, Config, Embedding, root_name
 from codegen.rewrite.probe.values import LATE, InvFreq, Module
 from codegen.rewrite.vocabulary import field_value
+
+_DEEPEST = 12
+"""Attributes and calls that lead further are not followed."""
 
 
 @lru_cache(maxsize=4096)
@@ -50,6 +53,13 @@ class Attributes(Machine):
         text = f"{base.text}.{name}"
         if text in self._written:
             return self._written[text]
+        known = self._plain.get((id(base), name))
+        if known is not None and self._depth < _DEEPEST:
+            _, value, steps = known
+            self.meter.step(steps)
+            self.trace.scalars[text] = value
+            self._number(value)
+            return value
         if name == "config":
             return Config(text)
         if self.index.vocabulary.is_frequencies(name):
@@ -62,6 +72,7 @@ class Attributes(Machine):
         if found is None:
             return Bound(base, name)
         owner, _, expression = found
+        before = self.meter.steps
         value = self._init_value(base, owner, expression, text)
         if isinstance(value, (int, float, list, tuple)) and self._is_reset(base.cls, owner, name):
             return LATE
@@ -71,6 +82,10 @@ class Attributes(Machine):
         if isinstance(value, int) and not isinstance(value, bool):
             self.trace.scalars[text] = value
             self._number(value)
+            is_field = isinstance(expression, ast.Attribute) and root_name(expression) == "config"
+            if is_field or isinstance(expression, ast.Name):
+                # Each time nothing but this number is read, and nothing else left in the trace.
+                self._plain[id(base), name] = base, value, before - self.meter.steps
         return value
 
     def _is_reset(self, cls: ClassInfo, owner: ClassInfo, name: str) -> bool:
@@ -103,7 +118,7 @@ class Attributes(Machine):
         env["config"] = Config(f"{base.text}.config")
         self._depth += 1
         try:
-            return LATE if self._depth > 12 else self._eval(node, env)
+            return LATE if self._depth > _DEEPEST else self._eval(node, env)
         except OverBudget:
             raise
         except Exception:  # what fails here is not what the method needs

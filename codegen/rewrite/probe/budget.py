@@ -62,6 +62,7 @@ class Meter:
 
 
 _METER: ContextVar[Meter] = ContextVar("meter")
+"""The meter of the run; outside of runs every question has a budget of its own."""
 
 
 @contextmanager
@@ -74,26 +75,21 @@ def metered(meter: Meter) -> Iterator[Meter]:
         _METER.reset(token)
 
 
-def _meter() -> Meter:
-    """The meter of the run; outside of runs every question has a budget of its own."""
-    return _METER.get(None) or Meter()
-
-
 def numbers(count: int) -> int:
     """Ask for a tensor of ``count`` numbers."""
-    _meter().hold(count, 8)
+    (_METER.get(None) or Meter()).hold(count, 8)
     return count
 
 
 def items(count: int) -> int:
     """Ask for a list of ``count`` items."""
-    _meter().hold(count, _ITEM)
+    (_METER.get(None) or Meter()).hold(count, _ITEM)
     return count
 
 
 def steps(count: int) -> None:
     """Ask for ``count`` steps."""
-    _meter().step(count)
+    (_METER.get(None) or Meter()).step(count)
 
 
 def bits(count: int) -> None:

@@ -29,19 +29,22 @@ from codegen.rewrite.probe.values import (
     scalar,
 )
 
-_HANDLERS = {kind: f"_expr_{name}" for name, kind in vars(ast).items() if isinstance(kind, type)}
-"""Names of the methods that evaluate a kind of node."""
-
 
 class Expressions(Calls):
     """Evaluates expressions; a handler per kind of node."""
 
     def _eval(self, node: ast.expr, env: dict[str, Any]) -> Any:
-        self.meter.step()
-        handler = getattr(self, _HANDLERS[node.__class__], None)
+        meter = self.meter
+        meter.steps -= 1
+        if meter.steps < 0:
+            meter.step(0)
+        kind = node.__class__
+        if kind is ast.Name and node.id in env:  # type: ignore[attr-defined]
+            return env[node.id]  # type: ignore[attr-defined]
+        handler = self._expressions.get(kind)
         if handler is None:
-            raise Unsupported(f"expression {type(node).__name__}")
-        return handler(node, env)
+            raise Unsupported(f"expression {kind.__name__}")
+        return handler(self, node, env)
 
     def _expr_Constant(self, node: ast.Constant, env: dict[str, Any]) -> Any:
         self._number(node.value)
@@ -128,9 +131,12 @@ class Expressions(Calls):
 
     def _note_operator(self, node: ast.AST, op: ast.operator, left: Any, right: Any) -> None:
         """A remainder or quotient shows what it is only for numbers above the divisor."""
-        if not isinstance(op, (ast.Mod, ast.FloorDiv)):
+        if op.__class__ is not ast.Mod and op.__class__ is not ast.FloorDiv:
             return
-        if all(isinstance(v, (int, float, Arr)) and not is_late(v) for v in (left, right)):
+        if left.__class__ is int and right.__class__ is int and max(abs(left), abs(right)) < 2**62:
+            numbers(1)
+            self._note(node, abs(left) >= abs(right))
+        elif all(isinstance(v, (int, float, Arr)) and not is_late(v) for v in (left, right)):
             low, high = array(left), array(right)
             broadcast(low, high)
             self._note(node, bool(np.any(np.abs(low) >= np.abs(high))))

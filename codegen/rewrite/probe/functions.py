@@ -144,6 +144,8 @@ def _pad(data: Any, pad: Any, mode: Any = "constant", value: Any = None) -> Arr:
     for i in range(0, len(widths), 2):
         pairs[old.ndim - 1 - i // 2] = (widths[i], widths[i + 1])
     volume([size + low + high for size, (low, high) in zip(old.shape, pairs)])
+    if any(size + min(low, 0) + min(high, 0) < 0 for size, (low, high) in zip(old.shape, pairs)):
+        raise Unsupported("padding that cuts off more than there is")
     # Less than nothing cuts off.
     kept = tuple(
         slice(max(-low, 0), size - max(-high, 0)) for size, (low, high) in zip(old.shape, pairs)

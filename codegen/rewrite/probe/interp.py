@@ -27,7 +27,16 @@ from codegen.rewrite.probe.trace import (
     Trace,
     assigned_names,
 )
-from codegen.rewrite.probe.values import LATE, OPAQUE, Arr, Module, Once, Unsupported, is_late
+from codegen.rewrite.probe.values import (
+    LATE,
+    OPAQUE,
+    PLAIN,
+    Arr,
+    Module,
+    Once,
+    Unsupported,
+    is_late,
+)
 
 _DEEPEST = 8
 """Lists in lists further down are not looked at."""
@@ -129,10 +138,10 @@ class Interpreter(Expressions):
     def _statement(self, node: ast.stmt, env: dict[str, Any]) -> None:
         self.meter.step()
         self.trace.ran.setdefault(self._top, set()).add(node)
-        handler = getattr(self, f"_stmt_{type(node).__name__}", None)
+        handler = self._statements.get(node.__class__)
         if handler is None:
             raise Unsupported(f"statement {type(node).__name__}")
-        handler(node, env)
+        handler(self, node, env)
 
     def _stmt_Pass(self, node: ast.Pass, env: dict[str, Any]) -> None:
         pass
@@ -313,5 +322,5 @@ def _frozen(value: Any, depth: int = 0) -> Any:
         if depth > _DEEPEST:
             return LATE
         items(len(value))
-        return type(value)([_frozen(item, depth + 1) for item in value])
+        return type(value)([v if v.__class__ in PLAIN else _frozen(v, depth + 1) for v in value])
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,16 @@ import numpy as np
 from codegen.rewrite.library import Function, Index, ModuleInfo, parameters
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.trace import Trace
-from codegen.rewrite.probe.values import LATE
+from codegen.rewrite.probe.values import LATE, Module
 
 UNKNOWN = "**"
 """Stands among keywords for those that a mapping gives, of which nothing is known."""
+
+
+def _handlers(cls: type, prefix: str) -> dict[type[ast.AST], Callable[..., Any]]:
+    """The methods of a class that handle kinds of nodes, by these."""
+    names = [name for name in dir(cls) if name.startswith(prefix)]
+    return {getattr(ast, name[len(prefix) :]): getattr(cls, name) for name in names}
 
 
 class Machine(ABC):
@@ -26,6 +32,15 @@ class Machine(ABC):
     it asks whether a graph is captured. With ``distinct`` fields of the configuration that would have
     one value get different ones: twice, four times as much. Everything that a run makes is asked of ``meter`` first.
     """
+
+    _expressions: Mapping[type[ast.AST], Callable[..., Any]]
+    _statements: Mapping[type[ast.AST], Callable[..., Any]]
+
+    def __init_subclass__(cls) -> None:
+        """Collect the handlers of all kinds of nodes: looking for one by name is a third of a step."""
+        super().__init_subclass__()
+        cls._expressions = _handlers(cls, "_expr_")
+        cls._statements = _handlers(cls, "_stmt_")
 
     def __init__(
         self,
@@ -46,6 +61,7 @@ class Machine(ABC):
         self._top = -1
         self._call: ast.Call | None = None
         self._written: dict[str, Any] = {}
+        self._plain: dict[tuple[int, str], tuple[Module, int, int]] = {}
         self._module: ModuleInfo | None = None
         self.hidden: dict[str, np.ndarray] = {}
         self.passed: list[tuple[str, int]] | None = None
@@ -86,7 +102,10 @@ class Machine(ABC):
     def _number(self, value: Any) -> None:
         """Remember a number that takes part in the computation."""
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            self.trace.numbers.setdefault(self._top, set()).add(value)
+            numbers = self.trace.numbers.get(self._top)
+            if numbers is None:
+                numbers = self.trace.numbers[self._top] = set()
+            numbers.add(value)
 
     @abstractmethod
     def _eval(self, node: ast.expr, env: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from codegen.rewrite.probe.trace import Bound, Config
 from codegen.rewrite.probe.values import (
     LATE,
     OPAQUE,
+    PLAIN,
     Arr,
     Dtype,
     Freq,
@@ -52,7 +53,7 @@ _NUMBERS = (bool, int, float)
 
 def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
     """``left <kind> right``."""
-    if any(v is LATE or isinstance(v, (Freq, InvFreq, Module, Bound)) for v in (left, right)):
+    if _is_opaque(left) or _is_opaque(right):
         return LATE
     if kind not in _BINARY:
         raise Unsupported(f"operator {kind.__name__}")
@@ -78,6 +79,16 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
     if OPAQUE in (left, right):
         return OPAQUE
     return _sequence(kind, left, right)
+
+
+def _is_opaque(value: Any) -> bool:
+    """Whether nothing can be computed with a value: its class is all that is asked of most."""
+    kind = value.__class__
+    return (
+        kind not in PLAIN
+        and kind is not Arr
+        and (value is LATE or isinstance(value, (Freq, InvFreq, Module, Bound)))
+    )
 
 
 def _ask_digits(kind: type[ast.operator], left: Any, right: Any) -> None:

@@ -90,22 +90,28 @@ class Module:
     bound: dict[str, Any] = field(default_factory=dict)
 
 
+PLAIN = frozenset((int, float, bool, str, type(None)))
+"""Kinds of values that most are: nothing in them is late, or can be changed."""
+
+
 def is_late(value: Any) -> bool:
     """Tell whether a value is or contains something late."""
+    if value.__class__ in PLAIN:
+        return False
+    if value.__class__ is Arr:
+        return value.late
     if value is LATE or isinstance(value, (Freq, InvFreq)):
         return True
-    if isinstance(value, Arr):
-        return value.late
     if isinstance(value, (list, tuple)):
         # Lists that hold each other many times are long to walk, though short to make.
         budget.steps(1 + len(value) // 16)
-        return any(is_late(item) for item in value)
+        return any(item.__class__ not in PLAIN and is_late(item) for item in value)
     return False
 
 
 def array(value: Any) -> np.ndarray:
     """The numbers of a tensor or python value."""
-    if isinstance(value, Arr):
+    if value.__class__ is Arr:
         return value.data
     if isinstance(value, (bool, int, float)):
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -113,6 +119,11 @@ def array(value: Any) -> np.ndarray:
         return np.array(value)
     if isinstance(value, (list, tuple)):
         budget.items(len(value))
+        if value and all(item.__class__ is int for item in value):
+            if min(value) < -(2**63) or max(value) >= 2**63:
+                raise Unsupported("an integer that no tensor holds")
+            budget.numbers(len(value))
+            return np.array(value, dtype=np.int64)
         parts = [array(item) for item in value]
         budget.numbers(sum(part.size for part in parts))
         return np.array(parts)
@@ -121,6 +132,8 @@ def array(value: Any) -> np.ndarray:
 
 def scalar(value: Any) -> int:
     """A python int of a number or 0-d tensor."""
+    if value.__class__ is int:
+        return value
     if isinstance(value, Arr) and value.data.size == 1:
         return int(value.data.reshape(()))
     if isinstance(value, (bool, int, np.integer)):
@@ -146,7 +159,12 @@ def volume(shape: Sequence[int]) -> int:
 
 def broadcast(*arrays: np.ndarray) -> None:
     """Ask for a tensor that arrays are broadcast to."""
-    volume(np.broadcast_shapes(*[item.shape for item in arrays]))
+    shapes = {item.shape for item in arrays}
+    if len(shapes) > 1:
+        shapes.discard(())
+    if len(shapes) != 1:
+        shapes = {np.broadcast_shapes(*[item.shape for item in arrays])}
+    volume(shapes.pop())
 
 
 _OFF = 2.0**-22
