@@ -124,8 +124,9 @@ def _changed_again(
     texts = state.index.changed()
     found: set[Place] = set()
     for modules in (tuple(texts), tuple(library.modules())):
-        again = RewriteState(library.over(texts).only(modules), state.settings, state.refused)
-        again.index.take(state.index)
+        again = RewriteState(
+            library.over(texts).only(modules), state.settings, state.refused, state
+        )
         run_ours(again, names, lambda doing, done, total: None)
         found = {
             place

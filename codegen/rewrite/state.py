@@ -33,15 +33,26 @@ _SHARED_NAMES = "get_vision_"
 
 
 class RewriteState:
-    """Texts on their way through the passes."""
+    """Texts on their way through the passes.
+
+    ``again`` is the state whose texts are looked at once more, only to see whether they change: then
+    what it has parsed is used, and nothing is reported.
+    """
 
     def __init__(
-        self, library: Library, settings: Settings, refused: Mapping[Place, str] | None = None
+        self,
+        library: Library,
+        settings: Settings,
+        refused: Mapping[Place, str] | None = None,
+        again: RewriteState | None = None,
     ) -> None:
         self.settings = settings
+        self.reports = again is None
         self.refused = refused or {}
         self.required: set[str] = set()
         self.index = Index(library, settings.vocabulary.may_matter, settings.vocabulary)
+        if again is not None:
+            self.index.take(again.index)
         self.records: list[Record] = []
         self._names = [m for m in library.modules() if self._is_candidate(library, m)]
         self._origins: dict[tuple[str, str, str], int] = {}
@@ -128,6 +139,8 @@ class RewriteState:
 
     def note(self, record: Record) -> None:
         """Add a line to the report; its place is the line in the file as it was given."""
+        if not self.reports:
+            return
         path = record.location.rpartition(":")[0]
         line = self._origins.get((path, record.cls, record.method))
         if line is None:

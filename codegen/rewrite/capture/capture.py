@@ -87,11 +87,12 @@ def capture(state: RewriteState) -> None:
                 split = None if told else host_split(segment, function)
                 if split is not None:
                     note_left(state, cls, function, split, "split")
-            if not is_host_class(cls.name):
+            if state.reports and not is_host_class(cls.name):
                 with state.attempt("branches", cls):
                     _look_at_branches(state, cls, mended)
     state.settle()
-    _report_reads(state)
+    if state.reports:
+        _report_reads(state)
 
 
 def _look_at_branches(state: RewriteState, cls: ClassInfo, mended: set[str]) -> None:

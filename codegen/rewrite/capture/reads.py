@@ -31,6 +31,9 @@ _BOUNDARIES = "cu_seqlens"
 def reads(index: Index, cls: ClassInfo) -> Iterator[tuple[ClassInfo, Function, Left]]:
     """Statements on an encoder's path that read values of tensors on the host, with their methods."""
     for owner, function in _path(index, cls):
+        sized = any(_is_sizes(index.vocabulary, name) for name in parameters(function))
+        if not sized and not any(word in owner.module.segment(function) for word in _READING):
+            continue
         own = frozenset(name for base in index.mro(cls) for name in base.methods)
         for node in _read_in(index.vocabulary, function, own):
             walked = f"a loop takes the numbers in {ast.unparse(node)}"

@@ -92,6 +92,8 @@ def extract(state: RewriteState) -> None:
                 plan = planner.plan(cls, name)
                 if plan is not None:
                     plans[info.source.module].append(plan)
+                if not state.reports:
+                    continue
                 handled = _handled(plan) if plan is not None else frozenset[int]()
                 with state.attempt("extract", cls, cls.methods[name]):
                     if plan is None:
