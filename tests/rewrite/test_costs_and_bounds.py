@@ -53,6 +53,7 @@ def bytes_of(program: str) -> int:
         ("torch.arange(0, 100, 2)", "torch.arange(0, 100, 20)", 30 * 45 * 8),
         ("torch.arange(100, 0, -2)", "torch.arange(100, 0, -20)", 30 * 45 * 8),
         ("torch.zeros(10, 10)", "torch.zeros(10, 1)", 30 * 90 * 8),
+        ("torch.zeros(100, 1).unbind()", "torch.zeros(100, 1)", 30 * 4 * 100 * 64),
     ],
 )
 def test_what_is_made_is_counted(one: str, other: str, size: int) -> None:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from codegen.rewrite import Settings, rewrite_library
+from codegen.rewrite.capture.pieces import splits_in
+from codegen.rewrite.capture.segments import _repetitions
 from codegen.rewrite.emit.edits import Substitute
 from codegen.rewrite.emit.hidden import untouched
 from codegen.rewrite.emit.write import removal
+from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.probe.machine import Machine
+from codegen.rewrite.probe.values import LATE
 from codegen.rewrite.recognise.positions import MOST_TRIED
+from codegen.rewrite.tokens.asking import _described
+from codegen.rewrite.tokens.changes import _asks
 from codegen.rewrite.tokens.operators import equal
 from codegen.rewrite.tokens.terms import World, term
+from codegen.rewrite.values import Source
 from codegen.text.lines import LineMap
 from tests.rewrite.test_emit import calls, written
+from tests.rewrite.test_interpreter import interpret
 from tests.rewrite.test_mixin import MIXIN, rewritten
 from tests.rewrite.test_rules import DEFAULT, GOLDEN, DictLibrary, read_case, run
 
@@ -223,3 +234,85 @@ def test_a_child_whose_encoder_takes_the_same_is_handed_them_on() -> None:
     result = rewrite_library(DictLibrary({DEFAULT: text}), Settings())
     assert not [r for r in result.report if r.kind == "left"]
     assert "self.visual(rows, grid_thw, cu_seqlens=cu_seqlens" in result.edits[DEFAULT]
+
+
+def test_a_block_of_one_patch_is_no_order() -> None:
+    text = case("extract/order_of_blocks")
+    text = text.replace("self.side = config", "self.one = 1\n        self.side = config")
+    edited = text.replace("begin + t * h * w))", "begin + t * h * w * self.one))")
+    assert edited != text
+    assert [kind for kind, _ in kinds(edited, "extract")].count("extracted") == 2
+
+
+def test_calls_are_followed_to_a_depth() -> None:
+    extra = "def down(k):\n    return 0 if k == 0 else down(k - 1)"
+    assert interpret("return down(6)", extra).result == 0
+    assert interpret("return down(7)", extra).result is LATE
+
+
+def test_what_a_part_of_a_machine_leaves_open_cannot_be_forgotten() -> None:
+    opened = {
+        name
+        for name, value in vars(Machine).items()
+        if getattr(value, "__isabstractmethod__", False)
+    }
+    tree = ast.parse(inspect.getsource(inspect.getmodule(Machine) or inspect))
+    (machine,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Machine")
+    bare = {
+        n.name
+        for n in machine.body
+        if isinstance(n, ast.FunctionDef) and [type(s) for s in n.body] == [ast.Expr]
+    }
+    assert opened == bare
+
+
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("parts = [t.split(s.tolist()) for t in (q, k)]", 2),
+        ("parts = [t.split(s.tolist()) for t in [q, k, v]]", 3),
+        ("parts = [t.split(s.tolist()) for t in states]", 3),
+        ("parts = list(t.split(s.tolist()) for t in (q,))", 1),
+        ("parts = q.split(s.tolist())", 1),
+        ("parts = [n for n in q.split(s.tolist())]", 1),
+    ],
+)
+def test_how_many_states_are_split(line: str, count: int) -> None:
+    (statement,) = ast.parse(line).body
+    (split,) = splits_in(statement)
+    assert _repetitions(statement, split.node) == count
+
+
+def move(function: object) -> Any:
+    return SimpleNamespace(site=SimpleNamespace(function=function))
+
+
+def test_who_asks_for_offsets() -> None:
+    (call,) = ast.parse("def __call__(self):\n    self.a()").body
+    assert isinstance(call, ast.FunctionDef)
+    a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
+    assert _asks(call, [move(call)], ())
+    assert _asks(call, [move(a)], ())
+    assert _asks(call, [move(call), move(b)], ("b",))
+    assert not _asks(call, [move(b)], ("b",))
+    assert not _asks(None, [move(b)], ("b",))
+
+
+@pytest.mark.parametrize(
+    ("decorator", "text", "is_entered"),
+    [
+        ("auto_docstring", 'r"""\n        words\n        """', True),
+        ("auto_docstring", '"""Words.\n\n        more\n        """', False),
+        ("auto_docstring", '"""Words."""', False),
+        ("auto_docstring", "pass", False),
+        ("other", 'r"""\n        words\n        """', False),
+    ],
+)
+def test_an_option_is_entered_where_parameters_are_checked(
+    decorator: str, text: str, is_entered: bool
+) -> None:
+    source = f"class A:\n    @{decorator}\n    def __call__(self):\n        {text}\n"
+    info = ModuleInfo.parse(Source("a.py", "a", source))
+    (call,) = info.classes["A"].body
+    assert isinstance(call, ast.FunctionDef)
+    assert bool([*_described(info, call)]) == is_entered
