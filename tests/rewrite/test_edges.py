@@ -316,3 +316,21 @@ def test_an_option_is_entered_where_parameters_are_checked(
     (call,) = info.classes["A"].body
     assert isinstance(call, ast.FunctionDef)
     assert bool([*_described(info, call)]) == is_entered
+
+
+@pytest.mark.parametrize("kept", ["TinyPositions.forward", "TinyEncoder.forward"])
+def test_methods_that_hand_values_on_change_together_or_not_at_all(kept: str) -> None:
+    settings = Settings(passes=("lift",), keep=(kept,))
+    result = rewrite_library(DictLibrary({DEFAULT: case("lift/through_a_submodule")}), settings)
+    assert not result.edits
+    assert [r.kind for r in result.report] == ["left"]
+
+
+@pytest.mark.parametrize("stem", ["replaced_by_an_heir", "with_unknown_caller"])
+def test_a_module_that_keeps_its_parameters_keeps_no_other_from_being_lifted(stem: str) -> None:
+    files = read_case(GOLDEN / f"lift/rotary_module_{stem}.txt").files
+    for place in ("models/aa/modeling_aa.py", "models/zz/modeling_zz.py"):
+        result = run({**files, place: case("lift/through_a_submodule")}, "lift")
+        assert place in result.edits
+        result = run({place: case("lift/through_a_submodule"), **files}, "lift")
+        assert place in result.edits
