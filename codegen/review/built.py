@@ -7,9 +7,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -95,34 +95,81 @@ def _named(found: Any) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {"the module": found}
 
 
+@dataclass(frozen=True, slots=True)
+class _Differing:
+    """What of the state dict of a class is gone, new or of another size; ``failed``: why nothing is known."""
+
+    name: str
+    gone: tuple[str, ...] = ()
+    come: tuple[str, ...] = ()
+    sized: tuple[tuple[str, str], ...] = ()
+    failed: str = ""
+
+    @property
+    def said(self) -> str:
+        """The same in words."""
+        sized = [f"{key} {sizes}" for key, sizes in self.sized]
+        parts = (("gone", self.gone), ("new", self.come), ("other sizes", sized))
+        return self.failed or "; ".join(f"{word}: {_some(keys)}" for word, keys in parts if keys)
+
+    def is_part_of(self, other: _Differing) -> bool:
+        """Whether another class says the same of a module of this one that it has."""
+        if self.failed or other.failed or not self.said:
+            return False
+        mine, theirs = (
+            (*each.gone, "", *each.come, "", *(" ".join(item) for item in each.sized))
+            for each in (self, other)
+        )
+        pairs = list(zip(mine, theirs))
+        return len(mine) == len(theirs) and all(
+            one == two or (bool(one) and two.endswith(f".{one}")) for one, two in pairs
+        )
+
+
 def _risks(path: str, old: Any, new: Any, head: Side) -> list[Risk]:
-    before, after = _named(old), _named(new)
-    place = Location(head.generated[path])
-    risks = []
-    for name, keys in before.items():
-        now = after.get(name)
-        if not isinstance(keys, dict):
-            continue
-        if not isinstance(now, dict):
-            said = "cannot be built any more" if now else "is gone"
+    """One risk for each class that is built otherwise, with the classes that have it as a part."""
+    found = [each for each in _differing(_named(old), _named(new)) if each.said]
+    told: dict[_Differing, list[str]] = {}
+    for each in sorted(found, key=lambda item: (len(item.said), item.name)):
+        inner = next((first for first in told if first.is_part_of(each)), None)
+        if inner is None:
+            told[each] = []
         else:
-            said = _difference(keys, now)
-        if said:
-            message = f"built with its default configuration, {name}: {said}"
-            risks.append(Risk("state-dict", message, place, (head.model_of(path),)))
+            told[inner].append(each.name)
+    definition = head.generated[path]
+    risks = []
+    for each, others in told.items():
+        also = f" (and in {', '.join(sorted(others))})" if others else ""
+        message = f"built with its default configuration, {each.name}{also}: {each.said}"
+        place = Location(definition, _line_of(each.name, head.text(definition)))
+        risks.append(Risk("state-dict", message, place, (head.model_of(path),)))
     return risks
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    gone = [key for key in old if key not in new]
-    come = [key for key in new if key not in old]
-    sized = [
-        f"{key} {tuple(old[key])} to {tuple(new[key])}"
-        for key in old
-        if key in new and old[key] != new[key]
-    ]
-    parts = [("gone", gone), ("new", come), ("other sizes", sized)]
-    return "; ".join(f"{word}: {_some(keys)}" for word, keys in parts if keys)
+def _line_of(name: str, text: str) -> int:
+    """The line of a class in its definition; the first one where it was copied along."""
+    found = re.search(rf"^class {name}\b", text, re.M)
+    return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[_Differing]:
+    for name, old in before.items():
+        if not isinstance(old, dict):
+            continue
+        new = after.get(name)
+        if not isinstance(new, dict):
+            yield _Differing(name, failed=f"cannot be built any more: {new}" if new else "is gone")
+            continue
+        yield _Differing(
+            name,
+            tuple(key for key in old if key not in new),
+            tuple(key for key in new if key not in old),
+            tuple(
+                (key, f"{tuple(old[key])} to {tuple(new[key])}")
+                for key in old
+                if key in new and old[key] != new[key]
+            ),
+        )
 
 
 def _some(found: Sequence[str]) -> str:

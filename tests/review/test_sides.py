@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from codegen.cli import main
+from codegen.review.built import _risks
+from codegen.review.model import Side
 from tests.review.copies import Edit, edited, make_copy
 from tests.review.small import TABLE, make_project
 
@@ -79,3 +81,42 @@ def test_state_dicts_of_built_models(
     report = json.loads(capsys.readouterr().out)
     built = [risk["message"] for risk in report["risks"] if "built with" in risk["message"]]
     assert built and all(".first.weight" in message for message in built)
+
+
+KEPT = {"kept.weight": [4, 4]}
+
+
+def built(**classes: object) -> dict[str, object]:
+    """State dicts of classes of a module, as the worker tells them."""
+    return {
+        name: {**KEPT, **keys} if isinstance(keys, dict) else keys for name, keys in classes.items()
+    }
+
+
+def test_a_part_that_is_built_otherwise_is_told_once() -> None:
+    head = Side(
+        "new", {"d.py": "x = 1\n\n\nclass Tower:\n    pass\n"}, {"g.py": "d.py"}, {"d.py": "m"}
+    )
+    old = built(
+        Tower={"norm.weight": [4], "table.weight": [9, 4]},
+        Model={"visual.norm.weight": [4], "visual.table.weight": [9, 4]},
+        Other={"pos": [1]},
+        Gone={},
+        Broken={},
+    )
+    new = built(
+        Tower={"table.weight": [10, 4]},
+        Model={"visual.table.weight": [10, 4]},
+        Other={"position": [1]},
+        Broken="TypeError: no",
+    )
+    risks = _risks("g.py", old, new, head)
+    start = "built with its default configuration, "
+    assert sorted(risk.message.removeprefix(start) for risk in risks) == [
+        "Broken: cannot be built any more: TypeError: no",
+        "Gone: is gone",
+        "Other: gone: pos; new: position",
+        "Tower (and in Model): gone: norm.weight; other sizes: table.weight (9, 4) to (10, 4)",
+    ]
+    assert {str(risk.place) for risk in risks} == {"d.py:1", "d.py:4"}
+    assert _risks("g.py", old, old, head) == []
