@@ -3,7 +3,7 @@
 ``python -m benchmarks.review`` makes the edits of ``review_seeds`` on copies of a release, syncs
 them, and prints for each: files reached, changes, hunks and lines of a plain difference and of the
 review, the share of lines with an edit, the risks that were expected and told, and the time beside
-that of a cold sync. ``--pairs 5.22.2:5.23.0`` reviews the way between releases. ``--work DIR`` keeps
+that of a cold sync. ``--history`` makes those of ``review_history``. ``--pairs 5.22.2:5.23.0`` reviews the way between releases. ``--work DIR`` keeps
 the copies, so that the next call has them.
 """
 
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.review_history import HISTORY
 from benchmarks.review_seeds import SEEDS, Seed, seeded
 from benchmarks.trees import fetch_release
 from codegen.review.ask import Asked, make_question
@@ -163,7 +164,10 @@ def main() -> None:
     """Measure seeded edits of a release, then pairs of releases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", default="5.8.1")
-    parser.add_argument("--seeds", nargs="*", default=[seed.name for seed in SEEDS])
+    parser.add_argument("--seeds", nargs="*", default=[seed.name for seed in SEEDS], metavar="NAME")
+    parser.add_argument(
+        "--history", nargs="*", metavar="NAME", help="edits of review_history instead"
+    )
     parser.add_argument("--pairs", nargs="*", default=[], metavar="OLD:NEW")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where copies are kept")
     arguments = parser.parse_args()
@@ -171,6 +175,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = arguments.work or Path(folder)
         chosen = [seed for seed in SEEDS if seed.name in arguments.seeds]
+        if arguments.history is not None:
+            names = arguments.history or [seed.name for seed in HISTORY]
+            chosen = [seed for seed in HISTORY if seed.name in names]
         if chosen:
             run_seeds(arguments.release, chosen, work)
         for pair in arguments.pairs:

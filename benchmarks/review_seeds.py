@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Seed:
     """A named edit: path and text of a source give its new text. ``risks`` are the kinds that have
-    to be told, and the only ones that may be."""
+    to be told, and the only ones that may be. ``files`` come (with this text) or go (None), a folder of
+    a model as a whole; paths are relative to that of all models."""
 
     name: str
     edit: Callable[[str, str], str]
     risks: frozenset[str] = frozenset()
+    files: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def _in(file: str, *pairs: tuple[str, str], times: int = 1) -> Callable[[str, str], str]:
@@ -154,3 +156,11 @@ def seeded(base: Path, target: Path, seed: Seed) -> Iterator[str]:
         if new != text:
             path.write_text(new, encoding="utf-8")
             yield path.name
+    for name, text in seed.files.items():
+        place = target / "transformers/models" / name
+        if text is None:
+            shutil.rmtree(place)
+        else:
+            place.parent.mkdir()
+            place.write_text(text, encoding="utf-8")
+        yield name
