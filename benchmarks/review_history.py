@@ -52,7 +52,7 @@ def _drop_argument(path: str, text: str) -> str:
         lines = match[0].split("\n")
         parameter = re.compile(r"        use_cache: .* = \w+,$")
         handed = re.compile(r" +use_cache=use_cache,$")
-        if not any(map(parameter.match, lines)) or match[0].count("use_cache") > 2:
+        if not any(map(parameter.match, lines)) or match[0].count("use_cache") > 3:
             return match[0]  # it is used otherwise, or documented
         kept = (each for each in lines if not parameter.match(each) and not handed.match(each))
         return "\n".join(kept)

@@ -156,11 +156,11 @@ def seeded(base: Path, target: Path, seed: Seed) -> Iterator[str]:
         if new != text:
             path.write_text(new, encoding="utf-8")
             yield path.name
-    for name, text in seed.files.items():
+    for name, content in seed.files.items():
         place = target / "transformers/models" / name
-        if text is None:
+        if content is None:
             shutil.rmtree(place)
         else:
             place.parent.mkdir()
-            place.write_text(text, encoding="utf-8")
+            place.write_text(content, encoding="utf-8")
         yield name

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codegen import __version__
-from codegen.errors import CodegenError, Diagnostic, RunStopped
+from codegen.errors import CodegenError, Diagnostic, RunStopped, fail
 from codegen.explain.options import add_explain, answer, write_maps
 from codegen.review.command import add_review
 from codegen.store.system import Interrupted, ending_on_signals
@@ -371,7 +371,11 @@ def _review(arguments: argparse.Namespace) -> int:
     with show_progress(arguments.format != "text") as progress:
         answer = run_review(arguments, paint, progress)
     if arguments.html is not None:
-        arguments.html.write_text(answer.html, encoding="utf-8")
+        try:
+            arguments.html.write_text(answer.html, encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise fail("no-page", f"{arguments.html} cannot be written: {reason}") from None
         print(f"written {arguments.html}", file=sys.stderr)
     if arguments.format == "text" and not arguments.no_pager:
         show(answer.text)

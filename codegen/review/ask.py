@@ -46,6 +46,9 @@ def make_question(asked: Asked, options: Options) -> Question:
     options = replace(options, rewrite=options.rewrite or tree.config.rewrite)
     if len(folders) == 1 and folders[0] and not _is_ref(tree, asked.states[0]):
         return _folders(folders[0], tree.root, options, asked.synced)
+    for state, folder in zip(asked.states, folders):
+        if len(folders) == 2 and any(folders) and not folder and not _is_ref(tree, state):
+            raise fail("unknown-ref", f"{state!r} is neither a folder nor a commit")
     base = read_commit(tree, asked.states[0] if asked.states else "HEAD")
     if len(asked.states) == 2:
         head = read_commit(tree, asked.states[1])

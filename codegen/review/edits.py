@@ -3,8 +3,9 @@
 Hunks are one edit if they do the same after undoing model names (an argument threaded through
 thirty models), if they bring in or take away the same name in related places (an attribute renamed
 where it is assigned and where it is read), if a member left here and came there, or if they are
-neighbours. Everything else counts apart, even within one method. Where many edits are looked at
-together, as between two releases, hunks that two of them have in common do not make one of both.
+neighbours. A file that comes or goes is one. Everything else counts apart, even within one method.
+Where many edits are looked at together, as between two releases, hunks that two of them have in common
+do not make one of both.
 """
 
 from __future__ import annotations
@@ -80,10 +81,10 @@ def split_hunks(changes: Sequence[MemberChange], base: Lineage, head: Lineage) -
     found = []
     scopes = _Scopes(base, head)
     for change in changes:
+        there = [change.path in side.side.texts for side in (base, head)]
         for hunk in change.hunks:
-            found.append(
-                SourceHunk(change, hunk, scopes.names(change, hunk), scopes.family(change))
-            )
+            names, family = scopes.names(change, hunk), scopes.family(change)
+            found.append(SourceHunk(change, hunk, names, family, not all(there)))
     return found
 
 
@@ -217,7 +218,10 @@ def _telling(item: SourceHunk) -> bool:
 
 def _name_links(item: SourceHunk, wide: Mapping[str, int]) -> list[object]:
     """Names tie hunks of one file together, and of classes of one family across files; those of an edit
-    made everywhere the hunks that do nothing else."""
+    made everywhere the hunks that do nothing else. A file that came or went as a whole is one edit, and
+    makes none of others."""
+    if item.whole:
+        return [("whole", item.change.path)]
     narrow = item.names - wide.keys()
     links: list[object] = [("file", item.change.path, name) for name in narrow]
     if item.change.member.owner:

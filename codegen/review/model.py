@@ -149,13 +149,15 @@ class SourceHunk:
     """One hunk of a definition, a hand-written parent, or the settings of a project.
 
     ``names`` are the identifiers that it brings into its class or file, or takes out of it. ``family``
-    is the class that its own inherits from in the end (path and name), itself if from none.
+    is the class that its own inherits from in the end (path and name), itself if from none. ``whole``:
+    its file came or went with it.
     """
 
     change: MemberChange
     hunk: Hunk
     names: frozenset[str]
     family: tuple[str, str] = ("", "")
+    whole: bool = False
 
     @property
     def place(self) -> Location:

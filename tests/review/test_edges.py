@@ -129,3 +129,70 @@ def test_helpers_that_come_are_named(tmp_path: Path) -> None:
     assert told == ["the generated file imports the helper half of tools.sizes"]
     twin = made("twin", helper.replace("half(4)", "half(5)"))
     assert not [risk for risk in review_of(after, twin).risks if risk.kind == "helper"]
+
+
+EPSILON = '''\
+"""Epsilon is made of two others."""
+
+import math
+
+from torch import nn
+
+from ..alpha.modeling_alpha import AlphaMLP
+from ..beta.modeling_beta import BetaBlock
+
+EPSILON_SCALE = math.sqrt(2)
+
+
+class EpsilonMLP(AlphaMLP):
+    pass
+
+
+class EpsilonBlock(BetaBlock):
+    def __init__(self, config):
+        super().__init__(config)
+        self.norm = nn.LayerNorm(config.width)
+
+
+__all__ = ["EpsilonBlock", "EpsilonMLP"]
+'''
+
+
+def test_a_model_that_comes_or_goes_is_one_change(tmp_path: Path) -> None:
+    small = make_project(tmp_path / "small")
+    large = make_project(tmp_path / "large", {**FAMILY, "epsilon": EPSILON})
+    for base, head, kind in ((small, large, "added"), (large, small, "gone")):
+        report = review_of(base, head)
+        assert [change.models for change in report.changes] == [("epsilon",)]
+        edit = report.changes[0].edit
+        assert edit is not None and {item.change.kind for item in edit.hunks} == {kind}
+        assert not report.unexplained and not report.risks
+
+
+def test_a_new_model_does_not_make_one_edit_of_two(tmp_path: Path) -> None:
+    base = make_project(tmp_path / "base")
+    changed = FAMILY["alpha"].replace("scale=1.0", "scale=2.0").replace("widen", "broaden")
+    beta = FAMILY["beta"].replace("widen", "broaden")
+    models = {**FAMILY, "alpha": changed, "beta": beta}
+    text = EPSILON.replace("math.sqrt(2)", "2.0").replace("import math\n\n", "")
+    text = text.replace(
+        "(config.width)", "(config.width)\n\n    def broaden(self, scale=2.0):\n        pass"
+    )
+    without = review_of(base, make_project(tmp_path / "two", models))
+    added = review_of(base, make_project(tmp_path / "three", {**models, "epsilon": text}))
+    assert len(without.changes) == 2 and len(added.changes) == 3
+
+
+def test_a_page_that_cannot_be_written_is_one_error(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["review", "--html", str(repository / "none/page.html")]) == 2
+    error = capsys.readouterr().err
+    assert "error[no-page]" in error and "Traceback" not in error
+
+
+def test_a_folder_that_is_none_is_named(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["review", str(repository), "elsewhere"]) == 2
+    assert "'elsewhere' is neither a folder nor a commit" in capsys.readouterr().err
