@@ -112,6 +112,9 @@ def recognise_positions(
     index: Index, cls: ClassInfo, function: Function
 ) -> Positions | Objection | None:
     """What a method computes, or why it is left; None if it has nothing to do with positions."""
+    # Without a grid it has no roles and is not near.
+    if not index.vocabulary.grid_of(parameters(function)[1:]):
+        return None
     if not any(isinstance(node, ast.For) for node in walk(function)):
         return None
     objection: Objection | None = None

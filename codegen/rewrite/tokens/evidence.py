@@ -28,6 +28,8 @@ from codegen.rewrite.tokens.terms import Unsupported, World, freeze
 
 WANTED, MORE, MOST_RUNS = 6, 3, 120
 """Runs in which something was replaced that have to agree, more for each further placeholder, and runs at most."""
+PAST = 12
+"""Prompts with a text that go past what is compared, after which they are done without where others come to it."""
 _TOO_FEW = "too few prompts"
 _LACK = ("StopIteration", "IndexError", "KeyError")
 
@@ -93,12 +95,14 @@ def _compared(
 ) -> str:
     """See :func:`difference`; in worlds with outputs over all items, or nested ones."""
     good, missing = 0, {id(node) for node in seen}
+    compared = frozenset(missing)
     failures: dict[str, int] = {}
     expected: set[str] = set()
     wanted = WANTED
     vain = 0  # prompts without a text, which most processors refuse
+    past = 0  # prompts with one that did not come to what is compared, as where items stand alone
     for number in range(MOST_RUNS):
-        if vain > 2 and good and has_no_text(number):
+        if good and (vain > 2 if has_no_text(number) else past >= PAST):
             continue
         try:
             prompt, machine = prompt_of(old, call, [*tokens[0], *tokens[1]], number, nested)
@@ -109,6 +113,8 @@ def _compared(
             before = run(old, prompt, nested, machine)
             if has_no_text(number):
                 vain += 1 if before.raised else -MOST_RUNS
+            else:
+                past += 1 if before.reached.isdisjoint(compared) else -MOST_RUNS
             if before.raised in _LACK and prompt.fits:
                 continue  # a world in which shapes do not fit together
             after = run(new, prompt, nested, asked=number % 3 != 2)

@@ -61,8 +61,9 @@ def patterns(function: Function, gone: Collection[int]) -> Iterator[ast.Assign]:
     for node in walk(function):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             called = node.value.func if isinstance(node.value, ast.Call) else None
-            made = ast.unparse(called) if called is not None else ""
-            if made in ("re.compile", "re.escape") and node.targets[0].id in used:
+            if called is None or node.targets[0].id not in used:
+                continue
+            if ast.unparse(called) in ("re.compile", "re.escape"):
                 yield node
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from codegen.rewrite.library import ClassInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import calls_in, walk
 from codegen.rewrite.tokens.asking import HELPER
 from codegen.rewrite.tokens.leftovers import patterns
 from codegen.rewrite.tokens.sites import Site
@@ -23,7 +23,9 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
             continue
         gone |= _only_looked_for(function)
         for node in walk(function):
-            overwritten = _overwrites(node) if id(node) not in gone else ""
+            if not isinstance(node, (ast.While, ast.Call)) or id(node) in gone:
+                continue
+            overwritten = _overwrites(node)
             if overwritten:
                 place = cls.module.place(node)
                 model = model_of(cls.module.source.module)
@@ -36,7 +38,7 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
                 found = [t.left for t in looked_for if isinstance(t, ast.Compare)]
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 found = node.args[:1] if node.func.attr in ("replace", "split", "escape") else []
-            if id(node) not in gone and any(_is_placeholder(item) for item in found):
+            if any(_is_placeholder(item) for item in found):
                 place = cls.module.place(node)
                 reason = "it replaces placeholders in a form that no rule knows"
                 model = model_of(cls.module.source.module)
@@ -46,15 +48,16 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
 
 def _only_looked_for(function: ast.FunctionDef) -> set[int]:
     """Patterns that a method looks for without making a text of pieces: what is counted is not replaced."""
-    nodes = [*walk(function)]
+    looking = ("finditer", "findall", "search", "match")
+    calls = [n for n in calls_in(function) if getattr(n.func, "attr", "") in looking]
     sums = [
-        n for n in nodes if isinstance(n, (ast.BinOp, ast.AugAssign)) and isinstance(n.op, ast.Add)
+        n
+        for n in (walk(function) if calls else ())
+        if isinstance(n, (ast.BinOp, ast.AugAssign)) and isinstance(n.op, ast.Add)
     ]
     pieces = [s for n in sums for s in walk(n) if isinstance(s, ast.Subscript)]
     if any(isinstance(piece.slice, ast.Slice) for piece in pieces):
         return set()
-    looking = ("finditer", "findall", "search", "match")
-    calls = (n for n in nodes if isinstance(n, ast.Call) and getattr(n.func, "attr", "") in looking)
     return {id(argument) for call in calls for argument in call.args}
 
 
@@ -77,6 +80,8 @@ def _overwrites(node: ast.AST) -> str:
 
 
 def _is_placeholder(node: ast.expr) -> bool:
+    if not isinstance(node, (ast.Name, ast.Attribute)):
+        return False
     written = ast.unparse(node).lower()
     item = any(word in written for word in ("image", "video", "audio", "media", "boi_"))
-    return item and written.endswith("token") and isinstance(node, (ast.Name, ast.Attribute))
+    return item and written.endswith("token")
