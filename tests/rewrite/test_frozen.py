@@ -15,6 +15,8 @@ LOOSE = {
     "Index": "modules as they are read",
     "Trace": "what a run of a method comes by",
     "Trial": "runs that several claims share",
+    "_CallTrial": "a Trial",
+    "_StillTrial": "a Trial",
     "_Trial": "runs of one loop, as they are needed",
     "Items": "values of a run, which code goes through",
     "Groups": "values of a run, which code goes through",
