@@ -57,12 +57,12 @@ def dead_statements(
 ) -> frozenset[int]:
     """Removable statements whose results nobody reads once ``replaced`` statements are in place.
 
-    Statements that were already dead before count as read, so that only consequences are removed.
+    Statements that were already dead before stay, and what they read with them: only consequences go.
     """
     known = set(removable)
     before = _dead(effects, known, {})
-    after = _dead(effects, known - set(replaced), replaced)
-    return frozenset(after - before)
+    after = _dead(effects, known - set(replaced) - before, replaced)
+    return frozenset(after)
 
 
 def _dead(

@@ -38,6 +38,14 @@ def broken(rule: str, error: Exception, cls: ClassInfo | None, function: Functio
     return Record(model, cls.name, method, "failed", cls.module.place(node), reason=reason)
 
 
+def too_deep(cls: ClassInfo, function: Function | None) -> Record:
+    """A class or method whose code is nested deeper than it can be walked through."""
+    node, method = function or cls.node, function.name if function is not None else ""
+    model, place = model_of(cls.module.source.module), cls.module.place(node)
+    reason = "not looked at to the end: it is nested too deeply"
+    return Record(model, cls.name, method, "left", place, reason=reason)
+
+
 def failure(rule: str, site: Site, problem: str) -> Record:
     """A change that was taken back, or not made: what the rule would have written is not right."""
     info = site.cls.module

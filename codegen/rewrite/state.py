@@ -18,7 +18,7 @@ from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.report import Place, broken, failure, method_of, place_of
+from codegen.rewrite.report import Place, broken, failure, method_of, place_of, too_deep
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 from codegen.trees.names import HELPERS
 
@@ -215,6 +215,11 @@ class RewriteState:
         queued = len(self._changes)
         try:
             yield
+        except RecursionError as error:
+            del self._changes[queued:]
+            self.note(
+                too_deep(cls, function) if cls is not None else broken(rule, error, None, None)
+            )
         except Exception as error:
             del self._changes[queued:]
             self.note(broken(rule, error, cls, function))

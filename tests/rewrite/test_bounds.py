@@ -292,3 +292,14 @@ def test_what_costs_too_much_is_left_with_the_reason_and_the_place(form: str, re
         del loops[0]
     found = {r.location.rpartition(":")[2]: r.reason for r in result.report if reason in r.reason}
     assert set(found) == {str(line) for line in loops}
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["x = " + "not " * 2_000 + "h", "x = h" + "[0]" * 2_000, "x = " + "lambda: " * 500 + "1"],
+    ids=lambda form: form[:12],
+)
+def test_what_is_nested_too_deeply_is_left_and_nothing_fails(form: str) -> None:
+    result = rewrite_library(DictLibrary({"models/tiny/modeling_tiny.py": source(form)}))
+    assert [record.reason for record in result.report if record.kind == "failed"] == []
+    assert "not looked at to the end: it is nested too deeply" in {r.reason for r in result.report}
