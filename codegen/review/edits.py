@@ -158,6 +158,8 @@ def join_edits(hunks: Sequence[SourceHunk]) -> list[Edit]:
     wide = _wide_names(hunks)
     _join_by(joined, hunks, lambda item: _name_links(item, wide))
     _join_by(joined, hunks, _body_links)
+    _join_by(joined, hunks, _binding_links)
+    _join_replaced(joined, hunks)
     _join_uses(joined, hunks)
     _join_neighbours(joined, hunks, wide)
     _join_alike(joined, hunks)
@@ -242,6 +244,25 @@ def _body_links(item: SourceHunk) -> list[object]:
     return [("body", change.path, change.member.owner, body)] if body else []
 
 
+def _binding_links(item: SourceHunk) -> list[object]:
+    """What binds a name of a file: a class or function that came or went, and an import in its place."""
+    change = item.change
+    if item.whole:
+        return []
+    if change.member.kind == "imports":
+        lines = (*item.hunk.removed, *item.hunk.added)
+        bound = {match[1] for line in lines for match in [_BOUND.search(line.text)] if match}
+        return [("bound", change.path, name) for name in bound]
+    name = change.member.name
+    if change.kind in ("added", "gone") and not (
+        change.member.owner and change.member.owner != name
+    ):
+        return [("bound", change.path, name)] if name else []
+    return []
+
+
+#: The name that an import binds, which is told name by name.
+_BOUND = re.compile(r"\bimport .*?(\w+)$")
 _DEF = re.compile(r"\s*(?:async\s+)?def\s")
 
 
@@ -252,6 +273,29 @@ def _join_by(
     for index, item in enumerate(hunks):
         for link in links(item):
             joined.join(first.setdefault(link, index), index)
+
+
+def _join_replaced(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
+    """Hunks that do nothing but put the same word in the place of another, which is done everywhere, in code
+    as in prose (where a name is none)."""
+    places: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, item in enumerate(hunks):
+        pair = _replaced(item.hunk)
+        if pair is not None and not item.whole:
+            places[pair].append(index)
+    for several in places.values():
+        if len({hunks[index].change.path for index in several}) > _WIDE:
+            for index in several[1:]:
+                joined.join(several[0], index)
+
+
+def _replaced(hunk: Hunk) -> tuple[str, str] | None:
+    """The word that another takes the place of, if that is all that a hunk does."""
+    old, new = ("\n".join(line.text for line in side) for side in (hunk.removed, hunk.added))
+    if _WORD.sub("", old) != _WORD.sub("", new):
+        return None
+    pairs = {(one, two) for one, two in zip(_WORD.findall(old), _WORD.findall(new)) if one != two}
+    return pairs.pop() if len(pairs) == 1 else None
 
 
 def _join_uses(joined: _Union, hunks: Sequence[SourceHunk]) -> None:

@@ -196,3 +196,42 @@ def test_a_folder_that_is_none_is_named(
 ) -> None:
     assert main(["review", str(repository), "elsewhere"]) == 2
     assert "'elsewhere' is neither a folder nor a commit" in capsys.readouterr().err
+
+
+def test_a_word_replaced_everywhere_is_one_change(tmp_path: Path) -> None:
+    """In code and in prose, where nothing else says that the hunks belong together."""
+    models = {
+        f"m{index}": f'''\
+"""Model {index}."""
+
+from somewhere import LongThing
+
+
+class M{index}Head:
+    """Turns a `LongThing` number {index} round.
+
+    And back again.
+    """
+
+    def forward(self, states: LongThing):
+        first = {index}
+        second = first + 1
+        return states[second]  # a LongThing of {index}
+'''
+        for index in range(9)
+    }
+    base = make_project(tmp_path / "base", models)
+    changed = {name: text.replace("LongThing", "Thing") for name, text in models.items()}
+    assert len(review_of(base, make_project(tmp_path / "head", changed)).changes) == 1
+
+
+def test_a_function_that_becomes_an_import_is_one_change(tmp_path: Path) -> None:
+    helper = "def halve(states):\n    states = states / 2\n    return states\n\n\n"
+    alpha = FAMILY["alpha"].replace("class AlphaMLP", f"{helper}class AlphaMLP")
+    alpha = alpha.replace("self.up(states)", "halve(self.up(states))")
+    base = make_project(tmp_path / "base", {**FAMILY, "alpha": alpha})
+    moved = alpha.replace(helper, "").replace(
+        "from torch import nn", "from somewhere import halve\nfrom torch import nn"
+    )
+    report = review_of(base, make_project(tmp_path / "head", {**FAMILY, "alpha": moved}))
+    assert len(report.changes) == 1 and not report.risks
