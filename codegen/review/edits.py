@@ -234,11 +234,17 @@ def _name_links(item: SourceHunk, wide: Mapping[str, int]) -> list[object]:
 
 
 def _body_links(item: SourceHunk) -> list[object]:
-    """A method or function that has another name now: one went, and one came that does the same."""
+    """A method, function or value that has another name now: one went, and one came that does the same."""
     change = item.change
-    if change.kind not in ("added", "gone") or change.member.kind not in ("method", "function"):
+    if change.kind not in ("added", "gone"):
         return []
     lines = item.hunk.added or item.hunk.removed
+    if change.member.kind in ("attribute", "statement"):
+        name = change.member.name
+        said = tuple(token for line in lines for token in line.tokens if token != name)
+        return [("value", change.path, change.member.owner, said)] if len(said) > _LITTLE else []
+    if change.member.kind not in ("method", "function"):
+        return []
     heads = [at for at, line in enumerate(lines) if _DEF.match(line.text)]
     body = tuple(line.tokens for line in lines[heads[0] + 1 :]) if heads else ()
     return [("body", change.path, change.member.owner, body)] if body else []
@@ -261,6 +267,8 @@ def _binding_links(item: SourceHunk) -> list[object]:
     return []
 
 
+#: So many tokens a value has at least that says something: `x = None` has three beside its name.
+_LITTLE = 4
 #: The name that an import binds, which is told name by name.
 _BOUND = re.compile(r"\bimport .*?(\w+)$")
 _DEF = re.compile(r"\s*(?:async\s+)?def\s")
@@ -280,7 +288,7 @@ def _join_replaced(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
     as in prose (where a name is none)."""
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, item in enumerate(hunks):
-        pair = _replaced(item.hunk)
+        pair = replaced_word(item.hunk)
         if pair is not None and not item.whole:
             places[pair].append(index)
     for several in places.values():
@@ -289,13 +297,34 @@ def _join_replaced(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
                 joined.join(several[0], index)
 
 
-def _replaced(hunk: Hunk) -> tuple[str, str] | None:
-    """The word that another takes the place of, if that is all that a hunk does."""
+def replaced_word(hunk: Hunk) -> tuple[str, str] | None:
+    """What the same takes the place of in every line, if that is all that a hunk does: a word, or an
+    expression that a word becomes."""
     old, new = ("\n".join(line.text for line in side) for side in (hunk.removed, hunk.added))
+    pairs = set(zip(_WORD.findall(old), _WORD.findall(new)))
     if _WORD.sub("", old) != _WORD.sub("", new):
+        if old.count("\n") != new.count("\n"):
+            return None
+        pairs = {_apart(*lines) for lines in zip(old.split("\n"), new.split("\n"))}
+    changed = [pair for pair in pairs if pair[0] != pair[1]]
+    if len(changed) != 1 or not all(map(_WORD.search, changed[0])):
         return None
-    pairs = {(one, two) for one, two in zip(_WORD.findall(old), _WORD.findall(new)) if one != two}
-    return pairs.pop() if len(pairs) == 1 else None
+    return changed[0]
+
+
+def _apart(old: str, new: str) -> tuple[str, str]:
+    """What is left of two lines without what they begin and end with alike."""
+    left, right = _TOKEN.findall(old), _TOKEN.findall(new)
+    least, start = min(len(left), len(right)), 0
+    while start < least and left[start] == right[start]:
+        start += 1
+    end = 0
+    while end < least - start and left[-1 - end] == right[-1 - end]:
+        end += 1
+    return "".join(left[start : len(left) - end]), "".join(right[start : len(right) - end])
+
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def _join_uses(joined: _Union, hunks: Sequence[SourceHunk]) -> None:

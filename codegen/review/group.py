@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from codegen.review.attribute import Attributed
-from codegen.review.edits import edit_id
+from codegen.review.edits import edit_id, replaced_word
 from codegen.review.model import Change, Edit, Hunk, Instance, MemberChange, SourceHunk, Variant
 
 FOLLOWING = "follows from the passes or the expansion alone"
@@ -90,6 +90,10 @@ def title_of(edit: Edit) -> str:
     gone = _only_name(edit, False)
     if come and gone:
         return f"{gone} becomes {come} in {places[0]}{more}"
+    words = {replaced_word(item.hunk) for item in edit.hunks}
+    pair = words.pop() if len(words) == 1 else None
+    if pair is not None:
+        return f"{pair[0]} becomes {pair[1]} in {places[0]}{more}"
     if come or gone:
         return f"{come or gone} {'comes into' if come else 'leaves'} {places[0]}{more}"
     return f"{places[0]}{more}"

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from codegen.cli import main
+from codegen.review.edits import replaced_word
+from codegen.review.model import Hunk, Line
 from tests.review.copies import REPOSITORY, review_of
 from tests.review.small import FAMILY, TABLE, make_project, replaced
 from tests.review.test_command import commit, output
@@ -222,7 +224,8 @@ class M{index}Head:
     }
     base = make_project(tmp_path / "base", models)
     changed = {name: text.replace("LongThing", "Thing") for name, text in models.items()}
-    assert len(review_of(base, make_project(tmp_path / "head", changed)).changes) == 1
+    (change,) = review_of(base, make_project(tmp_path / "head", changed)).changes
+    assert change.title == "LongThing becomes Thing in imports and 18 more"
 
 
 def test_a_function_that_becomes_an_import_is_one_change(tmp_path: Path) -> None:
@@ -235,3 +238,20 @@ def test_a_function_that_becomes_an_import_is_one_change(tmp_path: Path) -> None
     )
     report = review_of(base, make_project(tmp_path / "head", {**FAMILY, "alpha": moved}))
     assert len(report.changes) == 1 and not report.risks
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pair"),
+    [
+        ("a: Long | None,", "a: Short | None,", ("Long", "Short")),
+        ("x = config.drop + config.drop", "x = config.p + config.p", ("drop", "p")),
+        ("self.d = config.drop", 'self.d = config.p["drop"]', ("drop", 'p["drop"]')),
+        ("x = a\ny = a", "x = b\ny = b", ("a", "b")),
+        ("x = a\ny = c", "x = b\ny = d", None),
+        ("scale=1.0", "scale=2.0", None),
+        ("x = a", "x = a\ny = a", None),
+    ],
+)
+def test_what_takes_the_place_of_what(old: str, new: str, pair: tuple[str, str] | None) -> None:
+    sides = ([Line(text, 1, ()) for text in side.split("\n")] for side in (old, new))
+    assert replaced_word(Hunk(*map(tuple, sides), 1, 1)) == pair
