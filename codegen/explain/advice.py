@@ -24,6 +24,8 @@ def advise(
     definition = atlas.tree.definition(atlas.owners[place.path]).path
     if root.root:
         everywhere = _above_installed(reader, place, links)
+    elif atlas.is_generated(root.path):
+        everywhere = f"{root} is generated, and no author wrote it: change what did, as told above"
     else:
         everywhere = f"edit {root}"
     same = [f"{each.spot.path}:{atlas.line(each.spot)}" for each in others if each.same]

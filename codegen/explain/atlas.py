@@ -11,7 +11,8 @@ from typing import Any
 
 from codegen.errors import CodegenError
 from codegen.explain.maps import FileMap, Spot, map_text
-from codegen.explain.origins import SOURCES
+from codegen.explain.origins import SOURCES, Traced
+from codegen.explain.passed import passed
 from codegen.explain.store import ModelMaps, Store, identity_of_maps
 from codegen.explain.tracing import Tracer
 from codegen.output.formatting import format_texts
@@ -201,7 +202,7 @@ class Atlas:
         from codegen.run.pool import Pool
 
         # What the passes wrote is made here once, not in every process.
-        _ = self.rewriting, self._tracer
+        _ = self.rewriting, self._tracer, self._finish
         pool = Pool(min(jobs, len(models)), _start, (self,))
         try:
             tasks = [pool.submit(_make_one, [model]) for model in models]
@@ -228,9 +229,8 @@ class Atlas:
         drafts = self._drafts.get(model)
         if drafts is None:
             drafts = _plain(self._tracer.trace(model).drafts)
-        finish = generated_pass(self.tree) if self.settings.rewrite else None
-        if finish:
-            drafts = finish(JobResult(model, drafts)).texts
+        if self._finish:
+            drafts = self._finish(JobResult(model, drafts)).texts
         done = format_texts(drafts, self.tree.formatting).texts
         return done.keys() == drafts.keys() and all(
             self.text(path) == text for path, text in done.items()
@@ -246,15 +246,32 @@ class Atlas:
         traced = self._tracer.trace(model)
         if keep:
             self._drafts[model] = _plain(traced.drafts)
+        done = self._finished(model, traced.drafts)
         maps = {
             path: map_text(path, draft, self.text(path), traced.others)
-            for path, draft in traced.drafts.items()
+            for path, draft in done.items()
             if self.is_generated(path)
         }
         outputs = {path: digest_text(self.text(path)) for path in maps}
         record = ModelMaps(traced.inputs, traced.lookups, outputs, maps)
         self._store.save(model, record)
         return record
+
+    def _finished(self, model: str, drafts: Mapping[str, str]) -> Mapping[str, str]:
+        """Drafts with their places as the project's own passes on finished files leave them."""
+        if self._finish is None:
+            return drafts
+        done = self._finish(JobResult(model, _plain(drafts)))
+        if done.problems:
+            raise CodegenError(*done.problems)
+        return {
+            path: passed(draft, done.texts[path]) if isinstance(draft, Traced) else draft
+            for path, draft in drafts.items()
+        }
+
+    @cached_property
+    def _finish(self) -> Callable[[JobResult], JobResult] | None:
+        return generated_pass(self.tree) if self.settings.rewrite else None
 
     def _recalled(self, model: str) -> ModelMaps | None:
         record = self._store.load(model)

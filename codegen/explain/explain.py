@@ -16,6 +16,7 @@ from codegen.explain.named import Named
 from codegen.explain.steps import Reader, Way, rewritten_by
 from codegen.explain.values import Explanation, Link, MemberExplanation, Place, Section, Strand
 from codegen.output.render import render_banner
+from codegen.run.rewriting import generated_passes
 
 #: Words that the expansion puts around the names of authors; alone they tell nothing.
 _FRAME = frozenset(
@@ -152,6 +153,9 @@ class Explainer:
         banner = render_banner(template, item.model, atlas.tree.banner_path(item))
         if number <= banner.count("\n"):
             yield f"the banner, from templates/{template}"
+        elif found is not None and any(found.is_passed(at) for at, _ in words):
+            own = ", ".join(generated_passes(atlas.tree))
+            yield f"written by a pass of this project on its generated files: {own}"
         elif found is None or not all(found.is_drafted(at) for at, _ in words):
             by = atlas.tree.formatting.formatter
             yield f"not in what the definition gives: written by the formatter ({by}), or by hand"
@@ -173,8 +177,11 @@ class Explainer:
             links.append(Link(self._place(atlas, path, number), steps[0].kind, texts))
             if not atlas.is_generated(path):
                 break
-            spot, words = self._above(atlas, path, [old for _, old in words])
-            if spot is None:
+            below = [old for _, old in words]
+            spot, words = self._above(atlas, path, below)
+            if spot is None and atlas is self.atlas:
+                made = tuple(self._made(path, number, [(at, Origin(None)) for at in below]))
+            elif spot is None:
                 made = ("the tool wrote these words there",)
         return Strand(shown, tuple(links), made)
 

@@ -12,8 +12,11 @@ from typing import NamedTuple
 from codegen.explain.align import aligned, word_spans
 from codegen.explain.instrument import Candidate
 from codegen.explain.origins import SOURCES, Traced, file_number, offset
+from codegen.explain.passed import BY_PASS
 
 _NAME = re.compile(r"\w+")
+#: Stands for the offset of what a pass on finished files wrote.
+_PASSED = 2
 #: Names are shorter.
 _LONGEST = 200
 
@@ -38,7 +41,7 @@ class FileMap:
 
     ``sources`` are paths; ``files`` holds the number of the source of each word, from 1, ``offsets``
     the place in its text. Of a word that no author wrote the first is 0, and the second 1 if it was
-    not in the draft either: the formatter wrote it, a pass on finished files, or a hand.
+    not in the draft either: the formatter wrote it, or a hand; 2 if a pass on finished files did.
     ``others`` are, by the offset of an imported name, the imports that it could have come from as well;
     ``parts`` are, by the offset of a word that is put together of several, where the others were written.
     """
@@ -65,6 +68,11 @@ class FileMap:
         """Whether the expansion gave the word at an offset, with or without an author's help."""
         index = bisect_right(self.begins, position) - 1
         return index >= 0 and bool(self.files[index] or not self.offsets[index])
+
+    def is_passed(self, position: int) -> bool:
+        """Whether a pass on finished files wrote the word at an offset."""
+        index = bisect_right(self.begins, position) - 1
+        return index >= 0 and not self.files[index] and self.offsets[index] == _PASSED
 
     def words(self, start: int, end: int) -> range:
         """The numbers of the words that begin in a range of the text."""
@@ -117,6 +125,9 @@ def map_text(
         # Of several the last one is what the word is about: `_AlphaMLP_forward`.
         *more, place = found
         number = file_number(place)
+        if SOURCES.path(place) == BY_PASS:
+            offsets[index] = _PASSED
+            continue
         if number not in known:
             known[number] = numbers.setdefault(SOURCES.path(place), len(numbers) + 1)
         files[index] = known[number]

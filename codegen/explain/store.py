@@ -24,9 +24,9 @@ from codegen.explain.maps import FileMap, Spot, Substitute
 from codegen.store.seal import is_sealed, seal
 from codegen.store.system import read_regular
 
-_FORMAT = 4
+_FORMAT = 5
 #: The modules that decide what a map says; the others word it.
-_MAKERS = ("align", "instrument", "maps", "origins", "tracing")
+_MAKERS = ("align", "instrument", "maps", "origins", "passed", "tracing")
 
 
 @dataclass(frozen=True, slots=True)

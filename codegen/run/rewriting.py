@@ -20,6 +20,7 @@ from codegen.trees.tree import Tree
 
 if TYPE_CHECKING:
     from codegen.rewrite import Record
+    from codegen.rewrite.codemods import OwnPass
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,10 @@ def run_rewriting(
 
 def generated_pass(tree: Tree) -> Callable[[JobResult], JobResult] | None:
     """What a project's own passes do to the files of a model, if it has such that run on those."""
-    references = [name for name in tree.config.passes if ":" in name]
-    if not references:
+    own = list(_on_generated(tree).values())
+    if not own:
         return None
-    from codegen.rewrite.codemods import GENERATED, load_pass, run_pass
-
-    loaded = [load_pass(name, tree.root) for name in references]
-    own = [item for item in loaded if item.runs_on == GENERATED]
+    from codegen.rewrite.codemods import run_pass
 
     def transform(result: JobResult) -> JobResult:
         texts, warnings = dict(result.texts), list(result.warnings)
@@ -135,7 +133,22 @@ def generated_pass(tree: Tree) -> Callable[[JobResult], JobResult] | None:
             return replace(result, problems=error.diagnostics)
         return replace(result, texts=texts, warnings=tuple(warnings))
 
-    return transform if own else None
+    return transform
+
+
+def generated_passes(tree: Tree) -> tuple[str, ...]:
+    """The names of a project's own passes that run on its generated files."""
+    return tuple(_on_generated(tree))
+
+
+def _on_generated(tree: Tree) -> dict[str, OwnPass]:
+    references = [name for name in tree.config.passes if ":" in name]
+    if not references:
+        return {}
+    from codegen.rewrite.codemods import GENERATED, load_pass
+
+    loaded = {name: load_pass(name, tree.root) for name in references}
+    return {name: item for name, item in loaded.items() if item.runs_on == GENERATED}
 
 
 class TreeLibrary:

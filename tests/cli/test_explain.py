@@ -141,6 +141,33 @@ def test_a_private_name_is_written_where_its_parts_are(keeping: Sandbox) -> None
     expect_right(score, 1)
 
 
+FUSING = """\
+import libcst as cst
+from libcst.codemod import VisitorBasedCodemodCommand
+
+
+class Fuse(VisitorBasedCodemodCommand):
+    RUNS_ON = "generated"
+
+    def leave_Return(self, original, updated):
+        wanted = cst.parse_expression("states * self.width")
+        if original.value is None or not original.value.deep_equals(wanted):
+            return updated
+        return updated.with_changes(value=cst.parse_expression("states.fused(self.width, 1, 2, 3)"))
+"""
+
+
+def test_what_a_pass_on_generated_files_wrote(family: Sandbox) -> None:
+    """No author has written it, though words of it stand in what was there before."""
+    (family.root / "fuse.py").write_text(FUSING, encoding="utf-8")
+    table = family.root / "pyproject.toml"
+    passes = 'rewrite = true\npasses = ["fuse.py:Fuse"]\n'
+    table.write_text(table.read_text(encoding="utf-8") + passes, encoding="utf-8")
+    assert family.run("sync", "--root", str(family.root)).code == 0
+    target = line_of(family, "gamma", "return states.fused(")
+    family.expect("own_pass", family.run("explain", target), GOLDEN)
+
+
 def test_an_import_that_two_sources_have(checkout: Sandbox) -> None:
     """The definition's own comes first; without it the parent's would be there."""
     alpha = checkout.root / "src/transformers/models/alpha/modeling_alpha.py"

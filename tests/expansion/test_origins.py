@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from codegen.explain.align import aligned
 from codegen.explain.origins import SOURCES, Traced, joined, offset, respelled, substituted
+from codegen.explain.passed import by_pass, passed
 
 TEXTS = st.text(alphabet="ab, \n.x", max_size=30)
 
@@ -69,6 +70,21 @@ def test_what_begins_and_ends_alike_keeps_its_place() -> None:
     new = respelled("BetaConfig", traced("AlphaConfig"))
     assert isinstance(new, Traced)
     assert [offset(place) for place in new.places[-6:]] == [5, 6, 7, 8, 9, 10]
+
+
+def test_lines_that_a_pass_left_or_touched_keep_their_places() -> None:
+    """What it wrote anew has none, even where words of it stood in what it replaced."""
+    source = "def f(x):\n    kind = x.kind\n    y = x * 2 + offset(x, 1)\n    return y * x\n"
+    draft = traced(source)
+    done = "def f(x):\n    y = x * 2 + moved(x, 1)\n    return fused(x.kind, y)\n"
+    new = passed(draft, done)
+    assert new == done
+    written = [place != by_pass(" ").places[0] for place in new.places]
+    of = {word: written[done.index(word)] for word in ("def", "x * 2", "(x, 1)", "moved", "fused")}
+    assert of == {"def": True, "x * 2": True, "(x, 1)": True, "moved": False, "fused": False}
+    assert not written[done.index("x.kind")]
+    for char, place, own in zip(done, new.places, written):
+        assert not own or source[offset(place)] == char
 
 
 def test_words_are_found_behind_a_formatter() -> None:
