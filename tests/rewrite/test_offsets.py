@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from difflib import SequenceMatcher
 
 import pytest
 
@@ -107,3 +108,19 @@ def test_a_longer_placeholder_is_found_before_its_beginning() -> None:
     whole = entry((0, 4), (0, 1), "<i>>", "X")
     assert wrong([[whole]], ["<i>>"], ["X"], ["<i>", "<i>>"]) == ""
     assert wrong([[]], ["<i>"], ["<i>"], []) == ""
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_text_in_another_is_found_where_the_best_alignment_has_it(seed: int) -> None:
+    draw = random.Random(seed)
+    letters = "abcd"[: 1 + seed % 4]
+    inner, before, behind = (
+        "".join(draw.choice(letters) for _ in range(draw.randrange(1, 8))) for _ in range(3)
+    )
+    texts = (inner, f"({before}{inner}{behind})")  # nothing is equal at both ends
+    old, new = texts if seed % 8 < 4 else texts[::-1]
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    places = {a + n: b + n for a, b, size in matcher.get_matching_blocks() for n in range(size)}
+    entries = [entry((n, n + 1), (n, n + 1), "<i>", letter) for n, letter in enumerate(old)]
+    spans = [made["new_span"] for made in moved(entries, old, new)]
+    assert spans == [(places[n], places[n] + 1) if n in places else (0, 0) for n in range(len(old))]
