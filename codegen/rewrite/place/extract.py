@@ -55,7 +55,7 @@ from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection
 from codegen.rewrite.recognise.grids import Match, match_statement
 from codegen.rewrite.recognise.guards import Guards, guards_of
-from codegen.rewrite.recognise.left import report_left, report_near
+from codegen.rewrite.recognise.left import report_hidden, report_left, report_near
 from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -87,6 +87,7 @@ def extract(state: RewriteState) -> None:
     plans: dict[str, list[MethodPlan]] = defaultdict(list)
     gone = extract_audio(state)
     for info in state.candidates():
+        report_hidden(state, info)
         for cls in state.classes(info):
             for name in cls.methods:
                 plan = planner.plan(cls, name)

@@ -24,6 +24,7 @@ from codegen.rewrite.probe.values import (
     Unsupported,
     array,
     broadcast,
+    held,
     inexact,
     is_late,
     scalar,
@@ -70,6 +71,8 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
             raise Unsupported("division by zero")
         late = is_late(left) or is_late(right)
         result = np.asarray(_BINARY[kind](*numbers))
+        if kind in (ast.Mult, ast.Pow):
+            held(result)
         if kind in (ast.Mult, ast.Div) and not late:
             result = inexact(result, *numbers)
         return Arr(result, late)

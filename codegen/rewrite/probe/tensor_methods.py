@@ -23,6 +23,7 @@ from codegen.rewrite.probe.values import (
     array,
     broadcast,
     cast,
+    held,
     inexact,
     is_late,
     plain,
@@ -374,7 +375,7 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 def _mul(data: np.ndarray, other: Any) -> Any:
     right = array(other)
     broadcast(data, right)
-    return inexact(np.asarray(data * right), data, right)
+    return inexact(held(np.asarray(data * right)), data, right)
 
 
 def div(data: np.ndarray, other: Any, rounding_mode: Any = None) -> np.ndarray:

@@ -167,6 +167,21 @@ def broadcast(*arrays: np.ndarray) -> None:
     volume(shapes.pop())
 
 
+_MOST = 2**31 - 1
+"""The largest number of tensors that many encoders compute with."""
+
+
+def held(result: np.ndarray) -> np.ndarray:
+    """A product or power of whole numbers.
+
+    Raises:
+        Unsupported: tensors of 32 bits, of which nothing is known here, do not hold it.
+    """
+    if result.dtype.kind == "i" and result.size and max(result.max(), -result.min()) > _MOST:
+        raise Unsupported("a number that 32 bits do not hold")
+    return result
+
+
 _OFF = 2.0**-22
 """How far, relatively, a product of numbers is off that 32 bits have rounded."""
 

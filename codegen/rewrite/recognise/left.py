@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator
 
-from codegen.rewrite.library import ClassInfo, Function, parameters
+from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.reach import read_names
@@ -58,6 +58,22 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
             _note(state, cls, function, node, f"with index arithmetic that matches no helper{why}")
         elif "grid" in segment and _lists_numbers(node):
             _note(state, cls, function, node, "read on the host, which matches no helper")
+
+
+def report_hidden(state: RewriteState, info: ModuleInfo) -> None:
+    """Report classes that do not stand at the margin of their file, and compute something of sizes."""
+    for outer in info.tree.body:
+        if isinstance(outer, ast.ClassDef) or "class " not in info.segment(outer):
+            continue
+        for node in walk(outer):
+            methods = node.body if isinstance(node, ast.ClassDef) else []
+            functions = (method for method in methods if isinstance(method, ast.FunctionDef))
+            if isinstance(node, ast.ClassDef) and any(
+                worth_a_look(state.index, info, function) for function in functions
+            ):
+                reason = "not looked at: the class stands under a condition or in a function"
+                model, place = model_of(info.source.module), info.place(node)
+                state.note(Record(model, node.name, "", "left", place, reason=reason))
 
 
 def report_near(
