@@ -184,7 +184,7 @@ HISTORY = (
                 "self.down_proj(self.unit(x))",
             ),
         ),
-        frozenset({"state-dict", "undefined", "dead-weight"}),
+        frozenset({"state-dict", "undefined", "dead-weight", "lost-override"}),
     ),
     Seed(
         "decorator with an argument",

@@ -147,6 +147,10 @@ class Attribution:
         """Hunks of sources in the same member of the classes that this one comes from."""
         member = change.member
         causes: list[_Cause] = []
+        if member.kind == "header":  # that of the definition; its comments stand in no class
+            for side in self._sides:
+                definition = side.generated.get(change.path, "")
+                causes += self._members.get((definition, "", member.name), ())
         for origin in self._origins(change):
             if member.owner and change.kind == "changed" and member.kind != "class":
                 causes += self._members.get((origin.path, origin.name, member.name), ())

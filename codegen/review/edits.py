@@ -289,6 +289,8 @@ def _join_replaced(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, item in enumerate(hunks):
         pair = replaced_word(item.hunk)
+        if item.change.member.kind == "header":  # whatever year it was before
+            pair = _renewed(item.hunk)
         if pair is not None and not item.whole:
             places[pair].append(index)
     for several in places.values():
@@ -310,6 +312,15 @@ def replaced_word(hunk: Hunk) -> tuple[str, str] | None:
     if len(changed) != 1 or not all(map(_WORD.search, changed[0])):
         return None
     return changed[0]
+
+
+def _renewed(hunk: Hunk) -> tuple[str, str] | None:
+    """What comes into the lines of a header, if that is the same in all of them."""
+    if len(hunk.removed) != len(hunk.added):
+        return None
+    sides = zip(hunk.removed, hunk.added)
+    come = {_apart(one.text, two.text)[1] for one, two in sides}
+    return ("", come.pop()) if len(come) == 1 else None
 
 
 def _apart(old: str, new: str) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from codegen.review.attribute import Attributed
@@ -71,6 +71,10 @@ def letters(index: int) -> str:
     return text
 
 
+#: Hunks that do the same before it is what an edit with others is called by.
+_MANY = 8
+
+
 def title_of(edit: Edit) -> str:
     """An edit in a few words."""
     changes = list(dict.fromkeys(item.change for item in edit.hunks))
@@ -81,6 +85,12 @@ def title_of(edit: Edit) -> str:
         return f"{moved.shown} {moved.note}"
     if all(item.hunk.layout for item in edit.hunks):
         return f"layout of {places[0]}{more}"
+    pairs = Counter(replaced_word(item.hunk) for item in edit.hunks)
+    pair, times = pairs.most_common(1)[0]
+    if pair is not None and times > max(_MANY, len(edit.hunks) / 2):
+        return (
+            f"{pair[0]} becomes {pair[1]} in {places[0]}{more}"  # whatever else came along with it
+        )
     for kind, word in (("added", "new"), ("gone", "removed")):
         named = [change for change in changes if change.kind == kind]
         if named:
@@ -90,9 +100,7 @@ def title_of(edit: Edit) -> str:
     gone = _only_name(edit, False)
     if come and gone:
         return f"{gone} becomes {come} in {places[0]}{more}"
-    words = {replaced_word(item.hunk) for item in edit.hunks}
-    pair = words.pop() if len(words) == 1 else None
-    if pair is not None:
+    if pair is not None and len(pairs) == 1:
         return f"{pair[0]} becomes {pair[1]} in {places[0]}{more}"
     if come or gone:
         return f"{come or gone} {'comes into' if come else 'leaves'} {places[0]}{more}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -255,3 +256,16 @@ def test_a_function_that_becomes_an_import_is_one_change(tmp_path: Path) -> None
 def test_what_takes_the_place_of_what(old: str, new: str, pair: tuple[str, str] | None) -> None:
     sides = ([Line(text, 1, ()) for text in side.split("\n")] for side in (old, new))
     assert replaced_word(Hunk(*map(tuple, sides), 1, 1)) == pair
+
+
+def test_a_header_renewed_everywhere_is_one_change(tmp_path: Path) -> None:
+    models = {
+        f"m{index}": f"# Copyright 20{10 + index} the people of m{index}\n\nimport math\n\nWIDTH = math.pi\n\n\n"
+        f"class M{index}Head:\n    width = WIDTH\n"
+        for index in range(9)
+    }
+    new = {name: re.sub(r"right 20\d\d", "right 2031", text) for name, text in models.items()}
+    base = make_project(tmp_path / "base", models)
+    report = review_of(base, make_project(tmp_path / "head", new))
+    assert len(report.changes) == 1 and report.changes[0].edit is not None
+    assert len(report.changes[0].files) == 9 and not report.unexplained
