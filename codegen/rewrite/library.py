@@ -369,10 +369,7 @@ class Index:
             if not isinstance(base, ast.Name):
                 continue
             if self.resolve(module, base.id) is None and base.id in cls.module.imports:
-                wanted = cls.module.imports[base.id][0]
-                self._opened.add(wanted)
-                self._modules.pop(wanted, None)
-                self._forget_classes()
+                self.open(cls.module.imports[base.id][0])
             found = self.resolve(module, base.id)
             if found is not None and found.node is not cls.node:
                 self.open_ancestors(found)
