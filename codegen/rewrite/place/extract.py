@@ -42,7 +42,14 @@ from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.extract_positions import extract_positions
 from codegen.rewrite.place.extract_samples import extract_samples
-from codegen.rewrite.place.proof import Unproven, incomplete, missed, parts_of, unproven
+from codegen.rewrite.place.proof import (
+    Unproven,
+    costly,
+    incomplete,
+    missed,
+    parts_of,
+    unproven,
+)
 from codegen.rewrite.place.replacements import (
     guard_lines,
     new_lines,
@@ -211,7 +218,8 @@ class Planner:
 
     def _proven(self, index: Index, studied: Study, matches: list[Match]) -> MethodPlan | None:
         """The plan, without the matches that do not hold when they are looked at more closely."""
-        plan = self._finish(studied, matches, self._lookups(studied, matches)) if matches else None
+        lookups = self._lookups(studied, matches)
+        plan = self._finish(index, studied, matches, lookups) if matches else None
         if plan is None:
             return None
         objections = unproven(index, studied, plan.matches, plan.dead, plan.lookups, plan.guards)
@@ -315,7 +323,11 @@ class Planner:
         return list(found.values())
 
     def _finish(
-        self, studied: Study, matches: list[Match], lookups: list[tuple[ast.Subscript, str, str]]
+        self,
+        index: Index,
+        studied: Study,
+        matches: list[Match],
+        lookups: list[tuple[ast.Subscript, str, str]],
     ) -> MethodPlan | None:
         body = studied.function.body
         effects = [effect(statement) for statement in body]
@@ -337,9 +349,10 @@ class Planner:
         objections = [(m, incomplete(studied, m, dead, set(replaced))) for m in matches]
         refused = [(match, objection) for match, objection in objections if objection is not None]
         if refused:
-            self._leave_all(studied.cls, studied.function, refused)
+            told = [(match, costly(index, studied, match) or why) for match, why in refused]
+            self._leave_all(studied.cls, studied.function, told)
             rest = [match for match, objection in objections if objection is None]
-            return self._finish(studied, rest, lookups) if rest else None
+            return self._finish(index, studied, rest, lookups) if rest else None
         renames = {}
         for match in matches:
             if match.helper is not POS_EMBED:

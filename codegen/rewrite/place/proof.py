@@ -60,6 +60,13 @@ def unproven(
     return found
 
 
+def costly(index: Index, study: Study, match: Match) -> Objection | None:
+    """Where larger sizes would make what a match replaces cost too much, whatever else it needs."""
+    parts = parts_of([effect(statement) for statement in study.function.body], match)
+    claim = Claim(partial(_agrees, study, match, ()), parts, ())
+    return Trial(index, study, parts).cost(claim)
+
+
 def _agrees(study: Study, match: Match, nodes: Sequence[ast.Subscript], run: Run) -> bool:
     """Whether a match holds on a run, and what is looked up by it are whole rotary tables."""
     known = {node for node, _ in run.trace.lookups}

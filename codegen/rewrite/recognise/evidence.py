@@ -192,8 +192,7 @@ class Trial:
         for probe in self._probes(claim):
             run = self._run(probe)
             if run.trace.cost:
-                place = body[max(run.trace.stopped, 0)]
-                return Objection(place, f"on larger sizes it would take {run.trace.cost}")
+                return self._cost(run)
             if not claim.agrees(run) and run.trace.refused:
                 place = body[max(run.trace.stopped, 0)]
                 return Objection(place, f"it refuses {probe}: {run.trace.refused}")
@@ -201,6 +200,15 @@ class Trial:
                 told = " while tracing" if probe.tracing else ""
                 return Objection(last, f"it gives something else on {probe}{told}")
         return None
+
+    def cost(self, claim: Claim) -> Objection | None:
+        """Where a larger probe costs too much, None if none does."""
+        runs = map(self._run, self._probes(claim))
+        return next((self._cost(run) for run in runs if run.trace.cost), None)
+
+    def _cost(self, run: Run) -> Objection:
+        place = self.study.function.body[max(run.trace.stopped, 0)]
+        return Objection(place, f"on larger sizes it would take {run.trace.cost}")
 
     def _probes(self, claim: Claim) -> Iterator[Probe]:
         large, around = self._kinds()
