@@ -45,6 +45,7 @@ from codegen.rewrite.place.carry import (
 )
 from codegen.rewrite.place.decorators import narrow_decorator
 from codegen.rewrite.place.hoist import hoist_positions
+from codegen.rewrite.place.replaced import replacing
 from codegen.rewrite.place.rows import rows_are_lost, rows_expression
 from codegen.rewrite.place.sink import sink_computations
 from codegen.rewrite.place.thread import (
@@ -138,6 +139,7 @@ class Lifter:
         self.direct: dict[int, Lifting] = {}
         self.liftings: dict[int, Lifting] = {}
         self._reaching: dict[int, Reaching] = {}
+        self._replacing: dict[tuple[int, str], str] = {}
         self.prefixed: set[int] = set()
         self._noted: set[tuple[object, ...]] = set()
 
@@ -237,6 +239,10 @@ class Lifter:
                 calls = list(target.calls.values()) if target is not None else []
                 if not calls:
                     continue
+                why = self._may_be_another(site)
+                if why:
+                    lifting.unwritable += [(site, call, why) for call in calls]
+                    continue
                 for want in wants_of(site, self.reaching(function), calls):
                     if self._heirs_agree(want):
                         wants[want.call.helper.name].append(want)
@@ -246,6 +252,21 @@ class Lifter:
                 self._enter(lifting, name, group)
             if lifting.calls or lifting.refused or lifting.unwritable:
                 yield key, lifting
+
+    def _may_be_another(self, site: CallSite) -> str:
+        """Why what a call site calls may be a module that takes none of the results; empty if it takes them."""
+        if site.this == "self":
+            return ""
+        attribute = self_attribute(site.call.func)
+        for cls in (site.cls, *self.heirs.of(site.cls, site.function.name)):
+            key = id(cls.node), attribute
+            if key not in self._replacing:
+                self._replacing[key] = replacing(self.index, cls, attribute)
+            if self._replacing[key]:
+                return (
+                    f"may be another module, which {self._replacing[key]} of {cls.name} puts there"
+                )
+        return ""
 
     def _enter(self, lifting: Lifting, name: str, wants: list[Want]) -> None:
         own = lifting.calls.get(name)

@@ -13,6 +13,7 @@ from codegen.rewrite.emit.edits import AddParameters, Change, DropKeyword, Repla
 from codegen.rewrite.helpers import LIFTED
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.replaced import replacing
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
@@ -97,6 +98,8 @@ def _passed(
         if given.get(name) != name or grid not in given.values():
             continue
         target = state.index.submodule(cls, self_attribute(call.func))
+        if replacing(state.index, cls, self_attribute(call.func)):
+            continue
         found = state.index.method(target, "forward") if target is not None else None
         if found is not None and name in parameters(found[1]):
             key = next(k for k, v in given.items() if v == grid)
