@@ -7,6 +7,7 @@ pass edits. A class that exists only in the generated file (pulled in by expansi
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from copy import copy
@@ -131,6 +132,11 @@ class ModuleInfo:
             bound += 2 * [n for node in walk(self.tree) for n in getattr(node, "names", [])]
         return {name: value for name, value in numbers.items() if bound.count(name) == 1}
 
+    @cached_property
+    def maybe_stored(self) -> frozenset[str]:
+        """Names of attributes of ``self`` that the text may assign something to: nothing else is looked for."""
+        return frozenset(_STORED.findall(self.source.text))
+
     def segment(self, node: ast.stmt) -> str:
         """Source lines of a statement, for cheap tests before its tree is looked at."""
         return "".join(self.text.lines[node.lineno - 1 : node.end_lineno])
@@ -141,6 +147,7 @@ class ModuleInfo:
 
 
 _UNION = "|"
+_STORED = re.compile(r"self\.(\w+)(?: =|[:,])")
 
 
 def _spelling_of_none(node: ast.AST) -> str:
@@ -208,8 +215,7 @@ class ClassInfo:
 
     def replaces(self, name: str) -> bool:
         """Tell whether a method of the class assigns something to ``self.<name>``."""
-        words = (f"self.{name} =", f"self.{name}:", f"self.{name},")
-        if not any(word in self.module.source.text for word in words):
+        if name not in self.module.maybe_stored:
             return False
         return any(_is_stored(node, name) for node in walk(self.node))
 

@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from difflib import SequenceMatcher
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from codegen.rewrite.aliases import imports_of
 from codegen.rewrite.central import central_changes, without_repeated
 from codegen.rewrite.emit.edits import Change
+from codegen.rewrite.given_lines import line_before
 from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
@@ -299,37 +299,3 @@ def taken_name(change: Change) -> Record | None:
         model = model_of(site.cls.module.source.module)
         return Record(model, site.cls.name, method_of(site), "left", place, name, reason=reason)
     return None
-
-
-def line_before(old: str, new: str, line: int) -> int:
-    """The line of a text that a line of its changed form comes from, or stands behind."""
-    for _, start, end, first, last in _opcodes(old, new):
-        if start <= line - 1 < end:
-            return min(first + (line - 1 - start), max(last - 1, first)) + 1
-    return line
-
-
-@lru_cache(maxsize=16)
-def _opcodes(old: str, new: str) -> tuple[tuple[str, int, int, int, int], ...]:
-    """How the lines of a changed text come from those before; many records ask it of one file."""
-    here, there = new.split("\n"), old.split("\n")
-    # What is the same at both ends is most of a file, and long to search for.
-    start = _equal(here, there)
-    stop = _equal(here[start:][::-1], there[start:][::-1])
-    end, last = len(here) - stop, len(there) - stop
-    matcher = SequenceMatcher(None, here[start:end], there[start:last], autojunk=False)
-    inner = [
-        (tag, a + start, b + start, c + start, d + start)
-        for tag, a, b, c, d in matcher.get_opcodes()
-    ]
-    return (
-        ("equal", 0, start, 0, start),
-        *inner,
-        ("equal", end, len(here), last, len(there)),
-    )
-
-
-def _equal(left: Sequence[str], right: Sequence[str]) -> int:
-    """How many lines are the same at the beginning."""
-    pairs = enumerate(zip(left, right))
-    return next((n for n, (a, b) in pairs if a != b), min(len(left), len(right)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from codegen.rewrite.given_lines import line_before
 from codegen.rewrite.registry import OverlaidLibrary, without_captured
-from codegen.rewrite.state import line_before
 from codegen.rewrite.values import Record
 from tests.rewrite.test_rules import DictLibrary
 
