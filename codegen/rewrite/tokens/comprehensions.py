@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from codegen.rewrite.tokens.expressions import Code, code_of
+from codegen.rewrite.tokens.codes import Code, Makers, code_of
 from codegen.rewrite.tokens.scopes import Scope
 from codegen.rewrite.tokens.targets import target_code
 from codegen.rewrite.tokens.terms import Term, term
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Items = Callable[["Machine", Scope], Iterator[Any]]
 
 
-def comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Code:
+def _comprehension(node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Code:
     """What evaluates a comprehension."""
     if isinstance(node, ast.DictComp):
         return _dictionary(_generated(node, ast.Tuple([node.key, node.value], ast.Load())))
@@ -68,3 +68,8 @@ def _generated(
         return level(machine, Scope({}, scope), 0, levels[0][0](machine, scope))
 
     return run
+
+
+MAKERS: Makers = dict.fromkeys(
+    (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp), _comprehension
+)

@@ -13,8 +13,8 @@ from types import GeneratorType
 from typing import Any
 
 from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens.codes import known_code
 from codegen.rewrite.tokens.construction import construct
-from codegen.rewrite.tokens.expressions import known_code
 from codegen.rewrite.tokens.natives import call_native, call_term, method_of_value
 from codegen.rewrite.tokens.scopes import Closure, Instance, Native, Scope
 from codegen.rewrite.tokens.statements import FunctionCode, Returned, function_code

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.tokens import operators
-from codegen.rewrite.tokens.expressions import Code, code_of
+from codegen.rewrite.tokens.codes import Code, code_of
 from codegen.rewrite.tokens.scopes import Closure, Raised, Scope
 from codegen.rewrite.tokens.targets import deletion, target_code
 from codegen.rewrite.tokens.terms import Unsupported

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.tokens import operators
-from codegen.rewrite.tokens.expressions import code_of
+from codegen.rewrite.tokens.codes import code_of
 from codegen.rewrite.tokens.scopes import Instance, Raised, Scope
 from codegen.rewrite.tokens.terms import GONE, Term, Unsupported, store
 

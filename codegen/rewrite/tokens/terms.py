@@ -131,12 +131,19 @@ def _said(value: Any) -> str:
     """What :func:`freeze` makes of a value, as a text."""
     kind = value.__class__
     if kind is Term:
-        return str(value.said())
-    if kind is str or kind is int:
-        return f"({kind.__name__!r}, {value!r})"
+        if value.changed or value.children:
+            return str(value.said())
+        return f"('term', '{value.digest}', (), ())"
+    if kind is str:
+        return f"('str', {value!r})"
+    if kind is int:
+        return f"('int', {value!r})"
     if kind is list or kind is tuple:
         inner = "".join([f", {_said(item)}" for item in value])
         return f"({kind.__name__!r}{inner or ','})"
+    if kind is dict:
+        inner = "".join([f", ({key!r}, {_said(item)})" for key, item in value.items()])
+        return f"('dict'{inner or ','})"
     return repr(freeze(value))
 
 
