@@ -4,7 +4,7 @@ A place (an operator of the source and a kind of change) gives one mutant, drawn
 places are drawn is decided by a hash of the seed and of the line's own text: an edit elsewhere changes
 nothing, so that a sample stays the same from one commit to the next but for the lines that were edited.
 Left out are what cannot change behaviour: annotations (they are never evaluated here), ``is`` for ``==``,
-``@cache``.
+``==`` for ``is`` where classes are compared, ``@cache``.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ _LOOKED_AT = {
     "ZeroIterationForLoop": ("for_stmt",),
 }
 _PUNCTUATION = frozenset("()[]{},.:;=@") | {"->", "...", ":="}
+_EQUAL: dict[type[ast.cmpop], ast.cmpop] = {ast.Is: ast.Eq(), ast.IsNot: ast.NotEq()}
 _CACHES = ("cache", "lru_cache")
 
 
@@ -205,9 +206,11 @@ def _changes_nothing(mutant: Mutant) -> bool:
 
 @lru_cache(maxsize=4)
 def _dump(text: str) -> str:
-    """A syntax tree in words, without the decorators that only remember results."""
+    """A syntax tree in words, without the decorators that only remember results; a class is itself or another."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and getattr(node.left, "attr", "") == "__class__":
+            node.ops = [_EQUAL.get(type(op), op) for op in node.ops]
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             kept = [n for n in node.decorator_list if not _is_cache(n)]
             node.decorator_list = kept
