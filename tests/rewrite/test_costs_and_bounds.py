@@ -132,6 +132,22 @@ def test_what_init_would_cost_is_told() -> None:
     assert "bits" in costs["2 ** 10 ** 9"] and "values at once" in costs["[0] * 10 ** 9"]
 
 
+def test_what_a_table_is_made_with_may_cost_too_much_as_well() -> None:
+    text = "from torch import nn\n\n\nclass Tiny:\n    def __init__(self):\n"
+    text += "        self.table = nn.Embedding({}, 3)\n\n"
+    text += "    def run(self, x):\n        return self.table(x)\n"
+    costs = {}
+    for size in ("40", "sum([0] * 10 ** 9)", "10 ** 9", "unknown[3]"):
+        index = Index(DictLibrary({TINY: text.format(size)}), lambda _: True)
+        cls = index.resolve("models.tiny.modeling_tiny", "Tiny")
+        assert cls is not None
+        values = {"x": Arr(np.arange(3))}
+        costs[size] = Interpreter(index, 0, 10).run(cls, cls.methods["run"], cls, values).cost
+    assert (costs["40"], costs["unknown[3]"]) == ("", "")
+    assert "values at once" in costs["sum([0] * 10 ** 9)"]
+    assert "values at once" in costs["10 ** 9"]
+
+
 def test_a_module_that_cannot_matter_counts_as_absent_until_it_is_opened() -> None:
     index = Index(DictLibrary({TINY: "class Tiny: pass\n"}), lambda _: False)
     name = "models.tiny.modeling_tiny"

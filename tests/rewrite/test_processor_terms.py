@@ -196,3 +196,21 @@ def test_two_worlds_decide_alike_or_otherwise_but_each_for_good() -> None:
         assert once == again
         found.append(once)
     assert all({row[n] for row in found} == {True, False} for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("call", "length"),
+    [
+        ("memoryview(texts)", 3),
+        ("memoryview(texts, 1)", 3),
+        ("memoryview(1, texts)", None),
+        ("memoryview()", None),
+        ("texts[0](texts)", 3),
+        ("texts[0]()", None),
+    ],
+)
+def test_what_is_made_of_items_by_unknown_means_has_as_many(call: str, length: int | None) -> None:
+    texts = term("texts", 1)
+    texts.length = 3
+    found, _ = unknown(f"return {call}", texts, COUNTS)
+    assert isinstance(found, Term) and found.length == length

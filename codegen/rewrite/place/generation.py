@@ -37,6 +37,8 @@ MIXIN = "GenerationMixin"
 VALIDATE = "_validate_model_kwargs"
 PREPARE = "prepare_inputs_for_generation"
 EXPAND = "_expand_inputs_for_generation"
+#: What a record of some kind is about.
+_HELPERS = {"lifted": "split_precomputed"}
 
 _DROP = (
     "if expand_size > 1:",
@@ -185,8 +187,8 @@ class Generation:
     @staticmethod
     def _record(cls: ClassInfo, method: str, kind: str, reason: str) -> Record:
         info = cls.module
-        helper = "split_precomputed" if kind == "lifted" else ""
-        path = (f"{cls.name}.{method}",) if kind == "lifted" else ()
+        helper = _HELPERS.get(kind, "")
+        path = (f"{cls.name}.{method}",) if helper else ()
         place = info.place(cls.methods.get(method, cls.node))
         model = model_of(info.source.module)
         return Record(model, cls.name, method, kind, place, helper, path_taken=path, reason=reason)

@@ -27,6 +27,8 @@ from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
 OPTION = "return_extra_tensors"
+#: What a record of some kind is about.
+_HELPERS = {"lifted": "add_extra_tensors"}
 
 
 def extend_processors(state: RewriteState) -> None:
@@ -229,7 +231,7 @@ def _record(cls: ClassInfo, kind: str, names: tuple[str, ...], reason: str) -> R
         "__call__",
         kind,
         info.place(cls.methods.get("__call__", cls.node)),
-        helper="add_extra_tensors" if kind == "lifted" else "",
+        helper=_HELPERS.get(kind, ""),
         parameters=names,
         reason=reason,
     )

@@ -149,8 +149,10 @@ def near_tables(
         if not isinstance(node, ast.Subscript) or getattr(node.slice, "id", "") not in names:
             continue
         call = made.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
-        held = self_attribute(call.func) if isinstance(call, ast.Call) else ""
-        if not held or not isinstance(call, ast.Call) or len(call.args) != 1:
+        if not isinstance(call, ast.Call) or len(call.args) != 1:
+            continue
+        held = self_attribute(call.func)
+        if not held:
             continue
         target = index.submodule(cls, held)
         found = index.method(target, "forward") if target is not None else None

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.probe.trace import root_name
 from codegen.rewrite.reach import Reaching
 from codegen.rewrite.recognise.effects import VIEWS
 
@@ -38,13 +37,23 @@ def written_in_place(
             for target, value in _bindings(node):
                 if _shares(value, known):
                     sources.add(id(node))
-                    known |= {n.id for n in walk(target) if isinstance(n, ast.Name)}
+                    known |= _names(target)
     for node in behind:
+        inside = {
+            name
+            for target, value in _bindings_inside(node)
+            if _shares(value, known)
+            for name in _names(target)
+        }
         for value in _written(node):
-            root = root_name(value)
-            if _shares(value, known) and sources & reaching.definitions(node, root):
+            held = {name for name in _names(value) if sources & reaching.definitions(node, name)}
+            if _shares(value, known) and (held or _names(value) & inside):
                 return node
     return None
+
+
+def _names(node: ast.expr) -> set[str]:
+    return {child.id for child in walk(node) if isinstance(child, ast.Name)}
 
 
 def _head(node: ast.stmt) -> Iterator[ast.AST]:
@@ -64,6 +73,11 @@ def _bindings(node: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
         yield node.target, node.value
     elif isinstance(node, (ast.For, ast.AsyncFor)):
         yield node.target, node.iter
+    yield from _bindings_inside(node)
+
+
+def _bindings_inside(node: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Those of the expressions of a statement, which hold while it runs."""
     for child in _head(node):
         if isinstance(child, ast.NamedExpr):
             yield child.target, child.value
