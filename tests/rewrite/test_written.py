@@ -53,7 +53,8 @@ def found_in(lines: str) -> ast.stmt | None:
     text = f"def f(z, flag):\n    y = z\n    x = make()\n{indent(lines, '    ')}\n"
     (function,) = ast.parse(text).body
     assert isinstance(function, ast.FunctionDef)
-    return written_in_place(function, Reaching(function), function.body[1], ("x",))
+    found = written_in_place(function, Reaching(function), function.body[1], ("x",))
+    return found.statement if found is not None else None
 
 
 def changes(lines: str) -> bool:

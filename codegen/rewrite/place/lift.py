@@ -33,6 +33,7 @@ from codegen.rewrite.helpers import LIFTED, Helper, rank
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, self_attribute
 from codegen.rewrite.nodes import calls_in, walk
 from codegen.rewrite.place.bindings import is_of_entry
+from codegen.rewrite.place.called import Called
 from codegen.rewrite.place.carry import (
     CallSite,
     Carried,
@@ -138,6 +139,7 @@ class Lifter:
         self.heirs = Heirs(state.index, classes)
         self.direct: dict[int, Lifting] = {}
         self.liftings: dict[int, Lifting] = {}
+        self._called = Called(state.index, self.heirs)
         self._reaching: dict[int, Reaching] = {}
         self._replacing: dict[tuple[int, str], str] = {}
         self.prefixed: set[int] = set()
@@ -196,12 +198,17 @@ class Lifter:
         decorator = narrow_decorator(self.index, cls.module, function)
         if decorator:
             return f"the decorator {decorator} hands on no further arguments: no parameter"
-        written = written_in_place(function, reaching, call.statement, call.helper.outputs)
+        names = ", ".join(call.helper.outputs)
+        self._called.start(cls, function)
+        written = written_in_place(
+            function, reaching, call.statement, call.helper.outputs, self._called.by
+        )
         if written is None:
             return ""
-        line = self.state.given_line(cls.module, written.lineno)
-        names = ", ".join(call.helper.outputs)
-        return f"line {line} changes {names} in place: what a caller gives has to stay"
+        line = self.state.given_line(cls.module, written.statement.lineno)
+        how = f"hands {names} to {written.through}, which changes it"
+        what = how if written.through else f"changes {names}"
+        return f"line {line} {what} in place: what a caller gives has to stay"
 
     def thread(self) -> None:
         """Carry parameters to the callers until nothing changes."""

@@ -1,17 +1,19 @@
 """What a method writes into behind the call of a helper: a tensor that is given has to stay as it is.
 
 A result that the method computes itself is its own, and may be changed in place. As an optional input it
-belongs to the caller, who may give it again; so such a method keeps computing it.
+belongs to the caller, who may give it again; so such a method keeps computing it. The same holds for one
+that hands it to a method, a module or a function that writes into it.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.reach import Reaching
+from codegen.rewrite.reach import ENTRY, Reaching
 from codegen.rewrite.recognise.effects import VIEWS
 
 _PARTS = ("T", "mT", "H", "real", "data")
@@ -20,40 +22,111 @@ _PASSING = ("enumerate", "zip", "reversed", "list", "tuple", "iter", "next")
 """Builtins whose results hold what they are given."""
 
 
+Callees = Callable[[Function, ast.Call], Sequence[tuple[Function, bool]]]
+"""The functions that a call in a function may enter, as far as they are known, each with whether it is given ``self``."""
+Seen = set[tuple[int, frozenset[str]]]
+"""Functions with the parameters that were followed in them."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A statement that changes a result in place, and the function that does so if it only calls it."""
+
+    statement: ast.stmt
+    through: str = ""
+
+
+@dataclass
+class _Shared:
+    """Names that may share the memory of a result, and the statements that bind them."""
+
+    function: Function
+    reaching: Reaching
+    names: set[str]
+    sources: set[int]
+    behind: list[ast.stmt] = field(default_factory=list)
+
+    def follow(self) -> None:
+        """Add what the statements behind bind to it: parts, views, items of a loop."""
+        size = -1
+        while size < len(self.sources):
+            size = len(self.sources)
+            for node in self.behind:
+                for target, value in _bindings(node):
+                    if _shares(value, self.names):
+                        self.sources.add(id(node))
+                        self.names |= _names(target)
+
+    def holds(self, node: ast.stmt, value: ast.expr) -> bool:
+        """Tell whether an expression in a statement may be, or contain, what shares that memory."""
+        if not _shares(value, self.names):
+            return False
+        roots = _names(value)
+        if any(self.sources & self.reaching.definitions(node, root) for root in roots):
+            return True
+        inside = [t for t, bound in _bindings_inside(node) if _shares(bound, self.names)]
+        return any(roots & _names(target) for target in inside)
+
+
 def written_in_place(
-    function: Function, reaching: Reaching, statement: ast.stmt, names: Collection[str]
-) -> ast.stmt | None:
+    function: Function,
+    reaching: Reaching,
+    statement: ast.stmt,
+    names: Collection[str],
+    callees: Callees = lambda function, call: (),
+) -> Written | None:
     """The first statement behind another one that writes into what names hold there, None without one.
 
-    What may share the memory of a result counts as that result: parts, views, items of a loop.
+    What may share the memory of a result counts as that result, also in what ``callees`` says is called.
     """
     start = statement.lineno, statement.col_offset
-    statements = [n for n in walk(function) if isinstance(n, ast.stmt) and n is not function]
-    behind = [n for n in statements if (n.lineno, n.col_offset) > start]
-    known, sources, size = set(names), {id(statement)}, -1
-    while size < len(sources):
-        size = len(sources)
-        for node in behind:
-            for target, value in _bindings(node):
-                if _shares(value, known):
-                    sources.add(id(node))
-                    known |= _names(target)
-    for node in behind:
-        inside = {
-            name
-            for target, value in _bindings_inside(node)
-            if _shares(value, known)
-            for name in _names(target)
-        }
-        for value in _written(node):
-            held = {name for name in _names(value) if sources & reaching.definitions(node, name)}
-            if _shares(value, known) and (held or _names(value) & inside):
-                return node
+    behind = [n for n in _statements(function) if (n.lineno, n.col_offset) > start]
+    shared = _Shared(function, reaching, set(names), {id(statement)}, behind)
+    return _written_into(shared, callees, set())
+
+
+def _written_into(shared: _Shared, callees: Callees, seen: Seen) -> Written | None:
+    shared.follow()
+    for node in shared.behind:
+        if any(shared.holds(node, value) for value in _written(node)):
+            return Written(node)
+    for node in shared.behind:
+        for call in _head(node):
+            if isinstance(call, ast.Call) and (name := _writer(shared, node, call, callees, seen)):
+                return Written(node, name)
     return None
+
+
+def _writer(shared: _Shared, node: ast.stmt, call: ast.Call, callees: Callees, seen: Seen) -> str:
+    """The function that a call hands the memory to and that writes into it, empty without one."""
+    if not any(shared.holds(node, value) for value in (*call.args, *_values(call))):
+        return ""
+    for function, is_bound in callees(shared.function, call):
+        plain = [*function.args.posonlyargs, *function.args.args][is_bound:]
+        known = {arg.arg for arg in (*plain, *function.args.kwonlyargs)}
+        given = [(arg.arg, value) for arg, value in zip(plain, call.args)]
+        given += [(k.arg, k.value) for k in call.keywords if k.arg is not None and k.arg in known]
+        names = {name for name, value in given if shared.holds(node, value)}
+        key = id(function), frozenset(names)
+        if not names or key in seen:
+            continue
+        seen.add(key)
+        inner = _Shared(function, Reaching(function), names, {ENTRY}, _statements(function))
+        if _written_into(inner, callees, seen) is not None:
+            return function.name
+    return ""
+
+
+def _values(call: ast.Call) -> list[ast.expr]:
+    return [keyword.value for keyword in call.keywords]
 
 
 def _names(node: ast.expr) -> set[str]:
     return {child.id for child in walk(node) if isinstance(child, ast.Name)}
+
+
+def _statements(function: Function) -> list[ast.stmt]:
+    return [n for n in walk(function) if isinstance(n, ast.stmt) and n is not function]
 
 
 def _head(node: ast.stmt) -> Iterator[ast.AST]:
