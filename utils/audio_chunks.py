@@ -93,6 +93,7 @@ def chunk_and_pad_features(
         max_chunk_length: length of the longest chunk, `min(c, max L)`; the width of the result.
             Convolutions that see the padding compute other values for another width, so this is no
             bound, except in a graph capture that clears it (`clear_beyond_longest`).
+            None in a capture leaves the width open (`utils.chunk_convolution`).
 
     Returns:
         `padded_feature` `(num_chunks, mel, max_chunk_length)`, dtype of the features, and

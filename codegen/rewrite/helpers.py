@@ -393,6 +393,7 @@ _PLUMBING = {
         "pop_offsets_option",
     ),
     "replacement_offsets": ("chain_offsets", "move_offsets"),
+    "chunk_convolution": ("chunk_width", "convolve_chunks"),
     "grid_sampling": ("sample_grid",),
     "down_scale": ("scale_down_blocks",),
     "item_features": ("count_selected", "split_by_item"),

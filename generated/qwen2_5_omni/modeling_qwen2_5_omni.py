@@ -26,6 +26,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.chunk_convolution import chunk_width, convolve_chunks
 from utils.modeling_audio_utils import (
     chunk_and_pad_features,
     get_audio_cu_seqlens,
@@ -732,11 +733,11 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                 num_chunks=while_tracing(
                     input_features.shape[1] // (2 * self.n_window) + feature_lens.shape[0]
                 ),
-                max_chunk_length=while_tracing(2 * self.n_window),
+                max_chunk_length=chunk_width(2 * self.n_window, self.conv1, self.conv2),
             )
             if is_tracing() and valid_indices is not None:
                 valid_indices = widen_valid_indices(
-                    valid_indices, chunk_lengths, 2 * self.n_window, 2
+                    valid_indices, chunk_lengths, padded_feature.shape[-1], 2
                 )
         else:
             check_shape("chunk_lengths", chunk_lengths, (None,))
@@ -756,8 +757,8 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         # The bias makes the padding non-zero, and the second convolution would look at it.
         frames = torch.arange(padded_feature.shape[2], device=padded_feature.device)
         frame_mask = frames < chunk_lengths.to(frames.device).unsqueeze(1)
-        padded_embed = F.gelu(self.conv1(padded_feature)) * frame_mask.unsqueeze(1)
-        padded_embed = F.gelu(self.conv2(padded_embed)).transpose(1, 2)
+        padded_embed = F.gelu(convolve_chunks(self.conv1, padded_feature)) * frame_mask.unsqueeze(1)
+        padded_embed = F.gelu(convolve_chunks(self.conv2, padded_embed)).transpose(1, 2)
         positions = self.positional_embedding(padded_embed.shape[1])
         padded_embed = padded_embed + positions.to(padded_embed.dtype)
 

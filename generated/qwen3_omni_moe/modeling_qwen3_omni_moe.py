@@ -27,6 +27,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple, torch_compi
 from transformers.utils.generic import is_flash_attention_requested, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
+from utils.chunk_convolution import chunk_width, convolve_chunks
 from utils.modeling_audio_utils import (
     chunk_and_pad_features,
     chunked_eighth_lengths,
@@ -760,11 +761,13 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
                 num_chunks=while_tracing(
                     input_features.shape[1] // (2 * self.n_window) + feature_lens.shape[0]
                 ),
-                max_chunk_length=while_tracing(2 * self.n_window),
+                max_chunk_length=chunk_width(
+                    2 * self.n_window, self.conv2d1, self.conv2d2, self.conv2d3
+                ),
             )
             if is_tracing() and valid_indices is not None:
                 valid_indices = widen_valid_indices(
-                    valid_indices, chunk_lengths, 2 * self.n_window, 8
+                    valid_indices, chunk_lengths, padded_feature.shape[-1], 8
                 )
         else:
             check_shape("chunk_lengths", chunk_lengths, (None,))
@@ -787,13 +790,13 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
         for part in (
             [padded_feature] if is_tracing() else padded_feature.split(self.conv_chunksize, dim=0)
         ):
-            part = F.gelu(self.conv2d1(part))
+            part = F.gelu(convolve_chunks(self.conv2d1, part))
             if is_tracing():
                 part = clear_beyond_longest(part, chunk_lengths, 2)
-            part = F.gelu(self.conv2d2(part))
+            part = F.gelu(convolve_chunks(self.conv2d2, part))
             if is_tracing():
                 part = clear_beyond_longest(part, chunk_lengths, 4)
-            part = F.gelu(self.conv2d3(part))
+            part = F.gelu(convolve_chunks(self.conv2d3, part))
             parts.append(part)
         padded_embed = torch.cat(parts, dim=0)
         padded_embed = self.conv_out(padded_embed.permute(0, 3, 1, 2).flatten(2))

@@ -1,9 +1,11 @@
 """Chunks of packed audio: sizes that follow from shapes, so that a graph has none that it must read.
 
-Eagerly chunks are padded to the longest one. While tracing that width would be a size which the graph
-does not know, and compilers cannot lay out a convolution over it. There chunks are padded to the full
-width instead, and what lies beyond the longest chunk is cleared between the convolutions, which then
-see the zeros that their own padding would be. Where the method masks every chunk itself, that does it.
+Eagerly chunks are padded to the longest one. While tracing that width is a size which the graph does not
+know, and compilers cannot lay out a convolution over it. Where torch runs the graph, the convolutions are
+an operator, to which that does not matter. In graphs for other runtimes, and where a module does more
+than convolve, chunks are padded to the full width instead, and what lies beyond the longest chunk is
+cleared between the convolutions, which then see the zeros that their own padding would be. Where the
+method masks every chunk itself, that does it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.capture.pieces import Left, Refused
-from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert
+from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert, Substitute
 from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import target_of, walk
@@ -23,6 +25,7 @@ from codegen.rewrite.vocabulary import LAW_STRIDES
 Found = tuple[list[Edit], tuple[str, ...], str]
 
 CLEAR, WIDEN = "clear_beyond_longest", "widen_valid_indices"
+WIDTH, CONVOLVE = "chunk_width", "convolve_chunks"
 PADDED, LENGTHS = CHUNKS.outputs
 ACTIVATIONS = ("elu", "gelu", "leaky_relu", "mish", "relu", "selu", "silu", "tanh")
 """Functions of one element each, under which zeros of a mask and of a padding are worth the same."""
@@ -37,6 +40,7 @@ class Convolution:
     source: str
     stride: int
     masked: bool
+    call: ast.Call
 
 
 def chunk_edits(
@@ -70,12 +74,14 @@ def chunk_edits(
     helpers = ["while_tracing"]
     reason = "chunk sizes bounded by shapes while tracing"
     if made is not None and steps:
-        bounds.append(f"max_chunk_length=while_tracing(2 * {window})")
+        modules = ", ".join(dict.fromkeys(ast.unparse(step.call.func) for step in steps))
+        bounds.append(f"max_chunk_length={WIDTH}(2 * {window}, {modules})")
         widest = f"({PADDED}.shape[-1] + {stride - 1}) // {stride}"
         facts.append(f"max_length=while_tracing({widest})")
         clears = list(_clears(steps))
-        widened = _widened(function, made, f"2 * {window}", stride)
-        edits += [*clears, *widened]
+        widened = _widened(function, made, stride)
+        edits += [*map(_by_operator, steps), *clears, *widened]
+        helpers += [WIDTH, CONVOLVE]
         helpers += [CLEAR] * bool(clears) + [WIDEN] * bool(widened)
         helpers += ["is_tracing"] * bool(clears or widened)
     else:
@@ -143,14 +149,19 @@ def _clears(steps: list[Convolution]) -> Iterator[Edit]:
         yield Insert(step.statement, lines, behind=True)
 
 
-def _widened(function: Function, made: ast.Assign, width: str, stride: int) -> list[Edit]:
-    """Indices that are given count rows of the longest chunk; count those of the full width instead."""
+def _by_operator(step: Convolution) -> Edit:
+    """Call the convolution through the helper, which takes chunks of a width that no graph knows."""
+    return Substitute(step.call, f"{CONVOLVE}({ast.unparse(step.call.func)}, {step.source})")
+
+
+def _widened(function: Function, made: ast.Assign, stride: int) -> list[Edit]:
+    """Indices that are given count rows of the longest chunk; count those of the real width instead."""
     indices = VALID_INDICES.outputs[0]
     if indices not in parameters(function):
         return []
     lines = (
         f"if is_tracing() and {indices} is not None:",
-        f"    {indices} = {WIDEN}({indices}, {LENGTHS}, {width}, {stride})",
+        f"    {indices} = {WIDEN}({indices}, {LENGTHS}, {PADDED}.shape[-1], {stride})",
     )
     return [Insert(made, lines, behind=True)]
 
@@ -260,7 +271,7 @@ def _convolution(
     ]
     if len(calls) != 1:
         return "several convolutions stand in one statement"
-    if len(calls[0].args) != 1 or not isinstance(calls[0].args[0], ast.Name):
+    if calls[0].keywords or not _takes_name(calls[0]):
         return "a convolution is called with something that has no name"
     made = _made(index, cls, calls[0])
     stride = _stride(made) if made is not None else 0
@@ -268,7 +279,12 @@ def _convolution(
         return "a convolution is not known to have kernel 3 and padding 1"
     mask = node.value.right if isinstance(node.value, ast.BinOp) else None
     masked = mask is not None and _is_frame_mask(function, mask)
-    return Convolution(node, target.id, calls[0].args[0].id, stride, masked)
+    return Convolution(node, target.id, ast.unparse(calls[0].args[0]), stride, masked, calls[0])
+
+
+def _takes_name(call: ast.Call) -> bool:
+    """Tell whether a call has one argument, which is a name."""
+    return len(call.args) == 1 and isinstance(call.args[0], ast.Name)
 
 
 def _stride(made: ast.Call) -> int:
