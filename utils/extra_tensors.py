@@ -180,6 +180,7 @@ def _helpers() -> tuple[dict[str, tuple[Callable[..., Any], tuple[str, ...]]], d
         get_window_index,
     )
     from utils.precomputed_types import RESULTS
+    from utils.segment_lengths import get_max_seqlen, get_max_window_seqlen
 
     helpers: tuple[Callable[..., Any], ...] = (
         get_vision_cu_seqlens,
@@ -195,6 +196,8 @@ def _helpers() -> tuple[dict[str, tuple[Callable[..., Any], tuple[str, ...]]], d
         get_valid_indices,
         get_audio_cu_seqlens,
         get_pool_indices,
+        get_max_seqlen,
+        get_max_window_seqlen,
     )
     laws = {law.__name__: law for law in (halved_lengths, chunked_eighth_lengths)}
     return {h.__name__: (h, RESULTS[h.__name__]) for h in helpers}, laws

@@ -192,6 +192,11 @@ def _continue_boundaries(group: _Samples, name: str) -> torch.Tensor:
     return torch.cat([first, *(value[1:] for value in others)])
 
 
+def _longest(group: _Samples, name: str) -> torch.Tensor:
+    """The longest segment of all samples, of which none goes on in the next."""
+    return torch.stack(group.tensors(name)).max()
+
+
 def _continue_order(group: _Samples, name: str) -> torch.Tensor:
     """Orders of merged blocks: each sample names all of its own once, and keeps to them."""
     return torch.cat(_shift(group, name, lambda sample, value: value.shape[0]))
@@ -305,6 +310,8 @@ _PRECOMPUTED: dict[str, Callable[[_Samples, str], torch.Tensor]] = {
     "chunk_lengths": _concatenate,
     "valid_indices": _find_valid,
     "pool_indices": _continue_pairs,
+    "max_seqlen": _longest,
+    "max_window_seqlen": _longest,
 }
 
 

@@ -7,6 +7,7 @@ mode with at most one host read, and can be captured by `torch.compile(fullgraph
 Results lie on the grid's device.
 """
 
+from utils.segment_lengths import get_max_window_seqlen
 from utils.vision_interpolation import (
     get_half_pixel_indices,
     get_pos_embed_indices,
@@ -33,6 +34,7 @@ __all__ = [
     "get_block_permutation",
     "get_half_pixel_indices",
     "get_image_pos_ids",
+    "get_max_window_seqlen",
     "get_pos_embed_indices",
     "get_reverse_window_index",
     "get_rotary_pos_ids",

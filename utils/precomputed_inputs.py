@@ -172,6 +172,28 @@ def check_centres(
     check_shape(name, centres, (4, number))
 
 
+def check_longest(name: str, longest: torch.Tensor | int, boundaries: torch.Tensor) -> None:
+    """Refuse a maximum segment length `()`, or number, that a segment of the boundaries is longer than.
+
+    Kernels would leave tokens out, without a word. A larger one costs nothing but time.
+
+    Raises:
+        ValueError: no single integer, or one that is too small.
+    """
+    if is_tracing():
+        return
+    if isinstance(longest, torch.Tensor):
+        check_shape(name, longest, ())
+        if longest.is_floating_point():
+            raise _refused(name, f"must be an integer, got {longest.dtype}")
+    devices = (boundaries.device.type, getattr(longest, "device", boundaries.device).type)
+    if devices != ("cpu", "cpu") or boundaries.shape[0] < 2:
+        return
+    needed = int((boundaries[1:] - boundaries[:-1]).max())
+    if int(longest) < needed:
+        raise _refused(name, f"is {int(longest)}, these inputs have a segment of {needed}")
+
+
 def check_boundaries(name: str, boundaries: torch.Tensor, rows: int) -> None:
     """Refuse segment boundaries `(num_segments + 1,)` that do not lead from 0 to `rows`.
 

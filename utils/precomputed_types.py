@@ -58,6 +58,14 @@ class ImageInputs(TypedDict, total=False):
     """Shape `(4, seq_len // spatial_merge_size**2)`, int64. Central patches of every merge block,
     whose mean stands for it. Computed from the grid if not given."""
 
+    image_max_seqlen: torch.Tensor
+    """Shape `()`, the dtype of `cu_seqlens`. Tokens of the longest segment, for kernels that ask.
+    Computed from `cu_seqlens` if not given."""
+
+    image_max_window_seqlen: torch.Tensor
+    """Shape `()`, the dtype of `cu_window_seqlens`. Patches of the largest window, for kernels that
+    ask. Computed from `cu_window_seqlens` if not given."""
+
 
 class VideoInputs(TypedDict, total=False):
     """What a model can be given for its videos, computed ahead."""
@@ -106,6 +114,14 @@ class VideoInputs(TypedDict, total=False):
     """Shape `(4, seq_len // spatial_merge_size**2)`, int64. Central patches of every merge block,
     whose mean stands for it. Computed from the grid if not given."""
 
+    video_max_seqlen: torch.Tensor
+    """Shape `()`, the dtype of `cu_seqlens`. Tokens of the longest segment, for kernels that ask.
+    Computed from `cu_seqlens` if not given."""
+
+    video_max_window_seqlen: torch.Tensor
+    """Shape `()`, the dtype of `cu_window_seqlens`. Patches of the largest window, for kernels that
+    ask. Computed from `cu_window_seqlens` if not given."""
+
 
 class AudioInputs(TypedDict, total=False):
     """What a model can be given for its audios, computed ahead."""
@@ -113,6 +129,10 @@ class AudioInputs(TypedDict, total=False):
     audio_cu_seqlens: torch.Tensor
     """Shape `(num_segments + 1,)`, int32. Boundaries of the attention segments. Computed from the
     grid or the lengths if not given."""
+
+    audio_max_seqlen: torch.Tensor
+    """Shape `()`, the dtype of `cu_seqlens`. Tokens of the longest segment, for kernels that ask.
+    Computed from `cu_seqlens` if not given."""
 
     audio_padded_feature: torch.Tensor
     """Shape `(num_chunks, num_mel_bins, max_chunk_length)`, the dtype of `input_features`. Input
@@ -142,6 +162,8 @@ RESULTS = {
     "get_temporal_pair_indices": ("first_units", "second_units"),
     "get_block_permutation": ("block_order",),
     "get_unshuffle_indices": ("block_centres",),
+    "get_max_seqlen": ("max_seqlen",),
+    "get_max_window_seqlen": ("max_window_seqlen",),
     "chunk_and_pad_features": ("padded_feature", "chunk_lengths"),
     "get_valid_indices": ("valid_indices",),
     "get_audio_cu_seqlens": ("cu_seqlens",),

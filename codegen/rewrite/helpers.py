@@ -14,6 +14,8 @@ from codegen.trees.names import HELPERS
 VISION = "modeling_vision_utils"
 AUDIO = "modeling_audio_utils"
 PROMPTS = "prompt_positions"
+SEGMENTS = "segment_lengths"
+"""What says nothing of a modality: segments of images, videos and audios."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,39 @@ POOL_INDICES = Helper(
     ),
 )
 
+MAX_SEQLEN = Helper(
+    "get_max_seqlen",
+    SEGMENTS,
+    ("cu_seqlens",),
+    (),
+    (
+        Result(
+            "max_seqlen",
+            "()",
+            "cu_seqlens",
+            "Tokens of the longest segment, for kernels that ask. "
+            "Computed from `cu_seqlens` if not given.",
+        ),
+    ),
+    checks=('check_longest("max_seqlen", max_seqlen, {args[0]})',),
+)
+MAX_WINDOW_SEQLEN = Helper(
+    "get_max_window_seqlen",
+    VISION,
+    ("cu_window_seqlens",),
+    (),
+    (
+        Result(
+            "max_window_seqlen",
+            "()",
+            "cu_window_seqlens",
+            "Patches of the largest window, for kernels that ask. "
+            "Computed from `cu_window_seqlens` if not given.",
+        ),
+    ),
+    checks=('check_longest("max_window_seqlen", max_window_seqlen, {args[0]})',),
+)
+
 TEMPORAL_PAIRS = Helper(
     "get_temporal_pair_indices",
     VISION,
@@ -324,6 +359,7 @@ _LIFTED = (
     *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED, HALF_PIXEL),
     SAMPLING_GRID,
     *(TEMPORAL_PAIRS, BLOCK_ORDER, UNSHUFFLE),
+    *(MAX_SEQLEN, MAX_WINDOW_SEQLEN),
     *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
 )
 _OTHERS = (
@@ -374,6 +410,8 @@ _OTHERS = (
 
 BY_CAPTURE = (HALF_PIXEL, BLOCK_ORDER, UNSHUFFLE)
 """Those that rules of capture bring in, for a second form of what runs image by image."""
+LONGEST = {helper.takes[0]: helper for helper in (MAX_SEQLEN, MAX_WINDOW_SEQLEN)}
+"""What layers compute from boundaries that they are given, by the name that an encoder gives these."""
 REGISTRY = {helper.name: helper for helper in (*_LIFTED, *_OTHERS)}
 """Every function of tensors that passes call, by name."""
 LIFTED = {helper.name: helper for helper in _LIFTED}
@@ -399,7 +437,8 @@ _PLUMBING = {
     "item_features": ("count_selected", "split_by_item"),
     "packed": ("is_tracing", "require_sizes", "while_tracing"),
     "precomputed_inputs": (
-        *("check_boundaries", "check_centres", "check_pairs", "check_rows", "check_shape"),
+        *("check_boundaries", "check_centres", "check_longest", "check_pairs", "check_rows"),
+        "check_shape",
         "check_together",
         *("encoder_inputs", "split_precomputed"),
     ),

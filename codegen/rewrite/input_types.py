@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 
-from codegen.rewrite.helpers import LIFTED, VISION, Helper, Result, rank
+from codegen.rewrite.helpers import AUDIO, LIFTED, VISION, Helper, Result, rank
 
 MODALITIES = ("image", "video", "audio")
 _HEAD = '''\
@@ -33,7 +33,8 @@ def input_types() -> str:
 
 def inputs_of(modality: str) -> tuple[Result, ...]:
     """What can be computed ahead for a modality, in the order of all signatures."""
-    helpers = (h for h in LIFTED.values() if (h.module == VISION) is (modality != "audio"))
+    of_others = VISION if modality == "audio" else AUDIO
+    helpers = (h for h in LIFTED.values() if h.module != of_others)
     found = {result.name: result for helper in helpers for result in helper.results}
     return tuple(sorted(found.values(), key=lambda result: rank(result.name)))
 

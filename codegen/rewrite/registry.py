@@ -22,6 +22,7 @@ from codegen.rewrite.place.extract import extract
 from codegen.rewrite.place.further import share_keywords
 from codegen.rewrite.place.later import lift_later
 from codegen.rewrite.place.lift import lift
+from codegen.rewrite.place.longest import lift_longest
 from codegen.rewrite.place.processors import extend_processors
 from codegen.rewrite.report import Place
 from codegen.rewrite.state import RewriteState
@@ -150,6 +151,8 @@ def run_ours(state: RewriteState, names: Sequence[str], progress: Progress) -> N
         # Part of lift in its effect, but capture adds inputs, too.
         with state.attempt("later"):
             lift_later(state)
+        with state.attempt("longest"):
+            lift_longest(state)
         with state.attempt("further"):
             share_keywords(state)
         with state.attempt("processors"):

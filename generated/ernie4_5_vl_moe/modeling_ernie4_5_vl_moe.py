@@ -33,6 +33,7 @@ from utils.modeling_vision_utils import (
 from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_longest,
     check_pairs,
     check_shape,
     check_together,
@@ -159,6 +160,8 @@ class Ernie4_5_VLMoeVisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -180,7 +183,8 @@ class Ernie4_5_VLMoeVisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -272,12 +276,15 @@ class Ernie4_5_VLMoeVisionBlock(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(
             self.norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.norm2(hidden_states))
@@ -354,6 +361,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images and videos.
@@ -367,6 +375,8 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
             rotary_pos_ids (`torch.Tensor` of shape `(seq_len, 2)`, *optional*):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
 
         Returns:
             The normalised patches after the last block; nothing is pooled.
@@ -387,12 +397,15 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         for blk in self.blocks:
             hidden_states = blk(
                 hidden_states,
                 cu_seqlens=cu_seqlens,
                 position_embeddings=position_embeddings,
+                max_seqlen=max_seqlen,
                 **kwargs,
             )
         return BaseModelOutputWithPooling(last_hidden_state=self.ln(hidden_states))

@@ -119,6 +119,7 @@ class Ernie4_5_VLMoeProcessor(ProcessorMixin):
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
                 "get_temporal_pair_indices": ("grid_thw", "spatial_merge_size"),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

@@ -31,6 +31,7 @@ from utils.modeling_vision_utils import get_rotary_pos_ids, get_sampling_grid, g
 from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_longest,
     check_shape,
     encoder_inputs,
     split_precomputed,
@@ -255,6 +256,8 @@ class Glm4vVisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -276,7 +279,8 @@ class Glm4vVisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -344,12 +348,15 @@ class Glm4vVisionBlock(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(
             self.norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.norm2(hidden_states))
@@ -436,6 +443,7 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         sampling_grid: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images.
@@ -451,6 +459,8 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
             sampling_grid (`torch.Tensor` of shape `(1, seq_len, 1, 2)`, *optional*):
                 Points at which the position table is sampled for every patch. Computed from the grid if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
 
         Returns:
             The joined blocks, and as `pooler_output` what the merger makes of them.
@@ -480,12 +490,15 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         for blk in self.blocks:
             hidden_states = blk(
                 hidden_states,
                 cu_seqlens=cu_seqlens,
                 position_embeddings=position_embeddings,
+                max_seqlen=max_seqlen,
                 **kwargs,
             )
 

@@ -116,6 +116,7 @@ class Glm4vMoeProcessor(ProcessorMixin):
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_sampling_grid": ("grid_thw", "spatial_merge_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

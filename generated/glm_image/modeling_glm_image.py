@@ -29,6 +29,7 @@ from utils.modeling_vision_utils import get_rotary_pos_ids, get_sampling_grid, g
 from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_longest,
     check_shape,
     encoder_inputs,
     split_precomputed,
@@ -229,6 +230,8 @@ class GlmImageVisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -250,7 +253,8 @@ class GlmImageVisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -318,12 +322,15 @@ class GlmImageVisionBlock(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(
             self.norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.norm2(hidden_states))
@@ -429,6 +436,7 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         sampling_grid: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images.
@@ -444,6 +452,8 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
             sampling_grid (`torch.Tensor` of shape `(1, seq_len, 1, 2)`, *optional*):
                 Points at which the position table is sampled for every patch. Computed from the grid if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
 
         Returns:
             The patches after the last block; nothing is pooled.
@@ -473,9 +483,13 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, pixel_values.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         for blk in self.blocks:
-            hidden_states = blk(hidden_states, cu_seqlens=cu_seqlens, **kwargs)
+            hidden_states = blk(
+                hidden_states, cu_seqlens=cu_seqlens, max_seqlen=max_seqlen, **kwargs
+            )
         return BaseModelOutputWithPooling(last_hidden_state=hidden_states)
 
 

@@ -133,6 +133,7 @@ class GlmImageProcessor(ProcessorMixin):
                     "get_sampling_grid": ("grid_thw", "spatial_merge_size"),
                     "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                     "get_vision_cu_seqlens": ("grid_thw",),
+                    "get_max_seqlen": ("cu_seqlens",),
                 },
                 grids={"image": grid},
             )
@@ -159,6 +160,7 @@ class GlmImageProcessor(ProcessorMixin):
                 "get_sampling_grid": ("grid_thw", "spatial_merge_size"),
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_max_seqlen": ("cu_seqlens",),
             },
             grids={"image": grid},
         )

@@ -34,6 +34,7 @@ from utils.modeling_vision_utils import (
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_longest,
     check_shape,
     check_together,
     encoder_inputs,
@@ -142,6 +143,8 @@ class PaddleOCRVisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -163,7 +166,8 @@ class PaddleOCRVisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -242,12 +246,15 @@ class PaddleOCRVisionEncoderLayer(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.self_attn(
             self.layer_norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.layer_norm2(hidden_states))
@@ -338,6 +345,7 @@ class PaddleOCRVisionEncoder(nn.Module):
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         if rotary_pos_ids is None:
@@ -355,12 +363,15 @@ class PaddleOCRVisionEncoder(nn.Module):
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         for encoder_layer in self.layers:
             hidden_states = encoder_layer(
                 hidden_states,
                 cu_seqlens=cu_seqlens,
                 position_embeddings=position_embeddings,
+                max_seqlen=max_seqlen,
                 **kwargs,
             )
         return hidden_states

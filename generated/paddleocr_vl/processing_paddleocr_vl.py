@@ -98,6 +98,7 @@ class PaddleOCRVLProcessor(ProcessorMixin):
                 "get_rotary_pos_ids": ("grid_thw", 1),
                 "get_vision_cu_seqlens": ("grid_thw",),
                 "get_block_permutation": ("grid_thw", "spatial_merge_size"),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

@@ -39,6 +39,7 @@ from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlen
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_longest,
     check_rows,
     check_shape,
     check_together,
@@ -135,6 +136,8 @@ class Qwen2_5OmniVisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -156,7 +159,8 @@ class Qwen2_5OmniVisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -365,12 +369,15 @@ class Qwen2_5OmniVisionBlock(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(
             self.norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.norm2(hidden_states))
@@ -430,6 +437,8 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
         rotary_pos_ids: torch.Tensor | None = None,
         window_index: torch.Tensor | None = None,
         cu_window_seqlens: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
+        max_window_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images and videos.
@@ -447,6 +456,10 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
                 Window-major order of the merged patches. Computed from the grid if not given.
             cu_window_seqlens (`torch.Tensor` of shape `(num_windows + 1,)`, *optional*):
                 Boundaries of the windows, counted in patches. Computed from the grid if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
+            max_window_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Patches of the largest window, for kernels that ask. Computed from `cu_window_seqlens` if not given.
 
         Returns:
             The patches after the last block, window by window, and as `pooler_output` the merged
@@ -478,6 +491,8 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
                 (hidden_states.shape[0] // self.spatial_merge_size**2,),
             )
             check_boundaries("cu_window_seqlens", cu_window_seqlens, hidden_states.shape[0])
+        if max_window_seqlen is not None:
+            check_longest("max_window_seqlen", max_window_seqlen, cu_window_seqlens)
 
         seq_len = hidden_states.shape[0]
         units = seq_len // self.spatial_merge_unit
@@ -493,6 +508,8 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         for layer_num, blk in enumerate(self.blocks):
             whole_frame = layer_num in self.fullatt_block_indexes
@@ -500,6 +517,7 @@ class Qwen2_5OmniVisionEncoder(Qwen2_5OmniPreTrainedModel):
                 hidden_states,
                 cu_seqlens=cu_seqlens if whole_frame else cu_window_seqlens,
                 position_embeddings=position_embeddings,
+                max_seqlen=max_seqlen if whole_frame else max_window_seqlen,
                 **kwargs,
             )
 
@@ -550,6 +568,8 @@ class Qwen2_5OmniAudioAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -571,7 +591,8 @@ class Qwen2_5OmniAudioAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -640,10 +661,15 @@ class Qwen2_5OmniAudioEncoderLayer(GradientCheckpointingLayer):
         self,
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.self_attn(
-            self.self_attn_layer_norm(hidden_states), cu_seqlens=cu_seqlens, **kwargs
+            self.self_attn_layer_norm(hidden_states),
+            cu_seqlens=cu_seqlens,
+            max_seqlen=max_seqlen,
+            **kwargs,
         )
         inner = self.activation_fn(self.fc1(self.final_layer_norm(hidden_states)))
         hidden_states = hidden_states + self.fc2(inner)
@@ -697,6 +723,7 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
         feature_lens: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         padded_feature: torch.Tensor | None = None,
         chunk_lengths: torch.Tensor | None = None,
         valid_indices: torch.Tensor | None = None,
@@ -720,6 +747,8 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                 Positions of the frames that are not padding. Computed from the chunk lengths if not given.
             pool_indices (`torch.Tensor` of shape `(num_tokens,)`, *optional*):
                 First frame of every pooled pair. Computed from the feature lengths if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
 
         Returns:
             The rows of all clips as `last_hidden_state`.
@@ -768,9 +797,13 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
             cu_seqlens = get_audio_cu_seqlens(chunk_lengths)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, valid_indices.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         for encoder_layer in self.layers:
-            hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)
+            hidden_states = encoder_layer(
+                hidden_states, cu_seqlens=cu_seqlens, max_seqlen=max_seqlen, **kwargs
+            )
 
         # The mean of each pair of rows; a single last row of a clip has no partner and is left out.
         if pool_indices is None:

@@ -158,12 +158,15 @@ class Qwen2_5OmniProcessor(ProcessorMixin):
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_window_index": ("grid_thw", "spatial_merge_size", "window_size", "patch_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_max_window_seqlen": ("cu_window_seqlens",),
+                "get_max_seqlen": ("cu_seqlens",),
             },
             audio={
                 "chunk_and_pad_features": ("input_features", "feature_lens", "n_window"),
                 "get_valid_indices": ("chunk_lengths",),
                 "get_audio_cu_seqlens": ("chunk_lengths",),
                 "get_pool_indices": ("feature_lens",),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

@@ -30,6 +30,7 @@ from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlen
 from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_longest,
     check_shape,
     check_together,
     encoder_inputs,
@@ -201,6 +202,8 @@ class Qwen2_5_VLVisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -222,7 +225,8 @@ class Qwen2_5_VLVisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -290,12 +294,15 @@ class Qwen2_5_VLVisionBlock(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(
             self.norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.norm2(hidden_states))
@@ -379,6 +386,8 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         rotary_pos_ids: torch.Tensor | None = None,
         window_index: torch.Tensor | None = None,
         cu_window_seqlens: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
+        max_window_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images and videos.
@@ -396,6 +405,10 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
                 Window-major order of the merged patches. Computed from the grid if not given.
             cu_window_seqlens (`torch.Tensor` of shape `(num_windows + 1,)`, *optional*):
                 Boundaries of the windows, counted in patches. Computed from the grid if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
+            max_window_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Patches of the largest window, for kernels that ask. Computed from `cu_window_seqlens` if not given.
 
         Returns:
             The patches after the last block, window by window, and as `pooler_output` the merged
@@ -427,6 +440,8 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
                 (hidden_states.shape[0] // self.spatial_merge_size**2,),
             )
             check_boundaries("cu_window_seqlens", cu_window_seqlens, hidden_states.shape[0])
+        if max_window_seqlen is not None:
+            check_longest("max_window_seqlen", max_window_seqlen, cu_window_seqlens)
 
         seq_len = hidden_states.shape[0]
         units = seq_len // self.spatial_merge_unit
@@ -442,6 +457,8 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         for layer_num, blk in enumerate(self.blocks):
             whole_frame = layer_num in self.fullatt_block_indexes
@@ -449,6 +466,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
                 hidden_states,
                 cu_seqlens=cu_seqlens if whole_frame else cu_window_seqlens,
                 position_embeddings=position_embeddings,
+                max_seqlen=max_seqlen if whole_frame else max_window_seqlen,
                 **kwargs,
             )
 

@@ -104,6 +104,8 @@ class Qwen2_5_VLProcessor(ProcessorMixin):
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_window_index": ("grid_thw", "spatial_merge_size", "window_size", "patch_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_max_window_seqlen": ("cu_window_seqlens",),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

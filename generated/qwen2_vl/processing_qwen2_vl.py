@@ -104,6 +104,7 @@ class Qwen2VLProcessor(ProcessorMixin):
             vision={
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

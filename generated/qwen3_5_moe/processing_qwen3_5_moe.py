@@ -125,6 +125,7 @@ class Qwen3_5MoeProcessor(ProcessorMixin):
                 ),
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

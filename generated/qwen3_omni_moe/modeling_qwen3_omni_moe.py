@@ -44,6 +44,7 @@ from utils.modeling_vision_utils import (
 from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_longest,
     check_rows,
     check_shape,
     check_together,
@@ -168,6 +169,8 @@ class Qwen3OmniMoeVisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -189,7 +192,8 @@ class Qwen3OmniMoeVisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -257,12 +261,15 @@ class Qwen3OmniMoeVisionBlock(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(
             self.norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.norm2(hidden_states))
@@ -429,6 +436,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         rotary_pos_ids: torch.Tensor | None = None,
         embed_indices: torch.Tensor | None = None,
         bilinear_weights: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithDeepstackFeatures:
         """Encodes the patches of a batch of images and videos.
@@ -446,6 +454,8 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
                 Entries of the position table around every patch. Computed from the grid if not given.
             bilinear_weights (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
                 Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
 
         Returns:
             The patches after the last block, as `pooler_output` the merged tokens, and as
@@ -481,6 +491,8 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         deepstack_features = []
         for layer_num, blk in enumerate(self.blocks):
@@ -488,6 +500,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
                 hidden_states,
                 cu_seqlens=cu_seqlens,
                 position_embeddings=position_embeddings,
+                max_seqlen=max_seqlen,
                 **kwargs,
             )
             if layer_num in self.deepstack_visual_indexes:
@@ -573,6 +586,8 @@ class Qwen3OmniMoeAudioAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -594,7 +609,8 @@ class Qwen3OmniMoeAudioAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -663,10 +679,15 @@ class Qwen3OmniMoeAudioEncoderLayer(GradientCheckpointingLayer):
         self,
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.self_attn(
-            self.self_attn_layer_norm(hidden_states), cu_seqlens=cu_seqlens, **kwargs
+            self.self_attn_layer_norm(hidden_states),
+            cu_seqlens=cu_seqlens,
+            max_seqlen=max_seqlen,
+            **kwargs,
         )
         inner = self.activation_fn(self.fc1(self.final_layer_norm(hidden_states)))
         hidden_states = hidden_states + self.fc2(inner)
@@ -728,6 +749,7 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
         feature_lens: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         padded_feature: torch.Tensor | None = None,
         chunk_lengths: torch.Tensor | None = None,
         valid_indices: torch.Tensor | None = None,
@@ -748,6 +770,8 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
                 Lengths of the chunks before padding. Computed from the feature lengths if not given.
             valid_indices (`torch.Tensor` of shape `(num_frames,)`, *optional*):
                 Positions of the frames that are not padding. Computed from the chunk lengths if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
 
         Returns:
             The rows of all clips as `last_hidden_state`.
@@ -813,9 +837,13 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
             )
         else:
             check_boundaries("cu_seqlens", cu_seqlens, valid_indices.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         for encoder_layer in self.layers:
-            hidden_states = encoder_layer(hidden_states, cu_seqlens=cu_seqlens, **kwargs)
+            hidden_states = encoder_layer(
+                hidden_states, cu_seqlens=cu_seqlens, max_seqlen=max_seqlen, **kwargs
+            )
 
         hidden_states = self.proj2(self.act(self.proj1(self.ln_post(hidden_states))))
         return BaseModelOutputWithPooling(last_hidden_state=hidden_states)

@@ -159,6 +159,7 @@ class Qwen3OmniMoeProcessor(ProcessorMixin):
                 ),
                 "get_rotary_pos_ids": ("grid_thw", "spatial_merge_size"),
                 "get_vision_cu_seqlens": ("grid_thw",),
+                "get_max_seqlen": ("cu_seqlens",),
             },
             audio={
                 "chunk_and_pad_features": ("input_features", "feature_lens", "n_window"),
@@ -169,6 +170,7 @@ class Qwen3OmniMoeProcessor(ProcessorMixin):
                     "n_window_infer",
                     "n_window",
                 ),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

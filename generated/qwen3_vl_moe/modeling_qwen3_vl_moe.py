@@ -34,6 +34,7 @@ from utils.modeling_vision_utils import (
 from utils.packed import is_tracing, require_sizes, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_longest,
     check_shape,
     check_together,
     encoder_inputs,
@@ -232,6 +233,8 @@ class Qwen3VLMoeVisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -253,7 +256,8 @@ class Qwen3VLMoeVisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -321,12 +325,15 @@ class Qwen3VLMoeVisionBlock(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.attn(
             self.norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.norm2(hidden_states))
@@ -387,6 +394,7 @@ class Qwen3VLMoeVisionModel(Qwen3VLMoePreTrainedModel):
         rotary_pos_ids: torch.Tensor | None = None,
         embed_indices: torch.Tensor | None = None,
         bilinear_weights: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithDeepstackFeatures:
         """Encodes the patches of a batch of images and videos.
@@ -404,6 +412,8 @@ class Qwen3VLMoeVisionModel(Qwen3VLMoePreTrainedModel):
                 Entries of the position table around every patch. Computed from the grid if not given.
             bilinear_weights (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
                 Interpolation weights that belong to `embed_indices`. Computed from the grid if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
 
         Returns:
             The patches after the last block, as `pooler_output` the merged tokens, and as
@@ -439,6 +449,8 @@ class Qwen3VLMoeVisionModel(Qwen3VLMoePreTrainedModel):
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, hidden_states.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         deepstack_features = []
         for layer_num, blk in enumerate(self.blocks):
@@ -446,6 +458,7 @@ class Qwen3VLMoeVisionModel(Qwen3VLMoePreTrainedModel):
                 hidden_states,
                 cu_seqlens=cu_seqlens,
                 position_embeddings=position_embeddings,
+                max_seqlen=max_seqlen,
                 **kwargs,
             )
             if layer_num in self.deepstack_visual_indexes:

@@ -36,6 +36,7 @@ from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_centres,
+    check_longest,
     check_shape,
     encoder_inputs,
     split_precomputed,
@@ -186,6 +187,8 @@ class VideoLlama3VisionAttention(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor] | None = None,
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         seq_length = hidden_states.shape[0]
@@ -207,7 +210,8 @@ class VideoLlama3VisionAttention(nn.Module):
 
         if is_flash_attention_requested(self.config):
             # The kernels take the segments of a packed sequence as they are.
-            max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
+            if max_seqlen is None:
+                max_seqlen = (cu_seqlens[1:] - cu_seqlens[:-1]).max()
             attn_output, _ = attention_interface(
                 self,
                 query_states,
@@ -275,12 +279,15 @@ class VideoLlama3VisionEncoderLayer(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         hidden_states = hidden_states + self.self_attn(
             self.layer_norm1(hidden_states),
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         return hidden_states + self.mlp(self.layer_norm2(hidden_states))
@@ -300,6 +307,8 @@ class VideoLlama3VisionEncoder(nn.Module):
         hidden_states: torch.Tensor,
         cu_seqlens: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        *,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         for encoder_layer in self.layers:
@@ -307,6 +316,7 @@ class VideoLlama3VisionEncoder(nn.Module):
                 hidden_states,
                 cu_seqlens=cu_seqlens,
                 position_embeddings=position_embeddings,
+                max_seqlen=max_seqlen,
                 **kwargs,
             )
         return hidden_states
@@ -413,6 +423,7 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
         block_centres: torch.Tensor | None = None,
+        max_seqlen: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images and videos.
@@ -430,6 +441,8 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
                 Row and column of every patch for the rotary embedding. Computed from the grid if not given.
             block_centres (`torch.Tensor` of shape `(4, seq_len // spatial_merge_size**2)`, *optional*):
                 Central patches of every merge block, whose mean stands for it. Computed from the grid if not given.
+            max_seqlen (`torch.Tensor` of shape `()`, *optional*):
+                Tokens of the longest segment, for kernels that ask. Computed from `cu_seqlens` if not given.
 
         Returns:
             The merged rows of all images and videos.
@@ -449,12 +462,15 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
             cu_seqlens = get_vision_cu_seqlens(grid_thw)
         else:
             check_boundaries("cu_seqlens", cu_seqlens, pixel_values.shape[0])
+        if max_seqlen is not None:
+            check_longest("max_seqlen", max_seqlen, cu_seqlens)
 
         hidden_states = self.embeddings(pixel_values.type(self.dtype))
         hidden_states = self.encoder(
             hidden_states,
             cu_seqlens=cu_seqlens,
             position_embeddings=position_embeddings,
+            max_seqlen=max_seqlen,
             **kwargs,
         )
         hidden_states = self.post_layernorm(hidden_states)

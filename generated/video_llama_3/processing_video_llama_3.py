@@ -106,6 +106,7 @@ class VideoLlama3Processor(ProcessorMixin):
                 "get_rotary_pos_ids": ("grid_thw", "merge_sizes"),
                 "get_vision_cu_seqlens": ("grid_thw",),
                 "get_unshuffle_indices": ("grid_thw", "merge_sizes"),
+                "get_max_seqlen": ("cu_seqlens",),
             },
         )
 

@@ -27,11 +27,13 @@ VIDEO_GRIDS = (VIDEO, MIXED, LONG_VIDEO, SHORT_VIDEO)
 ALL_GRIDS = IMAGE_GRIDS + VIDEO_GRIDS
 
 
-WINDOW_TENSORS = ("cu_seqlens", "rotary_pos_ids", "window_index", "cu_window_seqlens")
-CENTRE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "block_centres")
-SAMPLED_TENSORS = ("cu_seqlens", "rotary_pos_ids", "sampling_grid")
-TABLE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "embed_indices", "bilinear_weights")
-CHUNK_TENSORS = ("padded_feature", "chunk_lengths", "valid_indices", "cu_seqlens")
+LONGEST = ("max_seqlen", "max_window_seqlen")
+PLAIN_TENSORS = ("cu_seqlens", "rotary_pos_ids", "max_seqlen")
+WINDOW_TENSORS = ("cu_seqlens", "rotary_pos_ids", "window_index", "cu_window_seqlens", *LONGEST)
+CENTRE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "block_centres", "max_seqlen")
+SAMPLED_TENSORS = ("cu_seqlens", "rotary_pos_ids", "sampling_grid", "max_seqlen")
+TABLE_TENSORS = ("cu_seqlens", "rotary_pos_ids", "embed_indices", "bilinear_weights", "max_seqlen")
+CHUNK_TENSORS = ("padded_feature", "chunk_lengths", "valid_indices", "cu_seqlens", "max_seqlen")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class VisionCase:
     patch_shape: tuple[int, ...] = (96,)
     grids: tuple[Grid, ...] = ALL_GRIDS
     kind: str = "packed"
-    tensors: tuple[str, ...] = ("cu_seqlens", "rotary_pos_ids")
+    tensors: tuple[str, ...] = PLAIN_TENSORS
 
     @property
     def id(self) -> str:

@@ -14,6 +14,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 import utils.modeling_audio_utils as audio
 import utils.modeling_vision_utils as vision
 from tests.models.configurations import AudioCase, FullCase, Grid, VisionCase
+from utils.segment_lengths import get_max_seqlen, get_max_window_seqlen
 
 PREFIX = "generated"
 
@@ -128,6 +129,10 @@ def reference_audio_inputs(case: AudioCase, inputs: dict[str, Any]) -> dict[str,
     return {**inputs, "aftercnn_lens": (inputs["feature_lens"] - 1) // 2 + 1}
 
 
+TOLD: list[tuple[Any, Any]] = []
+"""What `segmented_attention` was told of the longest queries and keys, call by call."""
+
+
 def segmented_attention(
     module: nn.Module,
     query: torch.Tensor,
@@ -142,6 +147,7 @@ def segmented_attention(
     """Attention inside the segments that a model names to the kernels of flash attention."""
     states = (query, key, value)
     if cu_seq_lens_q is not None:
+        TOLD.append((kwargs["max_length_q"], kwargs["max_length_k"]))
         lengths = cu_seq_lens_q.diff().tolist()
         pieces = [
             nn.functional.scaled_dot_product_attention(q, k, v, scale=scaling)
@@ -160,6 +166,10 @@ def precomputed(case: VisionCase | AudioCase, inputs: dict[str, Any]) -> dict[st
         found = _audio_tensors(case, inputs)
     else:
         found = _vision_tensors(case, inputs)
+    if "max_seqlen" in case.tensors:
+        found["max_seqlen"] = get_max_seqlen(found["cu_seqlens"])
+    if "max_window_seqlen" in case.tensors:
+        found["max_window_seqlen"] = get_max_window_seqlen(found["cu_window_seqlens"])
     assert set(found) == set(case.tensors)
     return found
 

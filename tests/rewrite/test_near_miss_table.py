@@ -25,6 +25,7 @@ TOGETHER = {
     "get_audio_cu_seqlens": "chunk_and_pad_features",
     "get_pool_indices": "pooling",
     "get_half_pixel_indices": "half_pixel",
+    "get_max_window_seqlen": "get_max_seqlen",
     "get_unshuffle_indices": "unshuffle",
 }
 REPEATED, SCALED = "capture/values_repeated_per_token", "capture/down_scale_of_merge_blocks"

@@ -46,6 +46,11 @@ REASONS = {
     # points of a sampled table
     "all/points_in_another_order_of_arithmetic": ("samples at other points", "self.embeddings("),
     "all/points_of_another_dtype": ("its points of another kind: rows.dtype", "self.embeddings("),
+    # the longest segment
+    "all/longest_segment_used_otherwise": ("is used for something else, too", "longest = "),
+    "all/longest_segment_of_changed_boundaries": ("cu_seqlens is made in the method", "longest = "),
+    "all/longest_segment_of_other_boundaries": ("which is no input", "cu_seqlens[[0, -1]]"),
+    "all/longest_segment_with_a_name_taken": ("max_seqlen is something else", "def forward"),
     # values per token
     "capture/values_repeated_for_other_rows": ("not seen to call it with as many", "torch.cat("),
     "capture/values_repeated_of_other_columns": ("not the same column of every", "i % 3"),

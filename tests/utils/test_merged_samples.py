@@ -13,7 +13,9 @@ from utils.modeling_vision_utils import (
     get_sampling_grid,
     get_temporal_pair_indices,
     get_unshuffle_indices,
+    get_vision_cu_seqlens,
 )
+from utils.segment_lengths import get_max_seqlen
 
 
 def tokens(*ids: int) -> dict[str, Any]:
@@ -70,6 +72,7 @@ def test_indices_of_blocks_and_pairs_go_on_in_the_next_sample(merge: int) -> Non
         return {
             "video_grid_thw": grid,
             "video_first_units": first,
+            "video_max_seqlen": get_max_seqlen(get_vision_cu_seqlens(grid)),
             "video_second_units": second,
             "video_sampling_grid": get_sampling_grid(grid, merge),
             "video_block_order": get_block_permutation(grid, merge),

@@ -15,7 +15,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from codegen.rewrite.helpers import HELPER_MODULES, LIFTED, VISION, Helper
+from codegen.rewrite.helpers import HELPER_MODULES, LIFTED, LONGEST, VISION, Helper
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
@@ -34,15 +34,19 @@ _SECTIONS = ("vision_config", "audio_config")
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A helper whose results an encoder takes, with the arguments the encoder would call it with."""
+    """A helper whose results an encoder takes, with the arguments the encoder would call it with.
+
+    ``source`` is the helper whose result is the argument of one that serves all modalities.
+    """
 
     helper: Helper
     arguments: tuple[Argument, ...]
+    source: Helper | None = None
 
     @property
     def is_vision(self) -> bool:
         """Whether it is about images and videos, not about audios."""
-        return self.helper.module == VISION
+        return (self.source or self.helper).module == VISION
 
 
 def find_demands(state: RewriteState, package: str) -> tuple[list[Demand], list[str]]:
@@ -54,6 +58,7 @@ def find_demands(state: RewriteState, package: str) -> tuple[list[Demand], list[
     found: dict[str, Demand] = {}
     unknown: dict[str, str] = {}
     differing = set()
+    longest: dict[Demand, None] = {}
     for info in state.candidates():
         if info.source.module.rpartition(".")[0] != package:
             continue
@@ -66,9 +71,21 @@ def find_demands(state: RewriteState, package: str) -> tuple[list[Demand], list[
                     found.setdefault(helper.name, Demand(helper, arguments)).arguments != arguments
                 ):
                     differing.add(helper.name)
+                else:
+                    longest.update(dict.fromkeys(_longest(state.index, cls, helper)))
     reasons = [reason for name, reason in unknown.items() if name not in found]
     reasons += [f"encoders call {name} with different arguments" for name in sorted(differing)]
-    return [demand for name, demand in found.items() if name not in differing], reasons
+    known = [demand for name, demand in found.items() if name not in differing]
+    return [*known, *(d for d in longest if d.source in [k.helper for k in known])], reasons
+
+
+def _longest(index: Index, cls: ClassInfo, helper: Helper) -> Iterator[Demand]:
+    """What the layers of an encoder compute from results of a helper, where the encoder takes that, too."""
+    forward = index.method(cls, "forward")
+    names = parameters(forward[1]) if forward is not None else []
+    for boundaries, measure in LONGEST.items():
+        if boundaries in helper.outputs and measure.outputs[0] in names:
+            yield Demand(measure, (boundaries,), helper)
 
 
 def _demanding(index: Index, cls: ClassInfo) -> Iterator[tuple[Function, Helper, ast.Call]]:
