@@ -60,6 +60,7 @@ from codegen.rewrite.place.replacements import (
 from codegen.rewrite.place.rotary import RotaryTables, near_tables, position_forward
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection
+from codegen.rewrite.recognise.elsewhere import report_elsewhere
 from codegen.rewrite.recognise.grids import Match, match_statement
 from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.left import report_hidden, report_left, report_near
@@ -109,6 +110,7 @@ def extract(state: RewriteState) -> None:
                     else:
                         planner.report_tables(plan)
                     report_near(state, cls, cls.methods[name], handled)
+                    report_elsewhere(state, cls, cls.methods[name], handled)
     rotary.check_callers()
     # A table and the lookups in it change together.
     changes: dict[int, list[Change]] = defaultdict(list)

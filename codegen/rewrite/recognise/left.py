@@ -96,7 +96,7 @@ def report_near(
             continue
         loops = any(isinstance(node, (ast.For, ast.While)) for node in walk(statement))
         inner = next(
-            (n for n in _simple(statement) if _indexes(n) and derived & read_names(n)), None
+            (n for n in _simple(statement) if indexes(n) and derived & read_names(n)), None
         )
         early = understood(glance, number)
         renamed = isinstance(getattr(statement, "value", None), ast.Name)
@@ -106,7 +106,7 @@ def report_near(
         if loops or inner is None or number in handled or made & reported or not made:
             continue
         reported |= made
-        if not _is_reported(state, cls, function, statement):
+        if not is_reported(state, cls, function, statement):
             _note_near(state, cls, function, inner, _why(glance, number, statement, early))
 
 
@@ -117,11 +117,12 @@ def _simple(statement: ast.stmt) -> Iterator[ast.stmt]:
             yield node
 
 
-def _indexes(node: ast.AST) -> bool:
+def indexes(node: ast.AST) -> bool:
+    """Tell whether a node holds index arithmetic."""
     return any(isinstance(n, ast.Attribute) and n.attr in INDEXING for n in walk(node))
 
 
-def _is_reported(state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt) -> bool:
+def is_reported(state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt) -> bool:
     """Tell whether it is known already why a statement of a method is left."""
     place = cls.module.place(node)
     return any(

@@ -58,9 +58,15 @@ def grid_parameters(index: Index, function: Function) -> tuple[str, str]:
     return known or _grid_by_use(function), index.vocabulary.merges_of(names)
 
 
-@lru_cache(maxsize=8192)
 def _grid_by_use(function: Function) -> str:
-    """A parameter whose rows are used as three numbers: unpacked in a loop, or column by column."""
+    """A parameter whose rows are used as three numbers."""
+    used = rows_of_three(function)
+    return next((name for name in parameters(function)[1:] if name in used), "")
+
+
+@lru_cache(maxsize=8192)
+def rows_of_three(function: Function) -> frozenset[str]:
+    """Names whose rows are used as three numbers: unpacked in a loop, or column by column."""
     columns: dict[str, set[int]] = {}
     for node in walk(function):
         if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple):
@@ -79,8 +85,7 @@ def _grid_by_use(function: Function) -> str:
                 last = key.elts[1]
                 if isinstance(last, ast.Constant) and isinstance(last.value, int):
                     columns.setdefault(node.value.id, set()).add(last.value)
-    names = parameters(function)[1:]
-    return next((name for name in names if columns.get(name, set()) == {0, 1, 2}), "")
+    return frozenset(name for name, read in columns.items() if read == {0, 1, 2})
 
 
 def worth_a_look(index: Index, info: ModuleInfo, function: Function) -> bool:

@@ -1,0 +1,93 @@
+"""Index arithmetic on grids that stands where extract does not look: reported with place and reason.
+
+cu_seqlens = bounds(grid_thw)                    both = torch.cat([image_grid, video_grid])
+                                                 lengths = both[:, 1] * both[:, 2]
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+
+from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.trace import assigned_names, iter_statements
+from codegen.rewrite.reach import read_names
+from codegen.rewrite.recognise.left import indexes, is_reported
+from codegen.rewrite.recognise.study import rows_of_three
+from codegen.rewrite.state import RewriteState
+from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vocabulary import is_host_class
+
+
+def report_elsewhere(
+    state: RewriteState, cls: ClassInfo, function: Function, handled: Collection[int]
+) -> None:
+    """Report what a method leaves to functions that get its grid, and does with grids that it joins.
+
+    ``handled`` are the numbers of statements that are replaced or removed.
+    """
+    if is_host_class(cls.name):
+        return
+    grid = state.index.vocabulary.grid_of(parameters(function)[1:])
+    joined = _joined(cls, function)
+    for number, statement in iter_statements(function):
+        if number in handled or is_reported(state, cls, function, statement):
+            continue
+        what = ", ".join(sorted(assigned_names(statement)))
+        name = next(_computing(state, cls, statement, grid), "") if grid else ""
+        if name:
+            gives = f" that gives {what}" if what else ""
+            reason = f"index arithmetic on sizes{gives} stands in {name}, which gets {grid}"
+            _note(state, cls, function, statement, f"{reason}: nothing replaces it: kept")
+            continue
+        made = sorted(joined.keys() & read_names(statement))
+        if made and what and any(indexes(node) for node in walk(statement)):
+            why = f"{made[0]} is joined of {' and '.join(joined[made[0]])}, and no parameter"
+            reason = f"index arithmetic on sizes that gives {what}: {why}: kept"
+            _note(state, cls, function, statement, reason)
+
+
+def _computing(
+    state: RewriteState, cls: ClassInfo, statement: ast.stmt, grid: str
+) -> Iterator[str]:
+    """Functions of the file, and static methods, with index arithmetic of their own that are given the grid."""
+    for call in walk(statement):
+        if not isinstance(call, ast.Call):
+            continue
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        if not any(isinstance(value, ast.Name) and value.id == grid for value in given):
+            continue
+        name = getattr(call.func, "id", "")
+        called = cls.module.functions.get(name)
+        method = state.index.method(cls, self_attribute(call.func))
+        if called is None and method is not None and _is_static(method[1]):
+            called = method[1]
+        if called is not None and any(indexes(node) for node in walk(called)):
+            yield called.name
+
+
+def _is_static(function: Function) -> bool:
+    return any(getattr(node, "id", "") == "staticmethod" for node in function.decorator_list)
+
+
+def _joined(cls: ClassInfo, function: Function) -> dict[str, list[str]]:
+    """Local names that are used as rows of three sizes, with the several parameters that they are made of."""
+    segment = cls.module.segment(function)
+    if not any(word in segment for word in ("cat(", "stack(")):
+        return {}
+    given = set(parameters(function)[1:])
+    found: dict[str, list[str]] = {}
+    for name in rows_of_three(function) - given:
+        for _, statement in iter_statements(function):
+            parts = sorted(read_names(statement) & given)
+            if name in assigned_names(statement) and len(parts) > 1:
+                found.setdefault(name, parts)
+    return found
+
+
+def _note(
+    state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt, reason: str
+) -> None:
+    model, place = model_of(cls.module.source.module), cls.module.place(node)
+    state.note(Record(model, cls.name, function.name, "left", place, reason=reason))
