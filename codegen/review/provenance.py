@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,9 @@ from pathlib import Path
 from codegen.errors import CodegenError
 from codegen.explain.atlas import Atlas, Settings
 from codegen.explain.maps import Spot
+from codegen.review.attribute import Attributed
 from codegen.review.freshness import Unpacked
-from codegen.review.model import Edit, Line, Side
+from codegen.review.model import Edit, Hunk, Line, MemberChange, Side
 from codegen.review.sides import places_of
 from codegen.run.sync import Options
 from codegen.text.lines import split_lines
@@ -48,6 +49,7 @@ class Tracing:
         self._atlas: Atlas | None = None
         self._starts: dict[str, list[int]] = {}
         self._lines: Mapping[str, Mapping[int, int]] = {}
+        self._passed: Mapping[str, Mapping[int, int | None]] = {}
 
     def __enter__(self) -> Tracing:
         return self
@@ -60,10 +62,28 @@ class Tracing:
         found: dict[str, dict[int, int]] = defaultdict(dict)
         for index, edit in enumerate(edits):
             for item in edit.hunks:
-                for line in item.hunk.added if new else item.hunk.removed:
-                    for number in range(line.number, line.number + line.text.count("\n") + 1):
-                        found[item.change.path][number] = index
+                for number in _numbers(item.hunk, new):
+                    found[item.change.path][number] = index
         self._lines = found
+
+    def enter_generated(
+        self,
+        generated: Mapping[str, Sequence[MemberChange]],
+        settled: Iterable[Attributed],
+        new: bool,
+    ) -> None:
+        """Say which lines of generated files changed, and what edit accounts for them, as far as that
+        is known: words that come by way of such lines are followed no further."""
+        found: dict[str, dict[int, int | None]] = {path: {} for path in self._side.generated}
+        for path, changes in generated.items():
+            lines = found.setdefault(path, {})
+            for change in changes:
+                for hunk in change.hunks:
+                    lines.update(dict.fromkeys(_numbers(hunk, new)))
+        for item in settled:
+            numbers = _numbers(item.hunk, new)
+            found.setdefault(item.change.path, {}).update(dict.fromkeys(numbers, item.edit))
+        self._passed = found
 
     def prepare(self, models: Iterable[str]) -> None:
         """Expand models that will be asked for, several at a time; those of the other side alone are left."""
@@ -90,7 +110,7 @@ class Tracing:
                 if spot is None:
                     foreign += found.offsets[index]
                     continue
-                edit = self._edit_of(self._root_of(spot))
+                edit = self._edit_behind(spot)
                 edits[edit] += edit >= 0
                 kept += edit < 0
         return Written(+edits, kept, foreign)
@@ -104,13 +124,19 @@ class Tracing:
             self._atlas = Atlas(tree, settings)
         return self._atlas
 
-    def _root_of(self, spot: Spot) -> Spot:
-        """The place in a definition or hand-written file that a word comes from in the end."""
+    def _edit_behind(self, spot: Spot) -> int:
+        """The edit that wrote a word which comes from a place, -1 if none did: followed through generated
+        parents to the first of their lines that did not change or has its edit, or to the source."""
         atlas = self._opened()
         for _ in range(_FAR):
             model = atlas.owners.get(spot.path)
             if model is None or not atlas.is_generated(spot.path):
                 break
+            known = self._passed.get(spot.path)
+            if known is not None:
+                edit = known.get(self._line_of(spot), -1)
+                if edit is not None:
+                    return edit
             try:
                 found = atlas.maps_of(model).maps.get(spot.path)
             except CodegenError:
@@ -119,13 +145,14 @@ class Tracing:
             if further is None:
                 break
             spot = further
-        return atlas.unrewritten(spot).spot or _A_PASS
+        return self._edit_of(atlas.unrewritten(spot).spot or _A_PASS)
 
     def _edit_of(self, spot: Spot) -> int:
         lines = self._lines.get(spot.path)
-        if not lines:
-            return -1
-        return lines.get(bisect_right(self._starts_of(spot.path), spot.offset), -1)
+        return lines.get(self._line_of(spot), -1) if lines else -1
+
+    def _line_of(self, spot: Spot) -> int:
+        return bisect_right(self._starts_of(spot.path), spot.offset)
 
     def _starts_of(self, path: str) -> list[int]:
         """Offsets at which the lines of a file begin, and its end."""
@@ -135,3 +162,9 @@ class Tracing:
                 starts.append(starts[-1] + len(line))
             self._starts[path] = starts
         return self._starts[path]
+
+
+def _numbers(hunk: Hunk, new: bool) -> Iterator[int]:
+    """The lines of the file that a hunk has on one side."""
+    for line in hunk.added if new else hunk.removed:
+        yield from range(line.number, line.number + line.text.count("\n") + 1)

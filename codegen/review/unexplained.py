@@ -41,7 +41,7 @@ def sort_out_rest(
         for each in own:
             (rest if each.edit is None or each.weak else kept).append(each)
     settings = next((i for i, edit in enumerate(edits) if SETTINGS in edit.paths), None)
-    rest, notes = _traced(question, edits, rest, kept)
+    rest, notes = _traced(question, edits, rest, (generated, kept))
     if rest:
         models = sorted({item.change.model for item in rest if item.change.path in generated})
         told = question.base_expected(models)
@@ -83,13 +83,17 @@ def _one(parts: Sequence[Attributed]) -> Attributed:
 
 
 def _traced(
-    question: Question, edits: Sequence[Edit], rest: Sequence[Attributed], kept: list[Attributed]
+    question: Question,
+    edits: Sequence[Edit],
+    rest: Sequence[Attributed],
+    known: tuple[Mapping[str, Sequence[MemberChange]], list[Attributed]],
 ) -> tuple[list[Attributed], list[str]]:
-    """Add to ``kept`` what was written in lines of an edit, as the expansion knows; gives the others,
-    and a note where some were not asked about.
+    """Add to what is ``known`` (all changes, and those with an edit) what was written in lines of an
+    edit, as the expansion knows; gives the others, and a note where some were not asked about.
 
     What is the same in models that have it from the same classes is asked of one of them.
     """
+    generated, kept = known
     if question.options is None or not rest:
         return list(rest), []
     groups: dict[object, list[Attributed]] = {}
@@ -104,6 +108,8 @@ def _traced(
     ):
         before.enter_edits(edits, False)
         after.enter_edits(edits, True)
+        before.enter_generated(generated, kept, False)
+        after.enter_generated(generated, kept, True)
         after.prepare(item.change.model for item, _ in chosen if item.hunk.added)
         votes = [_votes(after, item, item.hunk.added) for item, _ in chosen]
         asked = [item for (item, _), found in zip(chosen, votes) if not found]
@@ -132,23 +138,41 @@ def _chosen(
 ) -> tuple[list[tuple[Attributed, list[Attributed]]], _Groups]:
     """Of each group the one that is asked about, as long as few models have to be expanded for it,
     and the groups that are left; what has no edit at all comes first."""
-    limit = max(_LEAST, len(question.head.definitions) // _SHARE)
     groups = sorted(groups, key=lambda items: (items[0].edit is not None, -len(items)))
-    models: set[str] = set()
+    models = _asked_models(groups, max(_LEAST, len(question.head.definitions) // _SHARE))
     chosen, left = [], []
     for items in groups:
-        first = next((item for item in items if item.change.model in models), items[0])
-        if len(models | {first.change.model}) > limit:
+        first = next((item for item in items if item.change.model in models), None)
+        if first is None:
             left.append(items)
-            continue
-        models.add(first.change.model)
-        chosen.append((first, items))
+        else:
+            chosen.append((first, items))
     return chosen, left
 
 
 #: Models that are expanded with their words' places at most: so many, or this part of all. One takes
 #: about as long as three do in a sync, and that for both sides.
 _LEAST, _SHARE = 12, 24
+#: So many are expanded whatever they settle; further ones for groups without an edit, or for at least
+#: this part of all groups.
+_FEW, _WORTH = 6, 10
+
+
+def _asked_models(groups: _Groups, limit: int) -> set[str]:
+    """The models that settle most: each time the one in which most of the groups stand that are open."""
+    standing = [{item.change.model for item in items} for items in groups]
+    models: set[str] = set()
+    urgent = [here for here, items in zip(standing, groups) if items[0].edit is None]
+    for several in (urgent, standing):
+        pending = [here for here in several if models.isdisjoint(here)]
+        while pending and len(models) < limit:
+            counts = Counter(model for here in pending for model in sorted(here))
+            model, count = counts.most_common(1)[0]
+            if several is standing and len(models) >= _FEW and count * _WORTH < len(groups):
+                break
+            models.add(model)
+            pending = [here for here in pending if model not in here]
+    return models
 
 
 def _votes(tracing: Tracing, item: Attributed, lines: Sequence[Line]) -> Counter[int]:
