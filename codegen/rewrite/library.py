@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from codegen.rewrite.aliases import imports_of, resolve_aliases, spelled, torch_aliases
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.values import Library, Source
 from codegen.rewrite.vocabulary import DEFAULT, PARENTS_PARAMETERS, Vocabulary
 from codegen.text.lines import LineMap
@@ -152,8 +152,11 @@ _STORED = re.compile(r"self\.(\w+)(?: =|[:,])")
 
 def _spelling_of_none(node: ast.AST) -> str:
     """``Optional`` of ``Optional[x]``, ``|`` of ``x | None``, empty for anything else."""
-    if isinstance(node, ast.Subscript) and isinstance(node.value, (ast.Name, ast.Attribute)):
-        return ast.unparse(node.value)
+    if isinstance(node, ast.Subscript):
+        of = node.value
+        if isinstance(of, ast.Attribute):
+            return ast.unparse(of) if of.attr == "Optional" else ""
+        return of.id if isinstance(of, ast.Name) else ""
     is_union = isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr)
     return _UNION if is_union and getattr(node.right, "value", 0) is None else ""  # type: ignore[attr-defined]
 
@@ -177,7 +180,7 @@ def _bound_names(statements: Iterable[ast.AST]) -> set[str]:
             found.add(node.id)
         elif isinstance(node, ast.ExceptHandler) and node.name:
             found.add(node.name)
-        pending += ast.iter_child_nodes(node)
+        pending += children(node)
     return found
 
 

@@ -18,6 +18,9 @@ _HOLDING = {
 }
 """The fields of each kind of node that may hold others."""
 
+_MIXED = frozenset(("kw_defaults", "keys", "names"))
+"""Fields with lists in which something else may stand, too: nothing, or plain names."""
+
 
 @lru_cache(maxsize=20_000)
 def walk(node: ast.AST) -> tuple[ast.AST, ...]:
@@ -30,10 +33,13 @@ def walk(node: ast.AST) -> tuple[ast.AST, ...]:
         held = parent.__dict__
         for name in names:
             value = held.get(name)
-            if value.__class__ is list:
+            if value.__class__ is not list:
+                if value.__class__ in _HOLDING:
+                    found.append(value)
+            elif name in _MIXED:
                 found += [item for item in value if item.__class__ in _HOLDING]
-            elif value.__class__ in _HOLDING:
-                found.append(value)
+            else:
+                found += value
     return tuple(found)
 
 
@@ -49,10 +55,13 @@ def children(node: ast.AST) -> list[ast.AST]:
     held = node.__dict__
     for name in _HOLDING[node.__class__]:
         value = held.get(name)
-        if value.__class__ is list:
+        if value.__class__ is not list:
+            if value.__class__ in _HOLDING:
+                found.append(value)
+        elif name in _MIXED:
             found += [item for item in value if item.__class__ in _HOLDING]
-        elif value.__class__ in _HOLDING:
-            found.append(value)
+        else:
+            found += value
     return found
 
 

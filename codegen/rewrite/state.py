@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,10 @@ class RewriteState:
         self.reports = again is None
         self.refused = refused or {}
         self.required: set[str] = set()
-        self.index = Index(library, settings.vocabulary.may_matter, settings.vocabulary)
+        self._may_matter: Callable[[str], bool] = (
+            cache(settings.vocabulary.may_matter) if again is None else again._may_matter
+        )
+        self.index = Index(library, self._may_matter, settings.vocabulary)
         if again is not None:
             self.index.take(again.index)
         self.records: list[Record] = []
@@ -64,7 +67,7 @@ class RewriteState:
 
     def _is_candidate(self, library: Library, module: str) -> bool:
         source = library.read(module)
-        return source is not None and self.settings.vocabulary.may_matter(source.text)
+        return source is not None and self._may_matter(source.text)
 
     def _shared_elsewhere(self, library: Library) -> bool:
         """Tell whether the tree already has such helpers of its own, and report the files that use them."""
