@@ -157,7 +157,9 @@ def test_what_a_broken_rule_spoils_is_taken_back(
 def test_what_the_writer_loses_is_noticed(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     excerpt = write.Excerpt.restored
     monkeypatch.setattr(
-        write.Excerpt, "restored", lambda self, text: excerpt(self, text).replace(loss, "")
+        write.Excerpt,
+        "restored",
+        lambda self, text, new: excerpt(self, text, new).replace(loss, ""),
     )
     result = run_with(monkeypatch, lambda f: [AddParameters(("cu_seqlens",))])
     ((method, _, reason),) = failures(result)

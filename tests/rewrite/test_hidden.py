@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from codegen.rewrite.emit import write
+from codegen.rewrite.emit import blocks, write
 from codegen.rewrite.emit.edits import (
     AddKeywords,
     Branch,
@@ -18,8 +18,8 @@ from codegen.rewrite.emit.edits import (
     Replace,
     Substitute,
 )
-from codegen.rewrite.emit.hidden import Hidden, hidden
-from codegen.rewrite.emit.write import write_edits
+from codegen.rewrite.emit.hidden import Hidden, hidden, is_plain
+from codegen.rewrite.emit.write import EditError, write_edits
 from codegen.text.lines import LineMap
 
 SOURCE = textwrap.dedent('''
@@ -139,3 +139,42 @@ def test_a_head_whose_end_is_not_plain_is_shown(head: str) -> None:
     text = LineMap(f"class A:\n  {head}    return 1\n")
     _, function = method(text.text)
     assert hidden(text, function, [Insert(function.body[-1], NEW)]).head is None
+
+
+LINES = [
+    (("new = 1",), True),
+    (("", "if new:", "    a = 1; b = 2", "", "    for c in a:", "        call(c)", ""), True),
+    (("new = call(", "    a,", "", "    b,", ")", "del new"), True),
+    (("new = 1  # why",), False),
+    (("# why", "new = 1"), False),
+    (("if new:", "  a = 1"), False),
+    (("if new:", "        a = 1"), False),
+    (('new = """a', '    b"""'), False),
+    (("new = 1 + \\", "    2"), False),
+    (("new = f(\n    a)",), False),
+    (("", ""), False),
+]
+
+
+@pytest.mark.parametrize("indent", ["    ", "  "])
+@pytest.mark.parametrize(("lines", "plain"), LINES)
+def test_new_lines_that_libcst_is_not_shown_come_out_as_by_it(
+    lines: tuple[str, ...], plain: bool, indent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_plain(lines) == plain
+    source = SOURCE.replace("{tail}", "").replace("    ", indent)
+    _, function = method(source)
+    for statement in statements(function):
+        block = [Branch((statement,), "new", lines)] if any(lines) else []
+        for edit in [Insert(statement, lines), Replace((statement,), lines), *block]:
+            without = _outcome(source, function, edit)
+            with monkeypatch.context() as shown:
+                shown.setattr(blocks, "is_plain", lambda lines: False)
+                assert _outcome(source, function, edit) == without
+
+
+def _outcome(source: str, function: ast.FunctionDef, edit: Edit) -> str:
+    try:
+        return write_edits(LineMap(source), [function], function, [edit]).new
+    except EditError as error:
+        return str(error)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from codegen.rewrite.emit.edits import Branch, Edit, Insert, Replace
+from codegen.rewrite.emit.hidden import NEW, is_plain
 from codegen.rewrite.emit.layout import (
     Lines,
     Statement,
@@ -53,7 +54,11 @@ class Block:
 
 
 class BlockWriter:
-    """Carries out the edits of statements; ``comments`` are those in statements that are hidden."""
+    """Carries out the edits of statements.
+
+    ``comments`` are those in statements that are hidden. ``new`` gets lines that are written as they are:
+    a name stands for them until libcst has written the rest; None where it has to see all of them.
+    """
 
     def __init__(
         self,
@@ -61,11 +66,13 @@ class BlockWriter:
         place: Callable[[cst.CSTNode], Place],
         style: Style,
         comments: Mapping[Place, Sequence[str]],
+        new: list[Sequence[str]] | None = None,
     ) -> None:
         self.edits = edits
         self.place = place
         self.style = style
         self.comments = comments
+        self.new = new
 
     def is_touched(self, original: Sequence[cst.CSTNode]) -> bool:
         """Tell whether an edit is due at a statement of the block."""
@@ -168,7 +175,10 @@ class BlockWriter:
 
     def _parsed(self, edit: Edit, lines: Sequence[str]) -> list[Statement]:
         self.edits.done.add(edit)
-        return self.style.lines(lines)
+        if self.new is None or self.style.names or not is_plain(lines):
+            return self.style.lines(lines)
+        self.new.append(lines)
+        return [cst.SimpleStatementLine([cst.Expr(cst.Name(f"{NEW}{len(self.new) - 1}"))])]
 
     def _branch(self, branch: Branch, kept: Sequence[Statement]) -> cst.If:
         body = self._parsed(branch, branch.lines)

@@ -1,7 +1,8 @@
 """What of a method libcst need not see: to read and write a line by it costs more than all else here.
 
 Hidden are statements that no edit speaks of, such as go or stay as a whole, and the head of a method
-whose parameters stay. Their lines come back as they are in the file.
+whose parameters stay. Their lines come back as they are in the file. So do new lines that libcst would
+write as they are given.
 """
 
 from __future__ import annotations
@@ -64,6 +65,21 @@ def hidden(text: LineMap, node: ast.stmt, edits: Sequence[Edit]) -> Hidden:
     }
     head = _head(text, node, edits, header_end)
     return Hidden((head, *ranges) if head else tuple(ranges), head, held)
+
+
+NEW = "_codegen_new_"
+"""Begins the names that stand for new lines while libcst writes what is around them."""
+INDENT = "    "
+_NOT_PLAIN = ("#", "\\", "\n", "\t", "\f", '"""', "'''")
+
+
+def is_plain(lines: Sequence[str]) -> bool:
+    """Whether new lines are statements that come out of libcst as they go in, each behind the margin."""
+    if any(mark in line for line in lines for mark in _NOT_PLAIN):
+        return False
+    margins = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
+    first = next((margin for margin in margins if margin), len(INDENT))
+    return bool(margins) and first == len(INDENT) and not any(m % len(INDENT) for m in margins)
 
 
 def nodes_of(edit: Edit) -> Iterator[ast.stmt | ast.expr]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from codegen.rewrite.emit.hidden import Hidden, Lines
+from codegen.rewrite.emit.hidden import NEW, Hidden, Lines
 from codegen.text.lines import LineMap
 
 Place = tuple[int, int]
@@ -26,6 +26,9 @@ _MARKED = re.compile(rf"^[ \t]*{_MARK}(?P<before>[ \tF]*)\n", re.MULTILINE)
 _KEPT = re.compile(
     r"^[ \t]*(?:def )?_codegen_lines_(?P<first>\d+)_(?P<last>\d+)(?:\(\):)?\n", re.MULTILINE
 )
+
+
+_NEW = re.compile(rf"^(?P<margin>[ \t]*){NEW}(?P<number>\d+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,15 @@ class Excerpt:
         assert node.end_lineno is not None and node.end_col_offset is not None
         return self.start(node), self.place(node.end_lineno, node.end_col_offset)
 
-    def restored(self, text: str) -> str:
-        """Lines that came back from libcst, without the header, with what was hidden from it."""
+    def restored(self, text: str, new: Sequence[Sequence[str]] = ()) -> str:
+        """Lines that came back from libcst, without the header, with what was hidden from it.
+
+        ``new`` are the lines that it did not see although they are written.
+        """
         for _ in range(self.added):
             text = text[text.index("\n") + 1 :]
+        if new:
+            text = _NEW.sub(lambda match: _led(new[int(match["number"])], match["margin"]), text)
         text = _MARKED.sub(lambda match: match["before"].replace("F", "\f"), text)
         return _KEPT.sub(
             lambda match: self.map.text[
@@ -102,6 +110,12 @@ def excerpt(text: LineMap, lines: Lines, header: str, hidden: Hidden) -> Excerpt
             out.append(f"{margin}def {name}():\n" if is_head else f"{margin}{name}\n")
         begin = end + 1
     return Excerpt(text, first, "".join(out), header.count("\n"), cut, hidden)
+
+
+def _led(lines: Sequence[str], margin: str) -> str:
+    """Lines behind a margin; blank ones at the end belong to nothing."""
+    text = "".join(f"{margin}{line}\n" if line.strip() else "\n" for line in lines)
+    return text.rstrip("\n") + "\n"
 
 
 class _Wrapper(MetadataWrapper):

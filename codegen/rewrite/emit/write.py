@@ -31,7 +31,7 @@ from codegen.rewrite.emit.edits import (
     Substitute,
 )
 from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
-from codegen.rewrite.emit.hidden import hidden, nodes_of
+from codegen.rewrite.emit.hidden import INDENT, hidden, nodes_of
 from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
 from codegen.rewrite.emit.places import Excerpt, Place, excerpt, parsed
 from codegen.rewrite.emit.signature import with_option, with_parameters
@@ -84,12 +84,22 @@ def write_edits(
     lines = excerpt(text, (first, node.end_lineno), header, hidden(text, node, edits))
     try:
         module, positions = parsed(lines.text)
-        writer = Writer(positions, lines, node, edits, style)
+        writer = Writer(positions, lines, node, edits, style, _new_of(module))
         code = module.visit(writer).code
     except (cst.ParserSyntaxError, cst.CSTValidationError) as error:
         raise EditError(f"libcst refuses it: {str(error).splitlines()[0]}") from error
     writer.check_done()
-    return Splice(text.start_of(first), text.start_of(node.end_lineno + 1), lines.restored(code))
+    return Splice(
+        text.start_of(first),
+        text.start_of(node.end_lineno + 1),
+        lines.restored(code, writer.new or ()),
+    )
+
+
+def _new_of(module: cst.Module) -> list[Sequence[str]] | None:
+    """A place for lines that libcst need not see; None where it would write them in another way."""
+    plain = module.has_trailing_newline and module.default_newline == "\n"
+    return [] if plain and module.default_indent == INDENT else None
 
 
 def removal(text: LineMap, node: ast.stmt, is_last: bool) -> Splice:
@@ -114,8 +124,10 @@ class Writer(cst.CSTTransformer):
         node: ast.stmt,
         edits: Sequence[Edit],
         style: Style,
+        new: list[Sequence[str]] | None = None,
     ) -> None:
         super().__init__()
+        self.new = new
         self.positions = positions
         self.lines = lines
         self.style = style
@@ -125,7 +137,7 @@ class Writer(cst.CSTTransformer):
         self.expressions: dict[tuple[Place, Place], list[Edit]] = {}
         self.branches: dict[Place, list[ElseIf]] = {}
         comments = {lines.start(s): found for s, found in lines.hidden.comments.items()}
-        self.blocks = BlockWriter(self.statements, self._place, style, comments)
+        self.blocks = BlockWriter(self.statements, self._place, style, comments, new)
         for edit in self.edits:
             self._enter(edit)
         starts = (start for start, _ in self.expressions)
