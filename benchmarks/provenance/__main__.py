@@ -66,7 +66,8 @@ def main() -> int:
     if options.members:
         atlas = Atlas(tree, _settings(tree))
         parts = tuple(options.parts)
-        return _report(measure_members(atlas, options.members, options.seed, parts), "models", 1)
+        members = measure_members(atlas, options.members, options.seed, parts, _tell)
+        return _report(members, "models", 1)
     kinds = tuple(options.kinds)
     scores = apart(tree, options.lines, options.jobs, options.seed, kinds, options.skip)
     return _report(scores, "lines", 0.99)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from benchmarks.provenance.oracle import Edit, Oracle, Score, as_read
 from benchmarks.provenance.words import sources
 from codegen.errors import CodegenError
 from codegen.explain.atlas import Atlas
 from codegen.explain.impact import Subject, impact_of
-from codegen.explain.named import Named, find_named, named_in
+from codegen.explain.named import Named, named_in
 from codegen.text.lines import LineMap
 
 #: What is edited: bodies of methods and of functions, values of attributes of classes and of the module,
@@ -20,40 +20,63 @@ PARTS = ("method", "function", "attribute", "constant", "decorator", "signature"
 
 
 def measure_members(
-    atlas: Atlas, count: int, seed: int = 0, parts: tuple[str, ...] = ("method", "function")
+    atlas: Atlas,
+    count: int,
+    seed: int = 0,
+    parts: tuple[str, ...] = ("method", "function"),
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Score]:
-    """Edit ``count`` random members that others are built from, of each kind in turn."""
+    """Edit ``count`` random members that others are built from, of each kind in turn; ``tell`` hears of
+    each what changed and what was said to."""
     chance, oracle = random.Random(seed), Oracle(atlas)
     candidates: dict[str, list[tuple[Edit, Subject]]] = {part: [] for part in parts}
     for path in sources(atlas):
+        # Read once for all edits of a file.
+        here, there = (_by_name(text) for text in (atlas.text(path), as_read(atlas, path)))
         for part, edit, subject in _edits(as_read(atlas, path), path):
-            found = _as_written(atlas, edit, subject)
+            found = _as_written(atlas, edit, subject, here, there)
             if part in candidates and found is not None:
                 candidates[part].append((edit, found))
     scores = {part: Score() for part in parts}
     for index, part in enumerate(parts):
         share = count // len(parts) + (index < count % len(parts))
         for edit, subject in chance.sample(candidates[part], min(share, len(candidates[part]))):
-            _compare(atlas, oracle, part, edit, subject, scores[part])
+            score = scores[part]
+            before = len(score.faults)
+            _compare(atlas, oracle, part, edit, subject, score)
+            told = f"{score.both} of {score.said} said and {score.changed} changed"
+            tell(f"{part} {edit.path}:{subject.name}: {told}, {sum(score.apart.values())} apart")
+            for fault in score.faults[before:]:
+                tell(f"  {fault}")
     return scores
 
 
-def _as_written(atlas: Atlas, edit: Edit, subject: Subject) -> Subject | None:
+def _by_name(text: str) -> Mapping[str, Named]:
+    """What has a name in a file; of several the last one counts."""
+    return {member.name: member for member in named_in(text)}
+
+
+def _as_written(
+    atlas: Atlas,
+    edit: Edit,
+    subject: Subject,
+    here: Mapping[str, Named],
+    there: Mapping[str, Named],
+) -> Subject | None:
     """What is edited in the file as it was given, which passes may have changed before it is read.
 
     None where they changed these lines themselves, or made the member.
     """
     if not atlas.is_rewritten(edit.path):
         return subject
-    member = find_named(named_in(atlas.text(edit.path)), subject.name)
-    there = find_named(named_in(as_read(atlas, edit.path)), subject.name)
-    if member is None or there is None:
+    member, read = here.get(subject.name), there.get(subject.name)
+    if member is None or read is None:
         return None
     if subject.member is not None:
         return Subject(subject.name, edit.path, member.first, member.last, member)
-    first, last = (line - there.first + member.first for line in (subject.first, subject.last))
+    first, last = (line - read.first + member.first for line in (subject.first, subject.last))
     old, new = (text.split("\n") for text in (atlas.text(edit.path), as_read(atlas, edit.path)))
-    same = old[member.first - 1 : last] == new[there.first - 1 : subject.last]
+    same = old[member.first - 1 : last] == new[read.first - 1 : subject.last]
     return Subject(subject.name, edit.path, first, last) if same else None
 
 

@@ -318,15 +318,21 @@ class Atlas:
         name = f"rewritten-{digest_text(path)}"
         known = self._models.get(name) or self._store.load(name)
         if known is None or (known.inputs, known.outputs) != (inputs, outputs):
-            before = SOURCES.traced(path, self.text(path))
-            made = map_text(path, before, self.rewriting.edits[path])
+            after = self.rewriting.edits[path]
+            before = passed(SOURCES.traced(path, self.text(path)), after)
+            made = map_text(path, before, after)
             known = ModelMaps(inputs, {}, outputs, {path: made})
             self._store.save(name, known)
         self._models[name] = known
         return known.maps[path]
 
-    def as_rewritten(self, path: str, start: int, end: int) -> Iterator[tuple[str, int, int]]:
-        """What a range of a source is in the text that the expansion reads."""
+    def as_rewritten(
+        self, path: str, start: int, end: int, replaced: bool = False
+    ) -> Iterator[tuple[str, int, int]]:
+        """What a range of a source is in the text that the expansion reads.
+
+        With ``replaced`` that is also what passes wrote in its place: they read it.
+        """
         if path not in self._replaced:
             yield path, start, end
             return
@@ -335,6 +341,9 @@ class Atlas:
         for begin, stop, file, place in zip(found.begins, ends, found.files, found.offsets):
             if file and start <= place < end:
                 yield path, begin, stop
+        if replaced:
+            for index in found.passed_in_place(self.text(path), start, end):
+                yield path, found.begins[index], ends[index]
 
     def line_before(self, spot: Spot) -> int:
         """The line, in the file as it was given, behind which passes wrote what is at a place."""
@@ -343,6 +352,11 @@ class Atlas:
         while index >= 0 and not found.files[index]:
             index -= 1
         return self.line(Spot(spot.path, found.offsets[index])) if index >= 0 else 1
+
+    def line_as_given(self, spot: Spot) -> int:
+        """The line of a place in the file as it was given, also if the place is in what passes made of it."""
+        given = self.unrewritten(spot).spot
+        return self.line(given) if given else self.line_before(spot)
 
     def line(self, spot: Spot) -> int:
         """The 1-based line of a place."""

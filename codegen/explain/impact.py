@@ -120,7 +120,7 @@ def impact_of(atlas: Atlas, subjects: Sequence[Subject]) -> Impact:
     for subject in subjects:
         text = atlas.text(subject.path)
         start, end = _range(text, subject.first, subject.last)
-        ranges += list(atlas.as_rewritten(subject.path, start, end))
+        ranges += list(atlas.as_rewritten(subject.path, start, end, replaced=True))
     reader = _Members(atlas)
     reached = _all_reached(reader, ranges)
     known = {item.model for item in reached if item.body}
@@ -222,7 +222,7 @@ def _way(reader: _Members, spot: Spot, froms: dict[Spot, Spot]) -> tuple[str, ..
     """The members from a word to where it was written."""
     found: list[str] = []
     while True:
-        number = reader.atlas.line(spot)
+        number = reader.atlas.line_as_given(spot)
         member = reader.at(spot.path, number)
         name = member.name if member else f"{spot.path}:{number}"
         if found[-1:] != [name]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from codegen.explain.align import aligned, word_spans
+from codegen.explain.align import aligned, word_end, word_spans
 from codegen.explain.instrument import Candidate
 from codegen.explain.origins import SOURCES, Traced, file_number, offset
 from codegen.explain.passed import BY_PASS
@@ -77,6 +77,18 @@ class FileMap:
     def words(self, start: int, end: int) -> range:
         """The numbers of the words that begin in a range of the text."""
         return range(bisect_left(self.begins, start), bisect_left(self.begins, end))
+
+    def passed_in_place(self, text: str, start: int, end: int) -> Iterator[int]:
+        """The numbers of the words that a pass wrote where names stood in a range of ``text``, the source."""
+        ahead: list[int] = []
+        done = 0
+        for index, (file, place) in enumerate(zip((*self.files, 1), (*self.offsets, len(text)))):
+            if not file:
+                ahead += [index] if place == _PASSED else []
+                continue
+            if ahead and _NAME.search(text, max(done, start), max(min(place, end), 0)):
+                yield from ahead
+            ahead, done = [], word_end(text, place)
 
     def substitutes(self, begins: Iterable[int]) -> tuple[Substitute, ...]:
         """The imports that the names at some offsets could have come from as well, in order."""

@@ -12,7 +12,12 @@ import pytest
 from benchmarks.provenance.measure import KINDS, compare, measure
 from benchmarks.provenance.oracle import Edit, Oracle, Score, show
 from benchmarks.provenance.words import sources
+from codegen.explain.align import word_starts
 from codegen.explain.atlas import Atlas, Settings
+from codegen.explain.explain import Explainer
+from codegen.explain.impact import Subject, impact_of
+from codegen.explain.origins import SOURCES
+from codegen.explain.passed import BY_PASS, passed
 from codegen.output.render import render_helpers
 from codegen.trees.tree import Tree, open_tree
 from tests.cli.trees import REPOSITORY, Sandbox
@@ -166,6 +171,105 @@ def test_what_a_pass_on_generated_files_wrote(family: Sandbox) -> None:
     assert family.run("sync", "--root", str(family.root)).code == 0
     target = line_of(family, "gamma", "return states.fused(")
     family.expect("own_pass", family.run("explain", target), GOLDEN)
+
+
+REWRITTEN = '''\
+"""Alpha, written by hand: boundaries of the frames in its forward."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class AlphaMLP(nn.Module):
+    def check(self, cu_seqlens=None, grid_thw=None):
+        if cu_seqlens is None:
+            cu_seqlens = self.count(grid_thw)
+        return cu_seqlens
+
+
+class AlphaModel(nn.Module):
+    def forward(self, rows, grid_thw):
+        per_frame = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        bounds = F.pad(per_frame.cumsum(dim=0, dtype=torch.int32), (1, 0), value=0)
+        for layer in self.layers:
+            rows = layer(rows, cu_seqlens=bounds)
+        return rows
+'''
+
+
+@pytest.fixture
+def rewritten(checkout: Sandbox) -> Atlas:
+    """The generated files of a library whose parent, written by hand, the passes have changed."""
+    source = checkout.root / checkout.output / "alpha/modeling_alpha.py"
+    source.write_text(REWRITTEN, encoding="utf-8")
+    output = checkout.root.parent / "out"
+    assert checkout.run("sync", "--rewrite", "--output", str(output)).code == 0
+    return Atlas(open_tree(checkout.root, output), Settings(True))
+
+
+def test_a_line_that_a_pass_wrote_into_a_source_has_no_author(rewritten: Atlas) -> None:
+    """Though all words of it stand elsewhere in the parent; what the pass left is as before."""
+    path = "src/transformers/models/beta/modeling_beta.py"
+    written = []
+    for number, line in enumerate(rewritten.text(path).split("\n"), 1):
+        start = rewritten.lines(path).start_of(number)
+        spots = [rewritten.origin(path, start + at).spot for at in word_starts(line)]
+        if "get_vision_cu_seqlens(" in line:
+            assert spots and not any(spots)
+            written.append(number)
+        elif spots and "cu_seqlens=bounds" in line:
+            assert all(spots)
+    (explained, *_) = [Explainer(rewritten).line(path, number) for number in written]
+    (strand,) = explained.strands
+    assert not strand.links
+    assert strand.made[0].startswith("written by a rewrite pass behind modeling_alpha.py:")
+
+
+def test_what_passes_replaced_reaches_who_has_what_they_wrote(rewritten: Atlas) -> None:
+    """An edit of lines of which nothing is left changes what a pass wrote that read them."""
+    path = "src/transformers/models/alpha/modeling_alpha.py"
+    lines = rewritten.text(path).split("\n")
+    first = max(number for number, line in enumerate(lines, 1) if "per_frame = torch" in line)
+    impact = impact_of(rewritten, [Subject("two lines", path, first, first + 1)])
+    (reached,) = (item for item in impact.reached if item.model == "beta")
+    assert reached.members == ("BetaModel.forward",) and reached.body
+    assert reached.path == ("BetaModel.forward", "AlphaModel.forward")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "by_pass"),
+    [
+        # Words of other lines, and brackets, are nobody's; a line that moved inwards is its author's.
+        (
+            "a = one(first, second)\nkeep(\n    x\n)\n",
+            "b = two(first, second)\nmade(\n    y,\n)\nif given:\n    keep(\n        x\n    )\n",
+            ["b = two(first, second)", "made(", "y,", ")", "if given:"],
+        ),
+        # The better one of two lines, not the first that is like it.
+        (
+            "x = call(a, b, c, d)\nx = call(a, b, c, e)\n",
+            "pass\nx = call(a, b, c, e, f=f)\n",
+            ["pass"],
+        ),
+        # Heads of functions take as much as they like.
+        (
+            "def run(self):\n    return self\n",
+            "def run(self, one=None, two=None, three=None):\n    return self\n",
+            [],
+        ),
+        ("run = self\n", "def run(self, one=None, two=None, three=None):\n", None),
+    ],
+)
+def test_which_lines_a_pass_wrote(old: str, new: str, by_pass: list[str] | None) -> None:
+    done = passed(SOURCES.traced("parent.py", old), new)
+    found, at = [], 0
+    for line in new.removesuffix("\n").split("\n"):
+        paths = {SOURCES.path(place) for place in done.places[at : at + len(line)]}
+        if paths == {BY_PASS}:
+            found.append(line.strip())
+        at += len(line) + 1
+    assert found == (new.strip().split("\n") if by_pass is None else by_pass)
 
 
 def test_an_import_that_two_sources_have(checkout: Sandbox) -> None:
