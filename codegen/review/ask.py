@@ -111,6 +111,8 @@ def _question(
         plain = replace(options, cache=False)
         return as_expected(ask_side(tree, base, plain, models))
 
+    unread = (*(f"{base.label}: {said}" for said in base.unread), *head.unread)
+    notes = tuple(dict.fromkeys((*fresh.notes, *unread)))
     if synced:  # what is there gives way to what `sync` would write
         orphans = {item.path for item in fresh.stale} - fresh.expected.keys()
         texts = {path: text for path, text in head.texts.items() if path not in orphans}
@@ -124,6 +126,6 @@ def _question(
         fresh.expected,
         fresh.known,
         base_expected,
-        fresh.notes,
+        notes,
         options=options,
     )

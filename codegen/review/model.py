@@ -21,13 +21,14 @@ class Side:
 
     ``label`` is what the user calls it (a git ref, a folder, "work tree"). ``generated`` maps each
     generated file to the definition that its banner names, ``definitions`` each definition to its
-    model; ``sources`` are all other Python files beside them.
+    model; ``sources`` are all other Python files beside them. ``unread`` says of files why they were not read.
     """
 
     label: str
     texts: Mapping[str, str]
     generated: Mapping[str, str] = field(default_factory=dict)
     definitions: Mapping[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     def text(self, path: str) -> str:
         """The text of a file, "" where there is none."""

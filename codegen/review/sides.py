@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from codegen.errors import fail
+from codegen.errors import CodegenError, fail
 from codegen.review.model import Side
 from codegen.trees.banners import banner_definition
 from codegen.trees.definitions import model_of_file
 from codegen.trees.history import History
-from codegen.trees.sources import glance
+from codegen.trees.sources import glance, read_text
 from codegen.trees.tree import Tree
 
 SETTINGS = "pyproject.toml"
@@ -36,27 +37,43 @@ def places_of(tree: Tree) -> list[str]:
 def read_folder(tree: Tree, label: str, like: Tree | None = None) -> Side:
     """What lies in a folder; ``like`` is the tree whose paths count."""
     texts: dict[str, str] = {}
+    unread: list[str] = []
     for place in places_of(tree):
         start = tree.root / place
         if start.is_file():
-            texts[place] = _plain(glance(start))
+            texts[place] = _plain(_glanced(start, place, unread))
             continue
         for folder, folders, names in os.walk(start):
             folders[:] = [name for name in folders if name != "__pycache__"]
             inside = Path(folder).relative_to(tree.root).as_posix()
             for name in names:
                 if name.endswith(".py"):
-                    texts[f"{inside}/{name}"] = _plain(glance(Path(folder, name)))
-    return make_side(label, like or tree, _moved(texts, tree, like))
+                    path = f"{inside}/{name}"
+                    texts[path] = _plain(_glanced(Path(folder, name), path, unread))
+    side = make_side(label, like or tree, _moved(texts, tree, like))
+    return replace(side, unread=tuple(unread))
+
+
+def _glanced(path: Path, shown: str, unread: list[str]) -> str:
+    """The text of a file; of one that cannot be read the reason is added to ``unread``."""
+    text = glance(path)
+    if not text:
+        try:
+            read_text(path, shown)
+        except CodegenError as error:
+            unread += map(str, error.diagnostics)
+    return text
 
 
 def read_commit(tree: Tree, ref: str) -> Side:
     """What a commit holds. Raises CodegenError where git knows no such commit."""
-    return make_side(ref, tree, commit_texts(tree, ref))
+    unread: list[str] = []
+    side = make_side(ref, tree, commit_texts(tree, ref, unread))
+    return replace(side, unread=tuple(unread))
 
 
-def commit_texts(tree: Tree, ref: str) -> dict[str, str]:
-    """Texts of a commit by path; those that are no text are left out."""
+def commit_texts(tree: Tree, ref: str, unread: list[str]) -> dict[str, str]:
+    """Texts of a commit by path; those that are no text are left out, and added to ``unread``."""
     history = History(tree.root, _PATIENCE)
     if not history.known:
         hint = "give two folders to compare"
@@ -74,7 +91,7 @@ def commit_texts(tree: Tree, ref: str) -> dict[str, str]:
         try:
             texts[path] = _plain(data.decode("utf-8-sig"))
         except UnicodeDecodeError:
-            continue
+            unread.append(f"{path}: the file is not UTF-8")
     if wanted and not texts:
         raise fail("no-git", f"git did not hand out the files of {ref!r} in time")
     return texts

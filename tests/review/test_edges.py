@@ -47,6 +47,18 @@ def test_a_broken_definition_is_one_change(
     assert "- def widen(self, states):" in text and "+ def widen(self, states:" in text
 
 
+def test_files_that_cannot_be_read_are_named(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = repository / "definitions/alpha/constants.py"
+    path.write_bytes(b'NAME = "caf\xe9"\n')
+    shown = "definitions/alpha/constants.py"
+    assert f"{shown}:1: " in output(capsys) and "0xe9" in output(capsys)
+    commit(repository)
+    path.write_text("NAME = 1\n")
+    assert f"HEAD: {shown}: the file is not UTF-8" in output(capsys)
+
+
 def test_what_cannot_be_compared_is_one_error(
     repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
