@@ -28,8 +28,6 @@ FREE = {
     "parts_of_a_function": {"part_size"},
     "parts_of_modules": {"part_size"},
     "parts_of_own_module": {"part_size"},
-    # The lengths behind the convolutions: what its caller gives.
-    "pooling_per_audio": {"after_lens"},
 }
 #: Words without which a method is not near the rule any more: nothing need be said of it.
 APART = {

@@ -5,7 +5,7 @@
         pooled.append(self.norm(piece))                  ->  tokens = self.norm(pairs)
     tokens = torch.cat(pooled, dim=0)
 
-What follows the pooling has to be a function of one row.
+What follows the pooling has to be a function of one row, and the lengths those that the indices count.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from codegen.rewrite.capture.audio_lengths import length_problem
 from codegen.rewrite.capture.parts import JOINS, appended, list_problem, starts_list
 from codegen.rewrite.capture.pieces import Left, integer, is_read, splits_in
 from codegen.rewrite.capture.rowwise import Rows
@@ -44,6 +45,9 @@ def pooling_edits(index: Index, cls: ClassInfo, function: Function) -> Found | L
         if isinstance(found, str):
             return Left(node, f"pooling per audio: {found}")
         rows, lengths, steps, result = found
+        problem = length_problem(index, cls, function, lens, lengths)
+        if problem:
+            return Left(node, f"pooling per audio: {problem}")
         return _branch(around, rows, lengths, steps, result, lens)
     return None
 
