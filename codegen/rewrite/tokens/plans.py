@@ -78,7 +78,7 @@ def _given_by_caller(cls: ClassInfo, function: Function, name: str) -> ast.expr 
     if len(calls) != 1 or name not in parameters(function):
         return None
     place = [p for p in parameters(function) if p != "self"].index(name)
-    given = calls[0].args[place : place + 1]
+    given = calls[0].args[place:]
     given += [keyword.value for keyword in calls[0].keywords if keyword.arg == name]
     return given[0] if given and ast.unparse(given[0]).startswith("self.") else None
 

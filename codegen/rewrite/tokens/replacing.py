@@ -38,7 +38,7 @@ def subject_of(function: Function, loop: ast.For) -> tuple[str, str]:
 
 def searched(test: ast.expr, text: str) -> ast.expr | None:
     """``P`` of ``P in text``."""
-    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In):
+    if isinstance(test, ast.Compare) and [*map(type, test.ops)] == [ast.In]:
         return test.left if ast.unparse(test.comparators[0]) == text else None
     return None
 
