@@ -38,8 +38,10 @@ def spelled(value: object) -> str:
 
 
 def constants(module: ModuleType) -> Iterator[tuple[str, object]]:
-    """Values that a module gives a name."""
+    """Values that a module gives a name, where a number is written down for them."""
     for node in ast.parse(inspect.getsource(module)).body:
+        if not any(isinstance(n, ast.Constant) and is_number(n.value) for n in ast.walk(node)):
+            continue
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         for target in targets:
             if isinstance(target, ast.Name):
