@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from codegen.explain.advice import advise
-from codegen.explain.align import word_spans, word_starts
+from codegen.explain.align import word_end, word_spans, word_starts
 from codegen.explain.atlas import Atlas, Origin
 from codegen.explain.forward import written_from
 from codegen.explain.layout import layout_of
@@ -199,31 +199,44 @@ class Explainer:
 
     def _same(self, place: Place) -> Iterator[Place]:
         """The other lines that come from the last source of a line inside this tree."""
-        spot = self._deepest(place)
-        if spot is None:
+        words = self._deepest(place)
+        if not words:
             return
-        text = self.atlas.text(spot.path)
-        start = text.rfind("\n", 0, spot.offset) + 1
-        end = start + len(text[start:].split("\n", 1)[0])
         lines: dict[tuple[str, int], None] = {}
-        for found in written_from(self.atlas, spot.path, start, end):
-            lines[found.path, self.atlas.line(found)] = None
+        for path, start, end in self._sought(place, words):
+            for found in written_from(self.atlas, path, start, end):
+                lines[found.path, self.atlas.line(found)] = None
         for path, number in sorted(lines):
             if (path, number) != (place.path, place.line):
                 yield self._place(self.atlas, path, number)
 
-    def _deepest(self, place: Place) -> Spot | None:
-        """Where in this tree, or in an installed file, a line was written first."""
+    def _sought(self, place: Place, words: Sequence[Spot]) -> Iterator[tuple[str, int, int]]:
+        """What of a source is looked for: its line; of one that imports several names, those asked about."""
+        path, text = words[0].path, self.atlas.text(words[0].path)
+        start = text.rfind("\n", 0, words[0].offset) + 1
+        end = start + len(text[start:].split("\n", 1)[0])
+        member = self._reader(self.atlas).member(path, self.atlas.line(words[0]))
+        names = set(member.name.split(", ")) if member and member.kind == "import" else set()
+        found = [(at.offset, word_end(text, at.offset)) for at in words]
+        found = [span for span in found if text[slice(*span)] in names]
+        yield from ((path, *span) for span in found)
+        if not found:
+            yield path, start, end
+
+    def _deepest(self, place: Place) -> Sequence[Spot]:
+        """Where in this tree, or in an installed file, the words of a line were written first."""
         text = self.atlas.text(place.path)
         start = self.atlas.lines(place.path).start_of(place.line)
         line = text[start:].split("\n", 1)[0]
         words: Iterable[int] = [start + begin for begin, _ in word_spans(line)]
-        path, last = place.path, None
+        path: str = place.path
+        last: Sequence[Spot] = ()
         while True:
             spot, pairs = self._above(self.atlas, path, words)
             if spot is None:
                 return last
-            last, path, words = spot, spot.path, [old for _, old in pairs]
+            path, words = spot.path, [old for _, old in pairs]
+            last = [Spot(path, old) for old in words]
             if not self.atlas.is_generated(path):
                 return last
 

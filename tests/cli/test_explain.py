@@ -287,6 +287,26 @@ def test_an_import_that_two_sources_have(checkout: Sandbox) -> None:
     checkout.expect("import_of_two", checkout.run("explain", target), GOLDEN)
 
 
+def test_names_of_one_import_are_told_apart(family: Sandbox) -> None:
+    """Who else has a name from there, not who has another one."""
+    alpha = family.definition("alpha")
+    text = alpha.read_text(encoding="utf-8").replace(
+        "import math\n", "from math import ceil, floor\n"
+    )
+    text = text.replace("math.ceil(", "ceil(").replace("* factor\n", "* floor(factor)\n")
+    alpha.write_text(f"{text}\n\ndef up(size):\n    return ceil(size)\n", encoding="utf-8")
+    using = "from ..alpha.modeling_alpha import NAME\n\n\nclass Omega:\n    run = NAME\n"
+    family.write({"omega": using.replace("NAME", "scaled"), "psi": using.replace("NAME", "up")})
+    assert family.run("sync", "--root", str(family.root)).code == 0
+    explainer = Explainer(Atlas(open_tree(family.root, None), Settings()))
+    path = "generated/omega/modeling_omega.py"
+    number = explainer.atlas.text(path).split("\n").index("from math import floor") + 1
+    told = [place.path for place in explainer.same(explainer.line(path, number))]
+    assert "generated/psi/modeling_psi.py" in explainer.atlas.owners
+    assert "generated/gamma/modeling_gamma.py" in told
+    assert "generated/psi/modeling_psi.py" not in told
+
+
 def test_a_class(family: Sandbox) -> None:
     target = f"{family.generated('beta')}:BetaAttention"
     family.expect("class", family.run("explain", target), GOLDEN)
