@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from codegen.rewrite.emit.edits import Change
 from codegen.rewrite.given_lines import line_before
 from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
-from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
+from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.report import Place, broken, failure, method_of, place_of, too_deep
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
@@ -30,6 +31,9 @@ SHARED = ("vision_utils", HELPERS)
 
 _SHARED_NAMES = "get_vision_"
 """How the names of such helpers begin."""
+
+_BASES = re.compile(r"^class (\w+)\(([^)]*)\)", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 
 
 class RewriteState:
@@ -62,6 +66,7 @@ class RewriteState:
         self._modules_by_path = {path: module for module, path in library.modules().items()}
         self.shared = self._shared_elsewhere(library)
         self._changes: list[Change] = []
+        self._inheriting: list[str] | None = None
         self._kept = find_kept(self.index, settings.keep)
         self.records += self._kept.records
 
@@ -134,6 +139,36 @@ class RewriteState:
             source = self.index.library.read(module) if module not in self._names else None
             if source is not None:
                 yield source
+
+    def inheriting(self) -> list[ClassInfo]:
+        """Classes of the candidates, and those of the other files that inherit from them.
+
+        What is rewritten in a parent has to be right for a child, wherever that stands.
+        """
+        found = [cls for info in self.candidates() for cls in self.classes(info)]
+        if self._inheriting is None:
+            sized = self.index.vocabulary
+            names = {
+                cls.name
+                for cls in found
+                if any(
+                    map(sized.is_sizes, (n for f in cls.methods.values() for n in parameters(f)))
+                )
+            }
+            self._inheriting = []
+            bases = [(s.module, _BASES.findall(s.text)) for s in self.others() if names]
+            size = -1
+            while size < len(names):
+                size = len(names)
+                for module, classes in bases:
+                    below = {n for n, b in classes if not names.isdisjoint(_WORD.findall(b))}
+                    if below and module not in self._inheriting:
+                        self._inheriting.append(module)
+                    names |= below
+            for module in self._inheriting:
+                self.index.open(module)
+        opened = [info for name in self._inheriting if (info := self.index.get(name)) is not None]
+        return found + [cls for info in opened for cls in self.classes(info)]
 
     def classes(self, info: ModuleInfo) -> list[ClassInfo]:
         """Classes of a module."""

@@ -167,9 +167,7 @@ class Planner:
         self.state = state
         self.index = state.index
         self._plans: dict[int, MethodPlan | None] = {}
-        self.heirs = Heirs(
-            state.index, (cls for info in state.candidates() for cls in state.classes(info))
-        )
+        self.heirs = Heirs(state.index, state.inheriting())
 
     def plan(self, cls: ClassInfo, name: str) -> MethodPlan | None:
         """The plan of a method defined in the class itself, None where nothing is recognised."""

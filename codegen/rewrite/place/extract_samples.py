@@ -146,8 +146,7 @@ def _unlike_heir(
     state: RewriteState, cls: ClassInfo, function: Function, call: ast.Call, forward: Function
 ) -> str:
     """The class that inherits a call and holds another module there, as a reason; empty if none does."""
-    classes = (c for info in state.candidates() for c in state.classes(info))
-    heirs = Heirs(state.index, classes)
+    heirs = Heirs(state.index, state.inheriting())
     attribute = self_attribute(call.func)
     for heir in heirs.of(cls, function.name):
         held = heirs.submodule(heir, cls, attribute)

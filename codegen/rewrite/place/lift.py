@@ -135,8 +135,8 @@ class Lifter:
             for cls in state.classes(info)
             for function in cls.methods.values()
         ]
-        classes = (cls for info in state.candidates() for cls in state.classes(info))
-        self.heirs = Heirs(state.index, classes)
+        self.family = state.inheriting()
+        self.heirs = Heirs(state.index, self.family)
         self.direct: dict[int, Lifting] = {}
         self.liftings: dict[int, Lifting] = {}
         self._called = Called(state.index, self.heirs)
@@ -321,7 +321,7 @@ class Lifter:
 
     def _drop_unsafe(self) -> None:
         """A method that a subclass overrides without lifting keeps its signature."""
-        for cls, function in self.methods:
+        for cls, function in ((c, f) for c in self.family for f in c.methods.values()):
             if function.name == "forward" or id(function) in self.liftings:
                 continue
             for ancestor in self.index.mro(cls)[1:]:
