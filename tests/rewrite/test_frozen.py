@@ -21,6 +21,8 @@ LOOSE = {
     "Items": "values of a run, which code goes through",
     "Groups": "values of a run, which code goes through",
     "_Frame": "states in which a loop is left",
+    "_Shared": "names and statements, until nothing is added",
+    "Called": "what calls enter, as they are looked at",
     "StatementEdits": "edits that are still due",
     "Needs": "what the code of a placeholder needs, name by name",
     "Freq": "values of a run",
