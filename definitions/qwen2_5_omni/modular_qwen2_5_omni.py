@@ -68,7 +68,7 @@ class Qwen2_5OmniVisionAttention(Qwen2_5_VLVisionAttention):
         self, hidden_states: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
-        shape = (hidden_states.shape[0], self.num_heads, -1)
+        shape = (hidden_states.shape[0], self.num_heads, self.head_dim)
         return (
             self.q(hidden_states).reshape(shape),
             self.k(hidden_states).reshape(shape),
@@ -143,7 +143,7 @@ class Qwen2_5OmniAudioAttention(Qwen2VLVisionAttention):
         self, hidden_states: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(rows, heads, head_dim)`."""
-        shape = (hidden_states.shape[0], self.num_heads, -1)
+        shape = (hidden_states.shape[0], self.num_heads, self.head_dim)
         return (
             self.q_proj(hidden_states).reshape(shape),
             self.k_proj(hidden_states).reshape(shape),

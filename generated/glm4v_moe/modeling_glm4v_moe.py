@@ -276,7 +276,9 @@ class Glm4vMoeVisionAttention(nn.Module):
         self, hidden_states: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
-        qkv = self.qkv(hidden_states).reshape(hidden_states.shape[0], 3, self.num_heads, -1)
+        qkv = self.qkv(hidden_states).reshape(
+            hidden_states.shape[0], 3, self.num_heads, self.head_dim
+        )
         query_states, key_states, value_states = qkv.permute(1, 0, 2, 3).unbind(0)
         return query_states, key_states, value_states
 

@@ -121,7 +121,7 @@ class Qwen2_5OmniVisionAttention(nn.Module):
         self, hidden_states: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
-        shape = (hidden_states.shape[0], self.num_heads, -1)
+        shape = (hidden_states.shape[0], self.num_heads, self.head_dim)
         return (
             self.q(hidden_states).reshape(shape),
             self.k(hidden_states).reshape(shape),
@@ -553,7 +553,7 @@ class Qwen2_5OmniAudioAttention(nn.Module):
         self, hidden_states: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(rows, heads, head_dim)`."""
-        shape = (hidden_states.shape[0], self.num_heads, -1)
+        shape = (hidden_states.shape[0], self.num_heads, self.head_dim)
         return (
             self.q_proj(hidden_states).reshape(shape),
             self.k_proj(hidden_states).reshape(shape),

@@ -157,7 +157,9 @@ class Qwen3OmniMoeVisionAttention(nn.Module):
         self, hidden_states: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(tokens, heads, head_dim)`."""
-        qkv = self.qkv(hidden_states).reshape(hidden_states.shape[0], 3, self.num_heads, -1)
+        qkv = self.qkv(hidden_states).reshape(
+            hidden_states.shape[0], 3, self.num_heads, self.head_dim
+        )
         query_states, key_states, value_states = qkv.permute(1, 0, 2, 3).unbind(0)
         return query_states, key_states, value_states
 
@@ -571,7 +573,7 @@ class Qwen3OmniMoeAudioAttention(nn.Module):
         self, hidden_states: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Queries, keys and values, each of shape `(rows, heads, head_dim)`."""
-        shape = (hidden_states.shape[0], self.num_heads, -1)
+        shape = (hidden_states.shape[0], self.num_heads, self.head_dim)
         return (
             self.q_proj(hidden_states).reshape(shape),
             self.k_proj(hidden_states).reshape(shape),
