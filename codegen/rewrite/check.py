@@ -56,12 +56,15 @@ class Changed:
         except SyntaxError as error:
             return error.msg
 
-    @cached_property
-    def added_names(self) -> frozenset[str]:
-        """Names that the new lines read from their module, and the old ones do not; none if they do not parse."""
+    def added_names(self, known: Collection[str]) -> frozenset[str]:
+        """Names that the new lines read from their module, and the old ones do not; none if they do not parse.
+
+        Those that are ``known`` and what Python has itself are left out: mostly nothing is left to compare.
+        """
         if isinstance(self.tree, str):
             return frozenset()
-        return _free_names(_alone(self.node, self.new)) - _free_names(_alone(self.node, self.old))
+        names = _free_names(_alone(self.node, self.new)) - BUILT_IN - set(known)
+        return names - _free_names(_alone(self.node, self.old)) if names else names
 
 
 def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> str:
@@ -75,7 +78,7 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
     tree = changed.tree
     if isinstance(tree, str):
         return f"what was written does not parse ({tree})"
-    unresolved = changed.added_names - set(names) - BUILT_IN
+    unresolved = changed.added_names(names)
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
     early = _early_reads(tree)

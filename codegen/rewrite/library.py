@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from codegen.rewrite.aliases import imports_of, resolve_aliases, spelled, torch_aliases
 from codegen.rewrite.nodes import children, walk
@@ -139,7 +139,8 @@ class ModuleInfo:
 
     def segment(self, node: ast.stmt) -> str:
         """Source lines of a statement, for cheap tests before its tree is looked at."""
-        return "".join(self.text.lines[node.lineno - 1 : node.end_lineno])
+        end = (node.end_lineno or node.lineno) + 1
+        return self.source.text[self.text.start_of(node.lineno) : self.text.start_of(end)]
 
     def place(self, node: ast.AST) -> str:
         """``path:line`` of a node."""
@@ -445,13 +446,21 @@ class Index:
         return self.resolve(owner.module.source.module, function.id)
 
 
-def _assigned_to(init: Function, name: str) -> Iterator[ast.expr]:
+def _assigned_to(init: Function, name: str) -> Sequence[ast.expr]:
     """What statements of an ``__init__`` assign to ``self.<name>``."""
+    return _assigned(init).get(name, ())
+
+
+@lru_cache(maxsize=4096)
+def _assigned(init: Function) -> Mapping[str, Sequence[ast.expr]]:
+    """What statements of an ``__init__`` assign to attributes of ``self``, by name."""
+    found: dict[str, list[ast.expr]] = {}
     for node in walk(init):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(self_attribute(target) == name for target in targets):
-                yield node.value
+            for name in dict.fromkeys(map(self_attribute, targets)):
+                found.setdefault(name, []).append(node.value)
+    return found
 
 
 def _is_same(left: ast.expr, right: ast.expr) -> bool:

@@ -110,7 +110,7 @@ def _write(group: Group, optional: str) -> _Written:
         problem = problem_of(changed, known | {TORCH, OPTIONAL}, info.aliases)
         if problem:
             raise _FailureAt(site, problem)
-        needs |= {(info, name) for name in {TORCH, OPTIONAL} & changed.added_names - known}
+        needs |= {(info, name) for name in {TORCH, OPTIONAL} & changed.added_names(known)}
         pieces.append((info, splice))
     return _Written(tuple(pieces), frozenset(needs))
 
@@ -125,7 +125,7 @@ def _write_site(
     changed = Changed(
         site.node, info.source.text[splice.start : splice.end], splice.new, tuple(edits)
     )
-    names = spellings(changed.added_names - set(known), info.aliases)
+    names = spellings(changed.added_names(known), info.aliases)
     if not names:
         return splice, changed
     splice = write_edits(info.text, siblings, site.node, edits, replace(style, names=names))

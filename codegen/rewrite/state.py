@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, cached_property
+from os.path import commonprefix
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,8 @@ SHARED = ("vision_utils", HELPERS)
 _SHARED_NAMES = "get_vision_"
 """How the names of such helpers begin."""
 
-_BASES = re.compile(r"^class (\w+)\(([^)]*)\)", re.MULTILINE)
+_BASES = re.compile(r"\nclass (\w+)\(([^)]*)\)")
+"""A class at the margin, behind a line break: what begins with plain text is found much sooner."""
 _WORD = re.compile(r"\w+")
 
 
@@ -156,7 +158,7 @@ class RewriteState:
                 )
             }
             self._inheriting = []
-            bases = [(s.module, _BASES.findall(s.text)) for s in self.others() if names]
+            bases = [(s.module, _BASES.findall("\n" + s.text)) for s in self.others() if names]
             size = -1
             while size < len(names):
                 size = len(names)
@@ -305,11 +307,17 @@ class RewriteState:
             path = helper_path(self.settings.helper_package, place)
             spelled.setdefault(path, []).append(name)
         words = {f"from {path} import": names for path, names in spelled.items()}
+        # One look for what all words begin with takes less than one for each.
+        lead = commonprefix(list(words))
+        ends = "|".join(re.escape(word[len(lead) :]) for word in words)
+        imported_so = re.compile(f"{re.escape(lead)}(?:{ends})")
         found = set(self.required)
         changed = self.index.changed()
         for module in dict.fromkeys((*self.index.library.modules(), *changed)):
             source = self.index.library.read(module)
             text = changed.get(module, source.text) if source is not None else ""
+            if not imported_so.search(text):
+                continue
             named = [names for word, names in words.items() if word in text]
             if not any(name in text for names in named for name in names):
                 continue

@@ -26,7 +26,7 @@ from codegen.rewrite.tokens.mixin import (
 from codegen.rewrite.tokens.names import Unmovable
 from codegen.rewrite.tokens.plans import Move, plan
 from codegen.rewrite.tokens.prefilter import is_generated, may_hold_expansion
-from codegen.rewrite.tokens.sites import MODALITIES, Site, find_sites
+from codegen.rewrite.tokens.sites import MODALITIES, Site, find_sites, may_stay
 from codegen.rewrite.tokens.subject import MIXIN, Subject, parents
 from codegen.rewrite.tokens.unknown import unknown_form
 from codegen.rewrite.tokens.without_call import drop_call
@@ -148,8 +148,10 @@ def _move(state: RewriteState, cls: ClassInfo, has_method: bool) -> None:
         return
     reason: Record | None = None
     tried: list[tuple[tuple[str, ...], Style]] = []
+    functions = cls.methods.values()
     for stay in (False, True):
-        functions = cls.methods.values()
+        if stay and not any(may_stay(cls.module, function) for function in functions):
+            break  # the same sites once more
         sites = [s for function in functions for s in find_sites(cls.module, function, stay)]
         for style in _styles(sites, stay):
             form = tuple(site.kept or site.rest for site in sites), replace(style, stay=False)

@@ -6,6 +6,7 @@ A site is found by its structure. Whether what comes instead gives the same is a
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ from codegen.rewrite.tokens.replacing import (
 EXPANDED = "__expanded"
 """Stands for the texts that the helper made, until it is known how they are called."""
 MODALITIES = ("image", "video", "audio")
+_LOOPS = re.compile(r"\bfor\b")
+"""What every site has: a loop over texts, or a list made of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,8 @@ def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iter
     from codegen.rewrite.tokens.splicing import spliced_site
     from codegen.rewrite.tokens.splits import joined_site, split_site
 
+    if not _LOOPS.search(info.segment(function)):
+        return
     for block in blocks(function):
         skipped: set[int] = set()
         for number, statement in enumerate(block):
@@ -117,6 +122,19 @@ def find_sites(info: ModuleInfo, function: Function, stay: bool = False) -> Iter
                 yield site
             else:
                 yield from per_text_sites(info, function, block, number)
+
+
+def may_stay(info: ModuleInfo, function: Function) -> bool:
+    """Whether a method has a loop that can stay: without one its sites are the same either way."""
+    from codegen.rewrite.tokens.inline import inline_site
+    from codegen.rewrite.tokens.splits import joined_site
+
+    return bool(_LOOPS.search(info.segment(function))) and any(
+        inline_site(info, function, block, number) or joined_site(info, function, block, number)
+        for block in blocks(function)
+        for number, statement in enumerate(block)
+        if isinstance(statement, ast.For)
+    )
 
 
 def blocks(node: ast.AST) -> Iterator[Sequence[ast.stmt]]:
