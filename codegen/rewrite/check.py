@@ -36,6 +36,8 @@ from codegen.text.statements import first_line
 from codegen.text.unresolved import BUILT_IN, free_names
 
 _HEADER = "class _:\n"
+_COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try)
+_JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
@@ -151,7 +153,18 @@ def _reads_in_order(
                 return False
         targets = statement.targets if isinstance(statement, ast.Assign) else []
         known |= {n.id for t in targets for n in walk(t) if isinstance(n, ast.Name)} & made
+        if isinstance(statement, _COMPOUND) and statement is not block[-1]:
+            known |= _made_on_a_way(statement)
     return True
+
+
+def _made_on_a_way(statement: ast.stmt) -> set[str]:
+    """Names that a compound statement assigns on some way through; none if one may lead elsewhere."""
+    if any(isinstance(node, _JUMPS) for node in walk(statement)):
+        return set()
+    assigned = (s for s in own_statements([statement]) if isinstance(s, ast.Assign))
+    nodes = (n for s in assigned for target in s.targets for n in walk(target))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and _is_store(n)}
 
 
 def _blocks(statement: ast.stmt) -> Iterator[tuple[str, Sequence[ast.stmt]]]:

@@ -46,7 +46,7 @@ def walk(node: ast.AST) -> tuple[ast.AST, ...]:
 @lru_cache(maxsize=20_000)
 def calls_in(node: ast.AST) -> tuple[ast.Call, ...]:
     """The calls among a node and all below it, in the order of :func:`walk`."""
-    return tuple([inner for inner in walk(node) if isinstance(inner, ast.Call)])
+    return tuple([inner for inner in walk(node) if inner.__class__ is ast.Call])
 
 
 def children(node: ast.AST) -> list[ast.AST]:

@@ -316,9 +316,7 @@ class RewriteState:
         for module in dict.fromkeys((*self.index.library.modules(), *changed)):
             source = self.index.library.read(module)
             text = changed.get(module, source.text) if source is not None else ""
-            if not imported_so.search(text):
-                continue
-            named = [names for word, names in words.items() if word in text]
+            named = [words[word] for word in {*imported_so.findall(text)}]
             if not any(name in text for names in named for name in names):
                 continue
             info = self.index.get(module)
