@@ -216,6 +216,8 @@ def untouched(
 
 def _blocks(node: ast.stmt) -> Iterator[tuple[int, Sequence[ast.stmt]]]:
     """The blocks of a compound statement in their order, each with the last line in front of it."""
+    if not hasattr(node, "body"):
+        return
     end = node.lineno
     for child in children(node):
         if not isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
