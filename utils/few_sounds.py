@@ -100,7 +100,7 @@ def _count_with_sound(
     """Positions of the runs of one sample without its padding."""
     start: float = 0
     pieces: list[torch.Tensor] = []
-    pairs = zip(find_kinds(ids, tokens), ids)
+    pairs = zip(list_kinds(ids, tokens), ids)
     for kind, run in itertools.groupby(pairs, key=lambda pair: pair[0]):
         of_run = [token for _, token in run]
         if kind in (IMAGE, VIDEO):
@@ -122,7 +122,7 @@ def _count_with_sound(
     return pieces
 
 
-def find_kinds(ids: list[int], tokens: SoundTokens) -> list[int]:
+def list_kinds(ids: list[int], tokens: SoundTokens) -> list[int]:
     """0: text and audio, 1: image, 2: video, 3: video and its sound mixed, 4: delimiters of those."""
     kinds = [{tokens.image: IMAGE, tokens.video: VIDEO}.get(token, TEXT) for token in ids]
     opening = [tokens.vision_start, tokens.audio_start]

@@ -19,15 +19,15 @@ def get_max_seqlen(cu_seqlens: torch.Tensor) -> torch.Tensor:
     Raises:
         ValueError: another number of dimensions, no integers, or fewer than two boundaries.
     """
-    return _longest("max_seqlen", cu_seqlens)
+    return _longest_of("max_seqlen", cu_seqlens)
 
 
 def get_max_window_seqlen(cu_window_seqlens: torch.Tensor) -> torch.Tensor:
     """Return the number of patches of the largest window: see `get_max_seqlen`."""
-    return _longest("max_window_seqlen", cu_window_seqlens)
+    return _longest_of("max_window_seqlen", cu_window_seqlens)
 
 
-def _longest(name: str, boundaries: torch.Tensor) -> torch.Tensor:
+def _longest_of(name: str, boundaries: torch.Tensor) -> torch.Tensor:
     if boundaries.ndim != 1 or boundaries.shape[0] < 2 or boundaries.is_floating_point():
         kind = f"{boundaries.dtype} {tuple(boundaries.shape)}"
         raise ValueError(f"{name} needs boundaries: one row of at least two integers, got {kind}")

@@ -22,7 +22,7 @@ from utils.packed import divide, is_tracing
 
 __all__ = ["SoundTokens", "get_positions_with_sound"]
 
-FEW = 192
+FEW_TOKENS = 192
 """Tokens of a batch up to which counting one by one is the quicker way."""
 EXACT = 1 << 24
 """Whole numbers below it are exact in every dtype of positions."""
@@ -92,7 +92,7 @@ def get_positions_with_sound(
     """
     given = (attention_mask, frame_times, delimiters_share_position, dtype)
     fits = attention_mask is None or attention_mask.shape == input_ids.shape
-    if not is_tracing() and (not fits or input_ids.numel() <= FEW):
+    if not is_tracing() and (not fits or input_ids.numel() <= FEW_TOKENS):
         return count_prompt_by_prompt(input_ids, tokens, image_grid, video_grid, *given)
     if not fits:
         raise ValueError("attention_mask has another shape than the prompts")
@@ -139,7 +139,7 @@ def find_kinds(prompts: Prompts, tokens: SoundTokens) -> torch.Tensor:
     opens = kept & (ids == tokens.vision_start) & torch.nn.functional.pad(starts, (0, 1))[:, 1:]
     first = _later(opens, 2)
     # Where the run of such tokens began decides whether it is one of a video with its sound.
-    begin = torch.where(sounding & ~_later(sounding, 1), _places(ids), 0).cummax(1).values
+    begin = torch.where(sounding & ~_later(sounding, 1), _token_places(ids), 0).cummax(1).values
     mixed = sounding & first.gather(1, begin)
     ends = (first | _later(mixed, 1)) & ~sounding
     delimits = opens | _later(opens, 1) | ends | _later(ends, 1)
@@ -153,12 +153,12 @@ def find_runs(prompts: Prompts, tokens: SoundTokens, num_images: int) -> Runs:
     changes = _changes(kinds)
     opens = kept & changes
     goes_on = torch.nn.functional.pad(kept & ~changes, (0, 1))[:, 1:]
-    begin = torch.where(opens, _places(kinds), 0).cummax(1).values
+    begin = torch.where(opens, _token_places(kinds), 0).cummax(1).values
     is_mixed = kinds == MIXED
     of_video = is_mixed & (prompts.ids == tokens.video)
     frames = of_video.cumsum(1) - of_video.long()
     frames = frames - frames.gather(1, begin)
-    offset = _places(kinds) - begin
+    offset = _token_places(kinds) - begin
     offset = torch.where(is_mixed, torch.where(of_video, frames, offset - frames), offset)
     is_image, is_video = kinds == IMAGE, (kinds == VIDEO) | is_mixed
     image, video = (
@@ -266,5 +266,5 @@ def _changes(values: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.pad(values[:, 1:] != values[:, :-1], (1, 0), value=True)
 
 
-def _places(like: torch.Tensor) -> torch.Tensor:
+def _token_places(like: torch.Tensor) -> torch.Tensor:
     return torch.arange(like.shape[1], device=like.device).expand_as(like)

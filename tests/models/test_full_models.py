@@ -149,13 +149,13 @@ def test_logits_with_audio_equal_the_reference(case: FullCase, attention: str) -
     assert (ours.logits - theirs.logits).abs().max().item() <= 1e-5 * scale
 
 
-@pytest.mark.parametrize("few", [0, sound_positions.FEW], ids=["tensors", "tokens"])
+@pytest.mark.parametrize("few", [0, sound_positions.FEW_TOKENS], ids=["tensors", "tokens"])
 @pytest.mark.parametrize("case", AUDIO_FULL_CASES, ids=[case.id for case in AUDIO_FULL_CASES])
 def test_positions_of_a_video_with_sound_equal_the_reference(
     case: FullCase, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tokens of the sound, 60 of them, stand between those of four frames of one token each."""
-    monkeypatch.setattr(sound_positions, "FEW", few)
+    monkeypatch.setattr(sound_positions, "FEW_TOKENS", few)
     model, reference = pair(case, "sdpa")
     config = case.config
     video, sound = config["video_token_id"], config["audio_token_id"]

@@ -107,7 +107,7 @@ def test_passes_over_all_tokens_give_the_same_bit_for_bit(
     given_ = batch.given(step, dtype, shared)
     outcomes: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sound_positions, "FEW", 0)
+        patch.setattr(sound_positions, "FEW_TOKENS", 0)
         for function in (count, lambda given_: count_prompt_by_prompt(*given_)):
             try:
                 outcomes.append(function(given_))
