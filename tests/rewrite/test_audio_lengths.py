@@ -80,6 +80,27 @@ def test_a_second_caller_has_to_show_it_too() -> None:
     assert len(found) == 1 and "OtherModel is not seen to give" in found[0]
 
 
+_HEIR = """
+
+class SmallModel(TinyModel):
+    def get_audio_features(self, rows, mask=None):
+        return self.audio(rows, feature_lens=mask.sum(-1))
+"""
+_OWN = """
+
+class SmallAudioEncoder(TinyAudioEncoder):
+    def forward(self, rows, feature_lens=None):
+        return rows * feature_lens.shape[0]
+"""
+
+
+@pytest.mark.parametrize(("own", "kind"), [(_OWN, "captured"), ("", "left")])
+def test_an_heir_of_a_caller_calls_what_takes_the_place_of_its_encoder(own: str, kind: str) -> None:
+    """Expansion puts the encoder of the child's name there: only without one the parent's is reached."""
+    found = [k for k, reason in kinds(TEXT + own + _HEIR, "capture") if "pooling" in reason]
+    assert found == [kind]
+
+
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
