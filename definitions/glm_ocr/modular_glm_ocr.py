@@ -132,7 +132,7 @@ class GlmOcrForConditionalGeneration(Glm4vForConditionalGeneration):
 
 
 class GlmOcrProcessorKwargs(Glm4vProcessorKwargs, total=False):
-    pass
+    """Options of the processor: metadata of videos are always asked for."""
 
 
 class GlmOcrProcessor(Glm4vProcessor):
