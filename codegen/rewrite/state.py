@@ -33,8 +33,11 @@ SHARED = ("vision_utils", HELPERS)
 _SHARED_NAMES = "get_vision_"
 """How the names of such helpers begin."""
 
-_BASES = re.compile(r"\nclass (\w+)\(([^)]*)\)")
-"""A class at the margin, behind a line break: what begins with plain text is found much sooner."""
+_BASES = re.compile(r"\nclass (\w+)([^:]*):")
+"""A class at the margin, and words among which its bases are: it may inherit, which its tree then tells.
+
+What begins with plain text is found much sooner.
+"""
 _WORD = re.compile(r"\w+")
 
 
