@@ -262,6 +262,8 @@ def _repeat_interleave(
     data: np.ndarray, repeats: Any, dim: Any = None, output_size: Any = None
 ) -> np.ndarray:
     counts = array(repeats)
+    if np.any(counts < 0):
+        raise Unsupported("negative numbers of repeats")
     axis = None if dim is None else scalar(dim)
     length = data.size if axis is None else data.shape[axis]
     total = int(counts.sum()) if counts.size > 1 else int(counts.reshape(-1)[0]) * length

@@ -138,8 +138,7 @@ def scalar(value: Any) -> int:
         return int(value.data.reshape(()))
     if isinstance(value, (bool, int, np.integer)):
         return int(value)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    # A float is none, even a whole one: neither torch nor a list takes it.
     raise Unsupported(f"an integer is needed, got {type(value).__name__}")
 
 
