@@ -53,6 +53,13 @@ class Heirs:
         return found
 
 
+def held_module(index: Index, cls: ClassInfo, attribute: str) -> ClassInfo | None:
+    """The class of ``self.<attribute>``, also where an ancestor builds it, under the name that it gets here."""
+    found = index.attribute(cls, attribute)
+    owner = found[0] if found is not None else cls
+    return Heirs(index, ()).submodule(cls, owner, attribute)
+
+
 def renamed(name: str, parent: str, child: str) -> str:
     """A name after expansion replaced the parent's model name by the child's."""
     common = 0

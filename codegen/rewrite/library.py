@@ -446,6 +446,11 @@ class Index:
         return self.resolve(owner.module.source.module, function.id)
 
 
+def is_static(function: Function) -> bool:
+    """Whether a method is called without ``self``."""
+    return any(getattr(node, "id", "") == "staticmethod" for node in function.decorator_list)
+
+
 def _assigned_to(init: Function, name: str) -> Sequence[ast.expr]:
     """What statements of an ``__init__`` assign to ``self.<name>``."""
     return _assigned(init).get(name, ())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from codegen.rewrite.heirs import Heirs, renamed
+from codegen.rewrite import rewrite_library
+from codegen.rewrite.heirs import Heirs, held_module, renamed
 from codegen.rewrite.library import ClassInfo, Index
-from tests.rewrite.test_rules import DictLibrary
+from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case
 
 TINY = """class TinyRotary:
     pass
@@ -70,6 +71,24 @@ def classes() -> tuple[Index, dict[str, ClassInfo]]:
     return index, found
 
 
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("TinyEncoder", "TinyRotary"),
+        ("SmallEncoder", "SmallRotary"),
+        ("OwnEncoder", "TinyRotary"),
+        ("BuildingEncoder", "SmallRotary"),
+    ],
+)
+def test_a_module_that_an_ancestor_builds_has_the_name_that_it_gets_in_the_heir(
+    name: str, held: str
+) -> None:
+    index, known = classes()
+    found = held_module(index, known[name], "rotary")
+    assert found is not None and found.name == held
+    assert held_module(index, known[name], "other") is None
+
+
 def test_heirs_have_the_method_or_call_it() -> None:
     index, known = classes()
     heirs = Heirs(index, known.values())
@@ -119,3 +138,15 @@ def test_names_after_the_model_name_was_replaced(
     name: str, parent: str, child: str, expected: str
 ) -> None:
     assert renamed(name, parent, child) == expected
+
+
+@pytest.mark.parametrize(
+    "bases", ["Encoder", "made(1), Encoder", "\n    Encoder,\n    metaclass=Meta(),\n"]
+)
+def test_children_in_other_files_are_found_however_their_bases_are_written(bases: str) -> None:
+    files = read_case(GOLDEN / "all/child_in_a_file_of_no_interest.txt").files
+    aside = "models/aside/modeling_aside.py"
+    changed = files[aside].replace("class Aside(Encoder)", f"class Aside({bases})")
+    report = rewrite_library(DictLibrary({**files, aside: changed})).report
+    left = [record.reason for record in report if record.kind == "left"]
+    assert any("Aside inherits it and has another" in reason for reason in left)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from codegen.rewrite.capture.repeats import callers_of
-from codegen.rewrite.heirs import Heirs
+from codegen.rewrite.heirs import held_module
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe import reference
@@ -55,23 +55,13 @@ def length_problem(
         return f"no caller tells that {lengths} is {given} behind the convolutions"
     for owner, caller, call in callers:
         bound = dict(zip(names[1:], call.args)) | {k.arg: k.value for k in call.keywords if k.arg}
-        encoder = _held(index, owner, self_attribute(call.func))
-        reached = index.method(encoder, "forward") if encoder is not None else None
-        if reached is not None and reached[1] is not function:
-            continue  # what takes the encoder's place in a child of the caller has its own
+        encoder = held_module(index, owner, self_attribute(call.func))
         before, behind = bound.get(given), bound.get(lengths)
         if encoder is None or before is None or behind is None:
             return f"{owner.name} is not seen to give both {given} and {lengths}"
         if not _are_both_of(index, encoder, caller, call, before, behind):
             return f"{owner.name} is not seen to give {lengths} that is {given} behind the convolutions"
     return ""
-
-
-def _held(index: Index, owner: ClassInfo, attribute: str) -> ClassInfo | None:
-    """What a caller holds, or what takes its place where the caller inherits what builds it."""
-    found = index.attribute(owner, attribute)
-    parent = found[0] if found is not None else owner
-    return Heirs(index, ()).submodule(owner, parent, attribute)
 
 
 def _made(function: Function, name: str) -> tuple[ast.stmt, ast.expr, int | None] | None:

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from codegen.rewrite.capture.pieces import Left, Refused, difference, integer, is_read
 from codegen.rewrite.emit.edits import Edit, Substitute
+from codegen.rewrite.heirs import held_module
 from codegen.rewrite.library import (
     ClassInfo,
     Function,
@@ -170,7 +171,7 @@ def _calls_of_submodules(
             for caller in cls.methods.values() if cls is not None else ():
                 for call in calls_in(caller):
                     held = self_attribute(call.func)
-                    target = index.submodule(cls, held) if held and cls is not None else None
+                    target = held_module(index, cls, held) if held and cls is not None else None
                     reached = index.method(target, "forward") if target is not None else None
                     if reached is not None:
                         assert cls is not None

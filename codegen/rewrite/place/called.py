@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from codegen.rewrite.heirs import Heirs
-from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, self_attribute
+from codegen.rewrite.library import (
+    ClassInfo,
+    Function,
+    Index,
+    ModuleInfo,
+    is_static,
+    self_attribute,
+)
 from codegen.rewrite.nodes import walk
 
 
@@ -51,7 +58,7 @@ class Called:
             method = self.index.method(cls, name) if name else None
             if method is not None:
                 inner = _Context(method[0].module, context.classes)
-                yield method[1], inner, not _is_static(method[1])
+                yield method[1], inner, not is_static(method[1])
                 continue
             for held in self._held(cls, function, called):
                 found = self.index.method(held, "forward")
@@ -91,7 +98,3 @@ class Called:
 
 def _names(target: ast.expr) -> set[str]:
     return {node.id for node in walk(target) if isinstance(node, ast.Name)}
-
-
-def _is_static(function: Function) -> bool:
-    return any(getattr(node, "id", "") == "staticmethod" for node in function.decorator_list)

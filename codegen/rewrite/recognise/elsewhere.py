@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator
 
-from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
+from codegen.rewrite.library import ClassInfo, Function, is_static, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.reach import read_names
@@ -61,14 +61,10 @@ def _computing(
         name = getattr(call.func, "id", "")
         called = cls.module.functions.get(name)
         method = state.index.method(cls, self_attribute(call.func))
-        if called is None and method is not None and _is_static(method[1]):
+        if called is None and method is not None and is_static(method[1]):
             called = method[1]
         if called is not None and any(indexes(node) for node in walk(called)):
             yield called.name
-
-
-def _is_static(function: Function) -> bool:
-    return any(getattr(node, "id", "") == "staticmethod" for node in function.decorator_list)
 
 
 def _joined(cls: ClassInfo, function: Function) -> dict[str, list[str]]:
