@@ -24,6 +24,7 @@ from pathlib import Path
 
 from benchmarks.trees import fetch_release
 from codegen.errors import CodegenError
+from codegen.run.outcome import Run
 from codegen.run.sync import Options, sync
 from codegen.store.cache import cache_folder
 from codegen.trees.tree import open_tree
@@ -58,8 +59,8 @@ class Imports:
     known: dict[str, str]
 
 
-def rewritten(release: Path) -> tuple[Path, tuple[str, ...]]:
-    """The folder of the rewritten files of a release, and the modules that differ from the original.
+def rewrite(release: Path) -> tuple[Path, Run]:
+    """Rewrite a release beside the original: the folder that stands for its package, and how it went.
 
     Raises:
         CodegenError: a model could not be rewritten.
@@ -69,17 +70,28 @@ def rewritten(release: Path) -> tuple[Path, tuple[str, ...]]:
     run = sync(tree, [], Options(force=True, rewrite=True))
     if run.problems:
         raise CodegenError(*run.problems)
+    return overlay / tree.package_dir, run
+
+
+def rewritten(release: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder of the rewritten files of a release, and the modules that differ from the original.
+
+    Raises:
+        CodegenError: a model could not be rewritten.
+    """
+    package, _ = rewrite(release)
+    tree = open_tree(release, None)
     changed = []
-    for path in sorted((overlay / tree.package_dir).rglob("*.py")):
-        inside = path.relative_to(overlay)
+    for path in sorted(package.rglob("*.py")):
+        inside = Path(tree.package_dir, path.relative_to(package))
         original = tree.root / inside
         is_definition = path.name.startswith("modular_")
         if not is_definition and (
             not original.is_file() or original.read_bytes() != path.read_bytes()
         ):
-            module = (*Path("transformers", path.relative_to(overlay / tree.package_dir)).parts,)
+            module = (*Path("transformers", path.relative_to(package)).parts,)
             changed.append(".".join(module).removesuffix(".py").removesuffix(".__init__"))
-    return overlay / tree.package_dir, tuple(changed)
+    return package, tuple(changed)
 
 
 def imports(release: Path, overlay: Path, modules: Sequence[str], path: str) -> Imports:
