@@ -19,6 +19,7 @@ from pathlib import PurePath
 from codegen.rewrite.emit.edits import Change, Describe, Edit, Site, behind_class
 from codegen.rewrite.helpers import INPUTS, rank
 from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.nodes import target_of
 from codegen.rewrite.values import Record, model_of
 from codegen.rewrite.vocabulary import CENTRAL_ARGUMENTS, COMPLETING_DECORATOR
 
@@ -121,12 +122,13 @@ def entries(arguments: ClassInfo) -> dict[str, ast.expr]:
     """The entries of a class by name, empty for a class that has something else."""
     found: dict[str, ast.expr] = {}
     for node in arguments.node.body:
-        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        target = target_of(node)
+        if not isinstance(node, ast.Assign) or not isinstance(target, ast.Name):
             continue
         value = node.value
         keys = [getattr(key, "value", "") for key in getattr(value, "keys", ())]
         if isinstance(value, ast.Dict) and "description" in keys:
-            found[node.targets[0].id] = value
+            found[target.id] = value
     return found
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from codegen.rewrite.aliases import imports_of, resolve_aliases, spelled, torch_aliases
-from codegen.rewrite.nodes import children, walk
+from codegen.rewrite.nodes import children, target_of, walk
 from codegen.rewrite.values import Library, Source
 from codegen.rewrite.vocabulary import DEFAULT, PARENTS_PARAMETERS, Vocabulary
 from codegen.text.lines import LineMap
@@ -487,9 +487,9 @@ def made_of(info: ModuleInfo, names: Collection[str]) -> Iterator[tuple[ast.Call
     if not any(f"{name}(" in info.source.text for name in names):
         return
     held = {
-        id(node.value): self_attribute(node.targets[0])
+        id(node.value): self_attribute(target)
         for node in walk(info.tree)
-        if isinstance(node, ast.Assign) and len(node.targets) == 1
+        if isinstance(node, ast.Assign) and (target := target_of(node)) is not None
     }
     for node in walk(info.tree):
         if isinstance(node, ast.Call):

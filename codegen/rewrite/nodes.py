@@ -67,7 +67,16 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 def target_of(node: ast.AST | None) -> ast.expr | None:
     """What a plain assignment binds; None for anything else, and where it binds several things."""
-    return node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+    if not isinstance(node, ast.Assign) or len(node.targets) > 1:
+        return None
+    (target,) = node.targets
+    return target
+
+
+def target_text(node: ast.AST | None) -> str:
+    """How that is written which a plain assignment binds; "" where :func:`target_of` gives None."""
+    target = target_of(node)
+    return ast.unparse(target) if target is not None else ""
 
 
 def is_written(node: ast.AST | None, text: str) -> bool:

@@ -1,4 +1,5 @@
-"""Every number and switch of the passes that stands by a name, as a table: limits, and what is taken where nothing is given.
+"""Every number and switch of the passes that stands by a name, as a table: limits, what is taken where nothing is given,
+what classes of values promise.
 
 A limit that moves is a decision, to be seen in ``golden/limits.txt`` and reviewed there; what happens on both sides
 of the limits of interpreting is in ``test_budget.py``.
@@ -9,13 +10,16 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import hashlib
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 
 import codegen.rewrite
@@ -26,6 +30,8 @@ TABLE = Path(__file__).parent / "golden" / "limits.txt"
 
 def is_number(value: object) -> bool:
     """Whether something is a number or a switch, or holds any beside words."""
+    if isinstance(value, np.ndarray):
+        return True
     if isinstance(value, (tuple, list, frozenset, dict)):
         items = [*(value.values() if isinstance(value, dict) else value)]
         plain = [item for item in items if isinstance(item, str) or is_number(item)]
@@ -34,6 +40,8 @@ def is_number(value: object) -> bool:
 
 
 def spelled(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.size} numbers, {hashlib.sha256(repr(value.tolist()).encode()).hexdigest()[:12]}"
     return repr(sorted(value)) if isinstance(value, frozenset) else repr(value)
 
 
@@ -66,6 +74,22 @@ def defaults(module: ModuleType) -> Iterator[tuple[str, object]]:
                     yield f"{full}({parameter.name})", parameter.default
 
 
+def promises(module: ModuleType) -> Iterator[str]:
+    """What the dataclasses of a module promise."""
+    for name, kind in vars(module).items():
+        if not isinstance(kind, type) or kind.__module__ != module.__name__:
+            continue
+        if not dataclasses.is_dataclass(kind):
+            continue
+        known: Any = kind
+        options = {n: getattr(known.__dataclass_params__, n) for n in ("frozen", "eq", "order")}
+        kept = [
+            *(n for n, is_so in options.items() if is_so),
+            *["slots"] * ("__slots__" in vars(kind)),
+        ]
+        yield f"{name}: {', '.join(kept) or 'nothing'}"
+
+
 def modules() -> list[str]:
     walked = pkgutil.walk_packages(codegen.rewrite.__path__, f"{PACKAGE}.")
     return [found.name.removeprefix(f"{PACKAGE}.") for found in walked]
@@ -76,6 +100,7 @@ def of_module(name: str) -> Iterator[str]:
     for label, value in (*constants(module), *defaults(module)):
         if is_number(value):
             yield f"{name}: {label} = {spelled(value)}"
+    yield from (f"{name}: {promise}" for promise in promises(module))
 
 
 def test_each_module_with_limits_is_recorded(update_golden: bool) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from codegen.rewrite.capture.repeats import callers_of
 from codegen.rewrite.heirs import held_module
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.trace import assigned_names
@@ -68,9 +68,9 @@ def _made(function: Function, name: str) -> tuple[ast.stmt, ast.expr, int | None
     """The only statement of a method that gives a name its value, the value, and which part of it."""
     found = [s for s in function.body if name in assigned_names(s)]
     node = found[0] if len(found) == 1 else None
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+    target = target_of(node)
+    if not isinstance(node, ast.Assign):
         return None
-    target = node.targets[0]
     if isinstance(target, ast.Name):
         return node, node.value, None
     if not isinstance(target, ast.Tuple) or not all(isinstance(t, ast.Name) for t in target.elts):

@@ -19,7 +19,7 @@ from codegen.rewrite.capture.pieces import Left, Refused
 from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert, Substitute
 from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.vocabulary import LAW_STRIDES
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -226,7 +226,7 @@ def _parts(function: Function) -> set[str]:
     """
     names = {PADDED}
     for node in walk(function):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == PADDED:
+        if isinstance(node, ast.Assign) and is_written(target_of(node), PADDED):
             if not _methods(node.value) <= {"contiguous", "to", "unsqueeze(1)"}:
                 return set()
         elif isinstance(node, ast.For) and ast.unparse(node.iter).startswith(f"{PADDED}.split("):
@@ -322,7 +322,7 @@ def _is_frame_mask(function: Function, mask: ast.expr) -> bool:
     """Tell whether a mask compares positions in the padded width with the chunk lengths."""
     names = {n.id for n in walk(mask) if isinstance(n, ast.Name)}
     for node in function.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in names:
+        if isinstance(node, ast.Assign) and getattr(target_of(node), "id", "") in names:
             compared = [n for n in walk(node.value) if isinstance(n, ast.Compare)]
             if any(LENGTHS in ast.unparse(c.comparators[0]) for c in compared):
                 return all(isinstance(c.ops[0], ast.Lt) for c in compared)

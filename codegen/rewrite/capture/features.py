@@ -16,7 +16,7 @@ from codegen.rewrite.capture.joined import joining_objection
 from codegen.rewrite.capture.pieces import Left, Split, integer, is_read, splits_in
 from codegen.rewrite.emit.edits import Edit, Insert, Substitute
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.reach import read_names
 from codegen.rewrite.vocabulary import FEATURES_METHODS
@@ -100,7 +100,7 @@ def _objection(function: Function, split: Split, read: ast.Call) -> str:
     name = split.sizes.id
     uses = [node for node in walk(function) if isinstance(node, ast.Name) and node.id == name]
     made = [node for node in walk(function) if isinstance(node, ast.Assign) and node.value is read]
-    if len(made) != 1 or len(made[0].targets) != 1 or not isinstance(made[0].targets[0], ast.Name):
+    if [type(target_of(node)) for node in made] != [ast.Name]:
         return f"{name} is more than {ast.unparse(read)}"
     return "" if len(uses) == 2 else f"{name} has other uses"
 

@@ -13,7 +13,7 @@ import ast
 from collections.abc import Iterator
 
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
-from codegen.rewrite.nodes import children, walk
+from codegen.rewrite.nodes import children, target_of, walk
 from codegen.rewrite.reach import ENTRY, Reaching
 from codegen.rewrite.vocabulary import FEATURES_METHODS, torch_name
 
@@ -78,9 +78,9 @@ class _Uses:
         if isinstance(parent, ast.Attribute):
             return self._of(parent) if parent.attr in PARTED else ""
         if isinstance(parent, (ast.Assign, ast.AnnAssign)) and parent.value is node:
-            targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
-            if len(targets) == 1 and isinstance(targets[0], ast.Name):
-                return self._of_name(id(parent), targets[0].id)
+            target = target_of(parent) if isinstance(parent, ast.Assign) else parent.target
+            if isinstance(target, ast.Name):
+                return self._of_name(id(parent), target.id)
         if isinstance(parent, ast.Return) and self.function.name in FEATURES_METHODS:
             return ""
         if isinstance(parent, ast.Compare) and _is_none(parent):

@@ -13,7 +13,7 @@ import ast
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Edit, Insert
 from codegen.rewrite.library import ClassInfo, Function, Index
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.vocabulary import torch_name
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -53,7 +53,7 @@ def _slices(node: ast.For) -> str:
     """What a loop over the numbers of boundaries assigns to slices between two of them."""
     counter = ast.unparse(node.target)
     for statement in node.body:
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        target = target_of(statement)
         spans = [n for n in walk(target) if isinstance(n, ast.Slice)] if target is not None else []
         bounds = [b for span in spans for b in (span.lower, span.upper) if b is not None]
         between = [b for b in bounds if isinstance(b, ast.Subscript) and counter in ast.unparse(b)]
@@ -72,7 +72,7 @@ def _filled(node: ast.For) -> tuple[str, str]:
         or ast.unparse(body.value) != "0"
     ):
         return "", ""
-    target = body.targets[0]
+    target = target_of(body)
     if not isinstance(target, ast.Subscript) or not isinstance(target.value, ast.Name):
         return "", ""
     for name in {n.id for n in walk(target.slice) if isinstance(n, ast.Name)} - {counter}:
@@ -88,7 +88,7 @@ def _filled(node: ast.For) -> tuple[str, str]:
 
 def _mask_size(made: ast.stmt, mask: str) -> tuple[str, str] | None:
     """(size, tensor that gives dtype and device) of ``mask = torch.full([1, 1, n, n], finfo(x.dtype).min, ...)``."""
-    if not isinstance(made, ast.Assign) or ast.unparse(made.targets[0]) != mask:
+    if not isinstance(made, ast.Assign) or not is_written(target_of(made), mask):
         return None
     value = made.value
     if (

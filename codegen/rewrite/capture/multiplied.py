@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from codegen.rewrite.capture.pieces import Refused
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, target_text, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.values import Source
 
@@ -92,7 +92,7 @@ class Flow:
                 self._layers(function, holder, parent.arg, kind)
             elif isinstance(parent, ast.IfExp) and parent.body is use and kind is None:
                 found = _kind(function, parent.test)
-                target = holder.targets[0] if isinstance(holder, ast.Assign) else None
+                target = target_of(holder)
                 if found is None or not isinstance(target, ast.Name):
                     raise Refused(
                         parent, f"{ast.unparse(parent)} is no choice by the kind of a layer"
@@ -205,7 +205,7 @@ def only_multiplies(function: Function, mask: str) -> bool:
     kept, made = branch.body
     if not isinstance(kept, ast.Assign) or ast.unparse(kept.value) != f"{rows}.dtype":
         return False
-    dtype = ast.unparse(kept.targets[0])
+    dtype = target_text(kept)
     product = next((n for n in walk(made) if isinstance(n, ast.BinOp)), None)
     if product is None or not isinstance(product.op, ast.Mult):
         return False

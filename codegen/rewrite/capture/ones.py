@@ -17,6 +17,7 @@ from codegen.rewrite.capture.multiplied import Flow, glimpse_class, is_text
 from codegen.rewrite.capture.pieces import Left, Refused
 from codegen.rewrite.emit.edits import Edit, Substitute
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.nodes import target_of
 from codegen.rewrite.values import Source
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -54,7 +55,7 @@ def _asked(function: Function) -> ast.Call | None:
         return None
     first, branch, last = body
     assert isinstance(branch, ast.If)
-    target = first.targets[0] if isinstance(first, ast.Assign) else None
+    target = target_of(first)
     if not isinstance(first, ast.Assign) or not isinstance(target, ast.Name):
         return None
     mask = ast.unparse(first.value)

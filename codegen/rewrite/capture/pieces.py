@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.vocabulary import torch_name
 
@@ -146,8 +146,9 @@ def single_of(block: Sequence[ast.stmt], node: ast.expr, own: list[ast.stmt]) ->
 def _unpacked(block: Sequence[ast.stmt], name: str, own: list[ast.stmt]) -> Split | None:
     """The split that ``a, b, c = <splits>`` gives one of its names."""
     for statement in block:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
-            names = [getattr(element, "id", "") for element in statement.targets[0].elts]
+        target = target_of(statement)
+        if isinstance(statement, ast.Assign) and isinstance(target, ast.Tuple):
+            names = [getattr(element, "id", "") for element in target.elts]
             if name in names:
                 group = group_of(block, statement.value, own)
                 if len(group) == len(names):
@@ -161,7 +162,7 @@ def _value_of(block: Sequence[ast.stmt], node: ast.expr, own: list[ast.stmt]) ->
     if isinstance(node, ast.Name):
         made = [s for s in block if node.id in assigned_names(s)]
         only = made[0] if len(made) == 1 else None
-        if isinstance(only, ast.Assign) and ast.unparse(only.targets[0]) == node.id:
+        if isinstance(only, ast.Assign) and is_written(target_of(only), node.id):
             add(own, only)
             return only.value
     return node

@@ -20,7 +20,7 @@ from codegen.rewrite.capture.rowwise import Rows
 from codegen.rewrite.emit.edits import AddParameters, Branch, Describe, Edit
 from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, POOL_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.vocabulary import torch_name
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -78,7 +78,7 @@ def _recognise(
     if len(around) != 4 or around[2] is not node:
         return "no split and empty list in front of the loop, or nothing behind it"
     split, made, _, joined = around
-    target = split.targets[0] if isinstance(split, ast.Assign) else None
+    target = target_of(split)
     value = getattr(split, "value", None)
     pieces = next((s for s in splits_in(split) if s.node is value), None)
     if pieces is None or ast.unparse(node.iter) != getattr(target, "id", ""):
@@ -98,7 +98,7 @@ def _recognise(
     if problem or not starts_list(made, {collected[0]}):
         return problem or f"{collected[0]} does not begin directly in front of the loop"
     call = getattr(joined, "value", None)
-    result = joined.targets[0] if isinstance(joined, ast.Assign) else None
+    result = target_of(joined)
     if not isinstance(result, ast.Name) or not isinstance(call, ast.Call):
         return "the pieces are not joined directly behind the loop"
     if torch_name(call.func) not in JOINS or ast.unparse(call.args[0]) != collected[0]:
@@ -119,7 +119,7 @@ def _steps(
     steps: list[str] = []
     rows = Rows(index, cls, function)
     for number, statement in enumerate(body):
-        if not isinstance(statement, ast.Assign) or ast.unparse(statement.targets[0]) != name:
+        if not isinstance(statement, ast.Assign) or not is_written(target_of(statement), name):
             return f"{ast.unparse(statement)} is no step of one name"
         if number == 0:
             pooler = _pooled_first(statement.value, name)

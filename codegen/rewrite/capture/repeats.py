@@ -24,7 +24,7 @@ from codegen.rewrite.library import (
     parameters,
     self_attribute,
 )
-from codegen.rewrite.nodes import calls_in, walk
+from codegen.rewrite.nodes import calls_in, target_of, walk
 from codegen.rewrite.place.calls import bind_arguments
 from codegen.rewrite.place.rows import go_to_layers
 from codegen.rewrite.probe.trace import assigned_names
@@ -201,7 +201,7 @@ def _lengths_edits(index: Index, cls: ClassInfo, function: Function) -> list[Edi
     for statement in function.body:
         if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call)):
             continue
-        callee, target = statement.value.func, statement.targets[0]
+        callee, target = statement.value.func, target_of(statement)
         if not (
             isinstance(callee, ast.Attribute)
             and callee.attr == "tolist"

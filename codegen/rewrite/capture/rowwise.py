@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.library import ClassInfo, Function, Index, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.vocabulary import torch_name
 
 MODULES = frozenset(
@@ -154,7 +154,7 @@ class Rows:
     ) -> tuple[frozenset[str], str]:
         """Names that hold rows behind some assignments, or why that is not known."""
         for statement in body:
-            target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+            target = target_of(statement)
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
                 continue
             if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):

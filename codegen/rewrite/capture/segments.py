@@ -27,7 +27,7 @@ from codegen.rewrite.capture.pieces import (
     splits_in,
 )
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, target_text, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.reach import Reaching, read_names
 from codegen.rewrite.vocabulary import torch_name
@@ -216,7 +216,7 @@ def _results(
     """Whether the first result alone is used, the list of outputs, and that of weights or ''."""
     if loop.element is not None:
         assert isinstance(loop.statement, ast.Assign)
-        target = loop.statement.targets[0]
+        target = target_of(loop.statement)
         if not isinstance(target, ast.Name):
             raise Refused(loop.statement, "the results of the calls get no plain name")
         return _is_first(loop.element, call, loop), target.id, ""
@@ -224,11 +224,11 @@ def _results(
     lists: dict[str, str] = {}
     for statement in loop.body:
         if isinstance(statement, ast.Assign) and any(n is call for n in walk(statement)):
-            target = statement.targets[0]
+            target = target_of(statement)
             if isinstance(target, ast.Tuple) and len(target.elts) == 2 and statement.value is call:
                 first, local = True, [ast.unparse(element) for element in target.elts]
             else:
-                first, local = _is_first(statement.value, call, loop), [ast.unparse(target), ""]
+                first, local = _is_first(statement.value, call, loop), [target_text(statement), ""]
             continue
         collected = appended(statement)
         if collected is None:
@@ -271,7 +271,7 @@ def _joined(block: Sequence[ast.stmt], loop: _Loop, outputs: str, own: list[ast.
         if not uses:
             continue
         joins = isinstance(value, ast.Call) and torch_name(value.func) in JOINS
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        target = target_of(statement)
         if not joins or not isinstance(target, ast.Name):
             raise Refused(statement, f"{outputs} is used otherwise than joined")
         assert isinstance(value, ast.Call)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from codegen.rewrite.emit.edits import Change, Edit, Insert, Redefine, Replace, Site, Substitute
 from codegen.rewrite.helpers import IMAGE_POS_IDS, LIFTED, ROTARY_POS_IDS, Helper
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.place.calls import bind_arguments, substitute
 from codegen.rewrite.place.rotary import is_position_forward, position_forward
 from codegen.rewrite.place.rotary_callers import Callers, CallSite, Refusal
@@ -155,7 +155,7 @@ def rotary_forward(cls: ClassInfo, buffers: Sequence[str]) -> RotaryForward | No
     taken = {*parameters(function), IDS}
     if product is None or any(names_outside(n, product) & taken for n in (*assigns, result)):
         return None
-    if assigns and ast.unparse(assigns[-1].targets[0]) == ast.unparse(result):
+    if assigns and is_written(target_of(assigns[-1]), ast.unparse(result)):
         # The last statement only names what is returned, and callers have names of their own.
         result = assigns.pop().value
     arguments = tuple(ast.unparse(argument) for argument in call.args)
@@ -194,7 +194,7 @@ def without_docstring(function: Function) -> list[ast.stmt]:
 
 def ids_call(statement: ast.stmt) -> ast.Call | None:
     """The call of ``rotary_pos_ids = <helper>(...)``."""
-    if not isinstance(statement, ast.Assign) or ast.unparse(statement.targets[0]) != IDS:
+    if not isinstance(statement, ast.Assign) or not is_written(target_of(statement), IDS):
         return None
     call = statement.value
     if not isinstance(call, ast.Call) or call.keywords:

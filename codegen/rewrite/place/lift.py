@@ -31,7 +31,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import LIFTED, Helper, rank
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, self_attribute
-from codegen.rewrite.nodes import calls_in, walk
+from codegen.rewrite.nodes import calls_in, target_of, walk
 from codegen.rewrite.place.bindings import is_of_entry
 from codegen.rewrite.place.called import Called
 from codegen.rewrite.place.carry import (
@@ -505,7 +505,7 @@ def helper_call(statement: ast.stmt) -> HelperCall | None:
     function = statement.value.func
     if not isinstance(function, ast.Name) or function.id not in LIFTED:
         return None
-    target = statement.targets[0]
+    target = target_of(statement)
     parts = target.elts if isinstance(target, ast.Tuple) else [target]
     helper = LIFTED[function.id]
     rows = rows_given(statement.value, helper)

@@ -31,7 +31,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.heirs import Heirs, renamed
 from codegen.rewrite.helpers import LONGEST, MAX_SEQLEN, rank
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import calls_in, walk
+from codegen.rewrite.nodes import calls_in, is_written, target_of, walk
 from codegen.rewrite.place.bindings import bound_arguments
 from codegen.rewrite.place.carry import HelperCall
 from codegen.rewrite.place.lift import check_lines
@@ -231,7 +231,7 @@ def _chosen(function: Function, node: ast.Name, takes: dict[str, str], edits: li
 
 
 def _binds(statement: ast.Assign, name: str) -> bool:
-    return len(statement.targets) == 1 and getattr(statement.targets[0], "id", "") == name
+    return is_written(target_of(statement), name)
 
 
 def _layers(function: Function) -> Iterator[tuple[str, str]]:

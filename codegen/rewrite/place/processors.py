@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from codegen.rewrite.emit.edits import Change, Edit, Enclose, Site, at_top
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
-from codegen.rewrite.nodes import children, walk
+from codegen.rewrite.nodes import children, target_of, walk
 from codegen.rewrite.place.demands import Demand, find_demands
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -150,9 +150,9 @@ def replaced_grid(call: Function) -> str:
     values: dict[str, list[ast.expr]] = {}
     replaced = set()
     for node in walk(call):
-        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        target = target_of(node)
+        if not isinstance(node, ast.Assign) or target is None:
             continue
-        target = node.targets[0]
         if isinstance(target, ast.Name):
             values.setdefault(target.id, []).append(node.value)
         elif _entry(target, key):

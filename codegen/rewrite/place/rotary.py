@@ -141,9 +141,11 @@ def near_tables(
         names: that hold position ids.
     """
     made = {
-        node.targets[0].id: node.value
+        target.id: node.value
         for node in walk(function)
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
     }
     for node in walk(function):
         if not isinstance(node, ast.Subscript) or getattr(node.slice, "id", "") not in names:

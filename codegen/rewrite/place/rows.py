@@ -13,7 +13,7 @@ from collections.abc import Collection
 
 from codegen.rewrite.helpers import HELPER_MODULES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.place.calls import bind_arguments
 from codegen.rewrite.vocabulary import torch_name
 
@@ -105,8 +105,9 @@ class RowFlow:
     def pass_by(self, statement: ast.stmt) -> None:
         """Follow the assignments of a statement."""
         for node in walk(statement):
-            if isinstance(node, ast.Assign) and len(node.targets) == 1:
-                self._assign(node.targets[0], node.value)
+            target = target_of(node)
+            if isinstance(node, ast.Assign) and target is not None:
+                self._assign(target, node.value)
             elif isinstance(node, (ast.For, ast.comprehension, ast.With, ast.NamedExpr)):
                 bound = {n.id for n in walk(node) if isinstance(n, ast.Name) and _is_bound(n)}
                 self.rows -= bound - _assigned_in(node)
@@ -254,8 +255,9 @@ def _has_batch_axis(
 def _is_unpacked(function: Function, name: str) -> bool:
     """Tell whether ``a, b, c, ... = name.shape`` names three sizes or more."""
     for node in walk(function):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-            sizes = node.targets[0].elts
-            if len(sizes) > 2 and ast.unparse(node.value) in (f"{name}.shape", f"{name}.size()"):
-                return True
+        if not isinstance(node, ast.Assign):
+            continue
+        sizes = max(len(getattr(target, "elts", ())) for target in node.targets)
+        if sizes > 2 and ast.unparse(node.value) in (f"{name}.shape", f"{name}.size()"):
+            return True
     return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from codegen.rewrite.emit.edits import AddParameters, Change, DropKeyword, Replace, Site, at_top
 from codegen.rewrite.helpers import LIFTED
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.place.replaced import replacing
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -45,7 +45,7 @@ def _sink(state: RewriteState, cls: ClassInfo, function: Function, statement: as
     if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
         return
     name = getattr(statement.value.func, "id", "")
-    target = statement.targets[0]
+    target = target_of(statement)
     helper = LIFTED.get(name)
     if helper is None or len(helper.outputs) > 1 or not isinstance(target, ast.Name):
         return

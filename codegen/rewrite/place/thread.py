@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import AddKeywords, Change, Edit, Site, Substitute, at_top
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
-from codegen.rewrite.nodes import speaks_of, walk
+from codegen.rewrite.nodes import speaks_of, target_of, walk
 from codegen.rewrite.place.generation import Generation
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -100,7 +100,7 @@ def is_threaded(function: Function) -> bool:
 
 def _splits(node: ast.Assign) -> bool:
     """Tell whether a statement is ``precomputed, kwargs = split_precomputed(kwargs)``."""
-    target, value = node.targets[0], node.value
+    target, value = target_of(node), node.value
     if not isinstance(target, ast.Tuple) or not isinstance(value, ast.Call):
         return False
     names = [getattr(part, "id", "") for part in (*target.elts, value.func, *value.args)]

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.vocabulary import torch_name
 
@@ -27,7 +27,7 @@ def find_measure(function: Function) -> Measure | Objection | None:
     """The statement that computes what attention is told; why it cannot be given; None without one."""
     found = None
     for statement in walk(function):
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        target = target_of(statement)
         if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):
             continue
         boundaries = _measured(statement.value)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, target_text, walk
 from codegen.rewrite.tokens.replacing import (
     Parts,
     queue_loops,
@@ -84,7 +84,7 @@ def inline_site(
         token = ast.Tuple([longer, token], ast.Load())
     found_at = next((node for node in inner.body if _finds(node, text, token)), None)
     if isinstance(found_at, ast.Assign):
-        at = ast.unparse(found_at.targets[0])
+        at = target_text(found_at)
         header = f"for {at} in {POSITIONS}({text}, {ast.unparse(token)})"
         edits.append((found_at, ""))
     result, unit, sentinels = texts, "", []
@@ -106,7 +106,7 @@ def inline_site(
         sentinels.append(last[0])
         unit = last[1]
     if last is not None and isinstance(following, ast.Assign):
-        result = ast.unparse(following.targets[0])
+        result = target_text(following)
         statements.append(following)
     if longer and (len(sentinels) != 1 or last is not None or _binds_name(function, OWN)):
         return None
@@ -128,7 +128,7 @@ def inline_site(
 def copy_of(loop: ast.For, text: str) -> str:
     """The name of a copy of the text that the loop works on, if there is one."""
     for node in loop.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        target = target_of(node)
         if isinstance(target, ast.Name) and ast.unparse(node) == f"{target.id} = {text}":
             return target.id
     return text
@@ -159,7 +159,7 @@ def _binds_name(function: Function, name: str) -> bool:
 
 def _finds(node: ast.stmt, text: str, token: ast.expr) -> bool:
     """Tell whether a statement is ``at = text.find(P)``."""
-    value = node.value if isinstance(node, ast.Assign) else None
+    value = node.value if isinstance(node, ast.Assign) and target_of(node) is not None else None
     return value is not None and ast.unparse(value) == f"{text}.find({ast.unparse(token)})"
 
 

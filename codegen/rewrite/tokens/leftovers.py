@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, target_text, walk
 from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.swaps import names_in
 
@@ -31,7 +31,7 @@ def leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
     gone = {id(node) for site in sites for s in site.statements for node in walk(s)}
     stays = set[str]().union(*(names_in(text) for site in sites for text in (site.rest, site.lead)))
     for pattern in patterns(function, gone):
-        if ast.unparse(pattern.targets[0]) not in stays:
+        if target_text(pattern) not in stays:
             yield pattern
     results = {site.result for site in sites if not site.rest}
     kept = {name.id for name in _loads(function) if id(name) not in gone}
@@ -43,7 +43,7 @@ def leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
         for node in site.block:
             if node.lineno >= site.start.lineno or not isinstance(node, ast.Assign):
                 continue
-            target = node.targets[0]
+            target = target_of(node)
             if not isinstance(target, ast.Name) or not _is_empty(node.value):
                 continue
             unused = not (site.kept or site.rest) or target.id == site.queue
@@ -59,9 +59,10 @@ def patterns(function: Function, gone: Collection[int]) -> Iterator[ast.Assign]:
     kept = {name.id for name in _loads(function) if id(name) not in gone}
     used = {name.id for name in _loads(function)} - kept
     for node in walk(function):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        target = target_of(node)
+        if isinstance(node, ast.Assign) and isinstance(target, ast.Name):
             called = node.value.func if isinstance(node.value, ast.Call) else None
-            if called is None or node.targets[0].id not in used:
+            if called is None or target.id not in used:
                 continue
             if ast.unparse(called) in ("re.compile", "re.escape"):
                 yield node

@@ -22,7 +22,7 @@ from codegen.rewrite.emit.edits import (
     body_start,
 )
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.asking import HELPER, OPTION
 from codegen.rewrite.tokens.machine import Machine
@@ -110,7 +110,7 @@ def _asking(function: Function) -> Iterator[Edit]:
         call = statement.value
         if call not in list(_calls(function)) or any(k.arg == _ASKED for k in call.keywords):
             continue
-        target = statement.targets[0]
+        target = target_of(statement)
         names = [getattr(item, "id", "") for item in getattr(target, "elts", ())]
         if len(names) != 2:
             yield AddKeywords(call, (f"{_ASKED}=True",))
@@ -133,7 +133,7 @@ def _flat_option(function: Function) -> Iterator[Edit]:
     for statement in walk(function):
         if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
             continue
-        made, target = statement.value, statement.targets[0]
+        made, target = statement.value, target_of(statement)
         taken = isinstance(made.func, ast.Attribute) and made.func.attr == "pop" and made.args
         if taken and isinstance(target, ast.Name) and _says(made.args[0], OPTION):
             head = f"{target.id} = {keywords.arg}.get("
@@ -229,7 +229,7 @@ def _handing_on(call: Function) -> Iterator[Edit]:
         if not isinstance(value, ast.Call) or ast.unparse(value.func) != "self._merge_kwargs":
             continue
         assert isinstance(statement, ast.Assign)
-        merged = statement.targets[0]
+        merged = target_of(statement)
         if isinstance(merged, ast.Name) and merged.id in handed - {keywords.arg}:
             head = f'if "{OPTION}" in {keywords.arg}:'
             value_of = f'    {merged.id}["text_kwargs"]["{OPTION}"] = {keywords.arg}['

@@ -59,7 +59,7 @@ def _is_local(name: ast.Name, root: ast.AST) -> bool:
     return (
         _stores(name)
         and isinstance(root, (ast.For, ast.If, ast.While, ast.expr, ast.Assign))
-        and (not isinstance(root, ast.Assign) or all(name is not t for t in walk(root.targets[0])))
+        and not any(name is n for target in getattr(root, "targets", ()) for n in walk(target))
     )
 
 

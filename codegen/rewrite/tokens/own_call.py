@@ -16,7 +16,7 @@ from textwrap import dedent
 from codegen.rewrite.emit.edits import Change, Insert, Replace, body_start
 from codegen.rewrite.emit.edits import Site as Place
 from codegen.rewrite.library import ClassInfo, Function, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.asking import HELPER, OFFSETS, OPTION
 from codegen.rewrite.tokens.names import free_names
 from codegen.rewrite.tokens.plans import KEYS
@@ -232,7 +232,7 @@ def _result(node: ast.stmt) -> str:
     """What the outputs of the image processor are called."""
     made = "self.image_processor("
     assigned = (part for part in walk(node) if isinstance(part, ast.Assign))
-    targets = (part.targets[0] for part in assigned if ast.unparse(part.value).startswith(made))
+    targets = (target_of(part) for part in assigned if ast.unparse(part.value).startswith(made))
     return next((target.id for target in targets if isinstance(target, ast.Name)), "")
 
 
@@ -242,7 +242,7 @@ def _merging(node: ast.stmt) -> tuple[str, str] | None:
     if not isinstance(value, ast.Call) or ast.unparse(value.func) != "self._merge_kwargs":
         return None
     assert isinstance(node, ast.Assign)
-    target, kinds = node.targets[0], value.args[0] if value.args else None
+    target, kinds = target_of(node), value.args[0] if value.args else None
     if isinstance(target, ast.Name) and isinstance(kinds, ast.Name):
         return target.id, kinds.id
     return None

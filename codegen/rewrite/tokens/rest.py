@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.nodes import target_of, target_text, walk
 from codegen.rewrite.tokens.replacing import Parts, all_of, restored, searched, subject_of, taken_of
 from codegen.rewrite.tokens.sites import EXPANDED, Site
 from codegen.rewrite.tokens.wording import lines_of
@@ -53,7 +53,7 @@ def _at_once(
         return None
     place, put, (token, value) = found[0]
     before, after = loop.body[:place], loop.body[place + 1 :]
-    name = ast.unparse(put.targets[0])
+    name = target_text(put)
     result = next(filter(None, map(Parts(name, loop).appended, after)), "")
     inside = {*_names((loop,), ast.Store)}
     if not result or text in _names(before, ast.Store) or inside & {*_names((value,), ast.Load)}:
@@ -119,8 +119,8 @@ def _for_each(
         sentinels.append(last[0])
         unit = last[1]
     if last is not None and isinstance(following, ast.Assign):
-        lines.append(f"{ast.unparse(following.targets[0])} = {result}")
-        result = ast.unparse(following.targets[0])
+        lines.append(f"{target_text(following)} = {result}")
+        result = target_text(following)
         statements.append(following)
     return Site(
         *(function, block, tuple(statements), token, texts, result, tuple(item), value),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.nodes import is_written, target_of, target_text, walk
 from codegen.rewrite.tokens.replacing import (
     Parts,
     all_of,
@@ -204,8 +204,8 @@ def _repeated(
         elif isinstance(inner, ast.For) and is_count(node, parts.text):
             gone.append(node)
         elif queue and isinstance(node, (ast.Assign, ast.AnnAssign)):
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if ast.unparse(target) == queue:
+            target = target_of(node) if isinstance(node, ast.Assign) else node.target
+            if is_written(target, queue):
                 gone.append(node)
     others = [n for n in loop.body if n is not inner and all(n is not g for g in gone)]
     if others:
@@ -217,7 +217,7 @@ def _repeated(
         sentinels.append(last[0])
         unit = last[1]
     if last is not None and isinstance(following, ast.Assign):
-        result = ast.unparse(following.targets[0])
+        result = target_text(following)
         statements.append(following)
     counter, rest = counted(rest)
     return Site(
@@ -258,7 +258,7 @@ def _replaced(
         if found is not None and value is None:
             assert isinstance(node, ast.Assign)
             token, value = found
-            text = ast.unparse(node.targets[0])
+            text = target_text(node)
             continue
         inner = Parts(text, loop)
         if value is not None and inner.appended(node):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.nodes import target_of, target_text, walk
 from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
@@ -37,7 +37,7 @@ def spliced_site(
         return None
     token, value = found
     assert isinstance(put, ast.Assign)
-    text = ast.unparse(put.targets[0])
+    text = target_text(put)
     if not isinstance(place, ast.Subscript) or not isinstance(place.value, ast.Name):
         return None
     assert isinstance(back, ast.Assign)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.nodes import target_of, target_text, walk
 from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.replacing import counted, taken_of
 from codegen.rewrite.tokens.sites import Site
@@ -23,7 +23,7 @@ def split_site(function: Function, block: Sequence[ast.stmt], loop: ast.For) -> 
     if split is None:
         return None
     assert isinstance(split, ast.Assign)
-    token, parts = _split_of(split, text), ast.unparse(split.targets[0])
+    token, parts = _split_of(split, text), target_text(split)
     result = next(filter(None, (_collected(node) for node in loop.body)), "")
     if token is None or not result:
         return None
@@ -63,28 +63,26 @@ def joined_site(
     if not text or not isinstance(loop, ast.For):
         return None
     split = next((node for node in loop.body if _split_of(node, text)), None)
-    first = next((n for n in loop.body if ast.unparse(n) == f"{text} = {_name_of(split)}[0]"), None)
+    first = next(
+        (n for n in loop.body if ast.unparse(n) == f"{text} = {target_text(split)}[0]"), None
+    )
     ends = [node for node in loop.body if (found := _appended(node)) and _is_name(found[1], text)]
     if split is None or first is None or len(ends) != 1:
         return None
-    joins = [node for node in loop.body if (made := _joins(node, text, _name_of(split)))]
-    made = _joins(joins[0], text, _name_of(split)) if len(joins) == 1 else ""
+    joins = [node for node in loop.body if (made := _joins(node, text, target_text(split)))]
+    made = _joins(joins[0], text, target_text(split)) if len(joins) == 1 else ""
     token, result = _split_of(split, text), _collected(ends[0])
     others = [node for node in loop.body if node not in (split, first, *joins, *ends)]
     if not made or token is None or any(_stores(node, text) for node in others):
         return None
     edits: list[tuple[ast.AST, str]] = [(joins[0], f"{LIST} += {made}"), (first, ""), (ends[0], "")]
-    if not any(_reads(node, _name_of(split)) for node in others):
+    if not any(_reads(node, target_text(split)) for node in others):
         edits.append((split, ""))
     return Site(
         *(function, block, (loop,), token, texts, result, (), token),
         kept=written(info, loop, edits),
         seen=joins[0],
     )
-
-
-def _name_of(node: ast.stmt | None) -> str:
-    return ast.unparse(node.targets[0]) if isinstance(node, ast.Assign) else ""
 
 
 def _is_name(node: ast.expr, name: str) -> bool:

@@ -162,7 +162,7 @@ def _function(node: ast.FunctionDef) -> Step:
 def _assign(node: ast.Assign) -> Step:
     value_of, targets = code_of(node.value), [target_code(target) for target in node.targets]
     if len(targets) == 1:
-        bind = targets[0]
+        (bind,) = targets
 
         def run_one(machine: Machine, scope: Scope) -> None:
             bind(machine, scope, value_of(machine, scope))
