@@ -547,3 +547,12 @@ def parameters(function: Function) -> list[str]:
     """Names of the ordinary and keyword-only parameters, ``self`` included."""
     args = function.args
     return [a.arg for a in [*args.posonlyargs, *args.args, *args.kwonlyargs]]
+
+
+def defaults_of(function: Function) -> dict[str, ast.expr]:
+    """What parameters are where nothing is given for them, by name."""
+    args = function.args
+    plain = [*args.posonlyargs, *args.args]
+    pairs = [*zip(plain[len(plain) - len(args.defaults) :], args.defaults)]
+    pairs += [(a, d) for a, d in zip(args.kwonlyargs, args.kw_defaults) if d is not None]
+    return {arg.arg: default for arg, default in pairs}

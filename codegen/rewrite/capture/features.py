@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from codegen.rewrite.capture.joined import joining_objection
 from codegen.rewrite.capture.pieces import Left, Split, integer, is_read, splits_in
 from codegen.rewrite.emit.edits import Edit, Insert, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.library import ClassInfo, Function, Index, defaults_of, parameters
+from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.reach import read_names
 from codegen.rewrite.vocabulary import FEATURES_METHODS
@@ -58,12 +58,7 @@ def features_edits(index: Index, cls: ClassInfo, function: Function) -> Found | 
 
 def _optional_grid(index: Index, function: Function, value: ast.expr) -> str:
     """The grid that sizes are read from, if it may be None by its default; empty for any other."""
-    spec = function.args
-    pairs = [
-        *zip(reversed([*spec.posonlyargs, *spec.args]), reversed(spec.defaults)),
-        *zip(spec.kwonlyargs, spec.kw_defaults),
-    ]
-    optional = {a.arg for a, d in pairs if isinstance(d, ast.Constant) and d.value is None}
+    optional = {n for n, value in defaults_of(function).items() if is_written(value, "None")}
     grid = index.vocabulary.grid_of(parameters(function)[1:])
     return grid if grid in optional & read_names(value) else ""
 

@@ -30,8 +30,8 @@ from codegen.rewrite.emit.edits import (
 )
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import LIFTED, Helper, rank
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, self_attribute
-from codegen.rewrite.nodes import calls_in, target_of, walk
+from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, defaults_of, self_attribute
+from codegen.rewrite.nodes import calls_in, is_written, target_of, walk
 from codegen.rewrite.place.bindings import is_of_entry
 from codegen.rewrite.place.called import Called
 from codegen.rewrite.place.carry import (
@@ -171,6 +171,8 @@ class Lifter:
                 elif (helper := called_helper(statement)) is not None:
                     names = ", ".join(helper.outputs)
                     reason = f"its result cannot be called {names} in this method: no parameter"
+                    if _names_bound(statement) == helper.outputs:
+                        reason = "its arguments are given by names: no parameter"
                     self._note_left(cls, function, statement, HelperCall(helper, ()), reason)
 
     def _collect(self, cls: ClassInfo, function: Function, call: HelperCall) -> None:
@@ -199,6 +201,10 @@ class Lifter:
         if decorator:
             return f"the decorator {decorator} hands on no further arguments: no parameter"
         names = ", ".join(call.helper.outputs)
+        given = defaults_of(function)
+        for name in call.helper.outputs:
+            if name in given and not is_written(given[name], "None"):
+                return f"{name} is {ast.unparse(given[name])} where it is not given: no parameter can stand for it"
         self._called.start(cls, function)
         written = written_in_place(
             function, reaching, call.statement, call.helper.outputs, self._called.by
@@ -505,14 +511,19 @@ def helper_call(statement: ast.stmt) -> HelperCall | None:
     function = statement.value.func
     if not isinstance(function, ast.Name) or function.id not in LIFTED:
         return None
-    target = target_of(statement)
-    parts = target.elts if isinstance(target, ast.Tuple) else [target]
     helper = LIFTED[function.id]
     rows = rows_given(statement.value, helper)
-    if tuple(getattr(part, "id", "") for part in parts) != helper.outputs or rows is None:
+    if _names_bound(statement) != helper.outputs or rows is None:
         return None
     arguments = tuple(ast.unparse(arg) for arg in statement.value.args)
     return HelperCall(helper, arguments, statement, rows=rows)
+
+
+def _names_bound(statement: ast.stmt) -> tuple[str, ...]:
+    """The names that a plain assignment gives its value or its parts, "" for what is no name."""
+    target = target_of(statement)
+    parts = target.elts if isinstance(target, ast.Tuple) else [target]
+    return tuple(getattr(part, "id", "") for part in parts)
 
 
 def called_helper(statement: ast.stmt) -> Helper | None:

@@ -49,6 +49,8 @@ def _sink(state: RewriteState, cls: ClassInfo, function: Function, statement: as
     helper = LIFTED.get(name)
     if helper is None or len(helper.outputs) > 1 or not isinstance(target, ast.Name):
         return
+    if not statement.value.args:
+        return
     grid = getattr(statement.value.args[0], "id", "")
     uses = [
         n

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.library import ClassInfo
+from codegen.rewrite.library import ClassInfo, parameters
 from codegen.rewrite.nodes import calls_in, walk
 from codegen.rewrite.tokens.asking import HELPER
 from codegen.rewrite.tokens.leftovers import patterns
 from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.values import Record, model_of
+
+_APART = ("replace", "split", "rsplit", "partition", "rpartition", "escape")
+"""Methods that take a text apart at what they are given first, and what makes a pattern of that."""
+_BY_PATTERN = ("sub", "subn", "compile")
+"""The same for a pattern, in which a placeholder may be a part."""
+_ITEMS = ("image", "video", "audio", "media", "boi_")
+"""What placeholders stand for, and words for it."""
 
 
 def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
@@ -22,6 +29,7 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
         if f"self.{function.name}(" in handed:
             continue
         gone |= _only_looked_for(function)
+        handed_on = _handed_on(cls, function)
         for node in walk(function):
             if not isinstance(node, (ast.While, ast.Call)) or id(node) in gone:
                 continue
@@ -37,8 +45,8 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
                 looked_for = [node.test, *getattr(node.test, "values", ())]
                 found = [t.left for t in looked_for if isinstance(t, ast.Compare)]
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                found = node.args[:1] if node.func.attr in ("replace", "split", "escape") else []
-            if any(_is_placeholder(item) for item in found):
+                found = _worked_on(node, node.func.attr)
+            if any(_is_placeholder(item) or getattr(item, "id", "") in handed_on for item in found):
                 place = cls.module.place(node)
                 reason = "it replaces placeholders in a form that no rule knows"
                 model = model_of(cls.module.source.module)
@@ -61,6 +69,27 @@ def _only_looked_for(function: ast.FunctionDef) -> set[int]:
     return {id(argument) for call in calls for argument in call.args}
 
 
+def _handed_on(cls: ClassInfo, function: ast.FunctionDef) -> set[str]:
+    """Parameters of a method for which calls in its class give placeholders."""
+    names = parameters(function)
+    names = names[1:] if names[:1] == ["self"] else names
+    found: set[str] = set()
+    for caller in cls.methods.values():
+        for call in calls_in(caller):
+            if ast.unparse(call.func) == f"self.{function.name}":
+                given = [*zip(names, call.args), *((k.arg, k.value) for k in call.keywords)]
+                found |= {name for name, value in given if name and _is_placeholder(value)}
+    return found
+
+
+def _worked_on(call: ast.Call, name: str) -> list[ast.expr]:
+    """What a call takes a text apart at, or replaces in it; of a pattern each part."""
+    if name in _APART:
+        return call.args[:1]
+    parts = [*walk(call.args[0])] if name in _BY_PATTERN and call.args else []
+    return [part for part in parts if isinstance(part, ast.expr)]
+
+
 def _overwrites(node: ast.AST) -> str:
     """What is wrong with ``while P in text`` that replaces the first of another placeholder as well; or empty."""
     tests = [node.test] if isinstance(node, ast.While) else []
@@ -80,8 +109,11 @@ def _overwrites(node: ast.AST) -> str:
 
 
 def _is_placeholder(node: ast.expr) -> bool:
+    """Whether something is called as placeholders are, or is the text of one: ``<image>``."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        text = node.value.lower()
+        return text[:1] + text[-1:] == "<>" and any(word in text for word in _ITEMS)
     if not isinstance(node, (ast.Name, ast.Attribute)):
         return False
     written = ast.unparse(node).lower()
-    item = any(word in written for word in ("image", "video", "audio", "media", "boi_"))
-    return item and written.endswith("token")
+    return any(word in written for word in _ITEMS) and written.endswith("token")
