@@ -85,6 +85,11 @@ def encoder_inputs(
     return found
 
 
+def given_inputs(**tensors: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """Keywords without those that are None: a module that takes none of them can be called, too."""
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
 def check_together(**tensors: torch.Tensor | None) -> None:
     """Refuse some of several tensors that belong together, given without the others.
 

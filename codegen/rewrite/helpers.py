@@ -440,7 +440,7 @@ _PLUMBING = {
         *("check_boundaries", "check_centres", "check_longest", "check_pairs", "check_rows"),
         "check_shape",
         "check_together",
-        *("encoder_inputs", "split_precomputed"),
+        *("encoder_inputs", "given_inputs", "split_precomputed"),
     ),
     "precomputed_types": ("AudioInputs", "ImageInputs", "VideoInputs"),
     "segment_attention": ("attend_segments",),

@@ -38,6 +38,7 @@ from utils.precomputed_inputs import (
     check_shape,
     check_together,
     encoder_inputs,
+    given_inputs,
     split_precomputed,
 )
 from utils.segment_attention import attend_segments
@@ -459,7 +460,9 @@ class PaddleOCRVisionTransformer(PaddleOCRVLPreTrainedModel):
             The normalised patches after the last layer; nothing is pooled.
         """
         hidden_states = self.embeddings(
-            pixel_values, grid_thw, embed_indices=embed_indices, bilinear_weights=bilinear_weights
+            pixel_values,
+            grid_thw,
+            **given_inputs(embed_indices=embed_indices, bilinear_weights=bilinear_weights),
         )
         hidden_states = self.encoder(hidden_states, grid_thw, **kwargs)
         return BaseModelOutputWithPooling(last_hidden_state=self.post_layernorm(hidden_states))

@@ -11,6 +11,7 @@ from utils.precomputed_inputs import (
     check_shape,
     check_together,
     encoder_inputs,
+    given_inputs,
     split_precomputed,
 )
 from utils.precomputed_types import AudioInputs, ImageInputs, VideoInputs
@@ -147,3 +148,9 @@ def test_values_on_an_accelerator_are_not_read() -> None:
     check_rows("valid_indices", elsewhere, torch.ones(2, dtype=torch.int64, device="meta"))
     with pytest.raises(ValueError, match="at least two integers"):
         check_boundaries("cu_seqlens", elsewhere[:1], 6)
+
+
+def test_what_is_not_given_is_left_out() -> None:
+    tensor = torch.zeros(0)
+    assert given_inputs(cu_seqlens=tensor, rotary_pos_ids=None) == {"cu_seqlens": tensor}
+    assert given_inputs(cu_seqlens=None) == {}

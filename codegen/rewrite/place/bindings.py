@@ -38,6 +38,26 @@ _PURE = (
 )
 
 
+GIVEN = "given_inputs"
+"""Leaves out what is not given: ``self.visual(x, grid, **given_inputs(cu_seqlens=cu_seqlens))``."""
+
+
+def given_of(call: ast.Call) -> ast.Call | None:
+    """``given_inputs(...)`` that a call expands, None where it does not."""
+    for keyword in call.keywords:
+        value = keyword.value if keyword.arg is None else None
+        if isinstance(value, ast.Call) and getattr(value.func, "id", "") == GIVEN:
+            return value
+    return None
+
+
+def given_names(call: ast.Call) -> frozenset[str]:
+    """Names of the keywords that a call gives, those that it expands of ``given_inputs`` among them."""
+    inner = given_of(call)
+    keywords = (*call.keywords, *(inner.keywords if inner is not None else ()))
+    return frozenset(keyword.arg for keyword in keywords if keyword.arg is not None)
+
+
 def bound_arguments(call: ast.Call, function: Function) -> dict[str, ast.expr] | None:
     """Parameters of a method with the expressions that a call gives; None where that is not certain."""
     args = function.args

@@ -19,6 +19,7 @@ from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.bindings import (
     bound_arguments,
     carried,
+    given_names,
     is_of_entry,
     names_in,
     own_attributes,
@@ -96,7 +97,7 @@ def wants_of(site: CallSite, reaching: Reaching, calls: Sequence[HelperCall]) ->
     for call in calls:
         arguments = [carried(text, bound, site.this) for text in call.arguments]
         known = tuple(argument for argument in arguments if argument is not None)
-        given = {k.arg for k in site.call.keywords} | set(bound)
+        given = given_names(site.call) | set(bound)
         if not call.portable or len(known) < len(arguments) or given & set(call.helper.outputs):
             continue
         if own_attributes(known) & stored_attributes(site.function):
@@ -113,7 +114,7 @@ def unwritable(site: CallSite, call: HelperCall) -> str:
     bound = bound_arguments(site.call, site.target)
     if bound is None:
         return "is called with expanded arguments"
-    if not call.portable or set(call.helper.outputs) & {k.arg for k in site.call.keywords}:
+    if not call.portable or set(call.helper.outputs) & given_names(site.call):
         return ""
     for argument in call.arguments:
         given = [bound[name] for name in names_in((argument,)) if name in bound]

@@ -32,7 +32,7 @@ from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import LIFTED, Helper, rank
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, defaults_of, self_attribute
 from codegen.rewrite.nodes import calls_in, is_written, target_of, walk
-from codegen.rewrite.place.bindings import is_of_entry
+from codegen.rewrite.place.bindings import GIVEN, given_of, is_of_entry
 from codegen.rewrite.place.called import Called
 from codegen.rewrite.place.carry import (
     CallSite,
@@ -101,13 +101,12 @@ class Lifting:
         return tuple(call.fact for call in self.calls.values())
 
     @property
-    def extended(self) -> dict[int, tuple[ast.Call, list[str]]]:
-        """Calls that get results, with their names."""
-        found: dict[int, tuple[ast.Call, list[str]]] = {}
-        for carried in self.carried.values():
+    def extended(self) -> dict[int, tuple[CallSite, list[str]]]:
+        """Calls that get results, with the helpers that give them."""
+        found: dict[int, tuple[CallSite, list[str]]] = {}
+        for name, carried in self.carried.items():
             for want in carried.wants:
-                call = want.site.call
-                found.setdefault(id(call), (call, []))[1].extend(carried.call.helper.outputs)
+                found.setdefault(id(want.site.call), (want.site, []))[1].append(name)
         return found
 
 
@@ -373,7 +372,9 @@ class Lifter:
         method = self.index.method(cls, name)
         if method is not None:
             return method[1], "self"
-        if any(keyword.arg is None for keyword in call.keywords) or shares_keywords(function):
+        inner = given_of(call)
+        expanded = (k.value for k in call.keywords if k.arg is None)
+        if any(value is not inner for value in expanded) or shares_keywords(function):
             return None
         submodule = self.index.submodule(cls, name)
         forward = self.index.method(submodule, "forward") if submodule is not None else None
@@ -412,6 +413,8 @@ class Lifter:
     def _needs(self, lifting: Lifting) -> Iterator[tuple[ModuleInfo, str]]:
         """Functions that the module of a method has to import."""
         info = lifting.cls.module
+        if any(site.this != "self" and given for site, _, given in self._extended(lifting)):
+            yield info, GIVEN
         for name, call in lifting.calls.items():
             if call.statement is None and not self._guards(lifting, name):
                 continue
@@ -434,10 +437,21 @@ class Lifter:
             for statement in self._guards(lifting, name):
                 inserted[statement] += lines
         edits += [Insert(statement, tuple(lines)) for statement, lines in inserted.items()]
-        for call_node, given in lifting.extended.values():
-            ordered = sorted(given, key=rank)
-            edits.append(AddKeywords(call_node, tuple(f"{name}={name}" for name in ordered)))
+        for site, certain, given in self._extended(lifting):
+            edits += handing(site, certain, given)
         return tuple(edits)
+
+    def _extended(self, lifting: Lifting) -> Iterator[tuple[CallSite, list[str], list[str]]]:
+        """Calls that get results, with the names of those that they get in any case, and of those that may be None."""
+        for site, helpers in lifting.extended.values():
+            certain: list[str] = []
+            given: list[str] = []
+            for name in helpers:
+                call = lifting.calls[name]
+                computed = call.statement is not None or self._guards(lifting, name)
+                into = certain if site.this == "self" or computed else given
+                into += call.helper.outputs
+            yield site, sorted(certain, key=rank), sorted(given, key=rank)
 
     def _records(self, lifting: Lifting) -> Iterator[Record]:
         info = lifting.cls.module
@@ -502,6 +516,21 @@ class Lifter:
                 )
                 self._note_left(lifting.cls, lifting.function, node, lifting.calls[name], reason)
         return lifting.rows[name]
+
+
+def handing(site: CallSite, certain: list[str], given: list[str]) -> Iterator[AddKeywords]:
+    """Give a call results, those that may be None only where they are given.
+
+    Another module may stand one day in the place of the called one, and take none.
+    """
+    if certain:
+        yield AddKeywords(site.call, tuple(f"{name}={name}" for name in certain))
+    keywords = tuple(f"{name}={name}" for name in given)
+    inner = given_of(site.call)
+    if keywords and inner is not None:
+        yield AddKeywords(inner, keywords)
+    elif keywords:
+        yield AddKeywords(site.call, (f"**{GIVEN}({', '.join(keywords)})",))
 
 
 def helper_call(statement: ast.stmt) -> HelperCall | None:
