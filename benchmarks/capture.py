@@ -10,6 +10,7 @@ results differ by more than the precision of the dtype allows.
 
 import argparse
 import importlib
+import inspect
 import statistics
 import sys
 import time
@@ -21,6 +22,7 @@ import torch
 
 from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
+    get_sampling_grid,
     get_vision_cu_seqlens,
     get_window_index,
 )
@@ -103,6 +105,8 @@ def make_inputs(encoder: Any, patches: int, device: str, dtype: torch.dtype) -> 
         inputs["window_index"], inputs["cu_window_seqlens"] = get_window_index(
             grid, config.spatial_merge_size, config.window_size, PATCH
         )
+    if "sampling_grid" in inspect.signature(encoder.forward).parameters:
+        inputs["sampling_grid"] = get_sampling_grid(grid, config.spatial_merge_size)
     return {key: value.to(device) for key, value in inputs.items()}
 
 
