@@ -30,12 +30,34 @@ def strip_model(name: str, model: str) -> str:
     return _pattern(model).sub("", name) or MODEL
 
 
+class _Spelled(dict[str, str]):
+    """Tokens as a naming undoes them: names as names, strings and comments as texts, others as they are."""
+
+    def __init__(self, naming: Naming) -> None:
+        super().__init__()
+        self._naming = naming
+
+    def __missing__(self, token: str) -> str:
+        found = token
+        if token.isidentifier():
+            found = self._naming.name(token)
+        elif token[0] == "#" or token[-1] in "\"'":
+            found = self._naming.text(token)
+        self[token] = found
+        return found
+
+
 @dataclass(frozen=True)
 class Naming:
     """How names of one file are undone: its model, and its classes by the name of their root."""
 
     model: str
     aliases: Mapping[str, str] = field(default_factory=dict)
+    #: Tokens of code with their names undone, each once it is asked for.
+    spelled: Mapping[str, str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spelled", _Spelled(self))
 
     def name(self, name: str) -> str:
         """One identifier."""

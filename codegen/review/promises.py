@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.review.facts import ClassFacts, ModuleFacts, Parameter
+from codegen.review.classes import ClassFacts
+from codegen.review.facts import ModuleFacts
+from codegen.review.signatures import Parameter
 from codegen.review.weights import Weight
 
 
@@ -30,19 +32,18 @@ def compare_classes(files: tuple[ModuleFacts, ModuleFacts], name: str) -> Iterat
         bases = f"({', '.join(old.bases)}) become ({', '.join(new.bases)})"
         yield Finding("base", f"bases of {new.role} {bases}", new.name, new.name, "")
     yield from _decorators(new.role, old.decorators, new.decorators, new.name, new.name)
-    for name, signature in old.signatures.items():
+    for name, method in old.methods.items():
         shown = f"{new.role}.{name}"
-        if name not in new.signatures:
+        now = new.methods.get(name)
+        if now is None:
             if not name.startswith("__"):
                 message = f"method {shown} is gone"
                 yield Finding("signature", message, new.name, name, name)
             continue
         kind = "config" if new.is_config else "signature"
-        for said, parameter in compare_signatures(signature, new.signatures[name]):
+        for said, parameter in compare_signatures(method.signature, now.signature):
             yield Finding(kind, f"{shown}: {said}", new.name, name, parameter)
-        yield from _decorators(
-            shown, old.method_decorators[name], new.method_decorators[name], new.name, name
-        )
+        yield from _decorators(shown, method.decorators, now.decorators, new.name, name)
     if new.is_config:
         yield from _fields(old, new)
 
@@ -227,12 +228,11 @@ def compare_numerics(
         item, before = new.classes[name], old.classes.get(name)
         if before is None:
             continue
-        for method, counts in item.operators.items():
-            if method in before.operators:
-                said = _difference(before.operators[method], counts, total)
-                if said:
-                    shown = f"{item.role}.{method}: {said}"
-                    yield Finding("numerics", shown, name, method, "")
+        for called, method in item.methods.items():
+            was = before.methods.get(called)
+            said = _difference(was.operators, method.operators, total) if was else ""
+            if said:
+                yield Finding("numerics", f"{item.role}.{called}: {said}", name, called, "")
     for name in new.functions:
         if name in old.functions and name not in alike:
             before_it, now = old.functions[name].operators, new.functions[name].operators
@@ -245,8 +245,8 @@ def _total(module: ModuleFacts, concerned: Sequence[str], alike: set[str]) -> Co
     """All operators that do not stand in the other state; classes that are the same have none."""
     total: Counter[str] = Counter()
     for name in concerned:
-        for counts in module.classes[name].operators.values():
-            total.update(counts)
+        for method in module.classes[name].methods.values():
+            total.update(method.operators)
     for name in module.functions.keys() - alike:
         total.update(module.functions[name].operators)
     return total

@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 
 from codegen.errors import Location
 from codegen.output.checks import check_text
-from codegen.review.facts import ClassFacts, ModuleFacts, read_facts
+from codegen.review.classes import ClassFacts
+from codegen.review.facts import ModuleFacts
 from codegen.review.kinds import RISKS
 from codegen.review.lineage import Lineage
 from codegen.review.lost import Loss, lost_overrides
 from codegen.review.model import Change, Edit, Hunk, Instance, Risk, SourceHunk, Unexplained
+from codegen.review.modules import read_facts
 from codegen.review.promises import (
     Finding,
     compare_classes,
@@ -128,7 +130,7 @@ def _is_read(module: ModuleFacts, item: ClassFacts, name: str) -> bool:
     if any(name in each.read for each in family):
         return True
     # Modules in containers are read by their classes; a class without methods of its own is data.
-    return not any("forward" in each.signatures for each in family)
+    return not any("forward" in each.methods for each in family)
 
 
 def _lost_attributes(file: _File, old: ClassFacts | None, new: ClassFacts) -> Iterator[Finding]:

@@ -20,11 +20,15 @@ def below(node: ast.AST) -> Iterator[ast.AST]:
 def inner(node: ast.AST) -> list[ast.AST]:
     """The nodes right below one, without those that only say how a name is used or which operator it is."""
     kind = type(node)
+    if kind is ast.Name or kind is ast.Constant:
+        return []
+    if isinstance(node, ast.Attribute):  # these and calls are most of all nodes
+        return [node.value]
+    if isinstance(node, ast.Call):
+        return [node.func, *node.args, *node.keywords]
     names = _INNER.get(kind)
     if names is None:
         names = _INNER[kind] = tuple(name for name in kind._fields if name not in _PLAIN)
-        if kind is ast.Constant:
-            names = _INNER[kind] = ()
     found: list[ast.AST] = []
     for name in names:
         value = getattr(node, name, None)
@@ -48,9 +52,14 @@ _INNER: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
 def dotted(node: ast.expr) -> str:
-    """The source of an expression; that of names and attributes at once."""
+    """The source of an expression; that of names, attributes and plain numbers at once."""
     if isinstance(node, ast.Name):
         return node.id
+    if isinstance(node, ast.Constant) and type(node.value) in _SPELLED_AS_THEY_ARE:
+        return repr(node.value)
     if isinstance(node, ast.Attribute) and isinstance(node.value, (ast.Name, ast.Attribute)):
         return f"{dotted(node.value)}.{node.attr}"
     return ast.unparse(node)
+
+
+_SPELLED_AS_THEY_ARE = frozenset({int, bool, type(None)})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codegen.review.compare import Reading, compare_texts
-from codegen.review.logical import _read, logical_lines
+from codegen.review.logical import _tokenized, logical_lines
 from codegen.review.model import Member
 from codegen.review.names import Naming
 from codegen.review.pieces import _of_tree, _starts, split_pieces
@@ -109,12 +109,25 @@ def test_a_class_that_does_not_parse_makes_the_text_one_piece() -> None:
     assert changed == [("changed", "a file that does not parse")]
 
 
-def test_logical_lines_are_those_of_the_whole_text() -> None:
-    for path in sorted((HERE / "codegen/review").glob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        whole = [(raw.text, raw.row, raw.parts) for raw in _read(text)]
-        lines = logical_lines(Member("", "m", "statement", 1, text), Naming(""))
-        assert [(line.text, line.number - 1) for line in lines] == [each[:2] for each in whole]
+ODD = """\
+x = {0x_f: .5e-3J, **y, "a\\
+b": f'{z!r:>{w}}',
+}
+async def f(a, /, *, b: int = 1_000, ) -> rb"t"[...]: a @= b ** ~b // 2 if b != a<<1 else (a := b)
+y = '' 'x' "#" # a, comment
+class A:
+    r\'\'\'One
+
+    "two" \'\'\'
+"""
+
+
+def test_logical_lines_are_those_of_the_whole_text_as_python_cuts_it() -> None:
+    texts = [p.read_text(encoding="utf-8") for p in sorted((HERE / "codegen/review").glob("*.py"))]
+    for text in [*texts, ODD]:
+        whole = [(raw.text, raw.row, (*raw.depth, *raw.parts)) for raw in _tokenized(text)]
+        lines = logical_lines(Member("", "m", "statement", 1, text), NAMING)
+        assert [(line.text, line.number - 1, line.tokens) for line in lines] == whole
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from codegen.review.facts import read_facts
 from codegen.review.model import Report
+from codegen.review.modules import read_facts
 from codegen.review.names import Naming
 from tests.review.copies import review_of
 from tests.review.seeds import SEEDS, Seed, definitions
