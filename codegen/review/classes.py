@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from codegen.review.methods import MethodFacts, read_method
+from codegen.review.methods import MethodFacts, Statement, read_method, statements_of
 from codegen.review.names import Naming
 from codegen.review.numerics import operators
 from codegen.review.pieces import Piece
@@ -44,23 +44,53 @@ class ClassFacts:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A piece, the text that it stands in, and the other state of that."""
+    """A class in its text, and the other state of both; ``counterpart`` is the class of its name there."""
 
     piece: Piece
     text: str
     other: str
+    counterpart: Piece | None
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The lines of the class."""
+        return _lines_of(self.piece.text)
 
     def code(self, node: Method) -> str:
         """The lines of a method with its decorators."""
-        first = first_line(node) - 1
-        return "".join(_lines_of(self.piece.text)[first : node.end_lineno])
+        return "".join(self.lines[first_line(node) - 1 : node.end_lineno])
 
-    def operators(self, node: Method) -> Counter[str]:
-        """Operators of a method; none where the other state has the same lines, and no more of them."""
+    def operators(self, node: Method, statements: Sequence[Statement]) -> Counter[str]:
+        """Operators of a method; none where the other state has the same lines, and no more of them.
+
+        Statements that its other state has as well, so often, do not count: in neither of both.
+        """
         first = self.piece.start + node.lineno - 1
         last = self.piece.start + (node.end_lineno or node.lineno) + 1
-        lines = _lines_of(self.text)[first:last]
-        return Counter() if "".join(lines) in self.other else operators(node)
+        if "".join(_lines_of(self.text)[first:last]) in self.other:
+            return Counter()
+        shared = Counter[str]()
+        if self.counterpart is not None:
+            shared = _statements(self.counterpart).get(node.name, shared)
+            shared = shared & Counter(item.text for item in statements)
+        return operators([item.node for item in statements if not _taken(shared, item.text)])
+
+
+def _taken(shared: Counter[str], text: str) -> bool:
+    shared[text] -= 1
+    return shared[text] >= 0
+
+
+@lru_cache(maxsize=64)
+def _statements(piece: Piece) -> Mapping[str, Counter[str]]:
+    """The statements of each method of a class, by their lines."""
+    node = next(iter(piece.body), None)
+    methods = {each.name: each for each in getattr(node, "body", ()) if isinstance(each, Method)}
+    lines = _lines_of(piece.text)
+    return {
+        name: Counter(item.text for item in statements_of(each, lines))
+        for name, each in methods.items()
+    }
 
 
 @lru_cache(maxsize=8)
@@ -84,8 +114,9 @@ def read_class(
         if same is not None and same.code == code:
             methods[item.name] = same
         else:
-            counts = texts.operators(item)
-            methods[item.name] = read_method(item, code, counts, (*read_by, values))
+            inside = statements_of(item, texts.lines)
+            counts = texts.operators(item, inside)
+            methods[item.name] = read_method(item, code, inside, counts, (*read_by, values))
     weights, defined, read = _replayed(methods)
     fields = dict(_fields(node, naming))
     bases = tuple(dotted(base) for base in node.bases)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from codegen.review.names import Naming
 from codegen.review.signatures import Parameter, decorators_of, parameters_of
 from codegen.review.syntax import below
 from codegen.review.weights import Method, Values, Weight, read_registered, read_weight
-from codegen.text.lines import split_lines
 from codegen.text.statements import first_line
 
 #: What a method does with an attribute of its instance: read, define, erase, or weight.
@@ -29,69 +29,113 @@ class MethodFacts:
     events: tuple[Event, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of a method: its lines, in which columns of these it stands, and its node."""
+
+    text: str
+    columns: tuple[int, int | None]
+    node: ast.stmt = field(compare=False)
+
+
+def statements_of(method: Method, lines: Sequence[str]) -> list[Statement]:
+    """The statements of a method; ``lines`` are those of the text that it was parsed from."""
+    return [
+        Statement(
+            "".join(lines[first_line(item) - 1 : item.end_lineno]),
+            (item.col_offset, item.end_col_offset),
+            item,
+        )
+        for item in method.body
+    ]
+
+
+#: The naming of a file, its classes that are modules, and what names of a class stand for.
+Known = tuple[Naming, frozenset[str], Values]
+
+
 def read_method(
     method: Method,
     code: str,
+    statements: Sequence[Statement],
     operators: Counter[str],
-    known: tuple[Naming, frozenset[str], Values],
+    known: Known,
 ) -> MethodFacts:
-    """The facts of a method; ``known`` are the naming, the classes of the file that are modules, and what
-    names of the class stand for."""
+    """The facts of a method."""
     naming, _, values = known
     values.enter(method)
+    events = [*_events(method.args, known)]
+    for item in statements:
+        if any(mark in item.text for mark in _MARKS):
+            plain = None if _is_given(item.node) else _plain_events(item)
+            events += _events(item.node, known) if plain is None else plain
     return MethodFacts(
         code,
         parameters_of(method, naming),
         decorators_of(method, naming),
         operators,
-        tuple(_events(method, code, known)),
+        tuple(events),
     )
 
 
 #: A statement without any of these does nothing with attributes of an instance.
 _MARKS = ("self", "register_", "add_module")
+#: Statements that are kept: most stand in both states of a method, and many in other models.
+_KEPT = 65_536
 
 
-def _speaking(method: Method, code: str) -> Iterator[ast.AST]:
-    """The parts of a method that can speak of an attribute of its instance, in order."""
-    lines = split_lines(code)
-    first = first_line(method)
-    yield method.args
-    for item in method.body:
-        text = "".join(
-            lines[first_line(item) - first : (item.end_lineno or item.lineno) - first + 1]
-        )
-        if any(mark in text for mark in _MARKS):
-            yield item
-    yield from method.decorator_list
-
-
-def _events(
-    method: Method, code: str, known: tuple[Naming, frozenset[str], Values]
-) -> Iterator[Event]:
-    for item in (each for part in _speaking(method, code) for each in (part, *below(part))):
+@lru_cache(maxsize=_KEPT)
+def _plain_events(statement: Statement) -> tuple[Event, ...] | None:
+    """What a statement does with attributes wherever it stands; None if it may make a weight, which
+    depends on the values of names around it."""
+    found: list[Event] = []
+    for item in (statement.node, *below(statement.node)):
+        if _is_given(item) or (isinstance(item, ast.Call) and _registers(item)):
+            return None
         if isinstance(item, ast.Attribute) and _is_self(item.value):
-            kinds = {ast.Load: "read", ast.Store: "define"}
-            yield kinds.get(type(item.ctx), "erase"), item.attr, None
+            found.append((_DONE.get(type(item.ctx), "erase"), item.attr, None))
+    return tuple(found)
+
+
+def _is_given(node: ast.AST) -> bool:
+    """Whether a node gives an attribute of the instance a value."""
+    return any(isinstance(each, ast.Attribute) and _is_self(each.value) for each in _targets(node))
+
+
+def _targets(node: ast.AST) -> Sequence[ast.expr]:
+    if isinstance(node, ast.Assign):
+        return node.targets
+    return [node.target] if isinstance(node, ast.AnnAssign) and node.value is not None else []
+
+
+_DONE: Mapping[type[ast.expr_context], str] = {ast.Load: "read", ast.Store: "define"}
+
+
+def _events(node: ast.AST, known: Known) -> Iterator[Event]:
+    for item in (node, *below(node)):
+        if isinstance(item, ast.Attribute) and _is_self(item.value):
+            yield _DONE.get(type(item.ctx), "erase"), item.attr, None
         elif isinstance(item, (ast.Assign, ast.AnnAssign)) and item.value is not None:
-            targets = item.targets if isinstance(item, ast.Assign) else [item.target]
-            for target in targets:
+            for target in _targets(item):
                 if isinstance(target, ast.Attribute) and _is_self(target.value):
                     weight = read_weight(item.value, *known)
                     if weight:
                         yield "weight", target.attr, weight
-        elif isinstance(item, ast.Call):
+        elif isinstance(item, ast.Call) and _registers(item):
             registered = read_registered(item, known[0], known[2])
             if registered:
                 yield "weight", *registered
             yield from (("define", name, None) for name in _given_name(item))
 
 
+def _registers(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in _REGISTER
+
+
 def _given_name(call: ast.Call) -> Iterator[str]:
     """The attribute that a call registers, kept in the state dict or not."""
-    func, first = call.func, call.args[0] if call.args else None
-    registers = isinstance(func, ast.Attribute) and func.attr in _REGISTER
-    if registers and isinstance(first, ast.Constant) and isinstance(first.value, str):
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
         yield first.value
 
 

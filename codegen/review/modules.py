@@ -28,6 +28,7 @@ def read_facts(
     pieces = split_pieces(text)
     if pieces is None:
         return None
+    elsewhere = {piece.name: piece for piece in split_pieces(other) or () if piece.kind}
     others = {piece.code for piece in split_pieces(other) or () if piece.kind}
     if any(piece.code not in others and not piece.body for piece in pieces if piece.kind):
         return None
@@ -48,7 +49,9 @@ def read_facts(
         node = piece.body[0]
         assert isinstance(node, ast.ClassDef)
         state = known_classes.classes.get(name) if known_classes is not None else None
-        return read_class(node, (naming, modules), Texts(piece, text, other), state)
+        return read_class(
+            node, (naming, modules), Texts(piece, text, other, elsewhere.get(name)), state
+        )
 
     def function(name: str) -> FunctionFacts:
         code = function_segments[name]
@@ -56,7 +59,7 @@ def read_facts(
             return known_functions.functions[name]
         node = functions[name].body[0]
         assert isinstance(node, Method)
-        counts = Counter[str]() if code in others else operators(node)
+        counts = Counter[str]() if code in others else operators(node.body)
         return FunctionFacts(parameters_of(node, naming), decorators_of(node, naming), counts)
 
     return ModuleFacts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Sequence
 
 from codegen.review.syntax import dotted, inner
 
@@ -109,13 +110,13 @@ _KEYWORDS = frozenset(
 )
 
 
-def operators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Counter[str]:
-    """The operators in the body of a function, each as often as it stands there.
+def operators(body: Sequence[ast.stmt]) -> Counter[str]:
+    """The operators in statements, each as often as it stands there.
 
     Arithmetic on the sizes of a module that is built is told with the state dict.
     """
     found: Counter[str] = Counter()
-    pending: list[tuple[ast.AST, bool]] = [(part, False) for part in node.body]
+    pending: list[tuple[ast.AST, bool]] = [(part, False) for part in body]
     while pending:
         item, is_size = pending.pop()
         if isinstance(item, (ast.BinOp, ast.AugAssign)):
