@@ -3,8 +3,8 @@
 ``python -m benchmarks.review`` makes the edits of ``review_seeds`` on copies of a release, syncs
 them, and prints for each: files reached, changes, hunks and lines of a plain difference and of the
 review, the share of lines with an edit, the risks that were expected and told, and the time beside
-that of a cold sync. ``--history`` makes those of ``review_history``. ``--pairs 5.22.2:5.23.0`` reviews the way between releases. ``--work DIR`` keeps
-the copies, so that the next call has them.
+that of a cold sync. ``--history`` makes those of ``review_history``. ``--pairs 5.22.2:5.23.0`` reviews the way between
+releases instead. ``--work DIR`` keeps the copies, so that the next call has them.
 """
 
 from __future__ import annotations
@@ -117,9 +117,9 @@ def show(result: Result, cold: float | None) -> None:
         f"{share:.0f} % to read); {_attributed(report):.2f} % attributed, "
         f"{result.alone} hunks without an edit, {len(report.unexplained)} alarms"
     )
-    beside = f", {result.seconds / cold:.2f} of a cold sync" if cold else ""
+    beside = f" ({result.seconds / cold:.2f} of a cold sync)" if cold else ""
     print(
-        f"    {result.seconds:.1f} s CPU beside {result.freshness:.1f} s for freshness{beside}; "
+        f"    {result.seconds:.1f} s CPU{beside} beside {result.freshness:.1f} s for freshness; "
         f"risks {', '.join(sorted(result.told)) or 'none'} ({len(report.risks)})",
         flush=True,
     )
@@ -164,7 +164,7 @@ def main() -> None:
     """Measure seeded edits of a release, then pairs of releases."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", default="5.8.1")
-    parser.add_argument("--seeds", nargs="*", default=[seed.name for seed in SEEDS], metavar="NAME")
+    parser.add_argument("--seeds", nargs="*", metavar="NAME")
     parser.add_argument(
         "--history", nargs="*", metavar="NAME", help="edits of review_history instead"
     )
@@ -174,7 +174,10 @@ def main() -> None:
     gc.disable()
     with tempfile.TemporaryDirectory() as folder:
         work = arguments.work or Path(folder)
-        chosen = [seed for seed in SEEDS if seed.name in arguments.seeds]
+        named = arguments.seeds
+        if named is None:
+            named = [] if arguments.pairs else [seed.name for seed in SEEDS]
+        chosen = [seed for seed in SEEDS if seed.name in named]
         if arguments.history is not None:
             names = arguments.history or [seed.name for seed in HISTORY]
             chosen = [seed for seed in HISTORY if seed.name in names]
@@ -204,13 +207,18 @@ def run_seeds(release: str, seeds: Sequence[Seed], work: Path) -> None:
 
 
 def run_pair(pair: str, work: Path) -> None:
-    """The way from one release to another; freshness is asked of a cold cache, as a sync is."""
+    """The way from one release to another, beside a cold sync of the later one in the same run."""
     old, new = (fetch_release(version) for version in pair.split(":"))
     head = work / f"pair-{new.name}"
     if not head.exists():
         copy_release(new, head)
     result = measure(pair, old, head)
-    show(result, result.freshness)
+    with tempfile.TemporaryDirectory() as folder:
+        cold = synced(copy_release(new, Path(folder, "cold")))
+    show(result, cold)
+    print(
+        f"    cold sync of {new.name}: {cold:.1f} s CPU; at most 1.00 of it is the bar", flush=True
+    )
 
 
 if __name__ == "__main__":
