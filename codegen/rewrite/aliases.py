@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
+from codegen.rewrite.nodes import complete
 from codegen.rewrite.vocabulary import TORCH_MODULES
 
 Aliases = Mapping[str, str]
@@ -44,7 +45,7 @@ def imports_of(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
         node = pending.pop()
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield node
-        held = node.__dict__
+        held = complete(node)
         if "body" in held:
             for name in _BLOCKS:
                 pending += held.get(name, ())

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from codegen.rewrite.aliases import imports_of, resolve_aliases, spelled, torch_aliases
-from codegen.rewrite.nodes import children, target_of, walk
+from codegen.rewrite.nodes import children, glance, target_of, walk
 from codegen.rewrite.values import Library, Source
 from codegen.rewrite.vocabulary import DEFAULT, PARENTS_PARAMETERS, Vocabulary
 from codegen.text.lines import LineMap
@@ -67,7 +67,9 @@ class ModuleInfo:
         known = [name for name, origin in self.imports.items() if origin == ("typing", "Optional")]
         if not known and "typing" not in self.names:
             return "" if "| None" in self.source.text else None
-        counts = Counter(filter(None, (_spelling_of_none(node) for node in walk(self.tree))))
+        counts = Counter[str]()
+        for part in _parts(self.tree):
+            counts.update(_spellings_of_none(part))
         unions = counts.pop(_UNION, 0)
         best = max((*known, "typing.Optional"), key=lambda name: counts[name])
         if not unions and not counts[best]:
@@ -149,6 +151,18 @@ class ModuleInfo:
 
 _UNION = "|"
 _STORED = re.compile(r"self\.(\w+)(?: =|[:,])")
+
+
+def _parts(tree: ast.Module) -> Iterator[ast.AST]:
+    """What a file consists of, classes taken apart; functions as they are, but not where they are."""
+    for node in tree.body:
+        for part in children(node) if isinstance(node, ast.ClassDef) else (node,):
+            yield glance(part) if isinstance(part, ast.FunctionDef) else part
+
+
+@lru_cache(maxsize=8192)
+def _spellings_of_none(part: ast.AST) -> tuple[str, ...]:
+    return tuple(filter(None, map(_spelling_of_none, walk(part))))
 
 
 def _spelling_of_none(node: ast.AST) -> str:
@@ -420,23 +434,28 @@ class Index:
         return self._attributes[key]
 
     def _attribute(self, cls: ClassInfo, name: str) -> Attribute | None:
+        found = self._assigning(cls, name)
+        return (*found, _assigned(found[1])[name][0]) if found is not None else None
+
+    def _assigning(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function] | None:
+        """The ``__init__`` along the MRO that assigns something to ``self.<name>``, and its class."""
         for owner in self.mro(cls):
             init = owner.methods.get("__init__")
-            if init is None:
-                continue
-            for value in _assigned_to(init, name):
-                return owner, init, value
+            if init is not None and name in _assigned(glance(init)):
+                return owner, init
         return None
 
     def submodule(self, cls: ClassInfo, name: str) -> ClassInfo | None:
         """The class of ``self.<name>``, if ``__init__`` builds it from a known class, and from no other."""
-        found = self.attribute(cls, name)
+        found = self._assigning(cls, name)
         if found is None:
             return None
-        owner, init, value = found
+        owner, init = found
+        assigned = _assigned(glance(init))[name]
+        value = assigned[0]
         if not isinstance(value, ast.Call):
             return None
-        if not all(_is_same(made, value) for made in _assigned_to(init, name)):
+        if not all(_is_same(made, value) for made in assigned):
             return None
         function = value.func
         if isinstance(function, ast.Attribute) and function.attr == "_from_config":
@@ -448,12 +467,9 @@ class Index:
 
 def is_static(function: Function) -> bool:
     """Whether a method is called without ``self``."""
-    return any(getattr(node, "id", "") == "staticmethod" for node in function.decorator_list)
-
-
-def _assigned_to(init: Function, name: str) -> Sequence[ast.expr]:
-    """What statements of an ``__init__`` assign to ``self.<name>``."""
-    return _assigned(init).get(name, ())
+    return any(
+        getattr(node, "id", "") == "staticmethod" for node in glance(function).decorator_list
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -540,12 +556,13 @@ def self_attribute(node: ast.AST) -> str:
 
 def takes_parents_parameters(function: Function) -> bool:
     """Tell whether an override in a definition spells the parameters of its parent's as ``**super_kwargs``."""
-    return function.args.kwarg is not None and function.args.kwarg.arg == PARENTS_PARAMETERS
+    kwarg = glance(function).args.kwarg
+    return kwarg is not None and kwarg.arg == PARENTS_PARAMETERS
 
 
 def parameters(function: Function) -> list[str]:
     """Names of the ordinary and keyword-only parameters, ``self`` included."""
-    args = function.args
+    args = glance(function).args
     return [a.arg for a in [*args.posonlyargs, *args.args, *args.kwonlyargs]]
 
 

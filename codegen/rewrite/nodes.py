@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from functools import lru_cache
+from typing import Any
 
 _PLAIN = frozenset(
     ("ctx", "op", "ops", "id", "attr", "arg", "name", "asname", "module", "level", "kind", "rest")
@@ -22,11 +23,108 @@ _MIXED = frozenset(("kw_defaults", "keys", "names"))
 """Fields with lists in which something else may stand, too: nothing, or plain names."""
 
 
+class _Later:
+    """A field of a node that is made when it is first asked for, and is then in the node itself."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, node: _Shifted | None, owner: type) -> object:
+        if node is None:
+            return getattr(ast.FunctionDef, self.name)
+        if self.name == "body":
+            complete(node)
+            return node.body
+        held = node.__dict__
+        made = held[self.name] = _moved(getattr(held["origin"], self.name), held["lines"])
+        return made
+
+
+class _Shifted(ast.FunctionDef):
+    """A function as it stands some lines further down: most are never looked into, and need no copy.
+
+    The first look at its body makes it a plain node.
+    """
+
+    __slots__ = ()
+    args = _Later("args")  # type: ignore[assignment]
+    body = _Later("body")  # type: ignore[assignment]
+    decorator_list = _Later("decorator_list")  # type: ignore[assignment]
+    returns = _Later("returns")  # type: ignore[assignment]
+
+
+_Shifted.__name__ = ast.FunctionDef.__name__  # by which visitors know it
+
+
+_NODES = frozenset((*_HOLDING, _Shifted))
+
+
+def shifted(node: ast.AST, lines: int) -> ast.AST:
+    """A copy of a node and all below it that stands so many lines further down."""
+    kind = node.__class__
+    if kind is ast.FunctionDef or kind is _Shifted:
+        return _shifted_function(node, lines)
+    made = kind.__new__(kind)
+    held = made.__dict__
+    held.update(node.__dict__)
+    if "lineno" in held:
+        held["lineno"] += lines
+        held["end_lineno"] += lines
+    for name in _HOLDING[kind]:
+        value = held.get(name)
+        if value.__class__ is list or value.__class__ in _NODES:
+            held[name] = _moved(value, lines)
+    return made
+
+
+def _moved(value: Any, lines: int) -> Any:
+    """What a field holds, some lines further down."""
+    if isinstance(value, list):
+        return [shifted(item, lines) if isinstance(item, ast.AST) else item for item in value]
+    return shifted(value, lines) if isinstance(value, ast.AST) else value
+
+
+def _shifted_function(node: ast.AST, lines: int) -> ast.AST:
+    made = _Shifted.__new__(_Shifted)
+    held = made.__dict__
+    held.update(node.__dict__)
+    if node.__class__ is ast.FunctionDef:
+        held.update(origin=node, lines=0)
+    held["lineno"] += lines
+    held["end_lineno"] += lines
+    held["lines"] += lines
+    for name in _HOLDING[ast.FunctionDef]:
+        held.pop(name, None)
+    return made
+
+
+def glance(function: ast.FunctionDef) -> ast.FunctionDef:
+    """A function to be asked for anything but places: the same one, maybe as it stood elsewhere.
+
+    What is found in it stands at the same place of :func:`walk` in the function itself.
+    """
+    return function.__dict__["origin"] if function.__class__ is _Shifted else function
+
+
+def complete(node: ast.AST) -> dict[str, Any]:
+    """The attributes of a node, none of which is still to be made."""
+    held = node.__dict__
+    if node.__class__ is _Shifted:
+        origin, lines = held.pop("origin"), held.pop("lines")
+        for name in _HOLDING[ast.FunctionDef]:
+            if name not in held:
+                held[name] = _moved(getattr(origin, name), lines)
+        node.__class__ = ast.FunctionDef  # type: ignore[assignment]
+    return held
+
+
 @lru_cache(maxsize=20_000)
 def walk(node: ast.AST) -> tuple[ast.AST, ...]:
     """A node and all below it but for operators and contexts, in the order of :func:`ast.walk`."""
     found = [node]
     for parent in found:
+        if parent.__class__ is _Shifted:
+            complete(parent)
         names = _HOLDING[parent.__class__]
         if not names:
             continue
@@ -52,7 +150,7 @@ def calls_in(node: ast.AST) -> tuple[ast.Call, ...]:
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below one, but for operators and contexts."""
     found: list[ast.AST] = []
-    held = node.__dict__
+    held = complete(node)
     for name in _HOLDING[node.__class__]:
         value = held.get(name)
         if value.__class__ is not list:

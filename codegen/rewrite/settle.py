@@ -13,6 +13,7 @@ from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.emit.style import Style, spellings
 from codegen.rewrite.emit.write import EditError, write_edits
 from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.renewed import renewed
 from codegen.rewrite.report import failure
 from codegen.rewrite.values import Record
 
@@ -151,11 +152,9 @@ def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[Mod
         pieces_of = [*splices[key], *import_splices(info, needs[key], package)]
         if not pieces_of:
             continue
-        text = spliced(info.source.text, pieces_of)
-        idle = idle_splices(info, text)
-        text = spliced(info.source.text, [*pieces_of, *idle]) if idle else text
+        pieces_of += idle_splices(info, spliced(info.source.text, pieces_of))
         try:
-            modules.append(ModuleInfo.parse(replace(info.source, text=text)))
+            modules.append(renewed(info, pieces_of))
         except SyntaxError:
             broken.add(key)
     return modules, broken

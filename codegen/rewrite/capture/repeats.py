@@ -24,7 +24,7 @@ from codegen.rewrite.library import (
     parameters,
     self_attribute,
 )
-from codegen.rewrite.nodes import calls_in, target_of, walk
+from codegen.rewrite.nodes import calls_in, glance, target_of, walk
 from codegen.rewrite.place.calls import bind_arguments
 from codegen.rewrite.place.rows import go_to_layers
 from codegen.rewrite.probe.trace import assigned_names
@@ -153,29 +153,29 @@ def _check_rows(index: Index, function: Function, node: ast.Call, lengths: str) 
 
 def callers_of(index: Index, function: Function) -> Iterator[tuple[ClassInfo, Function, ast.Call]]:
     """Calls of the ``forward`` of submodules, among all that may be rewritten, that reach a method."""
-    for found, call in _calls_of_submodules(index, index.revision):
+    for found, cls, caller, number in _calls_of_submodules(index, index.revision):
         if found is function:
-            yield call
+            yield cls, caller, calls_in(caller)[number]
 
 
 @lru_cache(maxsize=1)
 def _calls_of_submodules(
     index: Index, revision: int
-) -> list[tuple[Function, tuple[ClassInfo, Function, ast.Call]]]:
-    """All such calls with the method that they reach, as the texts of this revision have them."""
+) -> list[tuple[Function, ClassInfo, Function, int]]:
+    """Methods that are reached so, with the number of the call among those of a caller, at this revision."""
     found = []
     for module in index.library.modules():
         info = index.get(module)
         for name in info.classes if info is not None else ():
             cls = index.resolve(module, name)
             for caller in cls.methods.values() if cls is not None else ():
-                for call in calls_in(caller):
+                for number, call in enumerate(calls_in(glance(caller))):
                     held = self_attribute(call.func)
                     target = held_module(index, cls, held) if held and cls is not None else None
                     reached = index.method(target, "forward") if target is not None else None
                     if reached is not None:
                         assert cls is not None
-                        found.append((reached[1], (cls, caller, call)))
+                        found.append((reached[1], cls, caller, number))
     return found
 
 

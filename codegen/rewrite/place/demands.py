@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from codegen.rewrite.helpers import HELPER_MODULES, LIFTED, LONGEST, VISION, Helper
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.state import RewriteState
 
 Argument = str | int
@@ -112,6 +112,13 @@ def guarded_calls(function: Function) -> Iterator[tuple[Helper, ast.Call]]:
 
 def guarded_results(function: Function) -> Iterator[tuple[Helper, ast.Assign]]:
     """The statements of such calls."""
+    seen = glance(function)
+    if seen is not function and not any(_guarded(seen)):
+        return iter(())
+    return _guarded(function)
+
+
+def _guarded(function: Function) -> Iterator[tuple[Helper, ast.Assign]]:
     names = set(parameters(function))
     for node in walk(function):
         if not isinstance(node, ast.If):

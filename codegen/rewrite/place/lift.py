@@ -31,7 +31,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import LIFTED, Helper, rank
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, defaults_of, self_attribute
-from codegen.rewrite.nodes import calls_in, is_written, target_of, walk
+from codegen.rewrite.nodes import calls_in, glance, is_written, target_of, walk
 from codegen.rewrite.place.bindings import GIVEN, given_of, is_of_entry
 from codegen.rewrite.place.called import Called
 from codegen.rewrite.place.carry import (
@@ -348,9 +348,9 @@ class Lifter:
     def _call_sites(self) -> Iterator[CallSite]:
         """Calls that may come to a lifted method: of own ones and of submodules without ``**kwargs``."""
         found = [
-            (cls, function, call, target)
+            (cls, function, number, target)
             for cls, function in self.methods
-            for call in calls_in(function)
+            for number, call in enumerate(calls_in(glance(function)))
             if (name := self_attribute(call.func))
             if (target := self._target(cls, function, name, call)) and target[0] is not function
         ]
@@ -358,8 +358,11 @@ class Lifter:
         while size < len(lifted):
             size = len(lifted)
             lifted |= {id(caller) for _, caller, _, target in found if id(target[0]) in lifted}
-        for cls, function, call, target in found:
-            spot = spot_of(function, call) if id(target[0]) in lifted else None
+        for cls, function, number, target in found:
+            if id(target[0]) not in lifted:
+                continue
+            call = calls_in(function)[number]
+            spot = spot_of(function, call)
             if spot is not None:
                 yield CallSite(cls, function, call, spot, *target)
 

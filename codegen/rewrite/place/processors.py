@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from codegen.rewrite.emit.edits import Change, Edit, Enclose, Site, at_top
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
-from codegen.rewrite.nodes import children, target_of, walk
+from codegen.rewrite.nodes import children, glance, target_of, walk
 from codegen.rewrite.place.demands import Demand, find_demands
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -124,7 +124,7 @@ def selects_rows(state: RewriteState, package: str) -> bool:
             continue
         for cls in state.classes(info):
             forward = cls.methods.get("forward")
-            if forward is not None and _passes_local_grid(forward):
+            if forward is not None and _passes_local_grid(glance(forward)):
                 return True
     return False
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from codegen.rewrite.emit.edits import AddParameters, Change, DropKeyword, Replace, Site, at_top
 from codegen.rewrite.helpers import LIFTED
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.nodes import glance, target_of, walk
 from codegen.rewrite.place.replaced import replacing
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -33,12 +33,22 @@ def sink_computations(state: RewriteState) -> None:
     for info in state.candidates():
         for cls in state.classes(info):
             for function in cls.methods.values():
-                if "get_" not in info.segment(function):
+                if "get_" not in info.segment(function) or not any(
+                    map(_lifted, glance(function).body)
+                ):
                     continue
                 with state.attempt("sink", cls, function):
                     for statement in function.body:
                         _sink(state, cls, function, statement)
     state.settle()
+
+
+def _lifted(statement: ast.stmt) -> str:
+    """The helper whose result a statement assigns, if that can be given; empty for anything else."""
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Call):
+        return ""
+    name = getattr(statement.value.func, "id", "")
+    return name if name in LIFTED else ""
 
 
 def _sink(state: RewriteState, cls: ClassInfo, function: Function, statement: ast.stmt) -> None:

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Collection, Iterator
 
 from codegen.rewrite.library import ClassInfo, Function, is_static, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.reach import read_names
 from codegen.rewrite.recognise.left import indexes, is_reported
@@ -74,7 +74,7 @@ def _joined(cls: ClassInfo, function: Function) -> dict[str, list[str]]:
         return {}
     given = set(parameters(function)[1:])
     found: dict[str, list[str]] = {}
-    for name in rows_of_three(function) - given:
+    for name in rows_of_three(glance(function)) - given:
         for _, statement in iter_statements(function):
             parts = sorted(read_names(statement) & given)
             if name in assigned_names(statement) and len(parts) > 1:

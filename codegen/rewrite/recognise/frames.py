@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.probes import PROBES, Probe, large_probes, probes_around
@@ -36,6 +36,8 @@ def recognise_frames(
     index: Index, cls: ClassInfo, function: Function
 ) -> Iterator[Frames | Objection]:
     """The statements of a method that part frames, or nearly do."""
+    if not any(map(_grid_given, glance(function).body)):
+        return
     for number, node in enumerate(function.body):
         grid = _grid_given(node)
         if not grid or grid not in parameters(function) or assigned_names(node) != {grid}:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function, parameters
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.nodes import glance, target_of, walk
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.vocabulary import torch_name
 
@@ -25,6 +25,9 @@ class Measure:
 
 def find_measure(function: Function) -> Measure | Objection | None:
     """The statement that computes what attention is told; why it cannot be given; None without one."""
+    seen = glance(function)
+    if seen is not function and find_measure(seen) is None:
+        return None
     found = None
     for statement in walk(function):
         target = target_of(statement)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.probes import PROBES, SIDE_PROBES, Probe
@@ -60,7 +60,7 @@ def grid_parameters(index: Index, function: Function) -> tuple[str, str]:
 
 def _grid_by_use(function: Function) -> str:
     """A parameter whose rows are used as three numbers."""
-    used = rows_of_three(function)
+    used = rows_of_three(glance(function))
     return next((name for name in parameters(function)[1:] if name in used), "")
 
 
