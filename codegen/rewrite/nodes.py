@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _PLAIN = frozenset(
     ("ctx", "op", "ops", "id", "attr", "arg", "name", "asname", "module", "level", "kind", "rest")
@@ -161,6 +164,14 @@ def children(node: ast.AST) -> list[ast.AST]:
         else:
             found += value
     return found
+
+
+def only(items: Sequence[T]) -> T | None:
+    """The item of a sequence that holds one; None for any other."""
+    if len(items) != 1:
+        return None
+    (item,) = items
+    return item
 
 
 def target_of(node: ast.AST | None) -> ast.expr | None:

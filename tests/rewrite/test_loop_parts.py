@@ -248,5 +248,5 @@ def f(self, x):
 )
 def test_what_a_name_was_given_last(name: str, line: int, wanted: str | None) -> None:
     function = only(GIVEN, ast.FunctionDef)
-    before = ast.Pass(lineno=line) if line else ast.Pass()
+    before = ast.Pass(lineno=line)
     assert shown(last_value(function, name, before)) == wanted

@@ -17,7 +17,7 @@ import numpy as np
 from codegen.rewrite.capture.repeats import callers_of
 from codegen.rewrite.heirs import held_module
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import target_of, walk
+from codegen.rewrite.nodes import only, target_of, walk
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.trace import assigned_names
@@ -66,8 +66,7 @@ def length_problem(
 
 def _made(function: Function, name: str) -> tuple[ast.stmt, ast.expr, int | None] | None:
     """The only statement of a method that gives a name its value, the value, and which part of it."""
-    found = [s for s in function.body if name in assigned_names(s)]
-    node = found[0] if len(found) == 1 else None
+    node = only([s for s in function.body if name in assigned_names(s)])
     target = target_of(node)
     if not isinstance(node, ast.Assign):
         return None
@@ -76,7 +75,8 @@ def _made(function: Function, name: str) -> tuple[ast.stmt, ast.expr, int | None
     if not isinstance(target, ast.Tuple) or not all(isinstance(t, ast.Name) for t in target.elts):
         return None
     parts = [number for number, t in enumerate(target.elts) if getattr(t, "id", "") == name]
-    return (node, node.value, parts[0]) if len(parts) == 1 else None
+    part = only(parts)
+    return (node, node.value, part) if part is not None else None
 
 
 def _are_both_of(

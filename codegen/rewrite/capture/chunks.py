@@ -19,7 +19,7 @@ from codegen.rewrite.capture.pieces import Left, Refused
 from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert, Substitute
 from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import is_written, target_of, walk
+from codegen.rewrite.nodes import is_written, only, target_of, walk
 from codegen.rewrite.vocabulary import LAW_STRIDES
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -51,8 +51,8 @@ def chunk_edits(
     calls = calls_of(function, CHUNKS.name)
     if not calls or any(call.keywords for call in calls):
         return None  # it has its bounds
-    cut, valid = calls[0], _call(function, VALID_INDICES.name)
-    if len(calls) > 1 or len(cut.args) != 3:
+    cut, valid = only(calls), _call(function, VALID_INDICES.name)
+    if cut is None or len(cut.args) != 3:
         reason = (
             "chunks are made in several places" if len(calls) > 1 else "a call is not understood"
         )
@@ -104,8 +104,8 @@ def calls_of(function: Function, name: str) -> list[ast.Call]:
 
 def _call(function: Function, name: str) -> ast.Call | None:
     """The only call of a helper, if it has no keywords yet."""
-    calls = calls_of(function, name)
-    return calls[0] if len(calls) == 1 and not calls[0].keywords else None
+    call = only(calls_of(function, name))
+    return call if call is not None and not call.keywords else None
 
 
 def _steps(
@@ -269,22 +269,19 @@ def _convolution(
         for call in walk(node.value)
         if isinstance(call, ast.Call) and _is_convolution(index, cls, call)
     ]
-    if len(calls) != 1:
+    call = only(calls)
+    if call is None:
         return "several convolutions stand in one statement"
-    if calls[0].keywords or not _takes_name(calls[0]):
+    rows = only(call.args)
+    if call.keywords or not isinstance(rows, ast.Name):
         return "a convolution is called with something that has no name"
-    made = _made(index, cls, calls[0])
+    made = _made(index, cls, call)
     stride = _stride(made) if made is not None else 0
     if not stride:
         return "a convolution is not known to have kernel 3 and padding 1"
     mask = node.value.right if isinstance(node.value, ast.BinOp) else None
     masked = mask is not None and _is_frame_mask(function, mask)
-    return Convolution(node, target.id, ast.unparse(calls[0].args[0]), stride, masked, calls[0])
-
-
-def _takes_name(call: ast.Call) -> bool:
-    """Tell whether a call has one argument, which is a name."""
-    return len(call.args) == 1 and isinstance(call.args[0], ast.Name)
+    return Convolution(node, target.id, rows.id, stride, masked, call)
 
 
 def _stride(made: ast.Call) -> int:

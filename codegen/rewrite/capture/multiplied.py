@@ -19,7 +19,7 @@ from functools import lru_cache
 
 from codegen.rewrite.capture.pieces import Refused
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
-from codegen.rewrite.nodes import target_of, target_text, walk
+from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.values import Source
 
@@ -69,10 +69,11 @@ class Flow:
             for node in walk(function):
                 if not isinstance(node, ast.Call) or self_attribute(node.func) != name:
                     continue
-                held = [s for s in walk(function) if isinstance(s, ast.Assign) and s.value is node]
-                if not held or len(assigned_names(held[0])) != 1:
+                held = only([s for s in walk(function) if getattr(s, "value", None) is node])
+                names = assigned_names(held) if isinstance(held, ast.Assign) else ()
+                if len(names) != 1:
                     raise Refused(node, f"{ast.unparse(node)} has no name of its own")
-                (target,) = assigned_names(held[0])
+                (target,) = names
                 self._named(function, target, None)
                 count += 1
         return count
@@ -275,7 +276,7 @@ def _attribute(cls: ClassInfo, name: str) -> ast.expr | None:
         for node in (walk(init) if init is not None else ())
         if isinstance(node, ast.Assign) and any(self_attribute(t) == name for t in node.targets)
     ]
-    return made[0] if name and len(made) == 1 else None
+    return only(made) if name else None
 
 
 def _parents(function: Function) -> dict[ast.AST, ast.AST]:

@@ -16,7 +16,7 @@ from codegen.rewrite.capture.pieces import Left, Split, integer, splits_in
 from codegen.rewrite.capture.rowwise import Rows
 from codegen.rewrite.emit.edits import Edit, Substitute
 from codegen.rewrite.library import ClassInfo, Function, Index, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import only, walk
 from codegen.rewrite.reach import Reaching, changed_names, read_names
 from codegen.rewrite.vocabulary import torch_name
 
@@ -120,9 +120,10 @@ def list_problem(function: Function, block: Sequence[ast.stmt], node: ast.stmt, 
     """Why a list may be more than what a loop collects and joins along the first axis."""
     earlier = list(block[: list(block).index(node)])
     made = [s for s in earlier if name in changed_names(s)]
-    if len(made) != 1 or not starts_list(made[0], {name}):
+    empty = only(made)
+    if empty is None or not starts_list(empty, {name}):
         return f"{name} is not seen to be empty in front of it"
-    known = {id(child) for statement in (made[0], node) for child in walk(statement)}
+    known = {id(child) for statement in (empty, node) for child in walk(statement)}
     joins = {
         id(call.args[0]): call
         for call in walk(function)

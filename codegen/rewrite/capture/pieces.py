@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import is_written, target_of, walk
+from codegen.rewrite.nodes import is_written, only, target_of, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.vocabulary import torch_name
 
@@ -98,9 +98,10 @@ def resolved(function: Function, node: ast.expr) -> ast.expr:
             for n in walk(function)
             if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store)
         ]
-        if len(made) != 1 or len(stores) != 1:
+        value = only(made)
+        if value is None or len(stores) != 1:
             break
-        node = made[0]
+        node = value
     return node
 
 
@@ -161,10 +162,10 @@ def _value_of(block: Sequence[ast.stmt], node: ast.expr, own: list[ast.stmt]) ->
     """What a name stands for, if the block assigns it once; the statement becomes part of the form."""
     if isinstance(node, ast.Name):
         made = [s for s in block if node.id in assigned_names(s)]
-        only = made[0] if len(made) == 1 else None
-        if isinstance(only, ast.Assign) and is_written(target_of(only), node.id):
-            add(own, only)
-            return only.value
+        binding = only(made)
+        if isinstance(binding, ast.Assign) and is_written(target_of(binding), node.id):
+            add(own, binding)
+            return binding.value
     return node
 
 

@@ -24,7 +24,7 @@ from codegen.rewrite.library import (
     parameters,
     self_attribute,
 )
-from codegen.rewrite.nodes import calls_in, glance, target_of, walk
+from codegen.rewrite.nodes import calls_in, glance, only, target_of, walk
 from codegen.rewrite.place.calls import bind_arguments
 from codegen.rewrite.place.rows import go_to_layers
 from codegen.rewrite.probe.trace import assigned_names
@@ -182,8 +182,9 @@ def _calls_of_submodules(
 def _boundaries(caller: Function, lengths: str) -> str:
     """The boundaries whose differences a caller hands over as lengths, empty for other lengths."""
     made = [s for s in caller.body if lengths in assigned_names(s)]
-    if len(made) == 1 and isinstance(made[0], ast.Assign):
-        return difference(made[0].value)
+    binding = only(made)
+    if isinstance(binding, ast.Assign):
+        return difference(binding.value)
     return "" if made or not lengths else difference(ast.parse(lengths, mode="eval").body)
 
 

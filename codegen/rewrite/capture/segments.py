@@ -27,7 +27,7 @@ from codegen.rewrite.capture.pieces import (
     splits_in,
 )
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import target_of, target_text, walk
+from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.reach import Reaching, read_names
 from codegen.rewrite.vocabulary import torch_name
@@ -243,10 +243,10 @@ def _results(
     if set(lists) - {item for item in local if item}:
         raise Refused(loop.statement, "the loop collects more than the results of the calls")
     outputs = lists[local[0]]
-    made = [s for s in block if starts_list(s, {outputs})]
-    if len(made) != 1:
+    made = only([s for s in block if starts_list(s, {outputs})])
+    if made is None:
         raise Refused(loop.statement, f"{outputs} is not seen to be empty in front of the loop")
-    add(own, made[0])
+    add(own, made)
     return first, outputs, lists.get(local[1], "") if local[1] else ""
 
 

@@ -87,7 +87,9 @@ def _rewrite(state: RewriteState, cls: ClassInfo, studied: AudioStudy) -> set[as
     if not plan.lookups:
         return _note_left(state, cls, studied, f"whose mask {match.valid.name} selects no rows")
     if taken:
-        return _note_left(state, cls, studied, f"whose name {taken[0]} holds something else")
+        return _note_left(
+            state, cls, studied, f"whose name {', '.join(taken)} holds something else"
+        )
     objection = _objection(state.index, studied, match, plan)
     if objection is not None:
         what = f"not replaced by helpers: {objection.reason}"

@@ -34,7 +34,7 @@ from codegen.rewrite.flow import effect
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import SAMPLING_GRID
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
-from codegen.rewrite.nodes import calls_in, walk
+from codegen.rewrite.nodes import calls_in, only, walk
 from codegen.rewrite.probe.calls import SAMPLE
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import participants
@@ -120,16 +120,18 @@ def _seen(
     if POINTS in parameters(target[1]) or {POINTS} & _names(function):
         return None
     samples = [n for n in calls_in(target[1]) if torch_name(n.func).endswith(f".{SAMPLE}")]
-    if len(samples) != 1:
-        return None
-    points = match_points(state.index, cls, function, statement, samples[0])
+    sample = only(samples)
+    if sample is None:
+        several = f"{target[0].name}.forward samples in several places"
+        return Objection(statement, several) if samples else None
+    points = match_points(state.index, cls, function, statement, sample)
     if points is None:
         return None
     if isinstance(points, Objection):
         return points
     if isinstance(statement, (ast.For, ast.While, ast.If, ast.With, ast.Try)):
         return Objection(statement, "the call depends on a condition")
-    receiver = _receiver(*target, samples[0])
+    receiver = _receiver(*target, sample)
     if isinstance(receiver, str):
         return Objection(statement, f"{target[0].name}.forward {receiver}")
     unlike = _unlike_heir(state, cls, function, call, target[1])

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from codegen.rewrite.emit.edits import Change, Edit, Insert, Redefine, Replace, Site, Substitute
 from codegen.rewrite.helpers import IMAGE_POS_IDS, LIFTED, ROTARY_POS_IDS, Helper
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
-from codegen.rewrite.nodes import is_written, target_of, walk
+from codegen.rewrite.nodes import is_written, only, target_of, walk
 from codegen.rewrite.place.calls import bind_arguments, substitute
 from codegen.rewrite.place.rotary import is_position_forward, position_forward
 from codegen.rewrite.place.rotary_callers import Callers, CallSite, Refusal
@@ -183,7 +183,7 @@ def find_product(
         for child in walk(node)
         if isinstance(child, ast.Call) and ast.unparse(child) in products
     ]
-    return found[0] if len(found) == 1 else None
+    return only(found)
 
 
 def without_docstring(function: Function) -> list[ast.stmt]:

@@ -31,7 +31,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.heirs import Heirs, renamed
 from codegen.rewrite.helpers import LONGEST, MAX_SEQLEN, rank
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import calls_in, is_written, target_of, walk
+from codegen.rewrite.nodes import calls_in, is_written, only, target_of, walk
 from codegen.rewrite.place.bindings import bound_arguments
 from codegen.rewrite.place.carry import HelperCall
 from codegen.rewrite.place.lift import check_lines
@@ -254,17 +254,17 @@ def _layers(function: Function) -> Iterator[tuple[str, str]]:
 def submodule(index: Index, cls: ClassInfo, name: str) -> ClassInfo | None:
     """The class of ``self.<name>``, or of every layer in it where it is a list of one kind of them."""
     single = index.submodule(cls, name)
-    found = index.attribute(cls, name) if single is None else None
-    value = found[2] if found is not None else None
-    if found is None or not isinstance(value, ast.Call) or len(value.args) != 1:
+    found = index.attribute(cls, name)
+    if single is not None or found is None:
         return single
-    if ast.unparse(value.func).rpartition(".")[2] != "ModuleList":
+    holder, _, value = found
+    if not isinstance(value, ast.Call) or not ast.unparse(value.func).endswith("ModuleList"):
         return None
-    listed = value.args[0]
+    listed = only(value.args)
     made = listed.elt if isinstance(listed, (ast.ListComp, ast.GeneratorExp)) else None
     if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Name):
         return None
-    return index.resolve(found[0].module.source.module, made.func.id)
+    return index.resolve(holder.module.source.module, made.func.id)
 
 
 def _drop_unlike_heirs(

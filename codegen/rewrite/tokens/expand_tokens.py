@@ -251,7 +251,7 @@ def _unequal(
         if kind not in covered and f"self.{kind}_token" in written
     ]
     statements: list[ast.stmt] = [s for move in moves for s in _inner(move.site)]
-    nested = any(m.site.each[0] or (m.site.kept and m.site.texts[0] == "[") for m in moves)
+    nested = any(any(m.site.each) or (m.site.kept and m.site.texts[0] == "[") for m in moves)
     return difference(Subject(state.index, cls), after, tokens, statements, nested, others, remarks)
 
 

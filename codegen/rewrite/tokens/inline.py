@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import target_of, target_text, walk
+from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.tokens.replacing import (
     Parts,
     queue_loops,
@@ -52,9 +52,10 @@ def inline_site(
     loops = [node for node in loop.body if isinstance(node, ast.While)]
     emptying = [*queue_loops(loops)]
     whiles = [n for n in loops if searched(n.test, text) and n not in emptying]
-    if not text or len(whiles) != 1:
+    inner = only(whiles)
+    if not text or inner is None:
         return None
-    parts, inner = Parts(text, loop), whiles[0]
+    parts = Parts(text, loop)
     token = searched(inner.test, text)
     calls = [(node, call) for node in inner.body if (call := parts.replacement(node, True))]
     longer = None
@@ -65,16 +66,17 @@ def inline_site(
             calls.append((node, two[1]))
     if token is None or len(calls) != 1:
         return None
-    put, call = calls[0]
+    ((put, call),) = calls
     edits: list[tuple[ast.AST, str]] = []
     queue = both = ""
     if isinstance(call.args[1], ast.Constant):
         emptied = " ".join(map(ast.unparse, emptying))
         found = [n for n in inner.body if (q := queued(n)) and f"{q[0]}.pop(0)" in emptied]
-        if len(found) != 1:
+        filling = only(found)
+        if filling is None:
             return None
-        queue, value = queued(found[0]) or ("", call.args[1])
-        edits += [(found[0], f"{LIST}.append({expression(info, value)})"), (put, "")]
+        queue, value = queued(filling) or ("", call.args[1])
+        edits += [(filling, f"{LIST}.append({expression(info, value)})"), (put, "")]
     else:
         edits.append((put, f"{OWN if longer else LIST}.append({expression(info, call.args[1])})"))
     header = f"for _ in range({text}.count({ast.unparse(token)}))"

@@ -43,13 +43,15 @@ def mixed_site(
     for position, branch in enumerate(branches):
         puts = [(node, call) for node in branch if (call := parts.replacement(node, True))]
         found = [(n, q) for n in branch if (q := queued(n)) and f"{q[0]}.pop(0)" in emptied]
-        if len(puts) != 1 or len(found) != 1 or _reads(branch, text, puts[0][0]):
+        if len(puts) != 1 or len(found) != 1:
             return None
-        tokens.append(puts[0][1].args[0])
-        queue, value = found[0][1]
-        edits.append((puts[0][0], ""))
-        edits.append((found[0][0], f"{LIST}{position}.append({expression(info, value)})"))
-        item += [node for node in branch if node is not puts[0][0]]
+        ((put, call),), ((filling, (queue, value)),) = puts, found
+        if _reads(branch, text, put):
+            return None
+        tokens.append(call.args[0])
+        edits.append((put, ""))
+        edits.append((filling, f"{LIST}{position}.append({expression(info, value)})"))
+        item += [node for node in branch if node is not put]
     names = [ast.unparse(token) for token in tokens]
     if len(set(names)) != 2:
         return None

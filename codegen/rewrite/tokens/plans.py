@@ -9,7 +9,7 @@ from textwrap import dedent
 
 from codegen.rewrite.emit.edits import Edit, Replace, Substitute
 from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import only, walk
 from codegen.rewrite.tokens.inline import LIST
 from codegen.rewrite.tokens.names import Needs, Unmovable, bare, free_names, gather
 from codegen.rewrite.tokens.replacing import last_value
@@ -75,12 +75,13 @@ def _given_by_caller(cls: ClassInfo, function: Function, name: str) -> ast.expr 
         for node in walk(method)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == f"self.{function.name}"
     ]
-    if len(calls) != 1 or name not in parameters(function):
+    call = only(calls)
+    if call is None or name not in parameters(function):
         return None
     place = [p for p in parameters(function) if p != "self"].index(name)
-    given = calls[0].args[place:]
-    given += [keyword.value for keyword in calls[0].keywords if keyword.arg == name]
-    return given[0] if given and ast.unparse(given[0]).startswith("self.") else None
+    by_name = (keyword.value for keyword in call.keywords if keyword.arg == name)
+    given = next(iter(call.args[place:]), None) or next(by_name, None)
+    return given if given is not None and ast.unparse(given).startswith("self.") else None
 
 
 def plan(cls: ClassInfo, site: Site) -> Move:

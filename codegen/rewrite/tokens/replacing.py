@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import is_written, target_of, walk
+from codegen.rewrite.nodes import is_written, only, target_of, walk
 
 _TAKEN = {".pop(0)", ".replace("}
 """What a loop does that puts what waits in a queue in the place of marks: all of it, and nothing else."""
@@ -54,7 +54,7 @@ def looked_for(node: ast.stmt, text: str, block: Sequence[ast.stmt]) -> ast.expr
         return None
     if isinstance(number, ast.Name):
         made = [n for n in block if is_count(n, text) and is_written(target_of(n), number.id)]
-        number = made[0].value if len(made) == 1 else None
+        number = getattr(only(made), "value", None)
     is_count_of = isinstance(number, ast.Call) and ast.unparse(number.func) == f"{text}.count"
     return number.args[0] if isinstance(number, ast.Call) and is_count_of else None
 
@@ -176,7 +176,7 @@ def name_of(node: ast.AST) -> str:
 
 
 def all_of(
-    node: ast.expr, text: str, function: Function, before: ast.AST
+    node: ast.expr, text: str, function: Function, before: ast.stmt | ast.expr
 ) -> tuple[ast.expr, ast.expr] | None:
     """Placeholder and replacement of what replaces all placeholders of a text.
 
@@ -211,7 +211,7 @@ def split_at(node: ast.expr, text: str) -> ast.expr | None:
     return node.args[0] if isinstance(node, ast.Call) and is_split and len(node.args) == 1 else None
 
 
-def _escaped(node: ast.expr, function: Function, before: ast.AST) -> ast.expr | None:
+def _escaped(node: ast.expr, function: Function, before: ast.stmt | ast.expr) -> ast.expr | None:
     """``P`` of ``re.escape(P)``, which may have a name or be compiled."""
     found: ast.expr | None = node
     for _ in range(4):
@@ -224,15 +224,14 @@ def _escaped(node: ast.expr, function: Function, before: ast.AST) -> ast.expr | 
     return None
 
 
-def last_value(function: Function, name: str, before: ast.AST) -> ast.expr | None:
+def last_value(function: Function, name: str, before: ast.stmt | ast.expr) -> ast.expr | None:
     """What a name was last given in front of a node, as the lines go; None for a parameter.
 
     That something is absent (``None``) counts only where nothing else is given.
     """
     found: tuple[int, ast.expr] | None = None
-    limit = getattr(before, "lineno", 0)
     for node in walk(function):
-        if isinstance(node, ast.Assign) and node.lineno < limit:
+        if isinstance(node, ast.Assign) and node.lineno < before.lineno:
             for target in node.targets:
                 if isinstance(target, ast.Name) and target.id == name:
                     absent = isinstance(node.value, ast.Constant) and node.value.value is None

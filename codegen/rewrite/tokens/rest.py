@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import target_of, target_text, walk
+from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.tokens.replacing import Parts, all_of, restored, searched, subject_of, taken_of
 from codegen.rewrite.tokens.sites import EXPANDED, Site
 from codegen.rewrite.tokens.wording import lines_of
@@ -51,7 +51,7 @@ def _at_once(
     ]
     if len(found) != 1:
         return None
-    place, put, (token, value) = found[0]
+    ((place, put, (token, value)),) = found
     before, after = loop.body[:place], loop.body[place + 1 :]
     name = target_text(put)
     result = next(filter(None, map(Parts(name, loop).appended, after)), "")
@@ -83,16 +83,17 @@ def _for_each(
     assert isinstance(loop, ast.For)
     parts = Parts(text, loop)
     whiles = [n for n in loop.body if isinstance(n, ast.While) and searched(n.test, text)]
-    if len(whiles) != 1:
+    inner = only(whiles)
+    if inner is None:
         return None
-    inner = whiles[0]
     puts = [(node, call) for node in inner.body if (call := parts.replacement(node, True))]
     beside = [n for n in inner.body if text in _names((n,)) and all(n is not p for p, _ in puts)]
     token = searched(inner.test, text)
     if len(puts) != 1 or not beside or token is None:
         return None
-    item = [n for n in inner.body if n is not puts[0][0] and all(n is not b for b in beside)]
-    value = puts[0][1].args[1]
+    ((put, call),) = puts
+    item = [n for n in inner.body if n is not put and all(n is not b for b in beside)]
+    value = call.args[1]
     if isinstance(value, ast.Constant) or {*_names(item, ast.Store)} & {*_names(beside, ast.Load)}:
         return None
     before = loop.body[: loop.body.index(inner)]

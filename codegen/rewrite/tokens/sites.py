@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import is_written, target_of, target_text, walk
+from codegen.rewrite.nodes import is_written, only, target_of, target_text, walk
 from codegen.rewrite.tokens.replacing import (
     Parts,
     all_of,
@@ -186,10 +186,11 @@ def _repeated(
     if isinstance(value, ast.Constant):
         # The text gets a mark only; what it stands for waits in a queue.
         waiting = [node for node in rest if queued(node)]
-        if len(waiting) != 1:
+        filling = only(waiting)
+        if filling is None:
             return None
-        queue, value = queued(waiting[0]) or ("", value)
-        rest = [node for node in rest if node is not waiting[0]]
+        queue, value = queued(filling) or ("", value)
+        rest = [node for node in rest if node is not filling]
     loops = [node for node in whiles[1:] if isinstance(node, ast.While)]
     gone, result, unit, sentinels = [*queue_loops(loops)], texts, "", []
     for node in loop.body:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import target_of, target_text, walk
+from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.replacing import counted, taken_of
 from codegen.rewrite.tokens.sites import Site
@@ -67,21 +67,23 @@ def joined_site(
         (n for n in loop.body if ast.unparse(n) == f"{text} = {target_text(split)}[0]"), None
     )
     ends = [node for node in loop.body if (found := _appended(node)) and _is_name(found[1], text)]
-    if split is None or first is None or len(ends) != 1:
+    end = only(ends)
+    if split is None or first is None or end is None:
         return None
     joins = [node for node in loop.body if (made := _joins(node, text, target_text(split)))]
-    made = _joins(joins[0], text, target_text(split)) if len(joins) == 1 else ""
-    token, result = _split_of(split, text), _collected(ends[0])
+    join = only(joins)
+    made = _joins(join, text, target_text(split)) if join is not None else ""
+    token, result = _split_of(split, text), _collected(end)
     others = [node for node in loop.body if node not in (split, first, *joins, *ends)]
-    if not made or token is None or any(_stores(node, text) for node in others):
+    if join is None or token is None or any(_stores(node, text) for node in others):
         return None
-    edits: list[tuple[ast.AST, str]] = [(joins[0], f"{LIST} += {made}"), (first, ""), (ends[0], "")]
+    edits: list[tuple[ast.AST, str]] = [(join, f"{LIST} += {made}"), (first, ""), (end, "")]
     if not any(_reads(node, target_text(split)) for node in others):
         edits.append((split, ""))
     return Site(
         *(function, block, (loop,), token, texts, result, (), token),
         kept=written(info, loop, edits),
-        seen=joins[0],
+        seen=join,
     )
 
 
@@ -94,13 +96,10 @@ def _joins(node: ast.stmt, text: str, parts: str) -> str:
     if not isinstance(node, ast.For) or not isinstance(node.target, ast.Tuple):
         return ""
     number, one = map(ast.unparse, node.target.elts[:2])
-    source = node.iter.args[0] if isinstance(node.iter, ast.Call) and node.iter.args else node.iter
-    written_so = f"for {number}, {one} in enumerate({ast.unparse(source)}):\n"
-    body = f"    {text} += {one} + {parts}[{number} + 1]"
-    head, _, rest = ast.unparse(node).partition("\n")
-    same = head == f"for ({number}, {one}) in enumerate({ast.unparse(source)}):"
-    same = same or f"{head}\n" == written_so
-    return ast.unparse(source) if same and rest == body else ""
+    given = only(node.iter.args) if isinstance(node.iter, ast.Call) else None
+    source = ast.unparse(given) if given is not None else ""
+    wanted = f"for {number}, {one} in enumerate({source}): {text} += {one} + {parts}[{number} + 1]"
+    return source if ast.unparse(node) == ast.unparse(ast.parse(wanted)) else ""
 
 
 def _stores(node: ast.AST, name: str) -> bool:
@@ -155,7 +154,7 @@ def _joined(inner: ast.For, parts: str) -> tuple[tuple[ast.stmt, ...], ast.expr]
             if (found := _appended(node)) and not any(_reads(found[1], name) for name in pieces)
         ]
         if len(puts) == 1:
-            put, value = puts[0]
+            ((put, value),) = puts
             rest = [node for node in body if node is not put and not _adds_part(node, pieces)]
             return tuple(rest), value
     return None
