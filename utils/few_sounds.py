@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 TimesOfFrames = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+TimesOfImage = Callable[[torch.Tensor], torch.Tensor]
 TEXT, IMAGE, VIDEO, MIXED, DELIMITER = range(5)
 
 
@@ -56,6 +57,7 @@ def count_prompt_by_prompt(
     frame_times: TimesOfFrames,
     delimiters_share_position: bool,
     dtype: torch.dtype,
+    image_times: TimesOfImage | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return what `get_positions_with_sound` does, with what it is given.
 
@@ -63,7 +65,9 @@ def count_prompt_by_prompt(
         ValueError: as there.
     """
     grids = {
-        IMAGE: iter(_list_grids(image_grid, lambda frame, _: frame)),
+        IMAGE: iter(
+            _list_grids(image_grid, lambda frame, _: image_times(frame) if image_times else frame)
+        ),
         VIDEO: iter(_list_grids(video_grid, frame_times)),
     }
     position_ids = torch.zeros((3, *input_ids.shape), dtype=dtype)

@@ -16,6 +16,7 @@ from utils.few_sounds import (
     VIDEO,
     SoundTokens,
     TimesOfFrames,
+    TimesOfImage,
     count_prompt_by_prompt,
 )
 from utils.packed import divide, is_tracing
@@ -68,6 +69,7 @@ def get_positions_with_sound(
     frame_times: TimesOfFrames,
     delimiters_share_position: bool,
     dtype: torch.dtype,
+    image_times: TimesOfImage | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the positions of all tokens along time, rows and columns.
 
@@ -82,6 +84,7 @@ def get_positions_with_sound(
         delimiters_share_position: whether the two tokens in front of a video with sound, and the two
             behind, share a position.
         dtype: of the positions.
+        image_times: the positions in time of the frames of images, given their numbers; None for these.
 
     Returns:
         `(3, batch, L)`, and for each sample the next position minus the number of its tokens,
@@ -90,7 +93,7 @@ def get_positions_with_sound(
     Raises:
         ValueError: the prompts hold more images or videos than the grids.
     """
-    given = (attention_mask, frame_times, delimiters_share_position, dtype)
+    given = (attention_mask, frame_times, delimiters_share_position, dtype, image_times)
     fits = attention_mask is None or attention_mask.shape == input_ids.shape
     if not is_tracing() and (not fits or input_ids.numel() <= FEW_TOKENS):
         return count_prompt_by_prompt(input_ids, tokens, image_grid, video_grid, *given)
@@ -102,7 +105,8 @@ def get_positions_with_sound(
     # A last row of ones, for text and for what the grids do not hold.
     table = torch.nn.functional.pad(torch.cat([images, videos]), (0, 0, 0, 1), value=1)
     sizes = table[runs.entry.clamp_max(table.shape[0] - 1)]
-    times = _times(runs, None if video_grid is None else frame_times, videos.shape[0])
+    of_videos = None if video_grid is None else frame_times
+    times = _times(runs, of_videos, image_times, videos.shape[0])
     within = count_in_runs(runs, sizes, times, delimiters_share_position, dtype)
     span = count_spans(runs, sizes, times, within)
     step = torch.where(runs.closes, span, 0)
@@ -172,15 +176,21 @@ def find_runs(prompts: Prompts, tokens: SoundTokens, num_images: int) -> Runs:
     return Runs(kinds, kept & ~goes_on, stretch, offset, is_vision, video, entry)
 
 
-def _times(runs: Runs, frame_times: TimesOfFrames | None, num_videos: int) -> TimesOfFrames:
-    """The positions in time of frames, those of images being their numbers."""
+def _times(
+    runs: Runs,
+    frame_times: TimesOfFrames | None,
+    image_times: TimesOfImage | None,
+    num_videos: int,
+) -> TimesOfFrames:
+    """The positions in time of frames; without other ones they are their numbers."""
     is_video = (runs.kinds == VIDEO) | (runs.kinds == MIXED)
     video = runs.video.clamp(0, num_videos - 1)
 
     def times(frame: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        of_image = frame if image_times is None else image_times(frame)
         if frame_times is None:
-            return frame
-        return torch.where(is_video, frame_times(frame, video), frame)
+            return of_image
+        return torch.where(is_video, frame_times(frame, video), of_image)
 
     return times
 

@@ -14,6 +14,7 @@ from codegen.trees.names import HELPERS
 VISION = "modeling_vision_utils"
 AUDIO = "modeling_audio_utils"
 PROMPTS = "prompt_positions"
+SOUNDS = "sound_prompts"
 SEGMENTS = "segment_lengths"
 """What says nothing of a modality: segments of images, videos and audios."""
 
@@ -354,6 +355,15 @@ PROMPT_POSITIONS = Helper(
         Result("rope_deltas", "(num_prompts, 1)", "int64"),
     ),
 )
+SOUND_PROMPTS = Helper(
+    "get_sound_prompt_positions",
+    SOUNDS,
+    ("input_ids", "image_grid_thw", "video_grid_thw", "spatial_merge_size"),
+    ("image_token", "video_token", "audio_token", "vision_start_token", "audio_start_token")
+    + ("positions_per_second", "seconds", "attention_mask", "padding_position")
+    + ("delimiters_share_position", "dtype"),
+    PROMPT_POSITIONS.results,
+)
 
 _LIFTED = (
     *(CU_SEQLENS, ROTARY_POS_IDS, IMAGE_POS_IDS, WINDOW_INDEX, POS_EMBED, HALF_PIXEL),
@@ -363,7 +373,7 @@ _LIFTED = (
     *(CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, POOL_INDICES),
 )
 _OTHERS = (
-    *(FLATTENED, PROMPT_POSITIONS),
+    *(FLATTENED, PROMPT_POSITIONS, SOUND_PROMPTS),
     Helper(
         "get_segment_ids",
         VISION,

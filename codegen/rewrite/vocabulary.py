@@ -126,6 +126,20 @@ FEATURES_METHODS: Mapping[str, str] = {
 TOKEN_TYPES, TOKEN_IDS = ("token_type_ids", "token_types"), ("input_ids",)
 """Endings of parameters with the type of every token of prompts, and names of those with their ids."""
 
+_TOKEN_FIELDS = ("_token_id", "_token_index")
+"""Endings of fields of configurations that hold the id of a token."""
+
+
+def token_role(name: str) -> str:
+    """What the token stands for whose id a field holds: ``image``, ``audio_start``; empty for another field."""
+    words = name.split("_")
+    what = next((word for word in ("image", "video", "vision", "audio") if word in words), "")
+    if not name.endswith(_TOKEN_FIELDS) or not what:
+        return ""
+    ends = {"start": "_start", "bos": "_start", "end": "_end", "eos": "_end"}
+    return what + next((ends[word] for word in words if word in ends), "")
+
+
 HOST_CLASSES = ("Processor", "Tokenizer", "FeatureExtractor", "Config")
 """Parts of the names of classes whose code runs on the host and is never captured."""
 

@@ -25,6 +25,7 @@ from codegen.rewrite.capture.reads import is_told, reads
 from codegen.rewrite.capture.repeats import lengths_edits, repeat_edits
 from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
 from codegen.rewrite.capture.sampling import sampling_edits
+from codegen.rewrite.capture.sounds import sounds_edits
 from codegen.rewrite.emit.edits import Change, Edit, Site
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.nodes import walk
@@ -50,6 +51,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (sampling_edits, ("grid_sample(",)),
     (chunk_edits, ("chunk_and_pad_features(",)),
     (features_edits, ("_features(", "split", ".tolist()")),
+    (sounds_edits, ("audio", "grid", "_token_i", ".append(")),
     (checks_edits, ("torch_compilable_check(", " f")),
 )
 """Rules with words that a method must contain for the rule to be tried."""

@@ -91,6 +91,18 @@ def _tensor(data: Any, dtype: Any = None) -> Arr:
     return _typed(np.array(made), dtype)
 
 
+def _float_tensor(data: Any) -> Arr:
+    if not isinstance(data, (Arr, list, tuple)):
+        raise Unsupported("a tensor of a size without values")
+    return _tensor(data, Dtype("float"))
+
+
+def _argwhere(data: Any) -> Arr:
+    found = array(data)
+    budget.numbers(found.size * max(found.ndim, 1))
+    return Arr(np.argwhere(found), is_late(data))
+
+
 def _as_tensor(data: Any, dtype: Any = None) -> Arr:
     return _typed(data.data, dtype) if isinstance(data, Arr) else _tensor(data, dtype)
 
@@ -273,6 +285,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tensor": _tensor,
     "as_tensor": _as_tensor,
     "LongTensor": _tensor,
+    "Tensor": _float_tensor,
+    "argwhere": _argwhere,
     "cat": _joined(stack=False),
     "concat": _joined(stack=False),
     "concatenate": _joined(stack=False),

@@ -75,16 +75,18 @@ def vanishing(
     callee: Callee,
     guards: Guards = NO_GUARDS,
     fresh: Collection[str] = (),
+    ending: Collection[type[ast.AST]] = (),
 ) -> Objection | None:
     """The first effect of statements of a function, and of all that they call, that is not a result.
 
     What ``guards`` keeps does not vanish. Names that are ``fresh`` hold what nobody else sees written.
+    Kinds of statements that are ``ending`` are known to come to an end, and count for what is in them.
     """
     seen: set[Function] = set()
     spared = guards.spared
     for statement in statements:
         own = _fresh_names(function).union(fresh)
-        found = _effect(statement, own, callee, seen, spared)
+        found = _effect(statement, own, callee, seen, spared, ending)
         if found is not None:
             why = guards.why.get(found.node, "")
             return replace(found, reason=f"{found.reason}: {why}") if why else found
@@ -97,9 +99,10 @@ def _effect(
     callee: Callee,
     seen: set[Function],
     spared: Collection[ast.AST] = (),
+    ending: Collection[type[ast.AST]] = (),
 ) -> Objection | None:
     for node in walk(tree):
-        if node in spared:
+        if node in spared or type(node) in ending:
             continue
         what = _STATEMENTS.get(type(node)) or _written(node, fresh)
         if what is None and isinstance(node, ast.With):
@@ -110,13 +113,18 @@ def _effect(
             return Objection(node, f"{what} would vanish")
         if isinstance(node, ast.Call):
             for function in callee(node) or ():
-                found = None if function in seen else _inside(function, callee, seen)
+                found = None if function in seen else _inside(function, callee, seen, ending)
                 if found is not None:
                     return found
     return None
 
 
-def _inside(function: Function, callee: Callee, seen: set[Function]) -> Objection | None:
+def _inside(
+    function: Function,
+    callee: Callee,
+    seen: set[Function],
+    ending: Collection[type[ast.AST]] = (),
+) -> Objection | None:
     """An effect of a function that is called."""
     seen.add(function)
     for decorator in function.decorator_list:
@@ -125,7 +133,7 @@ def _inside(function: Function, callee: Callee, seen: set[Function]) -> Objectio
             return Objection(decorator, f"what the decorator {name} does would vanish")
     fresh = _fresh_names(function)
     for statement in function.body:
-        found = _effect(statement, fresh, callee, seen)
+        found = _effect(statement, fresh, callee, seen, (), ending)
         if found is not None:
             return found
     return None

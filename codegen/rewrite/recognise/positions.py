@@ -34,6 +34,7 @@ from codegen.rewrite.probe.values import LATE, Arr
 from codegen.rewrite.recognise.effects import Objection, vanishing
 from codegen.rewrite.recognise.evidence import BYTES, STEPS, uncovered
 from codegen.rewrite.recognise.guards import refuses
+from codegen.rewrite.recognise.sounds import sound_roles
 from codegen.rewrite.recognise.study import same
 from codegen.rewrite.vocabulary import TOKEN_IDS, TOKEN_TYPES
 
@@ -117,6 +118,8 @@ def recognise_positions(
         return None
     if not any(isinstance(node, ast.For) for node in walk(function)):
         return None
+    if sound_roles(index, function) is not None:
+        return None  # a graph gets them: codegen.rewrite.recognise.sounds
     objection: Objection | None = None
     for roles in roles_of(index, function):
         found = Trial(index, cls, function, roles).verdict()

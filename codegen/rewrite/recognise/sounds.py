@@ -1,0 +1,334 @@
+"""Recognise the rotary positions of prompts with sounds by what a method gives for prompts.
+
+As :mod:`codegen.rewrite.recognise.positions`, for methods that find items by the ids of tokens, and are told
+the lengths of sounds. They stay as they are: only a graph gets its positions from the helper, and for
+prompts of which the grammar of :mod:`codegen.rewrite.probe.sound_prompts` has none nothing changes eagerly.
+So a condition may come out one way on all prompts; but each statement and each value has to be shown.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.probe.budget import Meter
+from codegen.rewrite.probe.machine import UNKNOWN
+from codegen.rewrite.probe.probes import LARGEST_NUMBER, MERGES
+from codegen.rewrite.probe.sound_prompts import (
+    PER_SECOND,
+    STYLES,
+    SoundPrompt,
+    Style,
+    large_prompts,
+    prompts_around,
+    small_prompts,
+)
+from codegen.rewrite.probe.telling import TokenInterpreter
+from codegen.rewrite.probe.trace import Trace, assigned_names
+from codegen.rewrite.probe.values import LATE, Arr
+from codegen.rewrite.recognise.branch import Branch, made_like, positions_branch, unshown
+from codegen.rewrite.recognise.effects import Objection, vanishing
+from codegen.rewrite.recognise.study import same
+from codegen.rewrite.vocabulary import TOKEN_IDS, token_role
+
+STEPS, BYTES = 600_000, 40 << 20
+"""Steps of all runs of a method, and bytes of one."""
+_LOOPS = frozenset((ast.While, ast.FunctionDef, ast.Yield))
+"""What a graph can go without: they end, and are seen by nobody."""
+_NEEDED = ("image", "video", "audio", "vision_start", "audio_start")
+
+
+@dataclass(frozen=True)
+class SoundRoles:
+    """Which parameters hold what."""
+
+    ids: str
+    images: str
+    videos: str
+    mask: str
+    with_sound: str
+    lengths: str
+    seconds: str
+
+
+@dataclass(frozen=True)
+class SoundPositions:
+    """What a method computes: the arguments of the helper, and the statement in front of which it is called.
+
+    ``tokens`` are texts that hold ids, by what these stand for.
+    """
+
+    roles: SoundRoles
+    merge: str
+    per_second: str
+    tokens: tuple[tuple[str, str], ...]
+    shared: bool
+    padding: int
+    dtype: str
+    anchor: ast.stmt
+
+
+def sound_roles(index: Index, function: Function) -> SoundRoles | None:
+    """What the parameters of a method hold, None if it is told no sounds, or of anything else."""
+    names = parameters(function)[1:]
+    grids = [name for name in names if index.vocabulary.grid_of([name])]
+    ids = [name for name in names if name in TOKEN_IDS]
+    known = {
+        "videos": [name for name in grids if "video" in name],
+        "images": [name for name in grids if "video" not in name],
+        "mask": [name for name in names if "mask" in name],
+        "with_sound": [name for name in names if "audio" in name and "video" in name],
+        "seconds": [name for name in names if "second" in name],
+    }
+    taken = [*ids, *chain(*known.values())]
+    known["lengths"] = [name for name in names if "audio" in name and name not in taken]
+    if any(len(found) != 1 for found in (ids, *known.values())):
+        return None
+    roles = {role: found[0] for role, found in known.items()}
+    return None if len(names) != 1 + len(roles) else SoundRoles(ids[0], **roles)
+
+
+def recognise_sounds(
+    index: Index, cls: ClassInfo, function: Function
+) -> SoundPositions | Objection | None:
+    """What a method computes, or why it is left; None if it counts no positions of prompts with sounds."""
+    roles = sound_roles(index, function)
+    if roles is None or not any(isinstance(node, ast.For) for node in walk(function)):
+        return None
+    branch = positions_branch(function)
+    if branch is None:
+        return Objection(function, "it does not return two names at its end")
+    changed = {name for statement in branch.before for name in assigned_names(statement)}
+    if changed & {roles.ids, roles.images, roles.videos, roles.mask, roles.seconds}:
+        return Objection(function, "it changes a parameter in front of its positions")
+    return Trial(index, cls, function, roles, branch).verdict()
+
+
+@dataclass
+class Trial:
+    """Runs of one method."""
+
+    index: Index
+    cls: ClassInfo
+    function: Function
+    roles: SoundRoles
+    branch: Branch
+    meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
+    runs: dict[SoundPrompt, Trace] = field(default_factory=dict)
+    changed: bool = False
+
+    def verdict(self) -> SoundPositions | Objection:
+        """What the method computes, or why it is left."""
+        firsts: list[Trace] = []
+        objections: list[Objection] = []
+        for style in STYLES:
+            first = small_prompts(style)[0]
+            firsts.append(self._run(first))
+            for shared, padding in ((a, b) for a in (True, False) for b in (0, 1)):
+                if not _agrees(first, firsts[-1], shared, padding):
+                    continue
+                found = self._arguments(style, shared, padding)
+                if isinstance(found, SoundPositions):
+                    # Shorter sounds than the prompt has tokens for can look like text behind them.
+                    objection = self._objection(style, found)
+                    if objection is None:
+                        return found
+                    found = objection
+                objections.append(found)
+        return objections[-1] if objections else self._not_understood(firsts)
+
+    def _run(self, prompt: SoundPrompt) -> Trace:
+        if prompt not in self.runs:
+            self.meter.bytes = BYTES
+            roles = self.roles
+            arrays = {
+                roles.ids: prompt.ids,
+                roles.images: prompt.images,
+                roles.videos: prompt.videos,
+                roles.mask: prompt.mask,
+                roles.lengths: prompt.lengths,
+                roles.seconds: prompt.seconds,
+            }
+            given = {n: None if a is None else Arr(a.copy()) for n, a in arrays.items()}
+            interpreter = TokenInterpreter(
+                self.index, prompt.variant, prompt.ids.size, self.meter
+            )
+            whole = {**given, roles.with_sound: prompt.with_sound, UNKNOWN: LATE}
+            trace = interpreter.run(self.cls, self.function, self.cls, whole)
+            kept = ((given[name], a) for name, a in arrays.items())
+            self.changed |= any(
+                arr is not None and a is not None and not same(arr.data, a) for arr, a in kept
+            )
+            self.runs[prompt] = trace
+        return self.runs[prompt]
+
+    # -- arguments ---------------------------------------------------------------------------------
+
+    def _arguments(self, style: Style, shared: bool, padding: int) -> SoundPositions | Objection:
+        small = small_prompts(style)
+        scalars = [self._run(next(p for p in small if p.variant == v)).scalars for v in (0, 1)]
+        texts = [text for text in scalars[0] if text in scalars[1]]
+        values = {text: tuple(read[text] for read in scalars) for text in texts}
+        merges = [text for text in texts if values[text] == MERGES]
+        speeds = [text for text in texts if values[text] == PER_SECOND]
+        if len(merges) != 1 or len(speeds) != 1:
+            what = "the size of a merge block" if len(merges) != 1 else "the positions in a second"
+            return Objection(self.function, f"not one field that it reads is {what}")
+        tokens = {token_role(text.rpartition(".")[2]): text for text in texts}
+        missing = [role for role in _NEEDED if role not in tokens]
+        if missing:
+            return Objection(self.function, f"it reads no id of a token for {missing[0]}")
+        dtype = made_like(self.branch, self.roles.ids)
+        if isinstance(dtype, Objection):
+            return dtype
+        order = _times_of_frames(self.function, self.roles.seconds)
+        if order is not None:
+            return order
+        return SoundPositions(
+            self.roles,
+            merges[0],
+            speeds[0],
+            tuple((role, tokens[role]) for role in _NEEDED),
+            shared,
+            padding,
+            dtype,
+            self.branch.statements[0],
+        )
+
+    # -- evidence ----------------------------------------------------------------------------------
+
+    def _objection(self, style: Style, found: SoundPositions) -> Objection | None:
+        for prompt in small_prompts(style):
+            self._run(prompt)
+        if any(trace.asked_tracing for trace in self.runs.values()):
+            return Objection(self.function, "it asks whether it is traced")
+        own = frozenset(parameters(self.function)[1:])
+        lost = vanishing(
+            self.branch.statements, self.function, self._callee, fresh=own, ending=_LOOPS
+        )
+        if lost is not None:
+            return self._placed(replace(lost, reason=f"{lost.reason} in a graph"))
+        numbers = {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
+        if max(numbers, default=0) > LARGEST_NUMBER:
+            return Objection(self.function, f"no prompt reaches the number {max(numbers)}")
+        around = (prompts_around(style, numbers, variant) for variant in (0, 1))
+        for prompt in chain(small_prompts(style), large_prompts(style), *around):
+            problem = self._disagreement(prompt, found)
+            if problem is not None:
+                return problem
+        return self._coverage()
+
+    def _disagreement(self, prompt: SoundPrompt, found: SoundPositions) -> Objection | None:
+        trace = self._run(prompt)
+        if trace.cost:
+            return Objection(self.function, f"on {prompt} it would take {trace.cost}")
+        if self.changed:
+            return Objection(self.function, f"it changes what it is given on {prompt}")
+        if prompt.mask is None and not trace.refused and _results(trace) is None and trace.reasons:
+            return None  # it cannot do without a mask
+        if not _agrees(prompt, trace, found.shared, found.padding):
+            why = f": {trace.refused}" if trace.refused else ""
+            return Objection(self.function, f"it gives something else on {prompt}{why}")
+        return None
+
+    def _coverage(self) -> Objection | None:
+        traces = self.runs.values()
+        ran = {node for t in traces for nodes in t.ran.values() for node in nodes}
+        outcomes: dict[ast.AST, set[bool]] = {}
+        for trace in traces:
+            for (_, node), seen in trace.outcomes.items():
+                outcomes.setdefault(node, set()).update(seen)
+        called = [function.body for function in self._entered()]
+        for body in (self.branch.statements, *called):
+            missing = unshown(body, ran, outcomes)
+            if missing is not None:
+                return self._placed(missing)
+        return None
+
+    def _placed(self, found: Objection) -> Objection:
+        """An objection to what a called function does, placed at the method."""
+        if found.node in walk(self.function):
+            return found
+        for function in self._entered():
+            if found.node in walk(function):
+                return Objection(self.function, f"{found.reason} in {function.name}")
+        return replace(found, node=self.function)
+
+    def _entered(self) -> set[Function]:
+        traces = self.runs.values()
+        return {f for trace in traces for entered in trace.entered.values() for f in entered}
+
+    def _callee(self, call: ast.Call) -> Iterable[Function] | None:
+        found = [trace.calls[call] for trace in self.runs.values() if call in trace.calls]
+        return set().union(*found) if found else None
+
+    def _not_understood(self, firsts: list[Trace]) -> Objection:
+        """Why nothing is known of the results, or that they are others."""
+        if any(_results(trace) is not None for trace in firsts):
+            first = small_prompts(STYLES[0])[0]
+            return Objection(self.function, f"it gives something else on {first}")
+        for trace in firsts:
+            if trace.unknown:
+                names = ", ".join(trace.unknown.values())
+                return Objection(self.function, f"it depends on {names}, in no vocabulary")
+        for trace in firsts:
+            for number, reason in trace.reasons.items():
+                return Objection(self.function.body[number], f"not understood: {reason}")
+        return Objection(self.function, "its results depend on what is not known")
+
+
+def _results(trace: Trace) -> tuple[Arr, Arr] | None:
+    result = trace.result
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        return None
+    left, right = result
+    if not isinstance(left, Arr) or not isinstance(right, Arr) or left.late or right.late:
+        return None
+    return left, right
+
+
+def _agrees(prompt: SoundPrompt, trace: Trace, shared: bool, padding: int) -> bool:
+    """Whether a run gave the positions of a prompt, whole numbers where these should be."""
+    found = _results(trace)
+    if found is None:
+        return False
+    kinds = {result.data.dtype.kind for result in found}
+    if kinds != {"i" if prompt.style.whole else "f"}:
+        return False
+    positions, ahead = prompt.expected(shared, padding)
+    return same(found[0].data, positions) and same(found[1].data, ahead)
+
+
+def _times_of_frames(function: Function, seconds: str) -> Objection | None:
+    """Products of three round twice: they have to be made in the order of the helper."""
+    for product in _products(function):
+        factors = _factors(product)
+        places = [n for n, factor in enumerate(factors) if _reads(factor, seconds)]
+        if places and (len(factors) != 3 or places != [1]):
+            return Objection(product, "the times of frames are multiplied in another order")
+    return None
+
+
+def _products(function: Function) -> Iterator[ast.BinOp]:
+    """Products that are no factor of another."""
+    inner: set[ast.AST] = set()
+    for node in walk(function):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            inner.add(node.left)
+            if node not in inner:
+                yield node
+
+
+def _factors(product: ast.expr) -> list[ast.expr]:
+    """``a * b * c``, from left to right."""
+    if isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult):
+        return [*_factors(product.left), product.right]
+    return [product]
+
+
+def _reads(node: ast.expr, name: str) -> bool:
+    return any(isinstance(inner, ast.Name) and inner.id == name for inner in walk(node))
