@@ -78,9 +78,7 @@ def get_sound_prompt_positions(
 
 def _in_tokens(grid: torch.Tensor | None, spatial: int) -> torch.Tensor | None:
     """A grid as the text decoder sees it."""
-    return (
-        None if grid is None else torch.cat([grid[:, :1], grid[:, 1:] // spatial], dim=1)
-    )
+    return None if grid is None else torch.cat([grid[:, :1], grid[:, 1:] // spatial], dim=1)
 
 
 def _frame_times(

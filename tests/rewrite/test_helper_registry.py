@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -33,12 +33,13 @@ WIDTH = 8
 class Sample:
     """A call of a helper, and what the symbols in the shapes of its results are for it.
 
-    ``rows`` are those of the encoder, for the checks.
+    ``rows`` are those of the encoder, for the checks; ``named`` what can be given by name only.
     """
 
     arguments: tuple[Any, ...]
     sizes: dict[str, int]
     rows: int = 96
+    named: dict[str, Any] = field(default_factory=dict)
 
 
 def _features() -> Any:
@@ -66,6 +67,14 @@ SAMPLES = {
             2,
         ),
         {"num_prompts": 1, "prompt_length": 6},
+    ),
+    "get_sound_prompt_positions": Sample(
+        (torch.tensor([[5, 1, 1, 6, 0, 0]]), torch.tensor([[1, 2, 4]]), None, 2),
+        {"num_prompts": 1, "prompt_length": 6},
+        named=dict.fromkeys(
+            ("video_token", "audio_token", "vision_start_token", "audio_start_token"), 9
+        )
+        | {"image_token": 1, "positions_per_second": 25},
     ),
     "flatten_video_grid": Sample((GRID,), PACKED),
     "get_max_seqlen": Sample((torch.tensor([0, 40, 96], dtype=torch.int32),), {}),

@@ -1,10 +1,10 @@
 """Positions of prompts with sounds: from the helper while tracing, token by token eagerly.
 
-    for row, ids in enumerate(input_ids):               if is_tracing():
-        for item in range(count):                           return get_sound_prompt_positions(
-            place = ids.index(image_token, start)     ->        input_ids, image_grid_thw, ...
-            ...                                             )
-    return positions, deltas                            for row, ids in enumerate(input_ids): ...
+for row, ids in enumerate(input_ids):               if is_tracing():
+    for item in range(count):                           return get_sound_prompt_positions(
+        place = ids.index(image_token, start)     ->        input_ids, image_grid_thw, ...
+        ...                                             )
+return positions, deltas                            for row, ids in enumerate(input_ids): ...
 """
 
 from __future__ import annotations

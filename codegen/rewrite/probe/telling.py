@@ -78,7 +78,7 @@ class TokenInterpreter(PromptInterpreter):
         budget.items(len(target))
         start = scalar(args[1]) if len(args) == 2 else 0
         wanted = array(args[0]).item()
-        if not all(item.__class__ is int for item in target) or not 0 <= start:
+        if not all(item.__class__ is int for item in target) or not start >= 0:
             raise Unsupported("a place in such a list")
         if wanted not in target[start:]:
             raise Unsupported("a place of what is not there")

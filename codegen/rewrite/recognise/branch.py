@@ -60,7 +60,10 @@ def made_like(branch: Branch, like: str) -> str | Objection:
     last = branch.statements[-1]
     if first is None or second is None:
         return Objection(last, "how its results are made is not known")
-    if _keyword(first, "device") != f"{like}.device" or _keyword(second, "device") != f"{like}.device":
+    if (
+        _keyword(first, "device") != f"{like}.device"
+        or _keyword(second, "device") != f"{like}.device"
+    ):
         return Objection(first, f"its results are not made on the device of {like}")
     dtype = _keyword(first, "dtype")
     if dtype != f"{like}.dtype" and not dtype.startswith("torch."):
@@ -94,9 +97,11 @@ def unshown(
 ) -> Objection | None:
     """A statement or value of a body that no run shows; conditions may come out one way."""
     full = {id(node) for node in _never_else(body)}
-    for node in (n for statement in body for n in walk(statement)):
+    nodes = [node for statement in body for node in walk(statement)]
+    for node in nodes:
         if isinstance(node, ast.stmt) and not _is_text(node) and node not in ran:
             return Objection(node, "no probe runs it")
+    for node in nodes:
         seen = outcomes.get(node, set())
         if isinstance(node, ast.IfExp) and id(node) not in full:
             if len(outcomes.get(node.test, ())) < 2:
@@ -109,7 +114,9 @@ def unshown(
     return None
 
 
-def _never_else(body: Sequence[ast.stmt], filled: frozenset[str] = frozenset()) -> Iterator[ast.IfExp]:
+def _never_else(
+    body: Sequence[ast.stmt], filled: frozenset[str] = frozenset()
+) -> Iterator[ast.IfExp]:
     """``a if len(x) > 0 else b`` behind ``x.append(...)`` in the same block, or one around it."""
     for statement in body:
         inner = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
@@ -135,9 +142,13 @@ def _asks(node: ast.IfExp, filled: frozenset[str]) -> bool:
 
 
 def _appended(statement: ast.stmt) -> frozenset[str]:
+    """Names of lists to which a statement appends in every case."""
     match statement:
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append"))):
             return frozenset((name,))
+        case ast.If(body=body, orelse=[_, *_] as orelse):
+            sides = [frozenset().union(*map(_appended, side)) for side in (body, orelse)]
+            return frozenset(sides[0] & sides[1])
     return frozenset()
 
 
@@ -147,8 +158,6 @@ def _bound(statement: ast.stmt) -> frozenset[str]:
     for node in walk(statement):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             found.add(node.id)
-        elif isinstance(node, ast.Attribute) and node.attr in ("pop", "clear", "remove"):
-            found |= {node.value.id} if isinstance(node.value, ast.Name) else set()
-        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Del):
+        elif isinstance(node, ast.Attribute) and node.attr in ("pop", "clear", "remove") or isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Del):
             found |= {node.value.id} if isinstance(node.value, ast.Name) else set()
     return frozenset(found)

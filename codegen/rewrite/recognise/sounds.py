@@ -154,9 +154,7 @@ class Trial:
                 roles.seconds: prompt.seconds,
             }
             given = {n: None if a is None else Arr(a.copy()) for n, a in arrays.items()}
-            interpreter = TokenInterpreter(
-                self.index, prompt.variant, prompt.ids.size, self.meter
-            )
+            interpreter = TokenInterpreter(self.index, prompt.variant, prompt.ids.size, self.meter)
             whole = {**given, roles.with_sound: prompt.with_sound, UNKNOWN: LATE}
             trace = interpreter.run(self.cls, self.function, self.cls, whole)
             kept = ((given[name], a) for name, a in arrays.items())
@@ -169,8 +167,9 @@ class Trial:
     # -- arguments ---------------------------------------------------------------------------------
 
     def _arguments(self, style: Style, shared: bool, padding: int) -> SoundPositions | Objection:
-        small = small_prompts(style)
-        scalars = [self._run(next(p for p in small if p.variant == v)).scalars for v in (0, 1)]
+        scalars: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        for prompt in small_prompts(style):
+            scalars[prompt.variant].update(self._run(prompt).scalars)
         texts = [text for text in scalars[0] if text in scalars[1]]
         values = {text: tuple(read[text] for read in scalars) for text in texts}
         merges = [text for text in texts if values[text] == MERGES]
@@ -202,8 +201,6 @@ class Trial:
     # -- evidence ----------------------------------------------------------------------------------
 
     def _objection(self, style: Style, found: SoundPositions) -> Objection | None:
-        for prompt in small_prompts(style):
-            self._run(prompt)
         if any(trace.asked_tracing for trace in self.runs.values()):
             return Objection(self.function, "it asks whether it is traced")
         own = frozenset(parameters(self.function)[1:])
