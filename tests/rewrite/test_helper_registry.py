@@ -109,7 +109,8 @@ def function_of(name: str) -> Callable[..., Any]:
 
 def returned(helper: Helper) -> tuple[Any, ...]:
     """What a helper gives for its sample."""
-    results = function_of(helper.name)(*SAMPLES[helper.name].arguments)
+    sample = SAMPLES[helper.name]
+    results = function_of(helper.name)(*sample.arguments, **sample.named)
     return results if isinstance(results, tuple) else (results,)
 
 

@@ -87,6 +87,9 @@ REASONS = {
     "extract/positions_of_prompts_that_change_the_mask": ("it changes what", "def positions"),
     "extract/positions_with_another_padding": ("gives something else on 2 x", "def positions"),
     "extract/positions_with_seconds_rounded": ("gives something else on 2 x", "def positions"),
+    "capture/positions_with_sounds_checked": ("a raise would vanish in a graph", "raise "),
+    "capture/positions_with_sounds_never_run": ("no probe runs it", "place += 2"),
+    "capture/positions_with_sounds_kept": ("a write to self.counted would", "self.counted ="),
     "extract/positions_without_token_types": ("not told the types of the", "def positions"),
     # results that cannot be carried to a caller
     "all/child_with_another_encoder": ("its self.visual does not take cu_seqlens", "TinyChild("),

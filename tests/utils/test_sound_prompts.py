@@ -145,7 +145,9 @@ def test_one_graph_counts_prompts_of_all_sizes() -> None:
     style, options = FAMILIES["qwen2_5_omni"]
     image, film = ("image", 1, 4, 6), ("film", 3, 4, 2, 1.0, 67)
     items = [("text", 3), image, ("audio", 41), film, ("text", 2)]
-    compiled = torch.compile(lambda **g: sound_prompts.get_sound_prompt_positions(**g), fullgraph=True, backend="eager")
+    compiled = torch.compile(
+        lambda **g: sound_prompts.get_sound_prompt_positions(**g), fullgraph=True, backend="eager"
+    )
     fields = {name.removesuffix("_id"): token for name, token in FIELDS.items()}
     for samples in ([items], [items, [*items[1:], film]]):
         made = prompt(style, 0, samples, True, [(0, 2), (1, 0)])

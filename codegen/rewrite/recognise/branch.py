@@ -158,6 +158,11 @@ def _bound(statement: ast.stmt) -> frozenset[str]:
     for node in walk(statement):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             found.add(node.id)
-        elif isinstance(node, ast.Attribute) and node.attr in ("pop", "clear", "remove") or isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Del):
+        elif (
+            isinstance(node, ast.Attribute)
+            and node.attr in ("pop", "clear", "remove")
+            or isinstance(node, ast.Subscript)
+            and isinstance(node.ctx, ast.Del)
+        ):
             found |= {node.value.id} if isinstance(node.value, ast.Name) else set()
     return frozenset(found)

@@ -105,7 +105,11 @@ def recognise_sounds(
     changed = {name for statement in branch.before for name in assigned_names(statement)}
     if changed & {roles.ids, roles.images, roles.videos, roles.mask, roles.seconds}:
         return Objection(function, "it changes a parameter in front of its positions")
-    return Trial(index, cls, function, roles, branch).verdict()
+    dtype = made_like(branch, roles.ids)
+    if isinstance(dtype, Objection):
+        return dtype
+    order = _times_of_frames(function, roles.seconds)
+    return order or Trial(index, cls, function, roles, branch, dtype).verdict()
 
 
 @dataclass
@@ -117,6 +121,7 @@ class Trial:
     function: Function
     roles: SoundRoles
     branch: Branch
+    dtype: str
     meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
     runs: dict[SoundPrompt, Trace] = field(default_factory=dict)
     changed: bool = False
@@ -181,12 +186,6 @@ class Trial:
         missing = [role for role in _NEEDED if role not in tokens]
         if missing:
             return Objection(self.function, f"it reads no id of a token for {missing[0]}")
-        dtype = made_like(self.branch, self.roles.ids)
-        if isinstance(dtype, Objection):
-            return dtype
-        order = _times_of_frames(self.function, self.roles.seconds)
-        if order is not None:
-            return order
         return SoundPositions(
             self.roles,
             merges[0],
@@ -194,7 +193,7 @@ class Trial:
             tuple((role, tokens[role]) for role in _NEEDED),
             shared,
             padding,
-            dtype,
+            self.dtype,
             self.branch.statements[0],
         )
 
