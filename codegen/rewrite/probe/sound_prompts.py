@@ -120,7 +120,7 @@ def _sample(
     for kind, *sizes in items:
         if kind == "text":
             if sizes[0]:
-                text(random.integers(0, _WORDS, sizes[0]).tolist())
+                text(list(map(int, random.integers(0, _WORDS, sizes[0]))))
             continue
         is_film = kind == "film"
         ends = [TOKENS["vision_start"], _VISION_END]
@@ -253,7 +253,8 @@ def small_prompts(style: Style) -> tuple[SoundPrompt, ...]:
         ([image, film, ("audio", 9)], True),
     ):
         for item in items:
-            samples = [[item, ("text", 1)], [("text", 2), item], [("text", 7), image]]
+            samples: list[list[Item]] = [[item, ("text", 1)], [("text", 2), item]]
+            samples.append([("text", 7), image])
             found.append(prompt(style, 0, samples, with_sound))
     found.append(prompt(style, 0, [[image, ("text", 2)]], False, None))
     return tuple(found)
@@ -283,7 +284,8 @@ def large_prompts(style: Style) -> tuple[SoundPrompt, ...]:
                 samples.append(items[number:])
             found.append(prompt(style, variant, samples, with_sound, [(0, 5), (11, 0)]))
     m = MERGES[0]
-    sides = [("image", 1, m, 120 * m), ("text", 130), ("video", 30, m, m, 3.0), ("audio", 1_400)]
+    sides: list[Item] = [("image", 1, m, 120 * m), ("text", 130)]
+    sides += [("video", 30, m, m, 3.0), ("audio", 1_400)]
     return (*found, prompt(style, 0, [sides], False))
 
 
@@ -292,7 +294,11 @@ def prompts_around(style: Style, numbers: Collection[int], variant: int) -> Iter
     m = MERGES[variant]
     for number in relevant(numbers):
         for near in (number - 1, number, number + 1):
-            items = [("text", near), ("image", 1, near * m, m), ("image", 1, m, near * m)]
+            items: list[Item] = [
+                ("text", near),
+                ("image", 1, near * m, m),
+                ("image", 1, m, near * m),
+            ]
             frames = near if number <= _MOST_ITEMS else 2
             items += [("video", frames, m, m, float(near)), ("audio", max(near, 8))]
             yield prompt(style, variant, [items], False)
