@@ -120,7 +120,7 @@ def _sample(
     for kind, *sizes in items:
         if kind == "text":
             if sizes[0]:
-                text(list(map(int, random.integers(0, _WORDS, sizes[0]))))
+                text([int(random.integers(_WORDS)) for _ in range(sizes[0])])
             continue
         is_film = kind == "film"
         ends = [TOKENS["vision_start"], _VISION_END]
