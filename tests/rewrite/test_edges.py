@@ -334,3 +334,22 @@ def test_a_module_that_keeps_its_parameters_keeps_no_other_from_being_lifted(ste
         assert place in result.edits
         result = run({place: case("lift/through_a_submodule"), **files}, "lift")
         assert place in result.edits
+
+
+def test_frames_that_stay_together_keep_no_others_from_being_parted() -> None:
+    lines = """\
+    def positions(self, image_grid_thw=None, video_grid_thw=None, other_grid_thw=None):
+        if image_grid_thw is not None:
+            assert image_grid_thw.shape[0] < 9
+            image_grid_thw = torch.repeat_interleave(image_grid_thw, image_grid_thw[:, 0], dim=0)
+            image_grid_thw[:, 0] = 1
+        if video_grid_thw is not None:
+            video_grid_thw = torch.repeat_interleave(video_grid_thw, video_grid_thw[:, 0], dim=0)
+            video_grid_thw[:, 0] = 1
+        return self.of(image_grid_thw, video_grid_thw)
+"""
+    text = f"import torch\nfrom torch import nn\n\n\nclass TinyModel(nn.Module):\n{lines}"
+    result = run({DEFAULT: text}, "extract")
+    assert [r.kind for r in result.report].count("extracted") == 1
+    assert any("assert would vanish" in r.reason for r in result.report)
+    assert "video_grid_thw = flatten_video_grid(video_grid_thw)" in result.edits[DEFAULT]
