@@ -127,7 +127,9 @@ class ModuleInfo:
                 continue
             names = [n.id for n in walk(statement) if isinstance(n, ast.Name)]
             bound += names
-            value = getattr(statement, "value", None)
+            value = None
+            if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                value = statement.value
             if isinstance(value, ast.Constant) and isinstance(value.value, (int, float)) and names:
                 numbers[names[0]] = value.value
         if numbers and "global " in self.source.text:
