@@ -226,7 +226,7 @@ def _parts(function: Function) -> set[str]:
     """
     names = {PADDED}
     for node in walk(function):
-        if isinstance(node, ast.Assign) and is_written(target_of(node), PADDED):
+        if isinstance(node, ast.Assign) and any(is_written(t, PADDED) for t in node.targets):
             if not _methods(node.value) <= {"contiguous", "to", "unsqueeze(1)"}:
                 return set()
         elif isinstance(node, ast.For) and ast.unparse(node.iter).startswith(f"{PADDED}.split("):
