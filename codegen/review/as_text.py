@@ -202,7 +202,27 @@ def _not_reached(items: Sequence[NotReached], paint: Paint) -> Iterator[str]:
     if not items:
         return
     yield from _section(f"NOT REACHED ({len(items)})", paint)
+    groups: dict[tuple[int, str, str], list[NotReached]] = {}
     for item in items:
-        yield from _wrap(f"{item.kind}: {item.member}, {item.reason}", "  ", _INDENT)
-        yield f"{_INDENT}{paint(str(item.place), 'cyan')}"
-        yield from _wrap(f"{', '.join(item.models)}", _INDENT)
+        groups.setdefault((item.change, item.member, item.kind), []).append(item)
+    for (_, member, kind), several in groups.items():
+        if len(several) > _FEW:
+            models = {model for item in several for model in item.models}
+            said = f"{_WHY[kind]}, {count(len(several), 'place')} in {count(len(models), 'model')}"
+            yield from _wrap(f"{kind}: {member}, {said}", "  ", _INDENT)
+            yield from (f"{_INDENT}{paint(str(item.place), 'cyan')}" for item in several)
+            continue
+        for item in several:
+            yield from _wrap(f"{kind}: {member}, {item.reason}", "  ", _INDENT)
+            yield f"{_INDENT}{paint(str(item.place), 'cyan')}"
+            yield from _wrap(", ".join(item.models), _INDENT)
+
+
+#: More places than these are listed without the reason of each.
+_FEW = 3
+_WHY = {
+    "override": "overridden",
+    "deleted": "deleted",
+    "copy": "the line that goes stands in code of its own",
+    "excluded": "left out by the settings",
+}

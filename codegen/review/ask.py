@@ -49,7 +49,8 @@ def make_question(asked: Asked, options: Options) -> Question:
     for state, folder in zip(asked.states, folders):
         if len(folders) == 2 and any(folders) and not folder and not _is_ref(tree, state):
             raise fail("unknown-ref", f"{state!r} is neither a folder nor a commit")
-    base = read_commit(tree, asked.states[0] if asked.states else "HEAD")
+    commits = (asked.states[0] if asked.states else "HEAD", "".join(asked.states[1:]))
+    base = read_commit(tree, commits[0])
     if len(asked.states) == 2:
         head = read_commit(tree, asked.states[1])
         fresh = ask_side(tree, head, replace(options, cache=False))
@@ -58,7 +59,7 @@ def make_question(asked: Asked, options: Options) -> Question:
         fresh = ask_freshness(tree, options)
     question = _question(tree, base, head, fresh, options, asked.synced)
     on_disk = len(asked.states) < 2 and not asked.synced
-    return replace(question, roots=(None, tree.root if on_disk else None))
+    return replace(question, roots=(None, tree.root if on_disk else None), commits=commits)
 
 
 _AGAINST = "python -m codegen review --root releases/A --against releases/B"

@@ -35,7 +35,8 @@ from codegen.trees.tree import Tree
 class Question:
     """What is reviewed: a tree and two of its states, and what is known of their freshness.
 
-    ``roots`` are the folders of sides that lie in one. ``parents_only``: of hand-written files,
+    ``roots`` are the folders of sides that lie in one, ``commits`` the names of those that git has
+    ("" for others). ``parents_only``: of hand-written files,
     those count that generated ones are made of (always so in a library).
 
     ``options`` are those by which either side is expanded; None where only its texts are known.
@@ -52,6 +53,7 @@ class Question:
     base_expected: Callable[[Sequence[str]], Expected] = lambda models: Expected(False, {})
     notes: tuple[str, ...] = ()
     roots: tuple[Path | None, Path | None] = (None, None)
+    commits: tuple[str, str] = ("", "")
     parents_only: bool = False
     options: Options | None = None
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,9 +19,12 @@ from codegen.errors import Location, fail
 from codegen.review.build import Question
 from codegen.review.freshness import Unpacked
 from codegen.review.model import Report, Risk, Side
+from codegen.review.worker import MARK
+from codegen.trees.history import History
+from codegen.trees.tree import Tree, open_tree
 
-#: Seconds for all models of one side.
-_PATIENCE = 900
+#: Seconds for all models of one side; those that are not built by then are named.
+_PATIENCE = 600
 _SHOWN = 4
 _NUMBER = re.compile(r"\.\d+(?=\.)")
 
@@ -27,43 +32,100 @@ _NUMBER = re.compile(r"\.\d+(?=\.)")
 def with_built(report: Report, question: Question) -> Report:
     """The report with what building the changed models shows. Raises CodegenError."""
     paths = sorted(
-        path
-        for change in report.changes
-        for path in change.files
-        if PurePosixPath(path).name.startswith("modeling_")
-        and path in question.base.generated
-        and path in question.head.generated
+        {
+            path
+            for change in report.changes
+            for path in change.files
+            if PurePosixPath(path).name.startswith("modeling_")
+            and path in question.base.generated
+            and path in question.head.generated
+        }
     )
     if not paths:
         return report
-    paths = list(dict.fromkeys(paths))
+    modules = dict(zip(paths, _modules(question, paths)))
     with ExitStack() as stack:
-        roots = [
-            _root(question, side, root, stack)
-            for side, root in zip((question.base, question.head), question.roots)
-        ]
-        old, new = (_build(root, _modules(question, paths)) for root in roots)
-    risks = [
-        risk
-        for path, module in zip(paths, _modules(question, paths))
-        for risk in _risks(path, old[module], new[module], question.head)
-    ]
-    notes = [
-        f"{path}: {name} cannot be built: {found}"
-        for path, module in zip(paths, _modules(question, paths))
-        for name, found in _named(new[module]).items()
-        if isinstance(found, str)
-    ]
+        roots = [stack.enter_context(_Rooted(question, index)) for index in (0, 1)]
+        old, new = (_build(root, list(modules.values())) for root in roots)
+    risks: list[Risk] = []
+    unknown: list[str] = []
+    late: list[str] = []
+    for path, module in modules.items():
+        if module in old and module in new:
+            risks += _risks(path, old[module], new[module], question.head)
+            unknown += _never_built(module, old[module], new[module])
+        else:
+            late.append(path)
+    notes = [*_noted(unknown)]
+    if late:
+        notes.append(f"not built, since {_PATIENCE} s were over: {', '.join(late)}")
     return replace(report, risks=(*report.risks, *risks), notes=(*report.notes, *notes))
 
 
-def _root(question: Question, side: Side, root: Path | None, stack: ExitStack) -> Path:
-    if root is not None:
-        return root
-    if question.tree.kind != "project":
-        hint = "compare two folders: a commit of a library is not unpacked as a whole"
-        raise fail("usage", "--verify builds models of a library from folders only", "", 0, hint)
-    return stack.enter_context(Unpacked(question.tree, side)).root
+def _never_built(module: str, old: Any, new: Any) -> Iterator[str]:
+    """Classes that neither side can build, or that are new and cannot be built, with the reason."""
+    before = _named(old)
+    for name, said in _named(new).items():
+        if isinstance(said, str) and not isinstance(before.get(name), dict):
+            shown = module.rpartition(".")[2] if name == _MODULE else name
+            yield f"{shown} ({said})"
+
+
+def _noted(unknown: Sequence[str]) -> Iterator[str]:
+    if unknown:
+        yield (
+            f"state dicts not compared, since a default configuration builds neither side: "
+            f"{'; '.join(unknown)}"
+        )
+
+
+class _Rooted(AbstractContextManager[Path]):
+    """One side as a folder that can be imported from: its own, or a temporary one."""
+
+    def __init__(self, question: Question, index: int) -> None:
+        self._question, self._root = question, question.roots[index]
+        self._side = (question.base, question.head)[index]
+        self._commit = question.commits[index]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Path:
+        tree = self._question.tree
+        if self._root is not None:
+            tree = open_tree(self._root, None)
+        elif tree.kind == "project":
+            tree = self._stack.enter_context(Unpacked(tree, self._side))
+            self._root = tree.root
+        else:
+            folder = tempfile.TemporaryDirectory(prefix="codegen-review-")
+            self._root = Path(self._stack.enter_context(folder))
+            _write_package(self._root, tree, self._commit, self._side)
+        package = PurePosixPath(tree.package_dir).parent  # what a project imports is below its root
+        return self._root / (package if tree.kind != "project" else ".")
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+
+def _write_package(root: Path, tree: Tree, commit: str, side: Side) -> None:
+    """All of the library at a commit (as it lies there, where there is none), with the texts of a side."""
+    if commit:
+        history = History(tree.root, _PATIENCE)
+        files = history.texts(commit, history.files(commit, [tree.package_dir]))
+        if not files:
+            raise fail("no-git", f"git did not hand out the files of {commit!r} in time")
+        for path, data in files.items():
+            _write(root / path, data)
+    else:
+        source = tree.root / tree.package_dir
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, root / tree.package_dir, ignore=ignored)
+    for path, text in side.texts.items():
+        _write(root / path, text.encode())
+
+
+def _write(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
 
 
 def _modules(question: Question, paths: Sequence[str]) -> list[str]:
@@ -74,25 +136,42 @@ def _modules(question: Question, paths: Sequence[str]) -> list[str]:
 
 
 def _build(root: Path, modules: Sequence[str]) -> Mapping[str, Any]:
+    """What the worker says of each module that it comes to in time."""
     ours = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": ours, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "codegen.review.worker", str(root), *modules]
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=False
+            command, env=environment, capture_output=True, timeout=_PATIENCE, check=False
         )
-    except subprocess.TimeoutExpired:
-        raise fail("verify", f"building the models took more than {_PATIENCE} s") from None
-    if done.returncode:
-        last = (done.stderr.strip() or "no output").split("\n")[-1]
+        said, failed = done.stdout, done.returncode != 0
+    except subprocess.TimeoutExpired as error:
+        return _answers(error.stdout or b"")
+    found = _answers(said)
+    missing = [module for module in modules if module not in found]
+    if failed and len(missing) == len(modules):
+        last = (done.stderr.decode(errors="replace").strip() or "no output").split("\n")[-1]
         hint = "the models need torch and transformers: pip install 'modular-codegen[models]'"
         raise fail("verify", f"the models cannot be built: {last}", "", 0, hint)
-    result: Mapping[str, Any] = json.loads(done.stdout.strip().split("\n")[-1])
-    return result
+    ended = f"the process that builds it ended with {done.returncode}"
+    return {**found, **dict.fromkeys(missing, ended)}
+
+
+def _answers(output: bytes) -> dict[str, Any]:
+    """The modules that the worker tells of; a module may print as well, when it is imported."""
+    lines = output.decode(errors="replace").split("\n")[:-1]
+    found: dict[str, Any] = {}
+    for line in lines:
+        if line.startswith(MARK):
+            found.update(json.loads(line.removeprefix(MARK)))
+    return found
 
 
 def _named(found: Any) -> Mapping[str, Any]:
-    return found if isinstance(found, dict) else {"the module": found}
+    return found if isinstance(found, dict) else {_MODULE: found}
+
+
+_MODULE = "the module"
 
 
 @dataclass(frozen=True, slots=True)

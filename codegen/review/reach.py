@@ -103,7 +103,7 @@ def _copies(
     head: Lineage,
     found: _Found,
 ) -> None:
-    """Sources that still hold, in a member of that name, a line which the edit takes away."""
+    """Sources that still hold, in a member of that name, the lines which the edit takes away."""
     telling = _telling(item)
     if not telling or item.hunk.layout or item.change.kind in ("moved", "added"):
         return
@@ -113,7 +113,7 @@ def _copies(
         held = next((each for each in holders[telling[0]][path] if each.method == name), None)
         if held is not None:
             shown = f"{held.owner}.{name}" if held.owner else name
-            reason = f"{shown} is a copy of its own"
+            reason = f"{shown} has that line in code of its own"
             place = Location(path, held.line)
             found[(item.change.shown, "copy", reason, place)].add(head.side.model_of(path))
 

@@ -1,7 +1,7 @@
 """State dicts of models that are built without memory; runs in a process of its own.
 
 ``python -m codegen.review.worker FOLDER MODULE...`` imports modules of a tree, builds each of their
-models with its default configuration on the meta device, and prints keys and shapes as JSON.
+models with its default configuration on the meta device, and prints keys and shapes as JSON, a line a module.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from typing import Any
 
 from codegen.verify.torchvision_operators import declare_torchvision_operators
 
+#: How a line begins that is an answer.
+MARK = "codegen built: "
+
 
 def main(arguments: Sequence[str]) -> None:
-    """Print ``{module: {class: {key: shape}}}``; what cannot be built has a text instead."""
+    """Print ``{module: {class: {key: shape}}}`` for each; what cannot be built has a text instead."""
     folder, *modules = arguments
     sys.path.insert(0, folder)
     declare_torchvision_operators()
-    print(json.dumps({module: _of_module(module) for module in modules}))
+    for module in modules:
+        print(f"\n{MARK}{json.dumps({module: _of_module(module)})}", flush=True)
 
 
 def _of_module(name: str) -> Any:

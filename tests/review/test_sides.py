@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from codegen.cli import main
-from codegen.review.built import _risks
+from codegen.review.ask import Asked, make_question
+from codegen.review.built import _answers, _never_built, _risks, _Rooted
 from codegen.review.model import Side
+from codegen.review.worker import MARK
+from codegen.run.sync import Options
 from tests.review.copies import Edit, edited, make_copy
 from tests.review.small import TABLE, make_project
 
@@ -120,3 +124,31 @@ def test_a_part_that_is_built_otherwise_is_told_once() -> None:
     ]
     assert {str(risk.place) for risk in risks} == {"d.py:1", "d.py:4"}
     assert _risks("g.py", old, old, head) == []
+
+
+def test_a_module_that_prints_or_does_not_come_to_an_end_hides_no_other() -> None:
+    whole = f'noise\n{MARK}{{"a": {{"Net": {{}}}}}}\nhello {MARK}\n{MARK}{{"b": "Error: no"}}\n'
+    cut = f'{whole}{MARK}{{"c": {{'
+    assert _answers(cut.encode()) == {"a": {"Net": {}}, "b": "Error: no"}
+    assert [*_never_built("p.modeling_b", "Error: no", "Error: no")] == ["modeling_b (Error: no)"]
+    assert [*_never_built("p.a", {"Net": "no", "Old": {}}, {"Net": "no", "Old": "bad"})] == [
+        "Net (no)"
+    ]
+
+
+def test_a_commit_of_a_library_is_unpacked_as_a_whole(tmp_path: Path) -> None:
+    root = make_release(tmp_path / "checkout", _LLAMA)
+    (root / "transformers/activations.py").write_text("ACT2FN = {}\n", encoding="utf-8")
+    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for call in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *call], check=True)
+    (root / "transformers/activations.py").write_text("ACT2FN = None\n", encoding="utf-8")
+    question = make_question(Asked(root=root), Options(1, cache=False))
+    with _Rooted(question, 0) as old, _Rooted(question, 1) as new:
+        texts = [
+            (each / "transformers/activations.py").read_text(encoding="utf-8")
+            for each in (old, new)
+        ]
+        assert (old / "transformers/models/llama/modeling_llama.py").exists()
+    assert texts == ["ACT2FN = {}\n", "ACT2FN = None\n"]
+    assert new == root and not old.exists()
