@@ -193,7 +193,7 @@ def _is_list(caller: Function, lengths: str) -> bool:
     made = [
         s.value for s in caller.body if isinstance(s, ast.Assign) and lengths in assigned_names(s)
     ]
-    return is_read(made[0] if made else ast.parse(lengths, mode="eval").body)
+    return any(map(is_read, made or [ast.parse(lengths, mode="eval").body]))
 
 
 def _lengths_edits(index: Index, cls: ClassInfo, function: Function) -> list[Edit]:
