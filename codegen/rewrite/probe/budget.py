@@ -23,6 +23,8 @@ _ITEM = 64
 """Bytes of a Python object in a list."""
 _BYTES_PER_STEP = 4096
 """How much memory is filled in the time of one step."""
+_SMALL_TENSOR = _BYTES_PER_STEP // 8
+_SMALL_LIST = _BYTES_PER_STEP // _ITEM
 
 
 class OverBudget(Exception):
@@ -77,13 +79,22 @@ def metered(meter: Meter) -> Iterator[Meter]:
 
 def numbers(count: int) -> int:
     """Ask for a tensor of ``count`` numbers."""
-    (_METER.get(None) or Meter()).hold(count, 8)
+    meter = _METER.get(None) or Meter()
+    # Most are small, less than the memory of a step.
+    if 0 <= count < _SMALL_TENSOR and count * 8 <= meter.bytes:
+        meter.bytes -= count * 8
+    else:
+        meter.hold(count, 8)
     return count
 
 
 def items(count: int) -> int:
     """Ask for a list of ``count`` items."""
-    (_METER.get(None) or Meter()).hold(count, _ITEM)
+    meter = _METER.get(None) or Meter()
+    if 0 <= count < _SMALL_LIST and count * _ITEM <= meter.bytes:
+        meter.bytes -= count * _ITEM
+    else:
+        meter.hold(count, _ITEM)
     return count
 
 

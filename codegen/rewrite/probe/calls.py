@@ -42,6 +42,8 @@ class Calls(Attributes):
             return LATE
         args, kwargs = given
         self._call = node
+        if isinstance(function, Bound):
+            return self._call_found(function, args, kwargs, node)
         if isinstance(function, Embedding):
             self.trace.calls.setdefault(node, set())
         if isinstance(function, (Module, Embedding)):
@@ -49,8 +51,12 @@ class Calls(Attributes):
             if isinstance(value, Freq) and value.table:
                 value.origin = function.text
             return value
-        if not isinstance(function, Bound):
-            return LATE
+        return LATE
+
+    def _call_found(
+        self, function: Bound, args: list[Any], kwargs: dict[str, Any], node: ast.Call
+    ) -> Any:
+        """Call something by its name, by where torch has it, or as a method of a value."""
         if function.target is None:
             return self._call_name(function.name, args, kwargs, node)
         if isinstance(function.target, Bound):
@@ -63,15 +69,17 @@ class Calls(Attributes):
         """Values of the arguments; None where their number is not known."""
         args: list[Any] = []
         for arg in node.args:
-            if isinstance(arg, ast.Starred):
+            if arg.__class__ is ast.Starred:
+                assert isinstance(arg, ast.Starred)
                 items = iterate(self._eval(arg.value, env))
                 if items is None:
                     return None
                 args += items
             else:
                 args.append(self._eval(arg, env))
-        kwargs = {k.arg or UNKNOWN: self._eval(k.value, env) for k in node.keywords}
-        return args, kwargs
+        if not node.keywords:
+            return args, {}
+        return args, {k.arg or UNKNOWN: self._eval(k.value, env) for k in node.keywords}
 
     def _call_name(self, name: str, args: list[Any], kwargs: dict[str, Any], node: ast.Call) -> Any:
         if name in TRACING or name == "is_torchdynamo_compiling":

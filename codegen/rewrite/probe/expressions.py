@@ -47,8 +47,10 @@ class Expressions(Calls):
         return handler(self, node, env)
 
     def _expr_Constant(self, node: ast.Constant, env: dict[str, Any]) -> Any:
-        self._number(node.value)
-        return node.value
+        value = node.value
+        if value.__class__ is int or value.__class__ is float:
+            self._number(value)
+        return value
 
     def _expr_JoinedStr(self, node: ast.JoinedStr, env: dict[str, Any]) -> Any:
         return OPAQUE
@@ -120,14 +122,19 @@ class Expressions(Calls):
             return not truth(value)
         if isinstance(node.op, ast.UAdd):
             return value
+        if value.__class__ is int and isinstance(node.op, ast.USub) and abs(value) < 2**62:
+            numbers(1)
+            return -value
         numbers(array(value).size)
         data = -array(value) if isinstance(node.op, ast.USub) else ~array(value)
         return Arr(np.asarray(data), is_late(value)) if isinstance(value, Arr) else data.item()
 
     def _expr_BinOp(self, node: ast.BinOp, env: dict[str, Any]) -> Any:
         left, right = self._eval(node.left, env), self._eval(node.right, env)
-        self._note_operator(node, node.op, left, right)
-        return binary(type(node.op), left, right)
+        kind = node.op.__class__
+        if kind is ast.Mod or kind is ast.FloorDiv:
+            self._note_operator(node, node.op, left, right)
+        return binary(kind, left, right)
 
     def _note_operator(self, node: ast.AST, op: ast.operator, left: Any, right: Any) -> None:
         """A remainder or quotient shows what it is only for numbers above the divisor."""
@@ -200,10 +207,11 @@ class Expressions(Calls):
     def _expr_Attribute(self, node: ast.Attribute, env: dict[str, Any]) -> Any:
         base = self._eval(node.value, env)
         name = node.attr
+        if isinstance(base, Arr):
+            return self._tensor_attribute(base, name)
         if isinstance(base, Bound) and base.target is None:
-            return (
-                DTYPES.get(name, Bound(base, name)) if base.name == "torch" else Bound(base, name)
-            )
+            dtype = DTYPES.get(name) if base.name == "torch" else None
+            return Bound(base, name) if dtype is None else dtype
         if name in ("device", "dtype") and not isinstance(base, Config):
             return OPAQUE if name == "device" else dtype_of(base)
         if isinstance(base, Module):
@@ -213,17 +221,21 @@ class Expressions(Calls):
         if isinstance(base, Embedding):
             numbers(base.rows.size)
             return Arr(base.rows.copy(), True) if name == "weight" else LATE
-        if isinstance(base, Arr):
-            if name == "shape":
-                return tuple(base.data.shape)
-            if name == "T":
-                return Arr(base.data.T, base.late)
-            if name == "ndim":
-                return base.data.ndim
-            return Bound(base, name)
         if base is LATE and name == "T":
             return LATE
         return Bound(base, name)
+
+    @staticmethod
+    def _tensor_attribute(base: Arr, name: str) -> Any:
+        if name == "shape":
+            return tuple(base.data.shape)
+        if name == "T":
+            return Arr(base.data.T, base.late)
+        if name == "ndim":
+            return base.data.ndim
+        if name == "device":
+            return OPAQUE
+        return dtype_of(base) if name == "dtype" else Bound(base, name)
 
     def _expr_Subscript(self, node: ast.Subscript, env: dict[str, Any]) -> Any:
         base = self._eval(node.value, env)
@@ -246,6 +258,8 @@ class Expressions(Calls):
         if isinstance(base, (Arr, list, tuple)):
             self._note_cut(node, key, base, env)
         if isinstance(base, Arr):
+            if key.__class__ is int or key.__class__ is slice:
+                return Arr(np.asarray(base.data[key, ...]), base.late)
             ask_index(base.data, key)
             # With an ellipsis a single number is a view, too.
             whole = key if isinstance(key, tuple) else (key,)
@@ -261,6 +275,8 @@ class Expressions(Calls):
 
     def _note_cut(self, node: ast.Subscript, key: Any, base: Any, env: dict[str, Any]) -> None:
         """``x[:65]`` shows what it is only for something longer."""
+        if not isinstance(node.slice, (ast.Slice, ast.Tuple)):
+            return
         lengths = base.data.shape if isinstance(base, Arr) else (len(base),)
         nodes = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         parts = key if isinstance(key, tuple) else (key,)
@@ -270,7 +286,7 @@ class Expressions(Calls):
             if not isinstance(bound, ast.Slice) or bound.upper is None or part.stop < 0:
                 continue
             read = {n.id for n in walk(bound.upper) if isinstance(n, ast.Name)} - {"self"}
-            if not read & set(env):
+            if env.keys().isdisjoint(read):
                 self._note(node, part.stop < length)
 
     def _late_rows(self, node: ast.Subscript, env: dict[str, Any]) -> Any:

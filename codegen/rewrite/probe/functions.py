@@ -316,10 +316,11 @@ TRACING = frozenset(("is_tracing", "is_compiling", "is_scripting", "is_exporting
 
 def call_torch(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Call ``torch.<name>`` (or a function of ``torch.nn.functional``) on probe values."""
-    given = without_harmless(kwargs)
-    late = any(value is LATE or isinstance(value, Freq) for value in [*args, *given.values()])
-    if late and name not in JOINS:
-        return LATE
+    given = without_harmless(kwargs) if kwargs else {}
+    if name not in JOINS:
+        for value in (*args, *given.values()):
+            if value is LATE or value.__class__ is Freq:
+                return LATE
     known = FUNCTIONS.get(name)
     if known is not None:
         return known(*args, **given)

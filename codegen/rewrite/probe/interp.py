@@ -137,7 +137,10 @@ class Interpreter(Expressions):
 
     def _statement(self, node: ast.stmt, env: dict[str, Any]) -> None:
         self.meter.step()
-        self.trace.ran.setdefault(self._top, set()).add(node)
+        ran = self.trace.ran.get(self._top)
+        if ran is None:
+            ran = self.trace.ran[self._top] = set()
+        ran.add(node)
         handler = self._statements.get(node.__class__)
         if handler is None:
             raise Unsupported(f"statement {type(node).__name__}")

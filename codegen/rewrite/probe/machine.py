@@ -97,11 +97,15 @@ class Machine(ABC):
 
     def _note(self, node: ast.AST, *outcomes: bool) -> None:
         """Remember how a condition came out, or that a bound was met."""
-        self.trace.outcomes.setdefault((self._top, node), set()).update(outcomes)
+        key = (self._top, node)
+        seen = self.trace.outcomes.get(key)
+        if seen is None:
+            seen = self.trace.outcomes[key] = set()
+        seen.update(outcomes)
 
     def _number(self, value: Any) -> None:
         """Remember a number that takes part in the computation."""
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value.__class__ is int or value.__class__ is float:
             numbers = self.trace.numbers.get(self._top)
             if numbers is None:
                 numbers = self.trace.numbers[self._top] = set()

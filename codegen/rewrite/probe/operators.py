@@ -54,6 +54,9 @@ _NUMBERS = (bool, int, float)
 
 def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
     """``left <kind> right``."""
+    if left.__class__ is int and right.__class__ is int and kind in _BINARY:
+        _ask_digits(kind, left, right)
+        return _BINARY[kind](left, right)
     if _is_opaque(left) or _is_opaque(right):
         return LATE
     if kind not in _BINARY:
@@ -126,6 +129,8 @@ def binary_add(left: Any, right: Any) -> Any:
 
 def compare(op: ast.cmpop, left: Any, right: Any) -> Any:
     """``left <op> right``, one link of a comparison."""
+    if left.__class__ is int and right.__class__ is int and type(op) in _COMPARE:
+        return _COMPARE[type(op)](left, right)
     if isinstance(op, (ast.Is, ast.IsNot)):
         if left is LATE or right is LATE:
             return LATE

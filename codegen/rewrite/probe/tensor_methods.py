@@ -45,10 +45,11 @@ def without_harmless(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def call_method(target: Arr, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Call a tensor method; results keep the lateness of their inputs."""
-    given = without_harmless(kwargs)
+    given = without_harmless(kwargs) if kwargs else {}
     everything = [*args, *given.values()]
-    if any(value is LATE or isinstance(value, Freq) for value in everything):
-        raise Unsupported(f"tensor method {name} of late values")
+    for value in everything:
+        if value is LATE or value.__class__ is Freq:
+            raise Unsupported(f"tensor method {name} of late values")
     if name.endswith("_") and not name.startswith("_"):
         return _in_place(target, name[:-1], args, given)
     late = target.late or is_late(everything)
@@ -97,6 +98,8 @@ def write(target: Arr, key: Any, value: Any) -> None:
 
 def ask_index(data: np.ndarray, key: Any) -> None:
     """Ask for ``data[key]`` where that is not a view."""
+    if key.__class__ is int or key.__class__ is slice:
+        return
     parts = key if isinstance(key, tuple) else (key,)
     lists = [np.asarray(part) for part in parts if isinstance(part, (np.ndarray, list))]
     if not lists:

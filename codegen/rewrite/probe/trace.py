@@ -29,9 +29,12 @@ class Embedding:
     rows: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Bound:
-    """A method or function that can be interpreted, with the object it is bound to."""
+    """A method or function that can be interpreted, with the object it is bound to.
+
+    Not frozen: every call makes one, and that would take three times as long.
+    """
 
     target: Any
     name: str
@@ -101,21 +104,29 @@ class Trace:
     refused: str = ""
 
 
+_BINDING = frozenset((ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.alias))
+
+
 @lru_cache(maxsize=8192)
 def assigned_names(node: ast.AST) -> frozenset[str]:
     """Names that a statement binds or mutates (``x = ``, ``x[...] =``, ``x.append``, ``x.clamp_``)."""
     names: set[str] = set()
     for child in walk(node):
-        if isinstance(child, ast.Name) and isinstance(child.ctx, (ast.Store, ast.Del)):
-            names.add(child.id)
-        elif isinstance(child, (ast.Subscript, ast.Attribute)) and isinstance(child.ctx, ast.Store):
-            names.add(root_name(child))
+        if isinstance(child, ast.Name):
+            if child.ctx.__class__ is not ast.Load:
+                names.add(child.id)
+        elif isinstance(child, (ast.Subscript, ast.Attribute)):
+            if child.ctx.__class__ is ast.Store:
+                names.add(root_name(child))
+        elif isinstance(child, ast.Call):
+            if isinstance(child.func, ast.Attribute) and mutates(child.func.attr):
+                names.add(root_name(child.func.value))
+        elif child.__class__ not in _BINDING:
+            continue
         elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(child.name)
         elif isinstance(child, ast.alias):
             names.add((child.asname or child.name).partition(".")[0])
-        elif isinstance(child, ast.Call) and isinstance(child.func, ast.Attribute):
-            names |= {root_name(child.func.value)} if mutates(child.func.attr) else set()
     return frozenset(names - {""})
 
 

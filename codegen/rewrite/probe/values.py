@@ -153,7 +153,10 @@ def sizes(args: Sequence[Any]) -> list[int]:
 def volume(shape: Sequence[int]) -> int:
     """The number of elements of a shape, asked for before a tensor of it is made."""
     budget.steps(len(shape))
-    return budget.numbers(math.prod(max(size, 0) for size in shape))
+    count = math.prod(shape)
+    if count < 0 or min(shape, default=0) < 0:
+        count = 0
+    return budget.numbers(count)
 
 
 def broadcast(*arrays: np.ndarray) -> None:
@@ -176,7 +179,11 @@ def held(result: np.ndarray) -> np.ndarray:
     Raises:
         Unsupported: tensors of 32 bits, of which nothing is known here, do not hold it.
     """
-    if result.dtype.kind == "i" and result.size and max(result.max(), -result.min()) > _MOST:
+    if result.dtype.kind != "i" or not result.size:
+        return result
+    # One number is looked at many times faster than it is reduced to itself.
+    most = abs(result.item()) if result.size == 1 else max(result.max(), -result.min())
+    if most > _MOST:
         raise Unsupported("a number that 32 bits do not hold")
     return result
 

@@ -30,7 +30,7 @@ _TELLING = ("repeat_interleave", "arange", "linspace", "tolist", "cumsum", "uniq
 
 @dataclass(frozen=True)
 class Study:
-    """A method with its traces on the probes."""
+    """A method with its traces on the probes; ``left`` are the steps and bytes behind the last run."""
 
     cls: ClassInfo
     owner: ClassInfo
@@ -41,6 +41,7 @@ class Study:
     traces: tuple[Trace, ...]
     hidden: tuple[dict[str, np.ndarray], ...]
     meter: Meter
+    left: tuple[int, int] = (0, 0)
 
     @property
     def cost(self) -> tuple[ast.stmt, str] | None:
@@ -126,8 +127,9 @@ def study(
 def _remembered(
     index: Index, cls: ClassInfo, owner: ClassInfo, function: Function, limit: int, revision: int
 ) -> Study | None:
-    """Several rules look at one method, one after the other."""
-    return _study(index, cls, owner, function, limit, None)
+    """Several rules look at one method, one after the other; what is known of the first probe is kept."""
+    first = _remembered(index, cls, owner, function, 1, revision) if limit > 1 else None
+    return _study(index, cls, owner, function, limit, None, begun=first)
 
 
 def _study(
@@ -138,6 +140,7 @@ def _study(
     limit: int,
     passed: list[list[tuple[str, int]]] | None,
     adapt: Callable[[Probe], Probe] | None = None,
+    begun: Study | None = None,
 ) -> Study | None:
     grid, merges = grid_parameters(index, function)
     probes = PROBES[:limit]
@@ -147,10 +150,11 @@ def _study(
             return None
         merges, probes = ", ".join(names), SIDE_PROBES
     probes = tuple(map(adapt, probes)) if adapt is not None else probes
-    meter = Meter()
-    traces: list[Trace] = []
-    hidden = []
-    for probe in probes:
+    meter = Meter(*begun.left) if begun is not None else Meter()
+    traces = list(begun.traces) if begun is not None else []
+    hidden = list(begun.hidden) if begun is not None else []
+    stopped = bool(traces and traces[-1].cost)
+    for probe in () if stopped else probes[len(traces) :]:
         interpreter = Interpreter(index, probe.variant, probe.rows, meter)
         if passed is not None:
             interpreter.passed = []
@@ -161,7 +165,18 @@ def _study(
         if traces[-1].cost:
             break
     probes = probes[: len(traces)]
-    return Study(cls, owner, function, grid, merges, probes, tuple(traces), tuple(hidden), meter)
+    return Study(
+        cls,
+        owner,
+        function,
+        grid,
+        merges,
+        probes,
+        tuple(traces),
+        tuple(hidden),
+        meter,
+        (meter.steps, meter.bytes),
+    )
 
 
 def given_to(probe: Probe, grid: str, merges: str) -> dict[str, Any]:
