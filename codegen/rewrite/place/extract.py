@@ -58,10 +58,11 @@ from codegen.rewrite.place.replacements import (
     superseded,
 )
 from codegen.rewrite.place.rotary import RotaryTables, near_tables, position_forward
+from codegen.rewrite.probe.probes import small_numbers
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection
 from codegen.rewrite.recognise.elsewhere import report_elsewhere
-from codegen.rewrite.recognise.grids import Match, match_statement
+from codegen.rewrite.recognise.grids import Match, is_whole, match_statement, typed
 from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.left import report_hidden, report_left, report_near
 from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
@@ -84,6 +85,8 @@ class MethodPlan:
     lookups: tuple[tuple[ast.Subscript, str, str], ...]
     renames: dict[str, str] = field(default_factory=dict)
     guards: Guards = NO_GUARDS
+    casts: frozenset[str] = frozenset()
+    """Names that get another dtype than the canonical name has."""
 
 
 def extract(state: RewriteState) -> None:
@@ -214,7 +217,18 @@ class Planner:
             return None
         matches = self._matches(cls, studied)
         self._leave_all(cls, function, missed(glance, glimpsed, studied, matches))
-        return self._proven(index, studied, self._join(matches))
+        return self._proven(index, studied, list(self._typed(index, studied, self._join(matches))))
+
+    def _typed(self, index: Index, studied: Study, matches: list[Match]) -> Iterator[Match]:
+        """The matches whose results can have the dtype that the original gives them."""
+        small = study(index, studied.cls, studied.owner, studied.function, 1, adapt=small_numbers)
+        for match in matches:
+            found = typed(studied, small, match)
+            if isinstance(found, Match):
+                yield found
+                continue
+            node = studied.function.body[max(match.statement, match.last)]
+            self._leave_all(studied.cls, studied.function, [(match, Objection(node, found))])
 
     def _proven(self, index: Index, studied: Study, matches: list[Match]) -> MethodPlan | None:
         """The plan, without the matches that do not hold when they are looked at more closely."""
@@ -284,7 +298,8 @@ class Planner:
             if self._is_left_to_callee(cls, statement):
                 continue
             for match in match_statement(studied, number, sorted(assigned_names(statement))):
-                found[match.helper.name, match.names] = match
+                if is_whole(studied, match) or (match.helper.name, match.names) not in found:
+                    found[match.helper.name, match.names] = match
         return list(found.values())
 
     def _is_left_to_callee(self, cls: ClassInfo, statement: ast.stmt) -> bool:
@@ -357,7 +372,8 @@ class Planner:
         for match in matches:
             if match.helper is not POS_EMBED:
                 renames.update(self._renames(match, studied, dead))
-        return MethodPlan(studied, tuple(matches), dead, tuple(lookups), renames, guards)
+        casts = frozenset(n for m in matches for n, cast in zip(m.names, m.casts) if cast)
+        return MethodPlan(studied, tuple(matches), dead, tuple(lookups), renames, guards, casts)
 
     @staticmethod
     def _effect(statement: ast.stmt, lookups: list[tuple[ast.Subscript, str, str]]) -> Effect:
@@ -443,7 +459,7 @@ class Planner:
     def _lookup_edits(self, plan: MethodPlan, rotary: RotaryTables) -> Iterator[Edit]:
         parents = {c: p for p in walk(plan.study.function) for c in children(p)}
         for node, origin, name in plan.lookups:
-            ids = plan.renames.get(name, name)
+            ids = name if name in plan.casts else plan.renames.get(name, name)
             target: ast.expr = node
             attribute = parents[node]
             if isinstance(attribute, ast.Attribute) and attribute.attr == "flatten":
@@ -466,7 +482,7 @@ class Planner:
             if number in gone:
                 continue
             for node in walk(statement):
-                if isinstance(node, ast.Name) and node.id in plan.renames:
+                if isinstance(node, ast.Name) and node.id in plan.renames.keys() - plan.casts:
                     yield Substitute(node, plan.renames[node.id])
 
     @staticmethod

@@ -48,7 +48,11 @@ def helper_lines(match: Match, function: Function, renames: dict[str, str]) -> l
             f"{name} = {name}[0] + {name}[1] + {name}[2] + {name}[3]",
         ]
     outputs = [renames.get(name, name) for name in match.names]
-    return [f"{', '.join(outputs)} = {call}"]
+    casts = zip(match.names, outputs, match.casts)
+    return [
+        f"{', '.join(outputs)} = {call}",
+        *(f"{name} = {output}.{cast}()" for name, output, cast in casts if cast),
+    ]
 
 
 def ordered_rows(match: Match, function: Function) -> str:

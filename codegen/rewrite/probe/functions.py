@@ -26,13 +26,15 @@ from codegen.rewrite.probe.values import (
     broadcast,
     cast,
     is_late,
+    narrowed,
     scalar,
     sizes,
     volume,
 )
 
 DTYPES = {
-    **dict.fromkeys(("int32", "int64", "int", "long"), Dtype("int")),
+    **dict.fromkeys(("int32", "int"), Dtype("int", bits=32)),
+    **dict.fromkeys(("int64", "long"), Dtype("int")),
     **dict.fromkeys(("float", "float32", "float64", "double"), Dtype("float")),
     **dict.fromkeys(("uint8", "int8", "int16", "short"), Dtype("int", narrow=True)),
     **dict.fromkeys(("float16", "half", "bfloat16"), Dtype("float", narrow=True)),
@@ -222,7 +224,7 @@ def _lengthened(rows: np.ndarray, count: int) -> np.ndarray:
 def _where(condition: Any, left: Any, right: Any) -> Arr:
     parts = [array(part) for part in (condition, left, right)]
     broadcast(*parts)
-    return Arr(np.where(*parts), is_late([condition, left, right]))
+    return Arr(narrowed(np.where(*parts), *parts[1:]), is_late([condition, left, right]))
 
 
 def _div(left: Any, right: Any, rounding_mode: Any = None) -> Arr:

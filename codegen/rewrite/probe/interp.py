@@ -188,7 +188,7 @@ class Interpreter(Expressions):
             # In place, so that what shares the memory changes, too.
             if not isinstance(value, Arr) or value.data.shape != current.data.shape:
                 raise Unsupported("a tensor changed in place by what is not known")
-            if value.data.dtype != current.data.dtype:
+            if value.data.dtype.kind != current.data.dtype.kind:
                 raise Unsupported("a tensor changed in place to another dtype")
             write(current, ..., value)
             return

@@ -27,6 +27,7 @@ from codegen.rewrite.probe.values import (
     held,
     inexact,
     is_late,
+    narrowed,
     scalar,
 )
 
@@ -73,7 +74,7 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
         if kind in (ast.FloorDiv, ast.Mod) and whole and not numbers[1].all():
             raise Unsupported("division by zero")
         late = is_late(left) or is_late(right)
-        result = np.asarray(_BINARY[kind](*numbers))
+        result = narrowed(np.asarray(_BINARY[kind](*numbers)), *numbers)
         if kind in (ast.Mult, ast.Pow):
             held(result)
         if kind in (ast.Mult, ast.Div) and not late:

@@ -57,6 +57,11 @@ class Probe:
         return f"{len(self.grid)} images of {sides}"
 
 
+def small_numbers(probe: Probe) -> Probe:
+    """The same grid in numbers of 32 bits."""
+    return replace(probe, grid=probe.grid.astype(np.int32))
+
+
 LENGTHS = ([5, 13, 6], [130, 30, 257, 240])
 """The second goes with large chunks: only above a hundred frames do the laws show their constants."""
 

@@ -23,9 +23,11 @@ from codegen.rewrite.probe.values import (
     array,
     broadcast,
     cast,
+    dtype_of,
     held,
     inexact,
     is_late,
+    narrowed,
     plain,
     scalar,
     sizes,
@@ -118,7 +120,8 @@ def _host(target: Arr, name: str, args: Sequence[Any]) -> Any:
 
 
 _CONVERSIONS = {
-    **dict.fromkeys(("int", "long"), Dtype("int")),
+    "int": Dtype("int", bits=32),
+    "long": Dtype("int"),
     **dict.fromkeys(("float", "double"), Dtype("float")),
     "bool": Dtype("bool"),
     **dict.fromkeys(("half", "bfloat16", "short", "char", "byte"), Dtype("", narrow=True)),
@@ -133,10 +136,9 @@ def _convert(data: np.ndarray, name: str, args: Sequence[Any]) -> np.ndarray:
         dtype = next((arg for arg in args if isinstance(arg, Dtype)), None)
     if name == "type_as" or any(isinstance(arg, Arr) for arg in args):
         # ``to(other)``: the device of the other tensor, and its dtype.
-        other = next((arg.data.dtype.kind for arg in args if isinstance(arg, Arr)), "")
-        if other not in ("i", "f", "b"):
+        dtype = next((dtype_of(arg) for arg in args if isinstance(arg, Arr)), None)
+        if dtype is None or not dtype.kind:
             raise Unsupported("the dtype of another tensor")
-        dtype = Dtype({"i": "int", "f": "float", "b": "bool"}[other])
     if dtype is not None:
         return cast(data, dtype)
     return data.copy() if name == "clone" else data
@@ -338,10 +340,10 @@ def _any(data: np.ndarray, dim: Any = None, keepdim: Any = False) -> Any:
 def _clamp(data: np.ndarray, min: Any = None, max: Any = None) -> np.ndarray:
     if min is not None:
         broadcast(data, array(min))
-        data = np.maximum(data, array(min))
+        data = narrowed(np.maximum(data, array(min)), data, array(min))
     if max is not None:
         broadcast(data, array(max))
-        data = np.minimum(data, array(max))
+        data = narrowed(np.minimum(data, array(max)), data, array(max))
     return data
 
 
@@ -371,8 +373,9 @@ def _argsort(
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def method(data: np.ndarray, other: Any) -> Any:
-        broadcast(data, array(other))
-        return function(data, array(other))
+        right = array(other)
+        broadcast(data, right)
+        return narrowed(np.asarray(function(data, right)), data, right)
 
     return method
 
@@ -380,7 +383,7 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 def _mul(data: np.ndarray, other: Any) -> Any:
     right = array(other)
     broadcast(data, right)
-    return inexact(held(np.asarray(data * right)), data, right)
+    return inexact(held(narrowed(np.asarray(data * right), data, right)), data, right)
 
 
 def div(data: np.ndarray, other: Any, rounding_mode: Any = None) -> np.ndarray:
@@ -393,9 +396,9 @@ def div(data: np.ndarray, other: Any, rounding_mode: Any = None) -> np.ndarray:
     rounding: dict[Any, Any] = {"floor": np.floor, "trunc": np.trunc}
     whole = data.dtype.kind == "i" and right.dtype.kind == "i"
     if rounding_mode == "floor" and whole:
-        return np.asarray(data // right)
+        return narrowed(np.asarray(data // right), data, right)
     rounded = rounding[rounding_mode](result)
-    return np.asarray(rounded.astype(np.int64) if whole else rounded)
+    return np.asarray(narrowed(rounded.astype(np.int64), data, right) if whole else rounded)
 
 
 def _new_full(data: np.ndarray, size: Any, fill_value: Any, dtype: Any = None) -> np.ndarray:

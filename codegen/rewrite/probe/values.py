@@ -39,11 +39,12 @@ OPAQUE = Opaque()
 class Dtype:
     """An integer, boolean or floating dtype; empty where it is that of a tensor nothing is known of.
 
-    ``narrow`` ones cannot hold every number of a probe.
+    ``narrow`` ones cannot hold every number of a probe; ``bits`` are those of integers.
     """
 
     kind: str
     narrow: bool = False
+    bits: int = 64
 
 
 @dataclass
@@ -188,6 +189,14 @@ def held(result: np.ndarray) -> np.ndarray:
     return result
 
 
+def narrowed(result: np.ndarray, *operands: np.ndarray) -> np.ndarray:
+    """A result with the bits that torch gives it: numbers without an axis do not widen those that have one."""
+    if result.dtype != np.int64 or not result.ndim:
+        return result
+    deciding = {item.dtype for item in operands if item.ndim}
+    return result.astype(np.int32) if deciding == {np.dtype(np.int32)} else result
+
+
 _OFF = 2.0**-22
 """How far, relatively, a product of numbers is off that 32 bits have rounded."""
 
@@ -221,8 +230,11 @@ def dtype_of(value: Any) -> Dtype:
     """The dtype of a tensor, as far as it is known."""
     if isinstance(value, (InvFreq, Freq)):
         return Dtype("float")
+    if not isinstance(value, Arr):
+        return Dtype("")
     kinds = {"i": "int", "u": "int", "b": "bool", "f": "float"}
-    return Dtype(kinds.get(value.data.dtype.kind, "") if isinstance(value, Arr) else "")
+    kind = kinds.get(value.data.dtype.kind, "")
+    return Dtype(kind, bits=32 if value.data.dtype == np.int32 else 64)
 
 
 def cast(data: np.ndarray, dtype: Dtype) -> np.ndarray:
@@ -235,6 +247,7 @@ def cast(data: np.ndarray, dtype: Dtype) -> np.ndarray:
         return data
     if dtype.kind == "int":
         data = np.trunc(data) if data.dtype.kind == "f" else data
-        return data if data.dtype == np.int64 else data.astype(np.int64)
+        width = np.dtype(np.int32 if dtype.bits == 32 else np.int64)
+        return data if data.dtype == width else data.astype(width)
     wanted = np.dtype(bool if dtype.kind == "bool" else np.float64)
     return data if data.dtype == wanted else data.astype(wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,8 @@ class Match:
 
     ``arguments`` are source texts. ``rows`` names what the helper's result is applied to: the text of
     a learned table, or of hidden rows; empty where the names hold the result itself. ``last`` is the
-    statement that completes the results where that is a later one.
+    statement that completes the results where that is a later one. ``casts`` are the methods that give
+    the names the dtype that the original has, "" for those that have it.
     """
 
     statement: int
@@ -43,6 +44,7 @@ class Match:
     arguments: tuple[str, ...]
     rows: str = ""
     last: int = -1
+    casts: tuple[str, ...] = ()
 
 
 def agrees(study: Study, match: Match, run: Run) -> bool:
@@ -63,6 +65,44 @@ def agrees(study: Study, match: Match, run: Run) -> bool:
         return wanted.shape == rows.shape and bool(np.allclose(wanted, rows, atol=CLOSE))
     results = expected if isinstance(expected, tuple) else (expected,)
     return all(not v.late and same(v.data, r) for v, r in zip(values, results))
+
+
+_CASTS = {"int32": "int", "int64": "long"}
+"""Methods that convert to a dtype."""
+_AS_THEY_ARE = (helpers.POS_EMBED, helpers.FLATTENED)
+"""Helpers whose results have the dtype of the table, or of the grid."""
+
+
+def typed(study: Study, small: Study | None, match: Match) -> Match | str:
+    """A match that gives its names the dtype that they have, or why that cannot be.
+
+    ``small`` are runs on grids of 32 bits: what has another dtype there has that of the grid.
+    """
+    if match.helper in _AS_THEY_ARE or small is None:
+        return match
+    casts = []
+    for name, result in zip(match.names, match.helper.results):
+        kinds = {_kind(trace, match, name) for trace in (*study.traces, *small.traces)} - {""}
+        if len(kinds) > 1:
+            return f"the dtype of {name} is that of {study.grid or 'its input'}, not {result.dtype}"
+        kind = next(iter(kinds), "")
+        if kind not in _CASTS:
+            what = "floating point numbers" if kind.startswith("float") else kind
+            return f"{name} holds {what}, not {result.dtype}"
+        casts.append("" if kind == result.dtype else _CASTS[kind])
+    return replace(match, casts=tuple(casts)) if any(casts) else match
+
+
+def is_whole(study: Study, match: Match) -> bool:
+    """Tell whether a match holds whole numbers, as the results of its helper are."""
+    kinds = {_kind(study.traces[0], match, name) for name in match.names}
+    return match.helper in _AS_THEY_ARE or kinds <= {"", *_CASTS}
+
+
+def _kind(trace: Trace, match: Match, name: str) -> str:
+    """The dtype of a name behind the statements of a match, empty where the run did not get there."""
+    value = _held(trace, match, name)
+    return str(value.data.dtype) if isinstance(value, Arr) else ""
 
 
 def _held(trace: Trace, match: Match, name: str) -> Any:

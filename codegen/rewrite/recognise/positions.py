@@ -186,15 +186,17 @@ class Trial:
         return bool(self.roles.mask) or prompt.mask is None or bool(prompt.mask.all())
 
     def _glance(self, layout: str) -> bool:
-        """Whether the method gives two tensors for the first prompt of a layout."""
-        return _results(self._run(next(self._prompts(layout)))) is not None
+        """Whether the method gives two tensors for the first prompt of a layout, if its parameters can hold one."""
+        first = next(self._prompts(layout), None)
+        return first is not None and _results(self._run(first)) is not None
 
     # -- arguments ---------------------------------------------------------------------------------
 
     def _arguments(self, layout: str) -> Positions | Objection:
-        firsts = [
-            next(p for p in self._prompts(layout) if p.variant == variant) for variant in (0, 1)
-        ]
+        known = {prompt.variant: prompt for prompt in reversed([*self._prompts(layout)])}
+        if known.keys() != {0, 1}:
+            return Objection(self.function, "its parameters hold too few kinds of prompts")
+        firsts = [known[variant] for variant in (0, 1)]
         scalars = [self._run(prompt).scalars for prompt in firsts]
         texts = [text for text in scalars[0] if text in scalars[1]]
         values = {text: tuple(read[text] for read in scalars) for text in texts}
