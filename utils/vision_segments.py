@@ -7,6 +7,8 @@ graph: boundaries filled up to a bound with repeated ends, that is with empty se
 which need only the number of tokens.
 """
 
+from typing import TypeVar
+
 import torch
 
 from utils.packed import (
@@ -20,11 +22,12 @@ from utils.packed import (
     locate_bounded,
     read_grid,
     require_grid,
-    require_sizes,
     resolve_total,
     spread,
     with_leading_zero,
 )
+
+Grid = TypeVar("Grid", torch.Tensor, None)
 
 
 def get_vision_cu_seqlens(
@@ -120,11 +123,12 @@ def get_vision_segment_ids(
     return first_frame[owner] + divide(offset, area[owner])
 
 
-def flatten_video_grid(grid_thw: torch.Tensor, *, num_frames: int | None = None) -> torch.Tensor:
+def flatten_video_grid(grid_thw: Grid, *, num_frames: int | None = None) -> Grid:
     """Return one grid row `(1, h, w)` per frame.
 
     Args:
-        grid_thw: `(num_entries, 3)` integers.
+        grid_thw: `(num_entries, 3)` integers, or None, which stays None: an encoder that is given all
+            that follows from a grid needs none, and any other says what it lacks.
         num_frames: F = Σ t; given, nothing is read on an accelerator and the call can be captured.
 
     Returns:
@@ -133,7 +137,8 @@ def flatten_video_grid(grid_thw: torch.Tensor, *, num_frames: int | None = None)
     Raises:
         ValueError: malformed grid, `num_frames` unlike the grid.
     """
-    require_sizes("video_grid_thw", grid_thw)
+    if grid_thw is None:
+        return grid_thw
     check_grid_layout(grid_thw)
     frames = grid_thw[:, 0]
     if can_read(grid_thw, num_frames) and grid_thw.shape[0] == 1:

@@ -24,6 +24,7 @@ from codegen.rewrite.emit.edits import (
     ElseIf,
     Enclose,
     Insert,
+    LetOut,
     Redefine,
     Replace,
     Substitute,
@@ -284,6 +285,8 @@ def _untouched(node: ast.stmt, edits: Sequence[Edit]) -> Iterator[ast.AST]:
             return
         elif isinstance(edit, (AddParameters, AddOption)):
             changed.add(node)
+        elif isinstance(edit, LetOut) and isinstance(node, ast.FunctionDef):
+            changed |= {node, node.body[0]}
         elif isinstance(edit, Describe) and isinstance(node, ast.FunctionDef):
             changed.add(node.body[0])
         else:

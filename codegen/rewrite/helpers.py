@@ -456,6 +456,8 @@ _PLUMBING = {
     "segment_attention": ("attend_segments",),
 }
 """Functions that return no tensors of their own or call what they are given, and types, by module."""
+TAKE_NO_GRID = frozenset(("check_centres", "check_pairs", "flatten_video_grid", "split_by_item"))
+"""Helpers that do what is to be done where the grid that they take is None."""
 HELPER_MODULES = {
     **{helper.name: helper.module for helper in REGISTRY.values()},
     **{name: module for module, names in _PLUMBING.items() for name in names},

@@ -23,6 +23,7 @@ from codegen.rewrite.place.further import share_keywords
 from codegen.rewrite.place.later import lift_later
 from codegen.rewrite.place.lift import lift
 from codegen.rewrite.place.longest import lift_longest
+from codegen.rewrite.place.optional_sizes import let_sizes_out
 from codegen.rewrite.place.processors import extend_processors
 from codegen.rewrite.report import Place
 from codegen.rewrite.state import RewriteState
@@ -155,6 +156,8 @@ def run_ours(state: RewriteState, names: Sequence[str], progress: Progress) -> N
             lift_longest(state)
         with state.attempt("further"):
             share_keywords(state)
+        with state.attempt("sizes"):
+            let_sizes_out(state)
         with state.attempt("processors"):
             extend_processors(state)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.rewrite.check import Changed, problem_of
-from codegen.rewrite.emit.edits import AddParameters, Change, Edit, Site
+from codegen.rewrite.emit.edits import AddParameters, Change, Edit, LetOut, Site
 from codegen.rewrite.emit.imports import OPTIONAL, TORCH, idle_splices, import_splices
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.emit.style import Style, spellings
@@ -122,7 +122,7 @@ def _write_site(
     """The new lines of a statement, in which names of torch are spelled as the file can spell them."""
     info, siblings = site.cls.module, site.cls.node.body
     style = Style()
-    if any(isinstance(edit, AddParameters) for edit in edits):
+    if any(isinstance(edit, (AddParameters, LetOut)) for edit in edits):
         style = Style(optional=optional if info.optional is None else info.optional)
     splice = write_edits(info.text, siblings, site.node, edits, style)
     changed = Changed(

@@ -19,8 +19,6 @@ from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple, logging
 from transformers.video_utils import VideoInput
 
-from utils.packed import require_sizes
-
 from ..qwen2_5_vl.modeling_qwen2_5_vl import (
     Qwen2_5_VLPatchEmbed,
     Qwen2_5_VLRMSNorm,
@@ -233,10 +231,11 @@ class Glm4vModel(Qwen2VLModel):
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         pixel_values_videos = pixel_values_videos.type(self.visual.dtype)
-        require_sizes("video_grid_thw", video_grid_thw)
-        # The encoder takes each frame for an image of its own.
-        frame_sizes = torch.repeat_interleave(video_grid_thw[:, 1:], video_grid_thw[:, 0], dim=0)
-        frame_grid_thw = torch.cat([torch.ones_like(frame_sizes[:, :1]), frame_sizes], dim=1)
+        # The encoder takes each frame for an image of its own; given what follows from it, no grid.
+        frame_grid_thw = None
+        if video_grid_thw is not None:
+            sizes = torch.repeat_interleave(video_grid_thw[:, 1:], video_grid_thw[:, 0], dim=0)
+            frame_grid_thw = torch.cat([torch.ones_like(sizes[:, :1]), sizes], dim=1)
         vision_outputs = self.visual(pixel_values_videos, grid_thw=frame_grid_thw, **kwargs)
         split_sizes = (video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2).tolist()
         vision_outputs.pooler_output = torch.split(vision_outputs.pooler_output, split_sizes)

@@ -290,14 +290,17 @@ class GlmImageModel(Glm4vModel):
     def get_source_grids(
         self,
         input_ids: torch.LongTensor,
-        image_grid_thw: torch.LongTensor,
+        image_grid_thw: torch.LongTensor | None,
         images_per_sample: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    ) -> torch.Tensor | None:
         """Grids of the images that come with pixels: as many for each sample as its prompt has end tokens.
 
-        Without `images_per_sample` all grids but the last are taken for source images.
+        Without `images_per_sample` all grids but the last are taken for source images. None without
+        grids, as an encoder needs none that is given all that follows from them.
         """
+        if image_grid_thw is None:
+            return None
         if images_per_sample is None:
             return image_grid_thw[:-1]
         counts = self.get_image_ends(input_ids, attention_mask).sum(dim=1)

@@ -30,7 +30,7 @@ from utils.modeling_vision_utils import (
     get_temporal_pair_indices,
     get_vision_cu_seqlens,
 )
-from utils.packed import is_tracing, require_sizes, while_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_longest,
@@ -343,7 +343,10 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
         self.post_init()
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
+        self,
+        grid_thw: torch.Tensor | None = None,
+        *,
+        rotary_pos_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -359,7 +362,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
     def forward(
         self,
         hidden_states: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
@@ -371,7 +374,7 @@ class Ernie4_5_VLMoeVisionTransformerPretrainedModel(Ernie4_5_VLMoePreTrainedMod
         Args:
             hidden_states (`torch.Tensor` of shape `(num_patches, patch_values)`):
                 Flattened patches of all images and videos, one after the other.
-            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image or video, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
@@ -450,7 +453,7 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
     def join_frames(
         self,
         hidden_states: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         first_units: torch.Tensor | None = None,
         second_units: torch.Tensor | None = None,
@@ -470,7 +473,7 @@ class Ernie4_5_VLMoeVariableResolutionResamplerModel(nn.Module):
     def forward(
         self,
         hidden_states: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         first_units: torch.Tensor | None = None,
         second_units: torch.Tensor | None = None,
@@ -657,8 +660,10 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
             image_grid_thw,
             **encoder_inputs(kwargs, "image", only=("first_units", "second_units")),
         )
-        require_sizes("image_grid_thw", image_grid_thw)
-        split_sizes = image_grid_thw.prod(-1) // self.vision_tower.spatial_merge_size**2
+        if image_grid_thw is None:
+            split_sizes = None
+        else:
+            split_sizes = image_grid_thw.prod(-1) // self.vision_tower.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(image_embeds, split_sizes)
         return vision_outputs
 
@@ -691,8 +696,10 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
             **encoder_inputs(kwargs, "video", only=("first_units", "second_units")),
         )
         merged = self.vision_tower.spatial_merge_size**2 * self.resampler_model.temporal_merge_size
-        require_sizes("video_grid_thw", video_grid_thw)
-        split_sizes = video_grid_thw.prod(-1) // merged
+        if video_grid_thw is None:
+            split_sizes = None
+        else:
+            split_sizes = video_grid_thw.prod(-1) // merged
         vision_outputs.pooler_output = split_by_item(video_embeds, split_sizes)
         return vision_outputs
 

@@ -28,7 +28,7 @@ from transformers.utils.output_capturing import capture_outputs
 from utils.grid_sampling import sample_grid
 from utils.item_features import split_by_item
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_sampling_grid, get_vision_cu_seqlens
-from utils.packed import is_tracing, require_sizes, while_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_longest,
@@ -422,7 +422,7 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
 
     def rot_pos_emb(
         self,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         rotary_pos_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -440,7 +440,7 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
     def forward(
         self,
         hidden_states: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
@@ -453,7 +453,7 @@ class Glm4vVisionModel(Glm4vPreTrainedModel):
         Args:
             hidden_states (`torch.Tensor` of shape `(num_patches, patch_values)`):
                 Flattened patches of all images, one after the other.
-            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
@@ -677,8 +677,10 @@ class Glm4vModel(Glm4vPreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
-        require_sizes("image_grid_thw", image_grid_thw)
-        split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        if image_grid_thw is None:
+            split_sizes = None
+        else:
+            split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
 
@@ -701,15 +703,18 @@ class Glm4vModel(Glm4vPreTrainedModel):
             The encoder output, with `pooler_output` split into one tensor per video.
         """
         pixel_values_videos = pixel_values_videos.type(self.visual.dtype)
-        require_sizes("video_grid_thw", video_grid_thw)
-        # The encoder takes each frame for an image of its own.
-        frame_sizes = torch.repeat_interleave(video_grid_thw[:, 1:], video_grid_thw[:, 0], dim=0)
-        frame_grid_thw = torch.cat([torch.ones_like(frame_sizes[:, :1]), frame_sizes], dim=1)
+        # The encoder takes each frame for an image of its own; given what follows from it, no grid.
+        frame_grid_thw = None
+        if video_grid_thw is not None:
+            sizes = torch.repeat_interleave(video_grid_thw[:, 1:], video_grid_thw[:, 0], dim=0)
+            frame_grid_thw = torch.cat([torch.ones_like(sizes[:, :1]), sizes], dim=1)
         vision_outputs = self.visual(
             pixel_values_videos, grid_thw=frame_grid_thw, **encoder_inputs(kwargs, "video")
         )
-        require_sizes("video_grid_thw", video_grid_thw)
-        split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        if video_grid_thw is None:
+            split_sizes = None
+        else:
+            split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
 

@@ -26,7 +26,7 @@ from transformers.utils.output_capturing import capture_outputs
 from utils.grid_sampling import sample_grid
 from utils.item_features import split_by_item
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_sampling_grid, get_vision_cu_seqlens
-from utils.packed import is_tracing, require_sizes, while_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_longest,
@@ -421,7 +421,10 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
         self.post_init()
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
+        self,
+        grid_thw: torch.Tensor | None = None,
+        *,
+        rotary_pos_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Row and column of each patch, shape `(num_patches, 2)`; nothing is rotated by them."""
         if rotary_pos_ids is None:
@@ -433,7 +436,7 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
     def forward(
         self,
         pixel_values: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
@@ -446,7 +449,7 @@ class GlmImageVisionModel(GlmImagePreTrainedModel):
         Args:
             pixel_values (`torch.Tensor` of shape `(num_patches, patch_values)`):
                 Flattened patches of all images, one after the other.
-            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
@@ -633,8 +636,10 @@ class GlmImageModel(GlmImagePreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
-        require_sizes("image_grid_thw", image_grid_thw)
-        split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        if image_grid_thw is None:
+            split_sizes = None
+        else:
+            split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.last_hidden_state, split_sizes)
         return vision_outputs
 
@@ -775,14 +780,17 @@ class GlmImageModel(GlmImagePreTrainedModel):
     def get_source_grids(
         self,
         input_ids: torch.LongTensor,
-        image_grid_thw: torch.LongTensor,
+        image_grid_thw: torch.LongTensor | None,
         images_per_sample: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    ) -> torch.Tensor | None:
         """Grids of the images that come with pixels: as many for each sample as its prompt has end tokens.
 
-        Without `images_per_sample` all grids but the last are taken for source images.
+        Without `images_per_sample` all grids but the last are taken for source images. None without
+        grids, as an encoder needs none that is given all that follows from them.
         """
+        if image_grid_thw is None:
+            return None
         if images_per_sample is None:
             return image_grid_thw[:-1]
         counts = self.get_image_ends(input_ids, attention_mask).sum(dim=1)

@@ -286,7 +286,7 @@ class PaddleOCRVisionEmbeddings(nn.Module):
     def forward(
         self,
         pixel_values: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         embed_indices: torch.Tensor | None = None,
         bilinear_weights: torch.Tensor | None = None,
@@ -342,7 +342,7 @@ class PaddleOCRVisionEncoder(nn.Module):
     def forward(
         self,
         hidden_states: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
@@ -378,7 +378,10 @@ class PaddleOCRVisionEncoder(nn.Module):
         return hidden_states
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
+        self,
+        grid_thw: torch.Tensor | None = None,
+        *,
+        rotary_pos_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -438,7 +441,7 @@ class PaddleOCRVisionTransformer(PaddleOCRVLPreTrainedModel):
     def forward(
         self,
         pixel_values: torch.FloatTensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         embed_indices: torch.Tensor | None = None,
         bilinear_weights: torch.Tensor | None = None,
@@ -449,7 +452,7 @@ class PaddleOCRVisionTransformer(PaddleOCRVLPreTrainedModel):
         Args:
             pixel_values (`torch.FloatTensor` of shape `(1, num_patches, num_channels, patch_size, patch_size)`):
                 Patches of all images, row by row, one image after the other.
-            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image, counted in patches.
             embed_indices (`torch.Tensor` of shape `(4, seq_len)`, *optional*):
                 Entries of the position table around every patch. Computed from the grid if not given.
@@ -486,7 +489,7 @@ class PaddleOCRVisionModel(PaddleOCRVLPreTrainedModel):
     def forward(
         self,
         pixel_values: torch.FloatTensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes the patches of a batch of images.
@@ -494,7 +497,7 @@ class PaddleOCRVisionModel(PaddleOCRVLPreTrainedModel):
         Args:
             pixel_values (`torch.FloatTensor` of shape `(1, num_patches, num_channels, patch_size, patch_size)`):
                 Patches of all images, row by row, one image after the other.
-            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image, counted in patches.
 
         Returns:
@@ -518,7 +521,7 @@ class PaddleOCRProjector(nn.Module):
     def forward(
         self,
         image_features: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         block_order: torch.Tensor | None = None,
     ) -> torch.Tensor:

@@ -27,7 +27,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from utils.item_features import split_by_item
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlens, get_window_index
-from utils.packed import is_tracing, require_sizes, while_tracing
+from utils.packed import is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_longest,
@@ -366,7 +366,10 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         self.fullatt_block_indexes = config.fullatt_block_indexes
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
+        self,
+        grid_thw: torch.Tensor | None = None,
+        *,
+        rotary_pos_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -382,7 +385,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
     def forward(
         self,
         hidden_states: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
@@ -397,7 +400,7 @@ class Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLPreTrainedModel):
         Args:
             hidden_states (`torch.Tensor` of shape `(num_patches, patch_values)`):
                 Flattened patches of all images and videos, one after the other.
-            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image or video, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
@@ -647,8 +650,10 @@ class Qwen2_5_VLModel(Qwen2_5_VLPreTrainedModel):
         vision_outputs = self.visual(
             pixel_values, grid_thw=image_grid_thw, **encoder_inputs(kwargs, "image")
         )
-        require_sizes("image_grid_thw", image_grid_thw)
-        split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        if image_grid_thw is None:
+            split_sizes = None
+        else:
+            split_sizes = image_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
 
@@ -674,8 +679,10 @@ class Qwen2_5_VLModel(Qwen2_5_VLPreTrainedModel):
         vision_outputs = self.visual(
             pixel_values_videos, grid_thw=video_grid_thw, **encoder_inputs(kwargs, "video")
         )
-        require_sizes("video_grid_thw", video_grid_thw)
-        split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
+        if video_grid_thw is None:
+            split_sizes = None
+        else:
+            split_sizes = video_grid_thw.prod(-1) // self.visual.spatial_merge_size**2
         vision_outputs.pooler_output = split_by_item(vision_outputs.pooler_output, split_sizes)
         return vision_outputs
 

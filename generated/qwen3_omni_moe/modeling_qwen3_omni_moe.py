@@ -416,7 +416,10 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         )
 
     def rot_pos_emb(
-        self, grid_thw: torch.Tensor, *, rotary_pos_ids: torch.Tensor | None = None
+        self,
+        grid_thw: torch.Tensor | None = None,
+        *,
+        rotary_pos_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Angles of each patch: those of its row, then those of its column.
 
@@ -432,7 +435,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
     def forward(
         self,
         hidden_states: torch.Tensor,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
@@ -446,7 +449,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
         Args:
             hidden_states (`torch.Tensor` of shape `(num_patches, patch_values)`):
                 Flattened patches of all images and videos, one after the other.
-            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image or video, counted in patches.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
@@ -517,7 +520,7 @@ class Qwen3OmniMoeVisionEncoder(Qwen3OmniMoePreTrainedModel):
 
     def fast_pos_embed_interpolate(
         self,
-        grid_thw: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
         *,
         embed_indices: torch.Tensor | None = None,
         bilinear_weights: torch.Tensor | None = None,

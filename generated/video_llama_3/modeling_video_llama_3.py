@@ -370,8 +370,8 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
 
     def rot_pos_emb(
         self,
-        grid_thw: torch.Tensor,
-        merge_sizes: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
+        merge_sizes: torch.Tensor | None = None,
         *,
         rotary_pos_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
@@ -387,8 +387,8 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
     def pixel_unshuffle(
         self,
         hidden_states: torch.Tensor,
-        grid_thw: torch.Tensor,
-        merge_sizes: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
+        merge_sizes: torch.Tensor | None = None,
         *,
         block_centres: torch.Tensor | None = None,
     ) -> torch.Tensor:
@@ -417,8 +417,8 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
     def forward(
         self,
         pixel_values: torch.Tensor,
-        grid_thw: torch.Tensor,
-        merge_sizes: torch.Tensor,
+        grid_thw: torch.Tensor | None = None,
+        merge_sizes: torch.Tensor | None = None,
         *,
         cu_seqlens: torch.Tensor | None = None,
         rotary_pos_ids: torch.Tensor | None = None,
@@ -431,9 +431,9 @@ class VideoLlama3VisionModel(VideoLlama3PreTrainedModel):
         Args:
             pixel_values (`torch.Tensor` of shape `(num_patches, patch_values)`):
                 Flattened patches of all images and videos, one after the other.
-            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image or video, counted in patches.
-            merge_sizes (`torch.LongTensor` of shape `(num_images,)`):
+            merge_sizes (`torch.LongTensor` of shape `(num_images,)`, *optional*):
                 By how much each image or video is scaled down at the end, along both sides.
             cu_seqlens (`torch.Tensor` of shape `(num_segments + 1,)`, *optional*):
                 Boundaries of the attention segments. Computed from the grid or the lengths if not given.
@@ -518,8 +518,8 @@ class VideoLlama3Model(VideoLlama3PreTrainedModel):
     def get_image_features(
         self,
         pixel_values: torch.FloatTensor,
-        image_grid_thw: torch.LongTensor,
-        image_merge_sizes: torch.LongTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        image_merge_sizes: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes images for the text decoder.
@@ -527,9 +527,9 @@ class VideoLlama3Model(VideoLlama3PreTrainedModel):
         Args:
             pixel_values (`torch.FloatTensor` of shape `(num_patches, patch_values)`):
                 Flattened patches of all images.
-            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`):
+            image_grid_thw (`torch.LongTensor` of shape `(num_images, 3)`, *optional*):
                 Frames, rows and columns of each image, counted in patches.
-            image_merge_sizes (`torch.LongTensor` of shape `(num_images,)`):
+            image_merge_sizes (`torch.LongTensor` of shape `(num_images,)`, *optional*):
                 By how much each image is scaled down.
 
         Returns:
@@ -542,7 +542,10 @@ class VideoLlama3Model(VideoLlama3PreTrainedModel):
             **encoder_inputs(kwargs, "image"),
         )
         image_embeds = self.projector(vision_outputs.last_hidden_state)
-        split_sizes = image_grid_thw.prod(dim=1) // image_merge_sizes**2
+        if image_grid_thw is None:
+            split_sizes = None
+        else:
+            split_sizes = image_grid_thw.prod(dim=1) // image_merge_sizes**2
         vision_outputs.pooler_output = split_by_item(image_embeds, split_sizes)
         return vision_outputs
 
@@ -550,8 +553,8 @@ class VideoLlama3Model(VideoLlama3PreTrainedModel):
     def get_video_features(
         self,
         pixel_values_videos: torch.FloatTensor,
-        video_grid_thw: torch.LongTensor,
-        video_merge_sizes: torch.LongTensor,
+        video_grid_thw: torch.LongTensor | None = None,
+        video_merge_sizes: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes videos for the text decoder, as images of several frames.
@@ -559,9 +562,9 @@ class VideoLlama3Model(VideoLlama3PreTrainedModel):
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(num_patches, patch_values)`):
                 Flattened patches of all videos.
-            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`):
+            video_grid_thw (`torch.LongTensor` of shape `(num_videos, 3)`, *optional*):
                 Frames, rows and columns of each video, counted in patches.
-            video_merge_sizes (`torch.LongTensor` of shape `(num_videos,)`):
+            video_merge_sizes (`torch.LongTensor` of shape `(num_videos,)`, *optional*):
                 By how much each video is scaled down.
 
         Returns:
@@ -709,8 +712,8 @@ class VideoLlama3ForConditionalGeneration(VideoLlama3PreTrainedModel, Generation
     def get_image_features(
         self,
         pixel_values: torch.FloatTensor,
-        image_grid_thw: torch.LongTensor,
-        image_merge_sizes: torch.LongTensor,
+        image_grid_thw: torch.LongTensor | None = None,
+        image_merge_sizes: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes images for the text decoder; see the method of the same name of the inner model."""
@@ -721,8 +724,8 @@ class VideoLlama3ForConditionalGeneration(VideoLlama3PreTrainedModel, Generation
     def get_video_features(
         self,
         pixel_values_videos: torch.FloatTensor,
-        video_grid_thw: torch.LongTensor,
-        video_merge_sizes: torch.LongTensor,
+        video_grid_thw: torch.LongTensor | None = None,
+        video_merge_sizes: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple | BaseModelOutputWithPooling:
         """Encodes videos for the text decoder; see the method of the same name of the inner model."""

@@ -4,7 +4,8 @@
     features = torch.split(rows, split_sizes)                ->   features = split_by_item(rows, split_sizes)
 
 Right only where the callers do nothing but join the entries again (:mod:`.joined`): eagerly there is
-one for each item, as before, but in a graph all are one.
+one for each item, as before, but in a graph all are one. So they are where the grid is None: the encoder
+takes that with everything which follows from it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Iterator
 
 from codegen.rewrite.capture.joined import joining_objection
 from codegen.rewrite.capture.pieces import Left, Split, integer, is_read, splits_in
-from codegen.rewrite.emit.edits import Edit, Insert, Substitute
+from codegen.rewrite.emit.edits import Branch, Edit, Insert, Substitute
 from codegen.rewrite.library import ClassInfo, Function, Index, defaults_of, parameters
 from codegen.rewrite.nodes import is_written, target_of, walk
+from codegen.rewrite.place.absent import AbsentReads, Call
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.reach import read_names
 from codegen.rewrite.vocabulary import FEATURES_METHODS
@@ -46,21 +48,37 @@ def features_edits(index: Index, cls: ClassInfo, function: Function) -> Found | 
             # What is held under a name stays there, as a tensor.
             edits.append(Substitute(value, inner))
             sizes = source(split.sizes)
+        statement, grid = _statement_of(function, value), _grid_of(index, function, value)
+        if grid and _is_only_handed_on(index, cls, function, grid, value):
+            if split.sizes is value:
+                sizes = f"{sizes} if {grid} is not None else None"
+            else:
+                edits.append(Branch((statement,), f"{grid} is None", (f"{sizes} = None",)))
+        elif grid in _optional(function):
+            edits.append(Insert(statement, (f'{NEEDED}("{grid}", {grid})',)))
         edits.append(Substitute(split.node, f"{HELPER}({source(split.state)}, {sizes})"))
-        needed = _optional_grid(index, function, value)
-        if needed:
-            statement = _statement_of(function, value)
-            edits.append(Insert(statement, (f'{NEEDED}("{needed}", {needed})',)))
     reason = "features split per item: in one piece while tracing"
     needs = (HELPER, NEEDED) if any(isinstance(edit, Insert) for edit in edits) else (HELPER,)
     return (edits, needs, reason) if edits else None
 
 
-def _optional_grid(index: Index, function: Function, value: ast.expr) -> str:
-    """The grid that sizes are read from, if it may be None by its default; empty for any other."""
-    optional = {n for n, value in defaults_of(function).items() if is_written(value, "None")}
+def _grid_of(index: Index, function: Function, value: ast.expr) -> str:
+    """The parameter with the grid that sizes are read from, empty where it is no parameter."""
     grid = index.vocabulary.grid_of(parameters(function)[1:])
-    return grid if grid in optional & read_names(value) else ""
+    return grid if grid in read_names(value) else ""
+
+
+def _is_only_handed_on(
+    index: Index, cls: ClassInfo, function: Function, grid: str, value: ast.expr
+) -> bool:
+    """Tell whether a grid that is None goes nowhere else than to modules, which say what they lack."""
+    reads = AbsentReads(index).own(cls, function, Call(frozenset((grid,)), frozenset()))
+    return all(node in walk(value) for _, node in reads)
+
+
+def _optional(function: Function) -> set[str]:
+    """Parameters that are None by default."""
+    return {n for n, value in defaults_of(function).items() if is_written(value, "None")}
 
 
 def _statement_of(function: Function, node: ast.AST) -> ast.stmt:

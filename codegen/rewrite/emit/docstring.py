@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from codegen.rewrite.helpers import INPUTS
 from codegen.text.lines import split_lines
 
+_TYPED = re.compile(r"\s*(?P<name>\w+) \((?P<kind>.+)\):")
 _ENTRY = re.compile(r"\s*\w+ \(.+\):")
 
 
@@ -42,6 +43,17 @@ def with_entries(
     present = {lines[i].split("(")[0].strip() for i in entries}
     new = [_entry(prefix, name, base) for name in names if prefix + name not in present]
     return "".join((*lines[:place], *new, *lines[place:]))
+
+
+def marked_optional(source: str, names: Sequence[str]) -> str:
+    """The source of a docstring in which the types of parameters end with a mark that they may be left out."""
+    lines = split_lines(source)
+    for number, line in enumerate(lines):
+        entry = _TYPED.match(line)
+        if entry and entry["name"] in names and "optional" not in entry["kind"]:
+            end = entry.end("kind")
+            lines[number] = f"{line[:end]}, *optional*{line[end:]}"
+    return "".join(lines)
 
 
 def _entry(prefix: str, name: str, margin: str) -> str:

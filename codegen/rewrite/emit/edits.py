@@ -89,6 +89,13 @@ class AddParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class LetOut:
+    """The default None for parameters that have none, in annotation and docstring, too."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AddOption:
     """A further parameter of the method, written with its default, behind those that can be given by place."""
 
@@ -120,6 +127,7 @@ Edit = (
     | AddKeywords
     | DropKeyword
     | AddParameters
+    | LetOut
     | AddOption
     | Describe
     | Redefine

@@ -19,6 +19,7 @@ from codegen.rewrite.emit.edits import (
     Edit,
     ElseIf,
     Insert,
+    LetOut,
     Redefine,
     Replace,
 )
@@ -49,7 +50,7 @@ def hidden(text: LineMap, node: ast.stmt, edits: Sequence[Edit]) -> Hidden:
     if not isinstance(node, ast.FunctionDef) or whole:
         return Hidden()
     touched = {part.lineno for edit in edits for part in nodes_of(edit)}
-    if any(isinstance(edit, Describe) for edit in edits):
+    if any(isinstance(edit, (Describe, LetOut)) for edit in edits):
         touched.add(node.body[0].lineno)
     moved = [e.statements for e in edits if isinstance(e, (Replace, Branch))]
     whole_ones = {id(statement) for statements in moved for statement in statements}
@@ -102,7 +103,7 @@ def _head(
     text: LineMap, node: ast.FunctionDef, edits: Sequence[Edit], header_end: int
 ) -> Lines | None:
     """The lines of a method up to its colon, if no edit is due in them and the body stands below."""
-    if any(isinstance(edit, (AddParameters, AddOption, Describe)) for edit in edits):
+    if any(isinstance(edit, (AddParameters, LetOut, AddOption, Describe)) for edit in edits):
         return None
     body = first_line(node.body[0])
     if any(part.lineno < body and part is not node for e in edits for part in nodes_of(e)):

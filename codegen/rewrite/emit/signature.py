@@ -49,6 +49,16 @@ def with_parameters(
     return _laid_out(function, parameters, margin)
 
 
+def with_none(
+    function: cst.FunctionDef, names: Sequence[str], margin: int, style: Style
+) -> cst.FunctionDef:
+    """A function whose parameters of some names have the default None, wherever that is allowed."""
+    parameters = _with_defaults(function.params, names, style)
+    if parameters.deep_equals(function.params):
+        return function
+    return _laid_out(function, parameters, margin)
+
+
 def with_option(function: cst.FunctionDef, parameter: str, margin: int) -> cst.FunctionDef:
     """A function with one more parameter that has a default, behind those that can be given by place."""
     made = cst.parse_statement(f"def f({parameter}): pass")
@@ -91,7 +101,11 @@ def _with_defaults(
         if annotation is not None and not _may_be_none(annotation.annotation):
             union = style.may_be_none(_code(annotation.annotation))
             param = param.with_changes(annotation=annotation.with_changes(annotation=union))
-        return param.with_changes(default=cst.Name("None")) if last else param
+        if not last:
+            return param
+        # Beside an annotation there are spaces around the sign, else none.
+        bare = cst.SimpleWhitespace("" if annotation is None else " ")
+        return param.with_changes(default=cst.Name("None"), equal=cst.AssignEqual(bare, bare))
 
     def changed(params: Sequence[cst.Param]) -> list[cst.Param]:
         found = []

@@ -14,7 +14,7 @@ import libcst as cst
 from libcst.metadata import CodeRange
 
 from codegen.rewrite.emit.blocks import BlockWriter, StatementEdits
-from codegen.rewrite.emit.docstring import with_entries
+from codegen.rewrite.emit.docstring import marked_optional, with_entries
 from codegen.rewrite.emit.edits import (
     AddKeywords,
     AddOption,
@@ -26,6 +26,7 @@ from codegen.rewrite.emit.edits import (
     ElseIf,
     Enclose,
     Insert,
+    LetOut,
     Redefine,
     Replace,
     Substitute,
@@ -34,7 +35,7 @@ from codegen.rewrite.emit.expressions import enclosed, substituted, with_keyword
 from codegen.rewrite.emit.hidden import INDENT, hidden, nodes_of
 from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
 from codegen.rewrite.emit.places import Excerpt, Place, excerpt, parsed
-from codegen.rewrite.emit.signature import with_option, with_parameters
+from codegen.rewrite.emit.signature import with_none, with_option, with_parameters
 from codegen.rewrite.emit.splices import Splice
 from codegen.rewrite.emit.style import Style
 from codegen.text.lines import LineMap
@@ -266,6 +267,9 @@ class Writer(cst.CSTTransformer):
         for edit in self.edits:
             if isinstance(edit, AddParameters):
                 function = with_parameters(function, edit.names, self.root[1], self.style)
+            elif isinstance(edit, LetOut):
+                function = with_none(function, edit.names, self.root[1], self.style)
+                function = left_out(function, edit)
             elif isinstance(edit, AddOption):
                 function = with_option(function, edit.parameter, self.root[1])
             elif isinstance(edit, Describe):
@@ -280,12 +284,8 @@ class Writer(cst.CSTTransformer):
 
 def described(function: cst.FunctionDef, edit: Describe, margin: str) -> cst.FunctionDef:
     """A function whose docstring describes further parameters."""
-    body = function.body
-    first = body.body[0] if isinstance(body, cst.IndentedBlock) and body.body else None
-    if not isinstance(first, cst.SimpleStatementLine) or not isinstance(first.body[0], cst.Expr):
-        return function
-    string = first.body[0].value
-    if not isinstance(string, cst.SimpleString):
+    string = _docstring(function)
+    if string is None:
         return function
     opening = string.value.split("\n")[0].strip()
     # An override without decorators inherits them; a raw docstring is the sign of this one.
@@ -294,6 +294,24 @@ def described(function: cst.FunctionDef, edit: Describe, margin: str) -> cst.Fun
     completed |= any("auto_docstring" in code(item) for item in function.decorators)
     new = with_entries(string.value, edit.names, edit.prefix, margin, completed)
     return function.with_deep_changes(string, value=new)
+
+
+def left_out(function: cst.FunctionDef, edit: LetOut) -> cst.FunctionDef:
+    """A function whose docstring says of parameters that they are optional."""
+    string = _docstring(function)
+    if string is None:
+        return function
+    return function.with_deep_changes(string, value=marked_optional(string.value, edit.names))
+
+
+def _docstring(function: cst.FunctionDef) -> cst.SimpleString | None:
+    """The docstring of a function, if it is one string."""
+    body = function.body
+    first = body.body[0] if isinstance(body, cst.IndentedBlock) and body.body else None
+    if not isinstance(first, cst.SimpleStatementLine) or not isinstance(first.body[0], cst.Expr):
+        return None
+    string = first.body[0].value
+    return string if isinstance(string, cst.SimpleString) else None
 
 
 def redefined(function: cst.FunctionDef, lines: Sequence[cst.CSTNode]) -> cst.FunctionDef:
