@@ -18,7 +18,7 @@ from codegen.rewrite.heirs import held_module
 from codegen.rewrite.helpers import TAKE_NO_GRID, is_input
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import children, walk
-from codegen.rewrite.place.bindings import bound_arguments
+from codegen.rewrite.place.bindings import GIVEN, bound_arguments
 
 Names = frozenset[str]
 Read = tuple[str, ast.expr]
@@ -95,7 +95,7 @@ class AbsentReads:
         names = {k: v.id for k, v in bound.items() if isinstance(v, ast.Name)}
         absent = {name: names[name] for name in names if names[name] in how.absent}
         inputs = {name for name in parameters(function) if is_input(name)}
-        given = frozenset(inputs & _given(call, inputs))
+        given = frozenset(inputs & (bound.keys() | _given(call, inputs)))
         read = self.of(owner, function, Call(frozenset(absent), given))
         # What is bound to no parameter goes to keywords, of which nothing is known.
         lost = handed - set(absent.values())
