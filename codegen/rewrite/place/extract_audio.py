@@ -15,11 +15,18 @@ from functools import partial
 
 from codegen.rewrite.emit.edits import Change, Edit, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
-from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
+from codegen.rewrite.helpers import (
+    AUDIO_CU_SEQLENS,
+    CHUNKS,
+    INPUTS,
+    POOL_INDICES,
+    VALID_INDICES,
+)
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.replacements import guard_lines
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
+from codegen.rewrite.probe.values import Arr
 from codegen.rewrite.recognise.audio import (
     AudioMatch,
     AudioStudy,
@@ -30,6 +37,7 @@ from codegen.rewrite.recognise.audio import (
 )
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import Claim, Trial, participants
+from codegen.rewrite.recognise.grids import CASTS
 from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.study import Study, understood
 from codegen.rewrite.state import RewriteState
@@ -177,11 +185,19 @@ def _plan(studied: AudioStudy, match: AudioMatch) -> AudioPlan:
         line = f"{name} = padded_feature.to({dtype}).contiguous()"
         lines[match.padded.statement].insert(2, line)
     for canonical, found in _results(studied, match).items():
+        conversion = _conversion(studied, canonical, found)
         named = found.name in (canonical, *renames) or (found is match.padded and not cast)
-        if not named and found.name in used:
+        if (conversion or not named) and found.name in used:
             place = match.padded.statement if found is studied.found else found.statement
-            lines[place].append(f"{found.name} = {canonical}")
+            lines[place].append(f"{found.name} = {canonical}{conversion}")
     return AudioPlan({n: tuple(new) for n, new in lines.items()}, dead, lookups, renames, guards)
+
+
+def _conversion(studied: AudioStudy, canonical: str, found: Found) -> str:
+    """What gives integers the width that they have in the method, empty where the helper's have it."""
+    value = studied.study.traces[0].snapshots.get(found.statement, {}).get(found.name)
+    kind = str(value.data.dtype) if isinstance(value, Arr) else ""
+    return f".{CASTS[kind]}()" if kind in CASTS and kind != INPUTS[canonical].dtype else ""
 
 
 def _dtype(studied: AudioStudy, match: AudioMatch) -> str:
@@ -227,6 +243,8 @@ def _renames(studied: AudioStudy, match: AudioMatch, kept: list[int]) -> dict[st
     renames = {}
     for canonical, found in _results(studied, match).items():
         earlier = (function.body[n] for n in kept if n < found.statement)
+        if _conversion(studied, canonical, found):
+            continue
         if canonical not in taken and all(found.name not in effect(s).changes for s in earlier):
             renames[found.name] = canonical
     return renames

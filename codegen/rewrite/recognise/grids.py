@@ -67,7 +67,7 @@ def agrees(study: Study, match: Match, run: Run) -> bool:
     return all(not v.late and same(v.data, r) for v, r in zip(values, results))
 
 
-_CASTS = {"int32": "int", "int64": "long"}
+CASTS = {"int32": "int", "int64": "long"}
 """Methods that convert to a dtype."""
 _AS_THEY_ARE = (helpers.POS_EMBED, helpers.FLATTENED)
 """Helpers whose results have the dtype of the table, or of the grid."""
@@ -86,17 +86,17 @@ def typed(study: Study, small: Study | None, match: Match) -> Match | str:
         if len(kinds) > 1:
             return f"the dtype of {name} is that of {study.grid or 'its input'}, not {result.dtype}"
         kind = next(iter(kinds), "")
-        if kind not in _CASTS:
+        if kind not in CASTS:
             what = "floating point numbers" if kind.startswith("float") else kind
             return f"{name} holds {what}, not {result.dtype}"
-        casts.append("" if kind == result.dtype else _CASTS[kind])
+        casts.append("" if kind == result.dtype else CASTS[kind])
     return replace(match, casts=tuple(casts)) if any(casts) else match
 
 
 def is_whole(study: Study, match: Match) -> bool:
     """Tell whether a match holds whole numbers, as the results of its helper are."""
     kinds = {_kind(study.traces[0], match, name) for name in match.names}
-    return match.helper in _AS_THEY_ARE or kinds <= {"", *_CASTS}
+    return match.helper in _AS_THEY_ARE or kinds <= {"", *CASTS}
 
 
 def _kind(trace: Trace, match: Match, name: str) -> str:
