@@ -542,7 +542,8 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
                 Frames, rows and columns of each image, counted in patches.
 
         Returns:
-            The encoder output, with `pooler_output` split into one tensor per image.
+            The encoder output, with `pooler_output` split into one tensor per image; in one for all
+            where no grid tells them apart.
         """
         pixel_values = pixel_values.type(self.visual.dtype)
         vision_outputs = self.visual(pixel_values, grid_thw=image_grid_thw, **kwargs)
@@ -566,7 +567,8 @@ class Qwen2VLModel(Qwen2VLPreTrainedModel):
                 Frames, rows and columns of each video, counted in patches.
 
         Returns:
-            The encoder output, with `pooler_output` split into one tensor per video.
+            The encoder output, with `pooler_output` split into one tensor per video; in one for all
+            where no grid tells them apart.
         """
         pixel_values_videos = pixel_values_videos.type(self.visual.dtype)
         vision_outputs = self.visual(pixel_values_videos, grid_thw=video_grid_thw, **kwargs)

@@ -648,7 +648,8 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
                 Frames, rows and columns of each image, counted in patches.
 
         Returns:
-            The encoder output, with `pooler_output` split into one tensor per image.
+            The encoder output, with `pooler_output` split into one tensor per image; in one for all
+            where no grid tells them apart.
         """
         vision_outputs = self.vision_tower(
             pixel_values,
@@ -683,7 +684,8 @@ class Ernie4_5_VLMoeModel(Ernie4_5_VLMoePreTrainedModel):
                 Frames, rows and columns of each video, counted in patches.
 
         Returns:
-            The encoder output, with `pooler_output` split into one tensor per video.
+            The encoder output, with `pooler_output` split into one tensor per video; in one for all
+            where no grid tells them apart.
         """
         vision_outputs = self.vision_tower(
             pixel_values_videos,

@@ -608,7 +608,8 @@ class GlmOcrModel(GlmOcrPreTrainedModel):
                 Frames, rows and columns of each image, counted in patches.
 
         Returns:
-            The encoder output, with `pooler_output` split into one tensor per image.
+            The encoder output, with `pooler_output` split into one tensor per image; in one for all
+            where no grid tells them apart.
         """
         pixel_values = pixel_values.type(self.visual.dtype)
         vision_outputs = self.visual(
@@ -637,7 +638,8 @@ class GlmOcrModel(GlmOcrPreTrainedModel):
                 Frames, rows and columns of each video, counted in patches.
 
         Returns:
-            The encoder output, with `pooler_output` split into one tensor per video.
+            The encoder output, with `pooler_output` split into one tensor per video; in one for all
+            where no grid tells them apart.
         """
         pixel_values_videos = pixel_values_videos.type(self.visual.dtype)
         # The encoder takes each frame for an image of its own; given what follows from it, no grid.

@@ -625,7 +625,8 @@ class Qwen3_5MoeModel(Qwen3_5MoePreTrainedModel):
                 Frames, rows and columns of each image, counted in patches.
 
         Returns:
-            The encoder output, with `pooler_output` split into one tensor per image.
+            The encoder output, with `pooler_output` split into one tensor per image; in one for all
+            where no grid tells them apart.
         """
         pixel_values = pixel_values.type(self.visual.dtype)
         vision_outputs = self.visual(
@@ -654,7 +655,8 @@ class Qwen3_5MoeModel(Qwen3_5MoePreTrainedModel):
                 Frames, rows and columns of each video, counted in patches.
 
         Returns:
-            The encoder output, with `pooler_output` split into one tensor per video.
+            The encoder output, with `pooler_output` split into one tensor per video; in one for all
+            where no grid tells them apart.
         """
         pixel_values_videos = pixel_values_videos.type(self.visual.dtype)
         vision_outputs = self.visual(

@@ -34,6 +34,7 @@ from tests.models.support import (
     vision_inputs,
 )
 from utils import modeling_vision_utils as vision
+from utils.packed import MissingGrid
 
 ENCODERS = (*VISION_CASES, *AUDIO_CASES)
 ENCODER_IDS = [case.id for case in ENCODERS]
@@ -234,6 +235,28 @@ def test_given_tensors_reach_the_module_behind_the_encoder(model: str, name: str
         named = features(inputs["pixel_values"], grid, **bare)
         for left, right in zip(tensors_of(prefixed), tensors_of(named), strict=True):
             assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize("case", FULL_CASES, ids=FULL_IDS)
+def test_features_without_a_grid_are_all_in_one(case: FullCase) -> None:
+    model = build_full_model(case, generated_module(case.model))
+    randomize(model)
+    inputs, tensors = full_inputs(case, images=SEVERAL), model_tensors(case, "image", SEVERAL)
+    names = inspect.signature(model.get_image_features).parameters
+    sizes = {n: inputs[n] for n in names if n.endswith(("grid_thw", "merge_sizes"))}
+    if case.model == "glm_image":
+        # The last grid is that of the image to be made, which has no pixels.
+        sizes["image_grid_thw"] = sizes["image_grid_thw"][:-1]
+    pixels = inputs["pixel_values"]
+    with torch.no_grad():
+        parted = model.get_image_features(pixels, **sizes, **tensors).pooler_output
+        joined = model.get_image_features(pixels, **tensors).pooler_output
+        with pytest.raises(MissingGrid, match="not given"):
+            model.get_image_features(pixels)
+    if isinstance(parted, tuple):
+        assert len(parted) == len(SEVERAL) and len(joined) == 1
+        parted, (joined,) = torch.cat(parted), joined
+    assert torch.equal(parted, joined)
 
 
 @pytest.mark.parametrize("case", FULL_CASES, ids=FULL_IDS)
