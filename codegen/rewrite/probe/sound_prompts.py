@@ -21,8 +21,9 @@ CHUNKS, TIMES = "chunks", "times"
 TOKENS = {"image": 151, "video": 152, "audio": 153, "vision_start": 154, "audio_start": 155}
 """Ids of tokens by what they stand for; text has those below ``_WORDS``."""
 _VISION_END, _AUDIO_END, _WORDS = 156, 157, 97
-PER_SECOND, SECONDS_OF_CHUNK = (4, 6), 2
-"""Positions in a second, for each set of configuration scalars, and the length of a stretch of time."""
+PER_SECOND, SECONDS_OF_CHUNK, WINDOW = (4, 6), 2, (12, 30)
+"""Positions in a second, for each set of configuration scalars, the length of a stretch of time, and half
+of a piece of a sound, again for each."""
 _MOST_ITEMS = 24
 """Prompts around a number have no more items or samples."""
 
@@ -31,21 +32,22 @@ Item = tuple[Any, ...]
 ``("film", t, h, w, seconds, length)``, sizes in patches."""
 
 
-def _quarter(length: int) -> int:
+def _quarter(length: int, _: int) -> int:
     return ((length - 1) // 2 + 1 - 2) // 2 + 1
 
 
-def _eighth_in_hundreds(length: int) -> int:
-    left = (length % 100 - 1) // 2 + 1
-    return ((left - 1) // 2 + 1 - 1) // 2 + 1 + length // 100 * 13
+def _eighth_in_pieces(length: int, piece: int) -> int:
+    left = (length % piece - 1) // 2 + 1
+    return ((left - 1) // 2 + 1 - 1) // 2 + 1 + length // piece * 13
 
 
-LAWS: dict[str, Callable[[int], int]] = {
+LAWS: dict[str, Callable[[int, int], int]] = {
     "quarter": _quarter,
-    "eighth in hundreds": _eighth_in_hundreds,
-    "one each": int,
+    "eighth in hundreds": lambda length, _: _eighth_in_pieces(length, 100),
+    "eighth in windows": lambda length, variant: (_eighth_in_pieces(length, 2 * WINDOW[variant])),
+    "one each": lambda length, _: length,
 }
-"""How many tokens an audio of a length has."""
+"""How many tokens an audio of a length has, with a set of configuration scalars."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,10 @@ def _item(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Stretches of equal tokens of an item, with their positions."""
     if kind == "audio":
-        yield TOKENS["audio"], np.tile(np.arange(LAWS[style.law](sizes[0])), (3, 1)) + start
+        yield (
+            TOKENS["audio"],
+            np.tile(np.arange(LAWS[style.law](sizes[0], variant)), (3, 1)) + start,
+        )
         return
     t, h, w = sizes[0], sizes[1] // MERGES[variant], sizes[2] // MERGES[variant]
     times = np.arange(t) * (sizes[3] if kind != "image" else 1) * PER_SECOND[variant]
@@ -149,7 +154,7 @@ def _item(
     if kind != "film":
         yield TOKENS[kind], vision + start
         return
-    sound = np.tile(np.arange(LAWS[style.law](sizes[4])), (3, 1))
+    sound = np.tile(np.arange(LAWS[style.law](sizes[4], variant)), (3, 1))
     cuts = _cuts_by_chunk if style.order == CHUNKS else _cuts_by_time
     for low, high, other, last in cuts(vision[0], sound[0], PER_SECOND[variant]):
         if high > low:

@@ -13,7 +13,7 @@ from typing import Any
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.operators import truth
 from codegen.rewrite.probe.prompting import PromptInterpreter
-from codegen.rewrite.probe.sound_prompts import PER_SECOND, SECONDS_OF_CHUNK, TOKENS
+from codegen.rewrite.probe.sound_prompts import PER_SECOND, SECONDS_OF_CHUNK, TOKENS, WINDOW
 from codegen.rewrite.probe.trace import Bound, Break, Config, Continue, Return
 from codegen.rewrite.probe.values import (
     LATE,
@@ -57,7 +57,7 @@ class TokenInterpreter(PromptInterpreter):
             return TOKENS.get(role, 158 + len(name))
         if "second" in name:
             return SECONDS_OF_CHUNK if "chunk" in name else PER_SECOND[self.variant]
-        return None
+        return WINDOW[self.variant] if name == "n_window" else None
 
     def _module_attribute(self, base: Module, name: str) -> Any:
         """What the class at hand does not assign, but its heirs do, may be a field under its own name."""
