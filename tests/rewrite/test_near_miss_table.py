@@ -25,6 +25,7 @@ TOGETHER = {
     "get_audio_cu_seqlens": "chunk_and_pad_features",
     "get_pool_indices": "pooling",
     "get_half_pixel_indices": "half_pixel",
+    "get_sound_prompt_positions": "sounds",
     "get_max_window_seqlen": "get_max_seqlen",
     "get_unshuffle_indices": "unshuffle",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from codegen.rewrite.capture.ahead import count_ahead
 from codegen.rewrite.capture.attention import attention_edits
 from codegen.rewrite.capture.behind import owed
 from codegen.rewrite.capture.blocks import block_edits
@@ -92,6 +93,7 @@ def capture(state: RewriteState) -> None:
             if state.reports and not is_host_class(cls.name):
                 with state.attempt("branches", cls):
                     _look_at_branches(state, cls, mended)
+    count_ahead(state)
     state.settle()
     if state.reports:
         _report_reads(state)
