@@ -152,11 +152,38 @@ def words(lines: Iterable[Line]) -> set[str]:
     return found - _COMMON
 
 
+#: How a line of a docstring begins that tells of a parameter.
+_DOCUMENTED = re.compile(r"\s*(?::param[ \t]+)?(?P<name>[a-z_]\w*)[ \t]*(?:\([^)]*\))?[ \t]*:")
+
+
+def _documented(lines: Iterable[Line]) -> set[str]:
+    """Parameters that lines of a docstring tell of."""
+    heads = (_DOCUMENTED.match(line.text) for line in lines if len(line.tokens) == 1)
+    return {head["name"] for head in heads if head} - _COMMON
+
+
+def _join_documented(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
+    """Join an argument that came, went or has another name with what the docstring tells of it."""
+    told: dict[tuple[str, str, str, str], int] = {}
+
+    def key(item: SourceHunk, name: str) -> tuple[str, str, str, str]:
+        return item.change.path, item.change.member.owner, item.change.member.name, name
+
+    for index, item in enumerate(hunks):
+        for name in _documented(item.hunk.removed) ^ _documented(item.hunk.added):
+            told.setdefault(key(item, name), index)
+    for index, item in enumerate(hunks if told else ()):
+        for name in words(item.hunk.removed) ^ words(item.hunk.added):
+            if key(item, name) in told:
+                joined.join(told[key(item, name)], index)
+
+
 def join_edits(hunks: Sequence[SourceHunk]) -> list[Edit]:
     """The edits that hunks make up, in the order of their first hunks."""
     joined = _Union(len(hunks))
     wide = _wide_names(hunks)
     _join_by(joined, hunks, lambda item: _name_links(item, wide))
+    _join_documented(joined, hunks)
     _join_by(joined, hunks, _body_links)
     _join_by(joined, hunks, _binding_links)
     _join_replaced(joined, hunks)

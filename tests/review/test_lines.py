@@ -86,6 +86,24 @@ def test_an_attribute_that_becomes_another_thing_goes_with_its_uses(tmp_path: Pa
     ]  # `-` is of its own
 
 
+def test_an_argument_and_what_the_docstring_tells_of_it_are_one_edit(tmp_path: Path) -> None:
+    told = (
+        '        """Widen.\n\n        states: what\n{}        """\n        return self.up(states)'
+    )
+    before = replaced("alpha", ("        return self.up(states)", told.format("")))
+    again = "        scale (`float`): how much\n"
+    after = replaced(
+        "alpha",
+        ("        return self.up(states)", told.format(again)),
+        ("def widen(self, states)", "def widen(self, states, scale=None)"),
+    )
+    report = review_of(
+        make_project(tmp_path / "old", before), make_project(tmp_path / "new", after)
+    )
+    assert [len(change.edit.hunks) for change in report.changes if change.edit] == [2]
+    assert not report.risks and not report.unexplained
+
+
 def test_a_method_of_another_name_is_one_edit(tmp_path: Path) -> None:
     models = replaced("alpha", ("def forward(self, states, scale", "def run(self, states, scale"))
     report = review_of(make_project(tmp_path / "old"), make_project(tmp_path / "new", models))
