@@ -28,7 +28,14 @@ REASONS = {
     "if len(pieces) > 1: raise ValueError": ("8", f"it refuses {SECOND}: raise in line 9"),
     "if h > 10: raise ValueError": ("8", f"it refuses {SECOND}: raise in line 9"),
     "if h == 3: raise ValueError": ("8", f"it refuses {THIRD}: raise in line 9"),
-    "h = min(h, 6)": ("13", "it gives something else on other small grids"),
+    "h = min(h, 6)": (
+        "13",
+        f"it gives something else on {SECOND}: ids has shape (112, 2), not (192, 2)",
+    ),
+    "h = h if h != 12 else 13 - len(pieces)": (
+        "13",
+        f"it gives something else on {THIRD}: ids has shape (153, 2), not (162, 2)",
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.replacements import superseded
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import Claim, Run, Trial, participants
-from codegen.rewrite.recognise.grids import Match, agrees
+from codegen.rewrite.recognise.grids import Match, agrees, first_difference
 from codegen.rewrite.recognise.guards import Guards
 from codegen.rewrite.recognise.study import Study, is_unknown, understood
 
@@ -144,4 +144,13 @@ def missed(
                 break
         else:
             place = study.function.body[max(match.statement, match.last)]
-            yield match, Objection(place, "it gives something else on other small grids")
+            yield match, Objection(place, f"it gives something else on {_told(study, match)}")
+
+
+def _told(study: Study, match: Match) -> str:
+    """The first small grid on which a match does not hold, and what differs first there."""
+    for probe, trace, hidden in zip(study.probes, study.traces, study.hidden):
+        what = first_difference(study, match, Run(probe, trace, hidden))
+        if what:
+            return f"{probe}: {what}"
+    return "other small grids"

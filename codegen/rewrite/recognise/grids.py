@@ -67,6 +67,24 @@ def agrees(study: Study, match: Match, run: Run) -> bool:
     return all(not v.late and same(v.data, r) for v, r in zip(values, results))
 
 
+def first_difference(study: Study, match: Match, run: Run) -> str:
+    """Where the names of a match first differ from what its helper gives on a run, in words; empty where they do not."""
+    arguments = [argument_value(study, text, run) for text in match.arguments]
+    if match.helper is helpers.POS_EMBED or any(argument is None for argument in arguments):
+        return ""
+    expected = _EXPECTED[match.helper.name](run.probe.grid, *arguments[1:])
+    for name, wanted in zip(match.names, expected if isinstance(expected, tuple) else (expected,)):
+        value = _held(run.trace, match, name) if name else None
+        if not isinstance(value, Arr) or wanted is None or same(value.data, wanted):
+            continue
+        if value.data.shape != wanted.shape:
+            return f"{name} has shape {value.data.shape}, not {wanted.shape}"
+        place = tuple(int(n) for n in np.argwhere(value.data != wanted)[0])
+        where = ", ".join(map(str, place))
+        return f"{name}[{where}] is {value.data[place]}, not {wanted[place]}"
+    return ""
+
+
 CASTS = {"int32": "int", "int64": "long"}
 """Methods that convert to a dtype."""
 _AS_THEY_ARE = (helpers.POS_EMBED, helpers.FLATTENED)
