@@ -28,6 +28,8 @@ from codegen.rewrite.probe.values import (
 TORCH_ROOTS = ("torch", "F", "nn")
 _TORCH_PARTS = ("nn", "functional", "utils", "rnn")
 """Modules below torch whose functions are known; one of the same name in another may be another."""
+READ = frozenset(("shape", "T", "ndim", "device", "dtype"))
+"""Attributes of tensors that are no methods."""
 SAMPLE = "grid_sample"
 """What reads a table at points between its entries."""
 
@@ -36,7 +38,15 @@ class Calls(Attributes):
     """Evaluates call expressions."""
 
     def _expr_Call(self, node: ast.Call, env: dict[str, Any]) -> Any:
-        function = self._eval(node.func, env)
+        called = node.func
+        if not isinstance(called, ast.Attribute):
+            function = self._eval(called, env)
+        else:
+            self.meter.step()
+            base = self._eval(called.value, env)
+            if isinstance(base, Arr) and called.attr not in READ:
+                return self._call_tensor(base, called.attr, node, env)
+            function = self._attribute(base, called.attr)
         given = self._arguments(node, env)
         if given is None:
             return LATE
@@ -52,6 +62,16 @@ class Calls(Attributes):
                 value.origin = function.text
             return value
         return LATE
+
+    def _call_tensor(self, target: Arr, name: str, node: ast.Call, env: dict[str, Any]) -> Any:
+        """Call a method of a tensor: most calls are, so that no bound method is made for it."""
+        given = self._arguments(node, env)
+        if given is None:
+            return LATE
+        self._call = node
+        args, kwargs = given
+        self._note_bounds(node, name, target, args, kwargs)
+        return call_method(target, name, args, kwargs)
 
     def _call_found(
         self, function: Bound, args: list[Any], kwargs: dict[str, Any], node: ast.Call

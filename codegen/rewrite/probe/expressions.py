@@ -146,7 +146,7 @@ class Expressions(Calls):
         elif all(isinstance(v, (int, float, Arr)) and not is_late(v) for v in (left, right)):
             low, high = array(left), array(right)
             broadcast(low, high)
-            self._note(node, bool(np.any(np.abs(low) >= np.abs(high))))
+            self._note(node, bool((np.abs(low) >= np.abs(high)).any()))
 
     def _expr_Compare(self, node: ast.Compare, env: dict[str, Any]) -> Any:
         left = self._eval(node.left, env)
@@ -162,7 +162,9 @@ class Expressions(Calls):
         return result
 
     def _note_comparison(self, node: ast.Compare, op: ast.cmpop, result: Any) -> None:
-        if isinstance(result, Arr) and not result.late:
+        if isinstance(result, Arr) and not result.late and result.data.size == 1:
+            self._note(node, bool(result.data.item()))
+        elif isinstance(result, Arr) and not result.late:
             self._note(node, *{bool(v) for v in (result.data.any(), result.data.all())})
         elif isinstance(result, bool) and not isinstance(op, (ast.Is, ast.IsNot)):
             self._note(node, result)
@@ -205,8 +207,9 @@ class Expressions(Calls):
         return truth(value)
 
     def _expr_Attribute(self, node: ast.Attribute, env: dict[str, Any]) -> Any:
-        base = self._eval(node.value, env)
-        name = node.attr
+        return self._attribute(self._eval(node.value, env), node.attr)
+
+    def _attribute(self, base: Any, name: str) -> Any:
         if isinstance(base, Arr):
             return self._tensor_attribute(base, name)
         if isinstance(base, Bound) and base.target is None:
@@ -306,8 +309,7 @@ class Expressions(Calls):
         if isinstance(node, ast.Tuple):
             return tuple(self._key(item, env) for item in node.elts)
         if isinstance(node, ast.Slice):
-            bounds = [node.lower, node.upper, node.step]
-            return slice(*[None if b is None else scalar(self._eval(b, env)) for b in bounds])
+            return slice(*[self._limit(part, env) for part in (node.lower, node.upper, node.step)])
         value = self._eval(node, env)
         if isinstance(value, Arr):
             return value.data if value.data.ndim else int(value.data)
@@ -316,6 +318,9 @@ class Expressions(Calls):
         if value is LATE or isinstance(value, (tuple, str)):
             raise Unsupported("index of that kind")
         return value
+
+    def _limit(self, node: ast.expr | None, env: dict[str, Any]) -> int | None:
+        return None if node is None else scalar(self._eval(node, env))
 
     def _expr_Starred(self, node: ast.Starred, env: dict[str, Any]) -> Any:
         raise Unsupported("starred expression")

@@ -136,7 +136,10 @@ class Interpreter(Expressions):
             self._statement(statement, env)
 
     def _statement(self, node: ast.stmt, env: dict[str, Any]) -> None:
-        self.meter.step()
+        meter = self.meter
+        meter.steps -= 1
+        if meter.steps < 0:
+            meter.step(0)
         ran = self.trace.ran.get(self._top)
         if ran is None:
             ran = self.trace.ran[self._top] = set()

@@ -116,6 +116,10 @@ class Machine(ABC):
         """Value of an expression."""
 
     @abstractmethod
+    def _attribute(self, base: Any, name: str) -> Any:
+        """Value of an attribute."""
+
+    @abstractmethod
     def _bind(self, target: ast.expr, value: Any, env: dict[str, Any]) -> None:
         """Assign a value to a target."""
 

@@ -70,8 +70,8 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
     if isinstance(left, Arr) or isinstance(right, Arr):
         numbers = array(left), array(right)
         broadcast(*numbers)
-        whole = all(number.dtype.kind in "bi" for number in numbers)
-        if kind in (ast.FloorDiv, ast.Mod) and whole and not numbers[1].all():
+        by_zero = kind in (ast.FloorDiv, ast.Mod) and not numbers[1].all()
+        if by_zero and all(number.dtype.kind in "bi" for number in numbers):
             raise Unsupported("division by zero")
         late = is_late(left) or is_late(right)
         result = narrowed(np.asarray(_BINARY[kind](*numbers)), *numbers)

@@ -19,6 +19,7 @@ from codegen.rewrite.probe.operators import compare, iterate, truth
 from codegen.rewrite.probe.trace import Bound, Refused
 from codegen.rewrite.probe.values import LATE, OPAQUE, Unsupported, is_late
 
+_EQUAL = ast.Eq()
 _CONSUMERS = ("list", "tuple", "enumerate")
 """Builtins that may be given an iterator, and take all that is left in it."""
 
@@ -141,7 +142,7 @@ class PromptInterpreter(Interpreter):
             key = item if len(given) == 1 else self._applied(given[1], item)
             if is_late(key) or key is OPAQUE:
                 raise Unsupported("groups by late values")
-            if not groups.found or not truth(compare(ast.Eq(), groups.found[-1][0], key)):
+            if not groups.found or not truth(compare(_EQUAL, groups.found[-1][0], key)):
                 budget.items(2)
                 groups.found.append((key, Items([])))
             groups.found[-1][1].rest.append(item)

@@ -17,9 +17,11 @@ def _merge_sizes(grid: Ints, merge: int | Ints) -> list[int]:
 
 def block_positions(height: int, width: int, merge: int) -> Ints:
     """(row, col) of one frame in block-major order, ``(h * w, 2)``."""
-    shape = (height // merge, merge, width // merge, merge)
-    block_row, row, block_col, col = np.indices(shape).transpose(0, 1, 3, 2, 4).reshape(4, -1)
-    return np.stack([block_row * merge + row, block_col * merge + col], axis=-1)
+    down, across = height // merge, width // merge
+    blocks = np.empty((down, across, merge, merge, 2), dtype=np.int64)
+    blocks[..., 0] = np.arange(down * merge).reshape(down, 1, merge, 1)
+    blocks[..., 1] = np.arange(across * merge).reshape(1, across, 1, merge)
+    return blocks.reshape(-1, 2)
 
 
 def rotary_pos_ids(grid: Ints, merge: int | Ints) -> Ints:

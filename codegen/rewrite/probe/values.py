@@ -70,7 +70,7 @@ class InvFreq:
     buffer: str
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Arr:
     """A tensor with known values; ``late`` where they stand for weights or hidden rows."""
 
@@ -106,6 +106,8 @@ def is_late(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         # Lists that hold each other many times are long to walk, though short to make.
         budget.steps(1 + len(value) // 16)
+        if PLAIN.issuperset(map(type, value)):
+            return False
         return any(item.__class__ not in PLAIN and is_late(item) for item in value)
     return False
 
@@ -120,7 +122,7 @@ def array(value: Any) -> np.ndarray:
         return np.array(value)
     if isinstance(value, (list, tuple)):
         budget.items(len(value))
-        if value and all(item.__class__ is int for item in value):
+        if value and {*map(type, value)} == {int}:
             if min(value) < -(2**63) or max(value) >= 2**63:
                 raise Unsupported("an integer that no tensor holds")
             budget.numbers(len(value))
@@ -136,7 +138,7 @@ def scalar(value: Any) -> int:
     if value.__class__ is int:
         return value
     if isinstance(value, Arr) and value.data.size == 1:
-        return int(value.data.reshape(()))
+        return int(value.data.item())
     if isinstance(value, (bool, int, np.integer)):
         return int(value)
     # A float is none, even a whole one: neither torch nor a list takes it.
@@ -162,6 +164,11 @@ def volume(shape: Sequence[int]) -> int:
 
 def broadcast(*arrays: np.ndarray) -> None:
     """Ask for a tensor that arrays are broadcast to."""
+    if len(arrays) == 2:
+        left, right = arrays[0].shape, arrays[1].shape
+        if left == right or not right or not left:
+            volume(left or right)
+            return
     shapes = {item.shape for item in arrays}
     if len(shapes) > 1:
         shapes.discard(())

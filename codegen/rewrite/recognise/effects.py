@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from codegen.rewrite.library import Function
 from codegen.rewrite.nodes import walk
@@ -139,6 +140,7 @@ def _inside(
     return None
 
 
+@lru_cache(maxsize=4096)
 def _fresh_names(function: Function) -> frozenset[str]:
     """Names that only ever hold what the function makes, so that writing into it is seen by nobody.
 

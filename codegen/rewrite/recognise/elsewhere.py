@@ -31,6 +31,8 @@ def report_elsewhere(
         return
     grid = state.index.vocabulary.grid_of(parameters(function)[1:])
     joined = _joined(cls, function)
+    if not grid and not joined:
+        return
     for number, statement in iter_statements(function):
         if number in handled or is_reported(state, cls, function, statement):
             continue

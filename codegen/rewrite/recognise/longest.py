@@ -30,8 +30,10 @@ def find_measure(function: Function) -> Measure | Objection | None:
         return None
     found = None
     for statement in walk(function):
+        if not isinstance(statement, ast.Assign):
+            continue
         target = target_of(statement)
-        if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):
+        if not isinstance(target, ast.Name):
             continue
         boundaries = _measured(statement.value)
         if not boundaries or not _is_told(function, target.id):

@@ -136,7 +136,7 @@ class Trial:
             for shared, padding in ((a, b) for a in (True, False) for b in (0, 1)):
                 if not _agrees(first, firsts[-1], shared, padding):
                     continue
-                found = self._arguments(style, shared, padding)
+                found = self._told(firsts[-1]) or self._arguments(style, shared, padding)
                 if isinstance(found, SoundPositions):
                     # Shorter sounds than the prompt has tokens for can look like text behind them.
                     objection = self._objection(style, found)
@@ -200,8 +200,9 @@ class Trial:
     # -- evidence ----------------------------------------------------------------------------------
 
     def _objection(self, style: Style, found: SoundPositions) -> Objection | None:
-        if any(trace.asked_tracing for trace in self.runs.values()):
-            return Objection(self.function, "it asks whether it is traced")
+        told = self._told(*self.runs.values())
+        if told is not None:
+            return told
         own = frozenset(parameters(self.function)[1:])
         lost = vanishing(
             self.branch.statements, self.function, self._callee, fresh=own, ending=_LOOPS
@@ -217,6 +218,12 @@ class Trial:
             if problem is not None:
                 return problem
         return self._coverage()
+
+    def _told(self, *traces: Trace) -> Objection | None:
+        """It may have its second form already; one run is enough to see that."""
+        if any(trace.asked_tracing for trace in traces):
+            return Objection(self.function, "it asks whether it is traced")
+        return None
 
     def _disagreement(self, prompt: SoundPrompt, found: SoundPositions) -> Objection | None:
         trace = self._run(prompt)

@@ -279,6 +279,8 @@ def same(left: np.ndarray, right: np.ndarray | None) -> bool:
 
 def fits(grid: np.ndarray, merge: Any) -> bool:
     """Tell whether a candidate can be a merge size of this grid at all."""
+    if merge.__class__ is int:
+        return 1 <= merge <= 16 and not (grid[:, 1:] % merge).any()
     sizes = np.asarray(merge)
     if (sizes < 1).any() or (sizes > 16).any():
         return False
