@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from codegen.rewrite.nodes import complete
+from codegen.rewrite.nodes import glance
 from codegen.rewrite.vocabulary import TORCH_MODULES
 
 Aliases = Mapping[str, str]
@@ -39,27 +39,32 @@ _BLOCKS = ("body", "orelse", "handlers", "finalbody")
 
 
 def imports_of(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Import statements, looked for where they can be: in blocks of statements."""
+    """Import statements, looked for where they can be, in blocks of statements; not for their places."""
     pending: list[ast.stmt] = list(tree.body)
     while pending:
         node = pending.pop()
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield node
-        held = complete(node)
+        held = glance(node).__dict__ if isinstance(node, ast.FunctionDef) else node.__dict__
         if "body" in held:
             for name in _BLOCKS:
                 pending += held.get(name, ())
 
 
-def resolve_aliases(tree: ast.Module, aliases: Aliases) -> None:
-    """Put the rules' spelling in place of other names for torch, its modules and functions."""
+def other_names(aliases: Aliases) -> dict[str, str]:
+    """Names for torch, its modules and functions that the rules spell in another way, and how."""
     wanted = {name: known_spelling(dotted) for name, dotted in aliases.items()}
     # Classes are known by their own names, however they are reached.
-    wanted = {
+    return {
         name: known
         for name, known in wanted.items()
         if known != name and not (name[:1].isupper() and known.endswith(f".{name}"))
     }
+
+
+def resolve_aliases(tree: ast.Module, aliases: Aliases) -> None:
+    """Put the rules' spelling in place of other names for torch, its modules and functions."""
+    wanted = other_names(aliases)
     if wanted:
         _Resolver(wanted).visit(tree)
 

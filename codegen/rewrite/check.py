@@ -59,6 +59,16 @@ class Changed:
         except SyntaxError as error:
             return error.msg
 
+    @property
+    def header(self) -> int:
+        """How many lines stand in front of the new ones in :attr:`tree`."""
+        return 1 if self.node.col_offset else 0
+
+    def statements(self, tree: ast.Module) -> list[ast.stmt]:
+        """The statements of such a module, without what stands around them."""
+        holder = tree.body[0]
+        return holder.body if self.header and isinstance(holder, ast.ClassDef) else tree.body
+
     def added_names(self, known: Collection[str]) -> frozenset[str]:
         """Names that the new lines read from their module, and the old ones do not; none if they do not parse.
 
@@ -223,17 +233,20 @@ def _comments(text: str) -> list[str]:
 
 def _lost(changed: Changed, tree: ast.Module, aliases: Aliases) -> str:
     """A statement, or the head of one, that is gone although no edit removes or changes it."""
-    body = tree.body[0].body if changed.node.col_offset else tree.body  # type: ignore[attr-defined]
-    wanted = list(_untouched(changed.node, changed.edits))
-    found = [head for part in body for head in _heads(part)]
+
+    def heads_of(whole: ast.Module) -> list[ast.AST]:
+        return [head for part in changed.statements(whole) for head in _heads(part)]
+
+    wanted, found = list(_untouched(changed.node, changed.edits)), heads_of(tree)
     # What stands there letter by letter is there; only the rest has to be written anew to be compared.
     first = first_line(changed.node)
     spelled = Counter(map(_spelling(changed.old, first), wanted))
     there = map(_spelling(_alone(changed.node, changed.new), 1), found)
     if not spelled - Counter(there):
         return ""
-    resolve_aliases(tree, aliases)
-    lost = Counter(map(_head, wanted)) - Counter(map(_head, found))
+    spelled_out = ast.parse(_alone(changed.node, changed.new))  # the tree itself goes into the file
+    resolve_aliases(spelled_out, aliases)
+    lost = Counter(map(_head, wanted)) - Counter(map(_head, heads_of(spelled_out)))
     return next(iter(lost), "")
 
 

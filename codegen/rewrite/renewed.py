@@ -9,13 +9,14 @@ part can be read by itself, the file is parsed as a whole.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codegen.rewrite.aliases import Aliases, resolve_aliases, torch_aliases
+from codegen.rewrite.aliases import Aliases, other_names, resolve_aliases, torch_aliases
+from codegen.rewrite.check import Changed
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.library import ModuleInfo
-from codegen.rewrite.nodes import shifted
+from codegen.rewrite.nodes import shifted, walk
 from codegen.text.lines import LineMap
 from codegen.text.statements import first_line
 
@@ -26,11 +27,17 @@ class _NotApart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Lines ``first`` to ``last`` give way to ``new`` others; ``last`` is before ``first`` where none goes."""
+    """Lines ``first`` to ``last`` give way to ``new`` others; ``last`` is before ``first`` where none goes.
+
+    ``made`` are the statements on the new lines where these are parsed already, with ``header`` lines
+    in front of them.
+    """
 
     first: int
     last: int
     new: int
+    made: Sequence[ast.stmt] = ()
+    header: int = 0
 
     @property
     def moves(self) -> int:
@@ -38,16 +45,25 @@ class _Change:
         return self.new - (self.last - self.first + 1)
 
 
-def renewed(info: ModuleInfo, splices: Sequence[Splice]) -> ModuleInfo:
+def renewed(
+    info: ModuleInfo, splices: Sequence[Splice], parsed: Mapping[int, Changed] | None = None
+) -> ModuleInfo:
     """A file with changed lines, as if it had been parsed as a whole.
+
+    Args:
+        info: the file before.
+        splices: what changes.
+        parsed: what is parsed of this already, by the identity of the splice; the trees become part of the file.
 
     Raises:
         SyntaxError: it is not Python any more.
     """
     source = replace(info.source, text=spliced(info.source.text, splices))
     made = _Renewal(info.text, LineMap(source.text))
+    if parsed is None or other_names(info.aliases):
+        parsed = {}  # what was looked at already does not say ``torch``
     try:
-        body = made.block(info.tree.body, _changes_of(info.text, splices), 0, "")
+        body = made.block(info.tree.body, _changes_of(info.text, splices, parsed), 0, "")
         made.resolve(info.aliases)
     except (_NotApart, SyntaxError, ValueError):
         return ModuleInfo.parse(source)
@@ -56,15 +72,30 @@ def renewed(info: ModuleInfo, splices: Sequence[Splice]) -> ModuleInfo:
     return renewal
 
 
-def _changes_of(text: LineMap, splices: Sequence[Splice]) -> list[_Change]:
+def _changes_of(
+    text: LineMap, splices: Sequence[Splice], parsed: Mapping[int, Changed]
+) -> list[_Change]:
     """Splices as changes of lines, in their order."""
     changes = []
     for splice in sorted(splices, key=lambda item: (item.start, item.end)):
         first, end = (_line_begun(text, offset) for offset in (splice.start, splice.end))
         if splice.new and not splice.new.endswith("\n"):
             raise _NotApart
-        changes.append(_Change(first, end - 1, splice.new.count("\n")))
+        known, count = parsed.get(id(splice)), splice.new.count("\n")
+        if known is None or isinstance(known.tree, str) or not splice.new.strip():
+            changes.append(_Change(first, end - 1, count))
+        else:
+            made = _whole_statements(known, known.tree)
+            changes.append(_Change(first, end - 1, count, made, known.header))
     return changes
+
+
+def _whole_statements(changed: Changed, tree: ast.Module) -> Sequence[ast.stmt]:
+    """The statements on new lines; none where something of their class stands behind them."""
+    holder = tree.body[-1]
+    if changed.header and not (isinstance(holder, ast.ClassDef) and _ends_with_body(holder)):
+        return ()
+    return changed.statements(tree)
 
 
 def _line_begun(text: LineMap, offset: int) -> int:
@@ -98,23 +129,25 @@ class _Renewal:
             margin: in front of the statements; empty for a module.
         """
         made: list[ast.stmt] = []
+        dropped: list[ast.stmt] = []
         pending = list(changes)
         before = first_line(body[0]) - 1 if margin else 0
         for node in body:
             first, last = first_line(node), node.end_lineno or node.lineno
             inside = [c for c in pending if c.last >= first and c.first <= last]
             if inside and not _is_within(node, inside, self.old):
-                self.gone.append(node)
+                dropped.append(node)
                 continue  # it goes with the lines between the others
             between = [c for c in pending if c.last < first]
-            made += self._parsed(before + 1, first - 1, between, moved, margin)
+            made += self._between(before + 1, first - 1, between, dropped, moved, margin)
+            dropped = []
             moved += sum(change.moves for change in between)
             made.append(self._class(node, inside, moved) if inside else _at(node, moved))
             moved += sum(change.moves for change in inside)
             pending = pending[len(between) + len(inside) :]
             before = last
         ends = (before, body[-1].end_lineno or 0 if body else 0, *(c.last for c in pending))
-        return made + self._parsed(before + 1, max(ends), pending, moved, margin)
+        return made + self._between(before + 1, max(ends), pending, dropped, moved, margin)
 
     def _class(self, node: ast.stmt, changes: Sequence[_Change], moved: int) -> ast.stmt:
         """A class in whose body some lines have changed."""
@@ -129,10 +162,19 @@ class _Renewal:
         made.end_lineno, made.end_col_offset = body[-1].end_lineno, body[-1].end_col_offset
         return made
 
-    def _parsed(
-        self, first: int, last: int, changes: Sequence[_Change], moved: int, margin: str
+    def _between(
+        self,
+        first: int,
+        last: int,
+        changes: Sequence[_Change],
+        dropped: Sequence[ast.stmt],
+        moved: int,
+        margin: str,
     ) -> list[ast.stmt]:
-        """The statements that stand where some lines stood, if any of these has changed."""
+        """The statements that stand where some lines stood, if any of these has changed.
+
+        ``dropped`` are those that stood there.
+        """
         if not changes:
             return []
         if first > 1 and self.old.lines[first - 2].rstrip("\r\n").endswith("\\"):
@@ -143,7 +185,13 @@ class _Renewal:
             return []
         if "\t" in text or "\f" in text or (margin and start < 2):
             raise _NotApart  # how deep a line stands would have to be counted
-        if not margin:
+        self.gone.extend(dropped)
+        whole = all(any(_covers(change, node) for change in changes) for node in dropped)
+        if whole and all(change.made for change in changes):
+            found = list(_placed(changes, moved))
+            if any(_margin(node, self.new) != margin for node in found):
+                raise _NotApart
+        elif not margin:
             found = ast.parse("\n" * (start - 1) + text).body
         else:
             holder, *others = ast.parse("\n" * (start - 2) + "class _:\n" + text).body
@@ -160,6 +208,23 @@ class _Renewal:
         if torch_aliases(gone) != torch_aliases(come):
             raise _NotApart
         resolve_aliases(come, aliases)
+
+
+def _covers(change: _Change, node: ast.stmt) -> bool:
+    return change.first <= first_line(node) and (node.end_lineno or node.lineno) <= change.last
+
+
+def _placed(changes: Sequence[_Change], moved: int) -> Iterator[ast.stmt]:
+    """Statements that were parsed by themselves, put where they stand in the file."""
+    for change in changes:
+        lines = change.first + moved - 1 - change.header
+        for node in (inner for statement in change.made for inner in walk(statement)):
+            held = node.__dict__
+            if "lineno" in held:
+                held["lineno"] += lines
+                held["end_lineno"] += lines
+        yield from change.made
+        moved += change.moves
 
 
 def _at(node: ast.stmt, moved: int) -> ast.stmt:

@@ -32,7 +32,7 @@ class Settled:
 class _Written:
     """New lines of modules, and names that the modules have to import for them."""
 
-    pieces: tuple[tuple[ModuleInfo, Splice], ...]
+    pieces: tuple[tuple[ModuleInfo, Splice, Changed], ...]
     needs: frozenset[tuple[ModuleInfo, str]]
 
 
@@ -59,8 +59,10 @@ def settle(changes: Sequence[Change], package: str, optional: str = "") -> Settl
             written[group] = _write(group, optional)
         except _FailureAt as failure:
             records += _failed(group, failure.site, failure.problem)
+    parsed = {id(splice): made for some in written.values() for _, splice, made in some.pieces}
     while True:
-        modules, broken = _assemble(written, package)
+        modules, broken = _assemble(written, package, parsed)
+        parsed = {}  # these trees stand in the files now
         if not broken:
             break
         for group in [
@@ -112,7 +114,7 @@ def _write(group: Group, optional: str) -> _Written:
         if problem:
             raise _FailureAt(site, problem)
         needs |= {(info, name) for name in {TORCH, OPTIONAL} & changed.added_names(known)}
-        pieces.append((info, splice))
+        pieces.append((info, splice, changed))
     return _Written(tuple(pieces), frozenset(needs))
 
 
@@ -135,13 +137,18 @@ def _write_site(
     return splice, replace(changed, new=splice.new)
 
 
-def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[ModuleInfo], set[int]]:
-    """The modules with all new lines and imports, and the ids of those that do not parse so."""
+def _assemble(
+    written: Mapping[Group, _Written], package: str, parsed: Mapping[int, Changed]
+) -> tuple[list[ModuleInfo], set[int]]:
+    """The modules with all new lines and imports, and the ids of those that do not parse so.
+
+    What is ``parsed`` of the new lines already, by the identity of the splice, becomes part of the modules.
+    """
     infos: dict[int, ModuleInfo] = {}
     splices: dict[int, list[Splice]] = defaultdict(list)
     needs: dict[int, set[str]] = defaultdict(set)
     for made in written.values():
-        for info, splice in made.pieces:
+        for info, splice, _ in made.pieces:
             infos[id(info)] = info
             splices[id(info)].append(splice)
         for info, name in made.needs:
@@ -154,7 +161,7 @@ def _assemble(written: Mapping[Group, _Written], package: str) -> tuple[list[Mod
             continue
         pieces_of += idle_splices(info, spliced(info.source.text, pieces_of))
         try:
-            modules.append(renewed(info, pieces_of))
+            modules.append(renewed(info, pieces_of, parsed))
         except SyntaxError:
             broken.add(key)
     return modules, broken

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from codegen.rewrite.check import Changed
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.library import ModuleInfo, parameters
 from codegen.rewrite.nodes import calls_in, glance, shifted, walk
@@ -163,7 +164,9 @@ def test_any_change_of_lines() -> None:
     for _ in range(150):
         splices, after = [], 1
         for _ in range(random.choice((1, 2, 3))):
-            first = random.randrange(after, count) if after < count else count
+            if after >= count:
+                break
+            first = random.randrange(after, count)
             last = min(count, first - 1 + random.choice((0, 1, 1, 2, 5)))
             lines = LineMap(text).lines[first - 1 : last]
             new = random.choice(
@@ -200,3 +203,39 @@ def test_functions_are_copied_when_they_are_looked_into() -> None:
     assert call.lineno == 10 and twice.args is kept and old.body[0].lineno == 3
     assert glance(twice) is twice and type(twice) is ast.FunctionDef
     assert ast.unparse(shifted(old, 1)) == ast.unparse(old)
+
+
+def changed_second(text: str, new: str) -> tuple[ModuleInfo, Splice, Changed]:
+    """The property of the first class, and what comes in its place."""
+    info = info_of(text)
+    node = info.classes["First"].body[-1]
+    assert isinstance(node, ast.FunctionDef) and node.name == "second"
+    splice = splice_of(text, node.lineno - 1, node.end_lineno or 0, new)
+    return info, splice, Changed(node, text[splice.start : splice.end], new, ())
+
+
+def test_what_is_parsed_already_is_taken_over() -> None:
+    info, splice, changed = changed_second(FILE.replace("nnf", "F"), METHOD.replace("nnf", "F"))
+    above = splice_of(info.source.text, 4, 3, IMPORT)
+    made = renewed(info, [splice, above], {id(splice): changed})
+    assert isinstance(changed.tree, ast.Module)
+    assert made.classes["First"].body[-1] is changed.statements(changed.tree)[0]
+    whole = info_of(spliced(info.source.text, [splice, above]))
+    assert ast.dump(made.tree, include_attributes=True) == ast.dump(
+        whole.tree, include_attributes=True
+    )
+
+
+def test_what_says_torch_otherwise_is_parsed_again() -> None:
+    info, splice, changed = changed_second(FILE, METHOD)
+    made = renewed(info, [splice], {id(splice): changed})
+    assert "F.relu(" in ast.unparse(made.classes["First"])
+
+
+def test_several_statements_behind_a_semicolon() -> None:
+    info, splice, changed = changed_second(FILE.replace("nnf", "F"), "    second = 1; third = 2;\n")
+    made = renewed(info, [splice], {id(splice): changed})
+    whole = info_of(spliced(info.source.text, [splice]))
+    assert ast.dump(made.tree, include_attributes=True) == ast.dump(
+        whole.tree, include_attributes=True
+    )

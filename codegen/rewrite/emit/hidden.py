@@ -71,16 +71,25 @@ def hidden(text: LineMap, node: ast.stmt, edits: Sequence[Edit]) -> Hidden:
 NEW = "_codegen_new_"
 """Begins the names that stand for new lines while libcst writes what is around them."""
 INDENT = "    "
-_NOT_PLAIN = ("#", "\\", "\n", "\t", "\f", '"""', "'''")
+_NOT_PLAIN = ("#", "\\", "\n", "\t", "\f", "'''")
+_QUOTES = '"""'
 
 
 def is_plain(lines: Sequence[str]) -> bool:
     """Whether new lines are statements that come out of libcst as they go in, each behind the margin."""
     if any(mark in line for line in lines for mark in _NOT_PLAIN):
         return False
+    if not all(_is_docstring(line.strip()) for line in lines if _QUOTES in line):
+        return False
     margins = [len(line) - len(line.lstrip()) for line in lines if line.strip()]
     first = next((margin for margin in margins if margin), len(INDENT))
     return bool(margins) and first == len(INDENT) and not any(m % len(INDENT) for m in margins)
+
+
+def _is_docstring(line: str) -> bool:
+    """Whether a line is a string from its first to its last character."""
+    begins, ends = line.startswith(_QUOTES), line.endswith(_QUOTES)
+    return begins and ends and line.count(_QUOTES) == 2 and len(line) > 2 * len(_QUOTES)
 
 
 def nodes_of(edit: Edit) -> Iterator[ast.stmt | ast.expr]:
