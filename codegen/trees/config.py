@@ -198,6 +198,8 @@ def _checked(key: str, value: Any, path: str) -> Any:
     default = getattr(Config(), key.replace("-", "_"))
     if isinstance(default, tuple):
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            if key == "keep":
+                _check_kept(value, path)
             return tuple(value)
         expected = "a list of strings"
     elif key == "vocabulary":
@@ -213,6 +215,15 @@ def _checked(key: str, value: Any, path: str) -> Any:
     raise fail("config", f"{key} in [tool.codegen] must be {expected}", path)
 
 
+def _check_kept(names: Sequence[str], path: str) -> None:
+    """Refuse what cannot name a class or a method: it would keep nothing, without a word."""
+    for name in names:
+        parts = name.split(".")
+        if len(parts) > 2 or not all(part.isidentifier() for part in parts):
+            message = f"{name!r} in keep of [tool.codegen] names no class or method"
+            raise fail("config", message, path, 0, "write Class or Class.method")
+
+
 def _checked_vocabulary(value: Any, path: str) -> Mapping[str, tuple[str, ...]]:
     """Names for the rewrite passes: lists of strings, by the roles that the passes know."""
     if not isinstance(value, dict):
@@ -223,7 +234,9 @@ def _checked_vocabulary(value: Any, path: str) -> Mapping[str, tuple[str, ...]]:
             hint = f"did you mean {close[0]}?" if close else f"known roles: {', '.join(ROLES)}"
             message = f"unknown role {role!r} in [tool.codegen.vocabulary]"
             raise fail("config", message, path, 0, hint)
-        if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+        if not isinstance(names, list) or not all(
+            isinstance(n, str) and n.isidentifier() for n in names
+        ):
             message = f"{role} in [tool.codegen.vocabulary] must be a list of names"
             raise fail("config", message, path)
     return {role: tuple(names) for role, names in value.items()}

@@ -25,6 +25,8 @@ BAD = {
     "role_unlike_any": f"{PROJECT}[tool.codegen.vocabulary]\nzzz = []\n",
     "string_for_names": f'{PROJECT}[tool.codegen.vocabulary]\ngrids = "layout"\n',
     "empty_name": f'{PROJECT}[tool.codegen.vocabulary]\ngrids = [""]\n',
+    "words_for_a_name": f'{PROJECT}[tool.codegen.vocabulary]\ngrids = ["patch layout"]\n',
+    "kept_inside_a_method": f'{PROJECT}keep = ["Encoder", "Encoder.forward.ids"]\n',
     "string_for_a_vocabulary": f'{PROJECT}vocabulary = "layout"\n',
     "unknown_formatter": PROJECT.replace('"none"', '"yapf"'),
     "unknown_super_calls": f'{PROJECT}super-calls = "mine"\n',
