@@ -36,19 +36,22 @@ def source_map(atlas: Atlas, path: str) -> str:
     last = [0, 0, 0, 0, 0]  # column, source, line, column there, name
     row = 1
     found = atlas.map(path)
-    for begin in found.begins if found else ():
-        spot = atlas.origin(path, begin).spot
+    for index, begin in enumerate(found.begins if found else ()):
+        spot = atlas.unrewritten(found.spot(index)).spot if found else None
         if spot is None:
             continue
         line = lines.line_at(begin)
         if line != row:
             row, last[0] = line, 0
-        there = known.setdefault(spot.path, LineMap(atlas.text(spot.path)))
+        if spot.path not in known:
+            known[spot.path] = LineMap(atlas.text(spot.path))
+        there = known[spot.path]
+        line_there = there.line_at(spot.offset)
         values = [
             begin - lines.start_of(line),
             sources.setdefault(spot.path, len(sources)),
-            there.line_at(spot.offset) - 1,
-            spot.offset - there.start_of(there.line_at(spot.offset)),
+            line_there - 1,
+            spot.offset - there.start_of(line_there),
         ]
         old = _word(atlas, spot)
         if old != text[begin : word_at(text, begin)[1]]:

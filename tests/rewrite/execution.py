@@ -134,7 +134,9 @@ def assert_same(left: Any, right: Any, tolerance: float) -> None:
     if isinstance(left, Exception) or isinstance(right, Exception):
         assert isinstance(left, Exception) and isinstance(right, Exception), (left, right)
     elif isinstance(left, torch.Tensor):
-        torch.testing.assert_close(right, left, rtol=tolerance, atol=tolerance, check_dtype=True)
+        torch.testing.assert_close(
+            right, left, rtol=tolerance, atol=tolerance, check_dtype=True, equal_nan=True
+        )
     elif isinstance(left, (tuple, list)):
         assert len(left) == len(right)
         for first, second in zip(left, right):

@@ -42,6 +42,7 @@ from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.extract_positions import extract_positions
 from codegen.rewrite.place.extract_samples import extract_samples
+from codegen.rewrite.place.notes import rounding_note
 from codegen.rewrite.place.proof import (
     Unproven,
     costly,
@@ -329,11 +330,15 @@ class Planner:
     def _lookups(
         self, studied: Study, matches: list[Match]
     ) -> list[tuple[ast.Subscript, str, str]]:
-        """Rotary table lookups whose index is a matched name: (subscript, table module, name)."""
+        """Rotary table lookups whose index is a matched name: (subscript, table module, name).
+
+        Only those that are flattened as the product is: others keep their table.
+        """
         names = {m.names[0] for m in matches if m.helper in (ROTARY_POS_IDS, IMAGE_POS_IDS)}
+        flat = set(map(id, flattened_rows(studied.function)))
         found = {}
         for node, origin in studied.traces[0].lookups:
-            if isinstance(node.slice, ast.Name) and node.slice.id in names:
+            if isinstance(node.slice, ast.Name) and node.slice.id in names and id(node) in flat:
                 found[node] = (node, origin, node.slice.id)
         return list(found.values())
 
@@ -460,12 +465,8 @@ class Planner:
         parents = {c: p for p in walk(plan.study.function) for c in children(p)}
         for node, origin, name in plan.lookups:
             ids = name if name in plan.casts else plan.renames.get(name, name)
-            target: ast.expr = node
-            attribute = parents[node]
-            if isinstance(attribute, ast.Attribute) and attribute.attr == "flatten":
-                call = parents[attribute]
-                assert isinstance(call, ast.Call)
-                target = call
+            target = parents[parents[node]]
+            assert isinstance(target, ast.Call)  # see `flattened_rows`
             kept = origin and not rotary.is_kept(plan.study.cls, origin)
             product = self._product(ids, origin, plan.study.traces[0].buffers[node])
             yield Substitute(target, f"{origin}({ids})" if kept else product)
@@ -496,25 +497,17 @@ class Planner:
             info.place(function.body[match.statement]),
             match.helper.name,
             match.helper.outputs,
-            reason=rounding_note(plan, match),
+            reason=rounding_note(plan.study, match),
         )
 
 
-def rounding_note(plan: MethodPlan, match: Match) -> str:
-    """What the report says where a helper adds in another order than the original did."""
-    if match.helper is not POS_EMBED:
-        return ""
-    if any(_adds_four_in_order(node) for node in walk(plan.study.function)):
-        return ""
-    return "the four weighted rows are added from left to right: equal within rounding"
-
-
-def _adds_four_in_order(node: ast.AST) -> bool:
-    """``x[0] + x[1] + x[2] + x[3]``."""
-    terms: list[ast.AST] = []
-    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        terms.insert(0, node.right)
-        node = node.left
-    terms.insert(0, node)
-    base = ast.unparse(node.value) if isinstance(node, ast.Subscript) else ""
-    return [ast.unparse(term) for term in terms] == [f"{base}[{n}]" for n in range(4)]
+def flattened_rows(function: Function) -> Iterator[ast.expr]:
+    """What ``.flatten(1)`` is called of, all axes after the first."""
+    for node in walk(function):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        given = [*node.args, *(k.value for k in node.keywords if k.arg == "start_dim")]
+        axes = [value.value for value in given if isinstance(value, ast.Constant)]
+        alone = len(node.args) + len(node.keywords) == 1
+        if node.func.attr == "flatten" and alone and axes == [1]:
+            yield node.func.value

@@ -245,7 +245,9 @@ def site_edits(rotary: RotaryForward, site: CallSite) -> tuple[Edit, ...]:
         lines += [line.removeprefix(indent) if n else line for n, line in enumerate(source)]
     result = rotary.result
     new = with_product(rotary, result, product)
-    bare = isinstance(result, ast.Tuple) and not new.startswith("(")
+    # `(a), b` begins with a parenthesis that is not the tuple's; behind a name, it is no call.
+    called = ast.parse(f"_{new}", mode="eval").body if new.startswith("(") else None
+    bare = isinstance(result, ast.Tuple) and not isinstance(called, ast.Call)
     compound = not isinstance(result, (ast.Call, ast.Name, ast.Tuple))
     if bare or (compound and not is_whole(site)):
         new = f"({new})"

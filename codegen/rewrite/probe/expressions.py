@@ -254,9 +254,10 @@ class Expressions(Calls):
         if isinstance(base, Freq):
             if base.table and isinstance(key, np.ndarray):
                 ask_index(base.positions, key)
+                rows = base.positions[key]  # a table that is too short is no table of these rows
                 self.trace.lookups.append((node, base.origin))
                 self.trace.buffers[node] = base.buffer
-                return Freq(base.positions[key], base.buffer)
+                return Freq(rows, base.buffer)
             return LATE
         if isinstance(base, (Arr, list, tuple)):
             self._note_cut(node, key, base, env)

@@ -100,6 +100,9 @@ def _compared(
     expected: set[str] = set()
     wanted = WANTED
     vain = 0  # prompts without a text, which most processors refuse
+    # Fitting prompts with several items that ended for lack of some, until one went through: a counter
+    # that skips items gives each its own only where there is one.
+    lacking = 0
     past = 0  # prompts with one that did not come to what is compared, as where items stand alone
     for number in range(MOST_RUNS):
         if good and (vain > 2 if has_no_text(number) else past >= PAST):
@@ -116,6 +119,7 @@ def _compared(
             else:
                 past += 1 if before.reached.isdisjoint(compared) else -MOST_RUNS
             if before.raised in _LACK and prompt.fits:
+                lacking += prompt.items > 1
                 continue  # a world in which shapes do not fit together
             after = run(new, prompt, nested, asked=number % 3 != 2)
         except Unsupported as error:
@@ -130,17 +134,21 @@ def _compared(
             return problem
         remarks.update(_remarks(before, after))
         expected -= after.replaced
+        if not before.raised and prompt.fits and prompt.items > 1 and after.replaced:
+            lacking = -MOST_RUNS
         if not before.raised and before.reached & missing:
             missing -= before.reached
             good += 1
         elif not before.raised:
             good += any(id(node) in before.reached for node in seen)
-        if good >= wanted and not missing and not expected:
+        if good >= wanted and not missing and not expected and lacking <= 0:
             return ""
     if failures and not good:
         return f"it cannot be followed: {max(failures, key=lambda name: failures[name])}"
     lines = sorted(node.lineno for node in seen if id(node) in missing)
     where = f"; line {lines[0]} never ran" if lines else ""
+    if lacking > 0 and not lines:
+        where = "; none with several items did"
     if expected and not lines:
         where = f"; {min(expected)} was never replaced"
     return f"{_TOO_FEW} went through it to compare ({good} of {wanted}){where}"

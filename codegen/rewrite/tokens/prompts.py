@@ -23,11 +23,12 @@ NO_ITEMS = frozenset((6, 9, 14))
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The arguments of one call."""
+    """The arguments of one call; ``items`` are those of the kind that has the most, where they fit."""
 
     number: int
     arguments: dict[str, Any]
     fits: bool
+    items: int = 0
 
 
 def prompt_of(
@@ -71,7 +72,8 @@ def prompt_of(
     for kind in kinds:
         if kind not in arguments and names.index(kind) < required:
             arguments[kind] = []
-    return Prompt(number, {k: v for k, v in arguments.items() if k in names}, fits), machine
+    items = max((sum(counts[kind]) for kind in given), default=0)
+    return Prompt(number, {k: v for k, v in arguments.items() if k in names}, fits, items), machine
 
 
 def has_no_text(number: int) -> bool:
