@@ -42,6 +42,7 @@ from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.extract_positions import extract_positions
 from codegen.rewrite.place.extract_samples import extract_samples
+from codegen.rewrite.place.flattened import flattened_rows
 from codegen.rewrite.place.notes import rounding_note
 from codegen.rewrite.place.proof import (
     Unproven,
@@ -465,8 +466,8 @@ class Planner:
         parents = {c: p for p in walk(plan.study.function) for c in children(p)}
         for node, origin, name in plan.lookups:
             ids = name if name in plan.casts else plan.renames.get(name, name)
-            target = parents[parents[node]]
-            assert isinstance(target, ast.Call)  # see `flattened_rows`
+            target = parents[parents[node]] if isinstance(parents[node], ast.Attribute) else node
+            assert isinstance(target, ast.expr)
             kept = origin and not rotary.is_kept(plan.study.cls, origin)
             product = self._product(ids, origin, plan.study.traces[0].buffers[node])
             yield Substitute(target, f"{origin}({ids})" if kept else product)
@@ -499,15 +500,3 @@ class Planner:
             match.helper.outputs,
             reason=rounding_note(plan.study, match),
         )
-
-
-def flattened_rows(function: Function) -> Iterator[ast.expr]:
-    """What ``.flatten(1)`` is called of, all axes after the first."""
-    for node in walk(function):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-            continue
-        given = [*node.args, *(k.value for k in node.keywords if k.arg == "start_dim")]
-        axes = [value.value for value in given if isinstance(value, ast.Constant)]
-        alone = len(node.args) + len(node.keywords) == 1
-        if node.func.attr == "flatten" and alone and axes == [1]:
-            yield node.func.value
