@@ -24,7 +24,7 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -164,17 +164,14 @@ def edited(case: Case, edit: Edit) -> dict[str, str]:
 
 
 def outcome(case: Case, base: RewriteResult, files: Mapping[str, str], folder: str) -> list[str]:
-    """What is told otherwise than of the case as it is, and what is written, by digest."""
+    """What is left that is not left of the case as it is, and a digest of all that is told and written."""
     result = run(files, folder)
-    usual = [told(record)[2:-1] for record in base.report]
-    said = [told(record)[2:-1] for record in result.report]
+    usual = {told(record) for record in base.report}
+    said = [told(record) for record in result.report]
     written = join_files({**files, **result.edits}) if result.edits else ""
-    digest = hashlib.sha256(written.encode()).hexdigest()[:8] if written else "nothing"
-    return [
-        *(f"- {line}" for line in usual if line not in said),
-        *(f"+ {line}" for line in said if line not in usual),
-        f"writes {digest}",
-    ]
+    digest = hashlib.sha256("".join([*said, written]).encode()).hexdigest()[:8]
+    left = [line[2:-1] for line in said if line.startswith("# left") and line not in usual]
+    return [*left, f"{len(said)} records, {'written' if written else 'not written'}: {digest}"]
 
 
 def sample(case: Case, seed: str, count: int) -> list[Edit]:
@@ -233,10 +230,11 @@ def _number(edit: str) -> int:
     return int(edit.partition(" ")[0])
 
 
-def kind(said: Iterable[str]) -> tuple[str, ...]:
+def kind(said: Sequence[str]) -> tuple[str, ...]:
     """Outcomes of one kind: the same reasons about other names and numbers."""
-    words = (re.sub(r"\d+|`[^`]*`|\w*_\w+|[\w.]+\.[\w.]+", "", line) for line in said)
-    return tuple(sorted({"writes" if line.startswith("writes ") else line for line in words}))
+    words = (line.partition(": ")[2] or line for line in said[:-1])
+    reasons = {re.sub(r"\d+|`[^`]*`|\w*_\w+|[\w.]+\.[\w.]+", "", line) for line in words}
+    return tuple(sorted({*reasons, said[-1].partition(":")[0]}))
 
 
 # -- looking for more ----------------------------------------------------------------------------

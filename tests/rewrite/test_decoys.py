@@ -115,6 +115,7 @@ WHOLE = {
     "generation_takes_keywords": "a method that refuses",
     "generation_past_the_parent": "a method that refuses",
     "rotary_module_takes_positions": "a module that makes the product alone",
+    "rotary_result_begins_with_a_bracket": "a module that makes the product alone",
     "rotary_module_with_unknown_caller": "a module that makes the product alone",
     "rotary_override_is_removed": "a module that makes the product alone",
 }

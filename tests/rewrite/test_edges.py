@@ -233,7 +233,9 @@ def test_a_child_whose_encoder_takes_the_same_is_handed_them_on() -> None:
     text = text[:body] + "    scale = 2\n\n\n" + text[text.index("class TinyChild") :]
     result = rewrite_library(DictLibrary({DEFAULT: text}), Settings())
     assert not [r for r in result.report if r.kind == "left"]
-    assert "self.visual(rows, grid_thw, cu_seqlens=cu_seqlens" in result.edits[DEFAULT]
+    assert (
+        "self.visual(rows, grid_thw, **given_inputs(cu_seqlens=cu_seqlens" in result.edits[DEFAULT]
+    )
 
 
 def test_a_block_of_one_patch_is_no_order() -> None:

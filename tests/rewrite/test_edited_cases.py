@@ -1,6 +1,6 @@
 """What the passes make of golden cases after one small edit each: see :mod:`tests.rewrite.edited`.
 
-``golden/edited.txt`` says by case and edit what is told otherwise than of the case, and the digest of what is written.
+``golden/edited.txt`` says by case and edit what is left that is not left of the case, and has a digest of the rest.
 Record anew with ``pytest tests/rewrite/test_edited_cases.py --update-golden``.
 """
 

@@ -29,6 +29,7 @@ LOOSE = {
     "Arr": "values of a run, which code changes in place",
     "Module": "values of a run",
     "Term": "values of a run, which code stores to",
+    "Bound": "values of a run, made at every call",
     "Scope": "names of a run",
     "Instance": "attributes of a run",
 }

@@ -35,7 +35,11 @@ APART = {
     *("torch_compilable_check", "chunk_and_pad_features"),
 }
 #: Cases whose forms for graphs repeat every word.
-REPEATING = {"check_with_values_in_its_message", "chunks_masked_by_the_model"}
+REPEATING = {
+    "check_with_values_in_its_message",
+    "chunks_masked_by_the_model",
+    "positions_counted_ahead",
+}
 
 
 def captured(case: Case) -> set[tuple[str, str]]:

@@ -158,16 +158,16 @@ def match_audio(studied: AudioStudy) -> tuple[AudioMatch | None, str]:
         return None, "the mask of the rows behind the convolutions"
     # The two forms of the boundaries helper have their own length laws.
     if segments is None or bool(segments[1]) != bool(segments[0].law):
-        return None, "the boundaries of the attention segments, of int32"
+        return None, "the boundaries of the attention segments"
     masks = studied.find(_is_one_of([reference.frame_mask(c)[:, None] for c in studied.chunks]))
     return AudioMatch(*padded, masks, valid, *segments, _pairs(studied)), ""
 
 
-def _is_one_of(expected: Sequence[np.ndarray], dtype: type | None = None) -> Test:
-    """Test that a value on probe ``i`` is ``expected[i]``, of a dtype if one is wanted."""
+def _is_one_of(expected: Sequence[np.ndarray], boolean: bool = False) -> Test:
+    """Test that a value on probe ``i`` is ``expected[i]``."""
 
     def test(i: int, value: np.ndarray) -> bool:
-        if i >= len(expected) or (dtype is not None and value.dtype != dtype):
+        if i >= len(expected) or (boolean and value.dtype != bool):
             return False
         return _equal(value, expected[i])
 
@@ -198,7 +198,7 @@ def _valid(studied: AudioStudy) -> Found | None:
     """The boolean mask of rows that exist after the convolutions."""
     for law, function in LAWS.items():
         masks = [reference.frame_mask(function(c)) for c in studied.chunks]
-        found = studied.find(_is_one_of(masks, bool), law)
+        found = studied.find(_is_one_of(masks, boolean=True), law)
         if found is not None:
             return found
     return None
@@ -208,13 +208,13 @@ def _boundaries(studied: AudioStudy) -> tuple[Found, tuple[str, ...]] | None:
     """The segment boundaries and the further arguments of the helper that gives them."""
     for law, function in LAWS.items():
         ends = [reference.chunk_boundaries(function(c)) for c in studied.chunks]
-        found = studied.find(_is_one_of(ends, np.int32), law)
+        found = studied.find(_is_one_of(ends), law)
         if found is not None:
             return found, ()
         for text in studied.study.traces[0].scalars:
             arguments = (studied.lens, text, studied.window)
             bounds = list(_windows(studied, function, text))
-            found = studied.find(_is_one_of(bounds, np.int32), law)
+            found = studied.find(_is_one_of(bounds), law)
             if text != studied.window and found is not None:
                 return found, arguments
     return None
