@@ -138,7 +138,8 @@ def test_positions_are_those_of_transformers(model: str, traced: bool, data: Any
         found = ours(made, options)
     for left, right in zip(found, expected):
         assert left.dtype == right.dtype and left.shape == right.shape
-        torch.testing.assert_close(left, right, rtol=0, atol=0)
+        # Times of frames with fractions may be off by one unit in the last place.
+        torch.testing.assert_close(left, right, rtol=3e-7 * left.is_floating_point(), atol=0)
 
 
 def test_one_graph_counts_prompts_of_all_sizes() -> None:

@@ -60,6 +60,7 @@ from codegen.rewrite.place.replacements import (
     superseded,
 )
 from codegen.rewrite.place.rotary import RotaryTables, near_tables, position_forward
+from codegen.rewrite.place.views import change_through_view
 from codegen.rewrite.probe.probes import small_numbers
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection
@@ -225,6 +226,13 @@ class Planner:
         """The matches whose results can have the dtype that the original gives them."""
         small = study(index, studied.cls, studied.owner, studied.function, 1, adapt=small_numbers)
         for match in matches:
+            changed = change_through_view(studied.function, match)
+            if changed is not None:
+                reason = "it is part of another tensor, which is changed through it"
+                self._leave_all(
+                    studied.cls, studied.function, [(match, Objection(changed, reason))]
+                )
+                continue
             found = typed(studied, small, match)
             if isinstance(found, Match):
                 yield found
