@@ -63,10 +63,10 @@ def get_sound_prompt_positions(
     position_ids, rope_deltas = get_positions_with_sound(
         input_ids,
         SoundTokens(image_token, video_token, audio_token, vision_start_token, audio_start_token),
-        _in_tokens(image_grid_thw, spatial_merge_size),
-        _in_tokens(video_grid_thw, spatial_merge_size),
+        _blocks_of(image_grid_thw, spatial_merge_size),
+        _blocks_of(video_grid_thw, spatial_merge_size),
         attention_mask=attention_mask,
-        frame_times=_frame_times(positions_per_second, seconds, dtype),
+        frame_times=_times_of_films(positions_per_second, seconds, dtype),
         delimiters_share_position=delimiters_share_position,
         dtype=dtype,
         image_times=lambda frame: frame * positions_per_second,
@@ -76,12 +76,12 @@ def get_sound_prompt_positions(
     return position_ids, rope_deltas.to(dtype)
 
 
-def _in_tokens(grid: torch.Tensor | None, spatial: int) -> torch.Tensor | None:
+def _blocks_of(grid: torch.Tensor | None, spatial: int) -> torch.Tensor | None:
     """A grid as the text decoder sees it."""
     return None if grid is None else torch.cat([grid[:, :1], grid[:, 1:] // spatial], dim=1)
 
 
-def _frame_times(
+def _times_of_films(
     positions_per_second: int, seconds: torch.Tensor | Sequence[float] | None, dtype: torch.dtype
 ) -> TimesOfFrames:
     def times(frame: torch.Tensor, video: torch.Tensor) -> torch.Tensor:
