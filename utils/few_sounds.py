@@ -43,10 +43,6 @@ class _Grid(NamedTuple):
         time = torch.tensor(list(self.times))[frame]
         return torch.stack([time.flatten(), row.flatten(), column.flatten()])
 
-    def span(self) -> float:
-        """How far the text behind it moves on; time counts here, too."""
-        return max(self.times[-1] + 1, self.rows, self.columns)
-
 
 def count_prompt_by_prompt(
     input_ids: torch.Tensor,
@@ -102,28 +98,53 @@ def _count_with_sound(
     dtype: torch.dtype,
 ) -> list[torch.Tensor]:
     """Positions of the runs of one sample without its padding."""
-    start: float = 0
+    # A tensor as soon as there is one: fractions are rounded after each piece, as the originals do.
+    start: torch.Tensor | int = 0
     pieces: list[torch.Tensor] = []
+    previous = TEXT
     pairs = zip(list_kinds(ids, tokens), ids)
     for kind, run in itertools.groupby(pairs, key=lambda pair: pair[0]):
         of_run = [token for _, token in run]
         if kind in (IMAGE, VIDEO):
             grid = _next(grids[kind])
             pieces.append(grid.positions() + start)
-            start += grid.span()
+            start = pieces[-1].max() + 1
         elif kind == MIXED:
             pieces.append(_mix(of_run, tokens.video, _next(grids[VIDEO]), dtype) + start)
             # Text goes on behind the last stretch, be it of the video or of its sound.
             last = [token == of_run[-1] for token in reversed(of_run)]
             stretch = last.index(False) if False in last else len(last)
-            start = pieces[-1][:, -stretch:].max().item() + 1
+            start = pieces[-1][:, -stretch:].max() + 1
         else:
-            counted = torch.arange(len(of_run))
-            if kind == DELIMITER and delimiters_share_position:
-                counted = counted // 2
-            pieces.append((counted + start).expand(3, -1))
-            start += int(counted[-1]) + 1
+            shares = kind == DELIMITER and delimiters_share_position
+            for length in _parts(
+                of_run, tokens, 2 if kind == DELIMITER else 1, previous in (IMAGE, VIDEO, MIXED)
+            ):
+                counted = torch.arange(length) // (2 if shares else 1)
+                pieces.append((counted + start).expand(3, -1))
+                start = pieces[-1].max() + 1
+        previous = kind
     return pieces
+
+
+def _parts(ids: list[int], tokens: SoundTokens, ends: int, follows: bool) -> Iterator[int]:
+    """Lengths of the parts in which originals count text: what ends an item, text, what opens one, sound.
+
+    ``ends`` tokens open or end an item; ``follows`` tells that one stands in front.
+    """
+    begin = 0
+    for place in range(1, len(ids) + 1):
+        closes = place == len(ids) or (follows and place - begin == ends)
+        opens = place < len(ids) and ids[place] in (tokens.vision_start, tokens.audio_start)
+        behind = ids[begin] in (tokens.vision_start, tokens.audio_start) and place - begin == ends
+        sounds = place < len(ids) and (ids[place] == tokens.audio) != (
+            ids[place - 1] == tokens.audio
+        )
+        if closes or behind or sounds or (opens and place - begin >= ends):
+            yield place - begin
+            # Behind a sound stands what ends it.
+            follows = sounds and ids[place - 1] == tokens.audio
+            begin = place
 
 
 def list_kinds(ids: list[int], tokens: SoundTokens) -> list[int]:

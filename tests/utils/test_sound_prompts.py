@@ -138,8 +138,9 @@ def test_positions_are_those_of_transformers(model: str, traced: bool, data: Any
         found = ours(made, options)
     for left, right in zip(found, expected):
         assert left.dtype == right.dtype and left.shape == right.shape
-        # Times of frames with fractions may be off by one unit in the last place.
-        torch.testing.assert_close(left, right, rtol=3e-7 * left.is_floating_point(), atol=0)
+        # In a graph fractions are summed up at once: off by what rounding each sum is worth.
+        rounding = 1e-5 if traced and left.is_floating_point() else 0
+        torch.testing.assert_close(left, right, rtol=0, atol=rounding)
 
 
 def test_one_graph_counts_prompts_of_all_sizes() -> None:
