@@ -355,3 +355,21 @@ def test_frames_that_stay_together_keep_no_others_from_being_parted() -> None:
     assert [r.kind for r in result.report].count("extracted") == 1
     assert any("assert would vanish" in r.reason for r in result.report)
     assert "video_grid_thw = flatten_video_grid(video_grid_thw)" in result.edits[DEFAULT]
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_left"),
+    [
+        ("ends = cu_seqlens[1:]\n        cu_seqlens += 1", True),
+        ("ends = cu_seqlens.view(-1)[1:]\n        ends.add_(1)", True),
+        ("ends = cu_seqlens[1:]\n        last = ends[-1:]\n        last.mul_(2)", True),
+        ("ends = cu_seqlens[1:].clone()\n        ends += 1", False),
+    ],
+)
+def test_a_view_that_is_changed_in_place_stays_one(lines: str, is_left: bool) -> None:
+    text = case("all/view_changed_in_place")
+    changed = text.replace("ends = cu_seqlens[1:]\n        ends += 1", lines, 1)
+    assert changed != text
+    result = rewrite_library(DictLibrary({DEFAULT: changed}), Settings())
+    assert any("shares the memory" in record.reason for record in result.report) is is_left
+    assert ("ends = get_vision_cu_seqlens" in result.edits[DEFAULT]) is not is_left

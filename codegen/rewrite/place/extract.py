@@ -228,7 +228,9 @@ class Planner:
         for match in matches:
             changed = change_through_view(studied.function, match)
             if changed is not None:
-                reason = "it is part of another tensor, which is changed through it"
+                reason = (
+                    "it shares the memory of another tensor, and one of them is changed in place"
+                )
                 self._leave_all(
                     studied.cls, studied.function, [(match, Objection(changed, reason))]
                 )

@@ -53,18 +53,18 @@ class _Shared:
             size = len(self.sources)
             for node in self.behind:
                 for target, value in _bindings(node):
-                    if _shares(value, self.names):
+                    if shares_memory(value, self.names):
                         self.sources.add(id(node))
                         self.names |= _names(target)
 
     def holds(self, node: ast.stmt, value: ast.expr) -> bool:
         """Tell whether an expression in a statement may be, or contain, what shares that memory."""
-        if not _shares(value, self.names):
+        if not shares_memory(value, self.names):
             return False
         roots = _names(value)
         if any(self.sources & self.reaching.definitions(node, root) for root in roots):
             return True
-        inside = [t for t, bound in _bindings_inside(node) if _shares(bound, self.names)]
+        inside = [t for t, bound in _bindings_inside(node) if shares_memory(bound, self.names)]
         return any(roots & _names(target) for target in inside)
 
 
@@ -175,25 +175,25 @@ def _written(node: ast.stmt) -> Iterator[ast.expr]:
                 yield from child.args[:1]
 
 
-def _shares(value: ast.expr, known: Collection[str]) -> bool:
+def shares_memory(value: ast.expr, known: Collection[str]) -> bool:
     """Tell whether the value of an expression may share the memory of what names hold."""
     if isinstance(value, ast.Name):
         return value.id in known
     if isinstance(value, (ast.Subscript, ast.Starred, ast.NamedExpr)):
-        return _shares(value.value, known)
+        return shares_memory(value.value, known)
     if isinstance(value, ast.Attribute):
-        return value.attr in _PARTS and _shares(value.value, known)
+        return value.attr in _PARTS and shares_memory(value.value, known)
     if isinstance(value, (ast.Tuple, ast.List)):
-        return any(_shares(item, known) for item in value.elts)
+        return any(shares_memory(item, known) for item in value.elts)
     if isinstance(value, ast.IfExp):
-        return _shares(value.body, known) or _shares(value.orelse, known)
+        return shares_memory(value.body, known) or shares_memory(value.orelse, known)
     if isinstance(value, ast.BoolOp):
-        return any(_shares(item, known) for item in value.values)
+        return any(shares_memory(item, known) for item in value.values)
     if not isinstance(value, ast.Call):
         return False
     called = value.func
     if isinstance(called, ast.Name):
-        return called.id in _PASSING and any(_shares(arg, known) for arg in value.args)
+        return called.id in _PASSING and any(shares_memory(arg, known) for arg in value.args)
     if not isinstance(called, ast.Attribute) or called.attr.rstrip("_") not in VIEWS:
         return False
-    return any(_shares(part, known) for part in (called.value, *value.args[:1]))
+    return any(shares_memory(part, known) for part in (called.value, *value.args[:1]))
