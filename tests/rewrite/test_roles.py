@@ -15,11 +15,11 @@ from codegen.rewrite.recognise.positions import (
     Roles,
     _like,
     _made,
-    _results,
     _returned,
     is_near,
     roles_of,
 )
+from codegen.rewrite.recognise.traces import two_results
 from codegen.rewrite.values import Source
 from tests.rewrite.test_rules import DictLibrary
 
@@ -195,4 +195,4 @@ def test_results_are_two_known_tensors() -> None:
     ):
         trace = Trace()
         trace.result = result
-        assert (_results(trace) is not None) == is_so
+        assert (two_results(trace) is not None) == is_so

@@ -16,7 +16,9 @@ def change_through_view(function: Function, match: Match) -> ast.stmt | None:
     number = max(match.statement, match.last)
     statement = function.body[number]
     value = getattr(statement, "value", None)
-    root = root_name(value) if isinstance(value, ast.expr) else ""
+    if not isinstance(value, ast.expr):
+        return None
+    root = root_name(value)
     if not root or not shares_memory(value, (root,)):
         return None
     reaching = Reaching(function)

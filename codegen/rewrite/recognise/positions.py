@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
@@ -36,6 +37,14 @@ from codegen.rewrite.recognise.evidence import BYTES, STEPS, uncovered
 from codegen.rewrite.recognise.guards import refuses
 from codegen.rewrite.recognise.sounds import sound_roles
 from codegen.rewrite.recognise.study import same
+from codegen.rewrite.recognise.traces import (
+    callees_of,
+    entered_by,
+    not_understood,
+    placed,
+    shown_by,
+    two_results,
+)
 from codegen.rewrite.vocabulary import TOKEN_IDS, TOKEN_TYPES
 
 MOST_TRIED = 4
@@ -147,7 +156,7 @@ class Trial:
         """What the method computes, or why it is left."""
         layout = next((name for name in LAYOUTS if self._glance(name)), "")
         if not layout:
-            return self._not_understood()
+            return not_understood(self.function, self.runs.values())
         found = self._arguments(layout)
         if isinstance(found, Objection):
             return found
@@ -188,7 +197,7 @@ class Trial:
     def _glance(self, layout: str) -> bool:
         """Whether the method gives two tensors for the first prompt of a layout, if its parameters can hold one."""
         first = next(self._prompts(layout), None)
-        return first is not None and _results(self._run(first)) is not None
+        return first is not None and two_results(self._run(first)) is not None
 
     # -- arguments ---------------------------------------------------------------------------------
 
@@ -210,7 +219,9 @@ class Trial:
         if len(merges) > 1 or len(temporal) > 1:
             several = ", ".join(merges if len(merges) > 1 else temporal)
             return Objection(self.function, f"several fields have one value: {several}")
-        like = _like(self.function, self._entered(), {self.roles.types, *self.roles.others})
+        like = _like(
+            self.function, entered_by(self.runs.values()), {self.roles.types, *self.roles.others}
+        )
         if isinstance(like, Objection):
             return like
         for per_second in ["", *(text for text in texts if text not in (*merges, *temporal))]:
@@ -227,9 +238,14 @@ class Trial:
     def _objection(self, layout: str, found: Positions) -> Objection | None:
         if any(trace.asked_tracing for trace in self.runs.values()):
             return Objection(self.function, "it asks whether it is traced")
-        effects = vanishing(found.statements, self.function, self._callee, fresh=self._own())
+        effects = vanishing(
+            found.statements,
+            self.function,
+            partial(callees_of, self.runs.values()),
+            fresh=self._own(),
+        )
         if effects is not None:
-            return self._placed(effects)
+            return placed(effects, self.function, self.runs.values())
         numbers = {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
         if max(numbers, default=0) > LARGEST_NUMBER:
             return Objection(self.function, f"no prompt reaches the number {max(numbers)}")
@@ -252,60 +268,18 @@ class Trial:
         return frozenset(parameters(self.function)[1:])
 
     def _coverage(self, found: Positions) -> Objection | None:
-        ran = {node for t in self.runs.values() for nodes in t.ran.values() for node in nodes}
-        outcomes: dict[ast.AST, set[bool]] = {}
-        for trace in self.runs.values():
-            for (_, node), seen in trace.outcomes.items():
-                outcomes.setdefault(node, set()).update(seen)
-        called = [s for function in self._entered() for s in function.body]
+        ran, outcomes = shown_by(self.runs.values())
+        called = [s for function in entered_by(self.runs.values()) for s in function.body]
         for tree in (*found.statements, *called):
             missing = uncovered(tree, ran, outcomes)
             if missing is not None:
-                return self._placed(missing)
+                return placed(missing, self.function, self.runs.values())
         return None
-
-    def _placed(self, found: Objection) -> Objection:
-        """An objection to what a called function does, placed at the method."""
-        if found.node in walk(self.function):
-            return found
-        for function in self._entered():
-            if found.node in walk(function):
-                return Objection(self.function, f"{found.reason} in {function.name}")
-        return replace(found, node=self.function)
-
-    def _entered(self) -> set[Function]:
-        traces = self.runs.values()
-        return {f for trace in traces for entered in trace.entered.values() for f in entered}
-
-    def _callee(self, call: ast.Call) -> Iterable[Function] | None:
-        found = [trace.calls[call] for trace in self.runs.values() if call in trace.calls]
-        return set().union(*found) if found else None
-
-    def _not_understood(self) -> Objection:
-        """Why nothing is known of the results."""
-        for trace in self.runs.values():
-            if trace.unknown:
-                names = ", ".join(trace.unknown.values())
-                return Objection(self.function, f"it depends on {names}, in no vocabulary")
-        for trace in self.runs.values():
-            for number, reason in trace.reasons.items():
-                return Objection(self.function.body[number], f"not understood: {reason}")
-        return Objection(self.function, "its results depend on what is not known")
-
-
-def _results(trace: Trace) -> tuple[Arr, Arr] | None:
-    result = trace.result
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
-        return None
-    left, right = result
-    if not isinstance(left, Arr) or not isinstance(right, Arr) or left.late or right.late:
-        return None
-    return left, right
 
 
 def _agrees(prompt: Prompt, trace: Trace, per_second: str) -> bool:
     """Whether a run gave the positions of a prompt, with a field for those in a second."""
-    found = _results(trace)
+    found = two_results(trace)
     if found is None:
         return False
     positions, ahead = prompt.expected(trace.scalars.get(per_second))

@@ -9,8 +9,9 @@ So a condition may come out one way on all prompts; but each statement and each 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
@@ -33,6 +34,14 @@ from codegen.rewrite.probe.values import LATE, Arr
 from codegen.rewrite.recognise.branch import Branch, made_like, positions_branch, unshown
 from codegen.rewrite.recognise.effects import Objection, vanishing
 from codegen.rewrite.recognise.study import same
+from codegen.rewrite.recognise.traces import (
+    callees_of,
+    entered_by,
+    not_understood,
+    placed,
+    shown_by,
+    two_results,
+)
 from codegen.rewrite.vocabulary import TOKEN_IDS, token_role
 
 STEPS, BYTES = 600_000, 40 << 20
@@ -205,10 +214,16 @@ class Trial:
             return told
         own = frozenset(parameters(self.function)[1:])
         lost = vanishing(
-            self.branch.statements, self.function, self._callee, fresh=own, ending=_LOOPS
+            self.branch.statements,
+            self.function,
+            partial(callees_of, self.runs.values()),
+            fresh=own,
+            ending=_LOOPS,
         )
         if lost is not None:
-            return self._placed(replace(lost, reason=f"{lost.reason} in a graph"))
+            return placed(
+                replace(lost, reason=f"{lost.reason} in a graph"), self.function, self.runs.values()
+            )
         numbers = {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
         if max(numbers, default=0) > LARGEST_NUMBER:
             return Objection(self.function, f"no prompt reaches the number {max(numbers)}")
@@ -231,7 +246,12 @@ class Trial:
             return Objection(self.function, f"on {prompt} it would take {trace.cost}")
         if self.changed:
             return Objection(self.function, f"it changes what it is given on {prompt}")
-        if prompt.mask is None and not trace.refused and _results(trace) is None and trace.reasons:
+        if (
+            prompt.mask is None
+            and not trace.refused
+            and two_results(trace) is None
+            and trace.reasons
+        ):
             return None  # it cannot do without a mask
         if not _agrees(prompt, trace, found.shared, found.padding):
             why = f": {trace.refused}" if trace.refused else ""
@@ -239,64 +259,25 @@ class Trial:
         return None
 
     def _coverage(self) -> Objection | None:
-        traces = self.runs.values()
-        ran = {node for t in traces for nodes in t.ran.values() for node in nodes}
-        outcomes: dict[ast.AST, set[bool]] = {}
-        for trace in traces:
-            for (_, node), seen in trace.outcomes.items():
-                outcomes.setdefault(node, set()).update(seen)
-        called = [function.body for function in self._entered()]
+        ran, outcomes = shown_by(self.runs.values())
+        called = [function.body for function in entered_by(self.runs.values())]
         for body in (self.branch.statements, *called):
             missing = unshown(body, ran, outcomes)
             if missing is not None:
-                return self._placed(missing)
+                return placed(missing, self.function, self.runs.values())
         return None
-
-    def _placed(self, found: Objection) -> Objection:
-        """An objection to what a called function does, placed at the method."""
-        if found.node in walk(self.function):
-            return found
-        for function in self._entered():
-            if found.node in walk(function):
-                return Objection(self.function, f"{found.reason} in {function.name}")
-        return replace(found, node=self.function)
-
-    def _entered(self) -> set[Function]:
-        traces = self.runs.values()
-        return {f for trace in traces for entered in trace.entered.values() for f in entered}
-
-    def _callee(self, call: ast.Call) -> Iterable[Function] | None:
-        found = [trace.calls[call] for trace in self.runs.values() if call in trace.calls]
-        return set().union(*found) if found else None
 
     def _not_understood(self, firsts: list[Trace]) -> Objection:
         """Why nothing is known of the results, or that they are others."""
-        if any(_results(trace) is not None for trace in firsts):
+        if any(two_results(trace) is not None for trace in firsts):
             first = small_prompts(STYLES[0])[0]
             return Objection(self.function, f"it gives something else on {first}")
-        for trace in firsts:
-            if trace.unknown:
-                names = ", ".join(trace.unknown.values())
-                return Objection(self.function, f"it depends on {names}, in no vocabulary")
-        for trace in firsts:
-            for number, reason in trace.reasons.items():
-                return Objection(self.function.body[number], f"not understood: {reason}")
-        return Objection(self.function, "its results depend on what is not known")
-
-
-def _results(trace: Trace) -> tuple[Arr, Arr] | None:
-    result = trace.result
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
-        return None
-    left, right = result
-    if not isinstance(left, Arr) or not isinstance(right, Arr) or left.late or right.late:
-        return None
-    return left, right
+        return not_understood(self.function, firsts)
 
 
 def _agrees(prompt: SoundPrompt, trace: Trace, shared: bool, padding: int) -> bool:
     """Whether a run gave the positions of a prompt, whole numbers where these should be."""
-    found = _results(trace)
+    found = two_results(trace)
     if found is None:
         return False
     kinds = {result.data.dtype.kind for result in found}
