@@ -25,6 +25,7 @@ from codegen.rewrite.place.lift import lift
 from codegen.rewrite.place.longest import lift_longest
 from codegen.rewrite.place.optional_sizes import let_sizes_out
 from codegen.rewrite.place.processors import extend_processors
+from codegen.rewrite.place.unseen import report_unseen
 from codegen.rewrite.report import Place
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.expand_tokens import expand_tokens
@@ -160,6 +161,8 @@ def run_ours(state: RewriteState, names: Sequence[str], progress: Progress) -> N
             let_sizes_out(state)
         with state.attempt("processors"):
             extend_processors(state)
+        with state.attempt("unseen"):
+            report_unseen(state)
 
 
 def _last_of_ours(settings: Settings) -> str:
