@@ -9,7 +9,7 @@ from typing import Any
 from codegen.errors import Location
 from codegen.review.as_text import hunk_lines
 from codegen.review.kinds import RISKS
-from codegen.review.model import Change, Hunk, Report, Variant
+from codegen.review.model import Change, Hunk, NotReached, Report, Risk, Unexplained, Variant
 
 
 def format_json(report: Report) -> str:
@@ -19,61 +19,68 @@ def format_json(report: Report) -> str:
 
 def as_data(report: Report) -> dict[str, Any]:
     """The report as values that JSON has."""
+    return {
+        "summary": _summary(report),
+        "risks": [_risk(item) for item in report.risks],
+        "changes": [_change(change) for change in report.changes],
+        "unexplained": [_unexplained(item) for item in report.unexplained],
+        "not_reached": [_not_reached(item) for item in report.not_reached],
+    }
+
+
+def _summary(report: Report) -> dict[str, Any]:
     summary = report.summary
     return {
-        "summary": {
-            "base": summary.base,
-            "head": summary.head,
-            "sources": [
-                {"path": item.path, "added": item.added, "removed": item.removed}
-                for item in summary.sources
-            ],
-            "files": summary.files,
-            "models": list(summary.models),
-            "untouched": list(summary.untouched),
-            "hunks": summary.hunks,
-            "lines": summary.lines,
-            "hunks_to_read": summary.read_hunks,
-            "lines_to_read": summary.read_lines,
-            "attributed_percent": summary.attributed,
-            "stale": [
-                {"path": item.path, "model": item.model, "state": item.state.value}
-                for item in report.stale
-            ],
-            "notes": list(report.notes),
-        },
-        "risks": [
-            {
-                "kind": item.kind,
-                "message": item.message,
-                "place": _place(item.place),
-                "models": list(item.models),
-                "change": item.change or None,
-            }
-            for item in report.risks
+        "base": summary.base,
+        "head": summary.head,
+        "sources": [
+            {"path": item.path, "added": item.added, "removed": item.removed}
+            for item in summary.sources
         ],
-        "changes": [_change(change) for change in report.changes],
-        "unexplained": [
-            {
-                "place": _place(item.place),
-                "member": item.member,
-                "model": item.model,
-                "reason": item.reason,
-                "diff": _diff(item.hunks),
-            }
-            for item in report.unexplained
+        "files": summary.files,
+        "models": list(summary.models),
+        "untouched": list(summary.untouched),
+        "hunks": summary.hunks,
+        "lines": summary.lines,
+        "hunks_to_read": summary.read_hunks,
+        "lines_to_read": summary.read_lines,
+        "attributed_percent": summary.attributed,
+        "stale": [
+            {"path": item.path, "model": item.model, "state": item.state.value}
+            for item in report.stale
         ],
-        "not_reached": [
-            {
-                "change": item.change,
-                "member": item.member,
-                "kind": item.kind,
-                "models": list(item.models),
-                "place": _place(item.place),
-                "reason": item.reason,
-            }
-            for item in report.not_reached
-        ],
+        "notes": list(report.notes),
+    }
+
+
+def _risk(item: Risk) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "message": item.message,
+        "place": _place(item.place),
+        "models": list(item.models),
+        "change": item.change or None,
+    }
+
+
+def _unexplained(item: Unexplained) -> dict[str, Any]:
+    return {
+        "place": _place(item.place),
+        "member": item.member,
+        "model": item.model,
+        "reason": item.reason,
+        "diff": _diff(item.hunks),
+    }
+
+
+def _not_reached(item: NotReached) -> dict[str, Any]:
+    return {
+        "change": item.change,
+        "member": item.member,
+        "kind": item.kind,
+        "models": list(item.models),
+        "place": _place(item.place),
+        "reason": item.reason,
     }
 
 

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from codegen.review.edits import words
 from codegen.review.lineage import Lineage, Origin
 from codegen.review.model import Edit, Hunk, Line, MemberChange, SourceHunk, Tokens
+from codegen.review.said import words
 
 
 @dataclass(frozen=True, slots=True)

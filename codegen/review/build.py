@@ -8,7 +8,7 @@ from pathlib import Path
 
 from codegen.review.attribute import Attributed, Attribution, closure_of
 from codegen.review.compare import Reading, compare_texts, count_plain
-from codegen.review.edits import join_edits, source_changes, split_hunks
+from codegen.review.edits import join_edits
 from codegen.review.freshness import Expected
 from codegen.review.group import group_changes
 from codegen.review.lineage import Lineage, Pool
@@ -26,6 +26,7 @@ from codegen.review.model import (
 from codegen.review.promises import Finding
 from codegen.review.reach import not_reached
 from codegen.review.risks import find_risks, findings_of
+from codegen.review.source_hunks import source_changes, split_hunks
 from codegen.review.unexplained import sort_out_rest
 from codegen.run.sync import Options
 from codegen.trees.tree import Tree

@@ -48,17 +48,7 @@ def add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--format", choices=("text", "json", "md", "github"), default="text", help="how to report"
     )
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page to read and click")
-    command.add_argument("--show", metavar="2A", help="only this change, or this variant of it")
-    command.add_argument("--model", metavar="NAME", help="only what concerns this model")
-    command.add_argument(
-        "--risk", metavar="KIND", help="only risks of this kind, and their changes"
-    )
-    command.add_argument(
-        "--fail-on",
-        metavar="KIND,...",
-        default="",
-        help=f"exit 3 if there is one: {', '.join((*_SPECIAL, *RISKS))}",
-    )
+    _add_narrowing(command)
     command.add_argument(
         "--synced", action="store_true", help="review what sync would write, not what is there"
     )
@@ -71,6 +61,21 @@ def add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--jobs", type=int, default=0, metavar="N", help="worker processes")
     command.add_argument("--no-cache", action="store_true", help="ignore and keep the cache as is")
     command.add_argument("--no-pager", action="store_true", help="print without a pager")
+
+
+def _add_narrowing(command: argparse.ArgumentParser) -> None:
+    """What is shown of a review, and what makes it fail."""
+    command.add_argument("--show", metavar="2A", help="only this change, or this variant of it")
+    command.add_argument("--model", metavar="NAME", help="only what concerns this model")
+    command.add_argument(
+        "--risk", metavar="KIND", help="only risks of this kind, and their changes"
+    )
+    command.add_argument(
+        "--fail-on",
+        metavar="KIND,...",
+        default="",
+        help=f"exit 3 if there is one: {', '.join((*_SPECIAL, *RISKS))}",
+    )
 
 
 def run_review(

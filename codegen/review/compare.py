@@ -6,27 +6,22 @@ went, or moved. Lines are compared without layout, so that a longer class name i
 
 from __future__ import annotations
 
-import ast
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
 
-from codegen.review.logical import logical_lines, physical_lines, plain_lines
+from codegen.review.hunks import import_lines, member_hunks
+from codegen.review.logical import logical_lines
 from codegen.review.members import BROKEN, of_piece, split_members
-from codegen.review.model import Hunk, Line, Member, MemberChange, Tokens
+from codegen.review.model import Hunk, Line, Member, MemberChange
+from codegen.review.moves import MOVED_LINES, Key, moved_in_order, with_moves
 from codegen.review.names import Naming
 from codegen.review.pieces import Piece, split_pieces
 
 #: Two classes of different names are one that was renamed if they share this much of their lines.
 _SAME_CLASS = 0.6
-#: A moved member has at least this many lines; shorter ones are equal by chance.
-_MOVED_LINES = 2
 #: Unchanged lines that a difference joins two changed places over (three of context on each side).
 CONTEXT = 6
-
-Key = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +51,9 @@ def compare_texts(path: str, model: str, old: Reading, new: Reading) -> list[Mem
                 changes.append(
                     MemberChange(path, model, role, "changed", old_keys[key], member, hunks)
                 )
-    changes += _moved_in_order(path, model, old_keys, new_keys, new.naming, changes)
+    changes += moved_in_order(path, model, old_keys, new_keys, new.naming, changes)
     alone = [*_whole(gone, old_keys, new_keys, False), *_whole(come, new_keys, old_keys, True)]
-    changes += _with_moves(_alone(path, model, alone, old.naming, new.naming))
+    changes += with_moves(_alone(path, model, alone, old.naming, new.naming))
     if not changes:  # nothing but blank lines
         line = Line("(blank lines)", 1, ())
         hunk = Hunk((line,), (line,), 1, 1, layout=True)
@@ -129,96 +124,6 @@ def _one_piece(text: str) -> list[Member]:
     return [Member("", BROKEN, "statement", 1, text)] if text.strip() else []
 
 
-def member_hunks(
-    old: Member, old_naming: Naming, new: Member, new_naming: Naming
-) -> tuple[Hunk, ...]:
-    """Where two states of a member differ."""
-    if old.text == new.text and (old.kind != "class" or old_naming == new_naming):
-        return ()
-    lines = _import_lines if new.kind == "imports" else logical_lines
-    if new.name == BROKEN:
-        lines = plain_lines
-    sides = _Sides(lines(old, old_naming), lines(new, new_naming), old.line, new.line)
-    found: list[Hunk] = []
-    for tag, a, b, c, d in sides.opcodes():
-        if tag == "equal":
-            pairs = zip(sides.left[a:b], sides.right[c:d])
-            changed = [(one, two) for one, two in pairs if one.text != two.text]
-            found += [
-                Hunk((one,), (two,), two.number, one.number, layout=True) for one, two in changed
-            ]
-        else:
-            inner = sides.refined((a, b, c, d), old_naming, new_naming)
-            found += inner or [sides.hunk((a, b, c, d))]
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """Lines of two states of a member, and the lines of the file where these begin."""
-
-    left: Sequence[Line]
-    right: Sequence[Line]
-    first: int
-    now: int
-
-    def opcodes(self) -> Sequence[tuple[str, int, int, int, int]]:
-        """What is equal in both, and what is not."""
-        left, right = ([line.tokens for line in side] for side in (self.left, self.right))
-        return SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
-
-    def hunk(self, span: tuple[int, int, int, int]) -> Hunk:
-        """The lines of a span that differ."""
-        left, right, (a, b, c, d) = self.left, self.right, span
-        line = right[c].number if c < len(right) else (right[-1].number if right else self.now)
-        old_line = left[a].number if a < len(left) else (left[-1].number if left else self.first)
-        before = right[c - 1].text if c else ""
-        after = right[d].text if d < len(right) else ""
-        return Hunk(tuple(left[a:b]), tuple(right[c:d]), line, old_line, before, after)
-
-    def refined(self, span: tuple[int, int, int, int], old: Naming, new: Naming) -> list[Hunk]:
-        """The same line by line as they stand in the file, where statements over several lines share
-        some: an argument that came is one line, however long the list is that it came into."""
-        a, b, c, d = span
-        if not all(any("\n" in line.text for line in s) for s in (self.left[a:b], self.right[c:d])):
-            return []
-        left = [each for line in self.left[a:b] for each in physical_lines(line, old)]
-        right = [each for line in self.right[c:d] for each in physical_lines(line, new)]
-        inner = _Sides(left, right, left[0].number, right[0].number)
-        opcodes = inner.opcodes()
-        shared = (line for tag, i, j, _, _ in opcodes if tag == "equal" for line in left[i:j])
-        if not any(_SAID.search(line.text) for line in shared):
-            return []
-        return [inner.hunk(tuple(rest)) for tag, *rest in opcodes if tag != "equal"]  # type: ignore[arg-type]
-
-
-#: A line says something if it is more than brackets.
-_SAID = re.compile(r"\w")
-
-
-def _import_lines(member: Member, naming: Naming) -> list[Line]:
-    """Imports name by name: which line a name shares with others does not matter."""
-    try:
-        nodes = ast.parse(member.text).body
-    except (SyntaxError, ValueError):
-        return logical_lines(member, naming)
-    lines: list[Line] = []
-    for node in nodes:
-        for alias in node.names if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
-            module = ""
-            if isinstance(node, ast.ImportFrom):
-                module = f"from {'.' * node.level}{node.module or ''} "
-            bound = f" as {alias.asname}" if alias.asname else ""
-            text = f"{module}import {alias.name}{bound}"
-            lines.append(Line(text, member.line + node.lineno - 1, (naming.text(text),)))
-    comments = [
-        Line(line.strip(), member.line + index, (naming.text(line.strip()),))
-        for index, line in enumerate(member.text.split("\n"))
-        if line.lstrip().startswith("#")
-    ]
-    return sorted(lines + comments, key=lambda line: line.tokens)
-
-
 def _keyed(members: Sequence[Member], renamed: Mapping[str, str]) -> dict[Key, Member]:
     keys: dict[Key, Member] = {}
     seen: Counter[tuple[str, str, str]] = Counter()
@@ -263,53 +168,7 @@ def _bodies(members: Sequence[Member]) -> dict[str, set[str]]:
 
 def _share(left: set[str], right: set[str]) -> float:
     either = left | right
-    return len(left & right) / len(either) if len(either) > _MOVED_LINES else 0.0
-
-
-def _moved_in_order(
-    path: str,
-    model: str,
-    old: Mapping[Key, Member],
-    new: Mapping[Key, Member],
-    naming: Naming,
-    changes: Sequence[MemberChange],
-) -> Iterator[MemberChange]:
-    """Members that are the same but stand behind or in front of others."""
-    changed = {id(change.new) for change in changes}
-    common = [key for key in new if key in old and key[1] not in ("header", "imports")]
-    positions = {key: index for index, key in enumerate(old)}
-    kept = set(_longest_rise([positions[key] for key in common]))
-    for key in common:
-        if positions[key] in kept or id(new[key]) in changed or key[1] == "class":
-            continue
-        lines = tuple(logical_lines(new[key], naming))
-        if lines:
-            hunk = Hunk(lines, lines, new[key].line, old[key].line)
-            role = naming.name(new[key].owner) if new[key].owner else ""
-            note = f"stood at line {old[key].line}"
-            yield MemberChange(path, model, role, "moved", old[key], new[key], (hunk,), note)
-
-
-def _longest_rise(values: Sequence[int]) -> list[int]:
-    """The longest subsequence that rises: what kept its order."""
-    from bisect import bisect_left
-
-    tails: list[int] = []
-    places: list[int] = []
-    back: list[int] = []
-    for index, value in enumerate(values):
-        at = bisect_left(tails, value)
-        if at == len(tails):
-            tails.append(value)
-            places.append(index)
-        else:
-            tails[at], places[at] = value, index
-        back.append(places[at - 1] if at else -1)
-    result, index = [], places[-1] if places else -1
-    while index >= 0:
-        result.append(values[index])
-        index = back[index]
-    return result
+    return len(left & right) / len(either) if len(either) > MOVED_LINES else 0.0
 
 
 def _whole(
@@ -339,7 +198,7 @@ def _alone(
 ) -> Iterator[MemberChange]:
     for member, is_new in members:
         naming = new if is_new else old
-        read = _import_lines if member.kind == "imports" else logical_lines
+        read = import_lines if member.kind == "imports" else logical_lines
         lines = tuple(read(member, naming))
         if not lines:
             continue
@@ -350,39 +209,6 @@ def _alone(
         else:
             hunk = Hunk(lines, (), member.line, member.line)
             yield MemberChange(path, model, role, "gone", member, None, (hunk,))
-
-
-def _with_moves(changes: Iterator[MemberChange]) -> Iterator[MemberChange]:
-    """The same, with what went here and came there told as moved."""
-    found = list(changes)
-    gone: dict[tuple[Tokens, ...], MemberChange] = {}
-    for change in found:
-        if change.kind == "gone" and len(change.hunks[0].removed) >= _MOVED_LINES:
-            gone[_moved_key(change.hunks[0].removed)] = change
-    taken = set()
-    for change in found:
-        origin = None
-        if change.kind == "added":
-            origin = gone.pop(_moved_key(change.hunks[0].added), None)
-        if origin is None:
-            continue
-        taken |= {id(change), id(origin)}
-        hunk = replace(origin.hunks[0], added=change.hunks[0].added, line=change.hunks[0].line)
-        note = f"moved from {origin.shown}"
-        yield replace(change, kind="moved", old=origin.old, hunks=(hunk,), note=note)
-    yield from (change for change in found if id(change) not in taken)
-
-
-def _moved_key(lines: Sequence[Line]) -> tuple[Tokens, ...]:
-    """What a moved member keeps; its indentation may change, as from a class to the top."""
-    depths = [int(line.tokens[0]) for line in lines if re.fullmatch(r"\d+", line.tokens[0])]
-    least = min(depths, default=0)
-    return tuple(
-        (str(int(line.tokens[0]) - least), *line.tokens[1:])
-        if re.fullmatch(r"\d+", line.tokens[0])
-        else line.tokens
-        for line in lines
-    )
 
 
 def count_plain(changes: Sequence[MemberChange]) -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""What was edited in the sources, hunk by hunk, and which hunks are one edit.
+"""Which hunks of the sources are one edit.
 
 Hunks are one edit if they do the same after undoing model names (an argument threaded through
 thirty models), if they bring in or take away the same name in related places (an attribute renamed
@@ -11,171 +11,16 @@ do not make one of both.
 from __future__ import annotations
 
 import hashlib
-import keyword
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
-from codegen.review.compare import Reading, compare_texts
-from codegen.review.lineage import Lineage
-from codegen.review.model import Edit, Hunk, Line, Member, MemberChange, SourceHunk, Tokens
-from codegen.review.settings import settings_lines
-from codegen.review.sides import SETTINGS
+from codegen.review.model import Edit, SourceHunk
+from codegen.review.said import documented, renewed, replaced_word, turned, uses_of, words
 
 #: Unchanged lines between two hunks of one member that make them neighbours.
 _NEAR = 1
-_WORD = re.compile(r"[A-Za-z_]\w*")
-#: An f-string, and what is read in it.
-_FILLED = re.compile(r"[rR]?[fF][rR]?[\"']")
-_FIELD = re.compile(r"\{([^{}]*)\}")
-_COMMON = frozenset(keyword.kwlist) | {"self", "cls", "config", "kwargs", "args", "super", "None"}
-
-
-def source_changes(
-    base: Lineage, head: Lineage, parents: frozenset[str] | None
-) -> list[MemberChange]:
-    """What differs in definitions, hand-written files and settings, file by file.
-
-    ``parents`` are the hand-written files that count; all do where it is None.
-    """
-    changes: list[MemberChange] = []
-    old, new = base.side, head.side
-    known = {*old.definitions, *new.definitions, SETTINGS, *(parents or ())}
-    for path in sorted({*old.texts, *new.texts}):
-        if path in old.generated or path in new.generated or old.text(path) == new.text(path):
-            continue
-        if parents is not None and path not in known:
-            continue
-        if path == SETTINGS:
-            changes += _settings_changes(old.text(path), new.text(path))
-            continue
-        before = Reading(old.text(path), base.naming(path))
-        after = Reading(new.text(path), head.naming(path))
-        changes += compare_texts(path, new.model_of(path), before, after)
-    return changes
-
-
-def _settings_changes(old: str, new: str) -> Iterator[MemberChange]:
-    """Keys of the table of a project that differ; other parts of the file are none of its business."""
-    before, after = settings_lines(old), settings_lines(new)
-    for key in sorted({*before, *after}):
-        left, right = before.get(key), after.get(key)
-        if left is not None and right is not None and left[1] == right[1]:
-            continue
-        hunk = Hunk(
-            _setting(left), _setting(right), (right or left or (1, ""))[0], (left or (1, ""))[0]
-        )
-        members = [Member("", key, "statement", *item) if item else None for item in (left, right)]
-        kind = "changed" if left and right else "added" if right else "gone"
-        yield MemberChange(SETTINGS, "", "", kind, members[0], members[1], (hunk,))
-
-
-def _setting(found: tuple[int, str] | None) -> tuple[Line, ...]:
-    return (Line(found[1], found[0], (found[1],)),) if found else ()
-
-
-def split_hunks(changes: Sequence[MemberChange], base: Lineage, head: Lineage) -> list[SourceHunk]:
-    """All hunks of the sources, each with the names that it introduces or removes."""
-    found = []
-    scopes = _Scopes(base, head)
-    for change in changes:
-        there = [change.path in side.side.texts for side in (base, head)]
-        for hunk in change.hunks:
-            names, family = scopes.names(change, hunk), scopes.family(change)
-            found.append(SourceHunk(change, hunk, names, family, not all(there)))
-    return found
-
-
-class _Scopes:
-    """Names that come into a class or a file, or leave it, with an edit."""
-
-    def __init__(self, base: Lineage, head: Lineage) -> None:
-        self._base, self._head = base, head
-        self._known: dict[tuple[str, str], frozenset[str]] = {}
-
-    def names(self, change: MemberChange, hunk: Hunk) -> frozenset[str]:
-        own = words(hunk.removed) ^ words(hunk.added)
-        return frozenset(own & self._differing(change.path, change.member.owner))
-
-    def family(self, change: MemberChange) -> tuple[str, str]:
-        """The class that the one of a member inherits from in the end."""
-        path, owner = change.path, change.member.owner
-        if not owner:
-            return "", ""
-        side = self._head if owner in self._head.index(path).classes else self._base
-        home = side.base_of(path, owner) if path in side.side.definitions else None
-        chain = side.chain(*home) if home else ()
-        return (chain[-1].path, chain[-1].name) if chain else (path, owner)
-
-    def _differing(self, path: str, owner: str) -> frozenset[str]:
-        key = (path, owner)
-        if key not in self._known:
-            old, new = self._base.text(path), self._head.text(path)
-            left, right = _words_of(old), _words_of(new)
-            gone, come = left - right, right - left
-            there = [owner in side.index(path).classes for side in (self._base, self._head)]
-            if owner and all(there):  # all words of a class that came or went are new in it
-                left, right = (
-                    frozenset(_WORD.findall(side.class_text(path, owner)[1]))
-                    for side in (self._base, self._head)
-                )
-                gone, come = gone | (left - right), come | (right - left)
-            before, after = self._base.naming(path), self._head.naming(path)
-            both = {before.name(word) for word in gone} | {after.name(word) for word in come}
-            self._known[key] = frozenset(both - _COMMON)
-        return self._known[key]
-
-
-@lru_cache(maxsize=64)
-def _words_of(text: str) -> frozenset[str]:
-    return frozenset(_WORD.findall(text))
-
-
-def words(lines: Iterable[Line]) -> set[str]:
-    """Identifiers in the code of lines, after undoing model names; words of prose are none.
-
-    A string counts where it is nothing but an identifier, as the name of a buffer is.
-    """
-    found: set[str] = set()
-    for line in lines:
-        if len(line.tokens) == 1:
-            _, imports, names = line.tokens[0].rpartition("import ")
-            found.update(_WORD.findall(names) if imports else ())
-            continue
-        for token in line.tokens:
-            if _WORD.fullmatch(token.strip("\"'")):
-                found.add(token.strip("\"'"))
-            elif _FILLED.match(token):
-                found.update(word for part in _FIELD.findall(token) for word in _WORD.findall(part))
-    return found - _COMMON
-
-
-#: How a line of a docstring begins that tells of a parameter.
-_DOCUMENTED = re.compile(r"\s*(?::param[ \t]+)?(?P<name>[a-z_]\w*)[ \t]*(?:\([^)]*\))?[ \t]*:")
-
-
-def _documented(lines: Iterable[Line]) -> set[str]:
-    """Parameters that lines of a docstring tell of."""
-    heads = (_DOCUMENTED.match(line.text) for line in lines if len(line.tokens) == 1)
-    return {head["name"] for head in heads if head} - _COMMON
-
-
-def _join_documented(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
-    """Join an argument that came, went or has another name with what the docstring tells of it."""
-    told: dict[tuple[str, str, str, str], int] = {}
-
-    def key(item: SourceHunk, name: str) -> tuple[str, str, str, str]:
-        return item.change.path, item.change.member.owner, item.change.member.name, name
-
-    for index, item in enumerate(hunks):
-        for name in _documented(item.hunk.removed) ^ _documented(item.hunk.added):
-            told.setdefault(key(item, name), index)
-    for index, item in enumerate(hunks if told else ()):
-        for name in words(item.hunk.removed) ^ words(item.hunk.added):
-            if key(item, name) in told:
-                joined.join(told[key(item, name)], index)
 
 
 def join_edits(hunks: Sequence[SourceHunk]) -> list[Edit]:
@@ -210,39 +55,10 @@ def _wide_names(hunks: Sequence[SourceHunk]) -> Mapping[str, int]:
     return {name: len(paths) for name, paths in files.items() if len(paths) > _WIDE}
 
 
-def _join_alike(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
-    """Join what does the same in several places: groups that share at least half of what either does."""
-    keys: dict[int, set[object]] = defaultdict(set)
-    holders: dict[object, set[int]] = defaultdict(set)
-    for index, item in enumerate(hunks):
-        root = joined.root(index)
-        keys[root].add(item.hunk.key)
-        if _telling(item):
-            holders[item.hunk.key].add(root)
-    shared: Counter[tuple[int, int]] = Counter()
-    for roots in holders.values():
-        ordered = sorted(roots)
-        alone = [root for root in ordered if len(keys[root]) == 1]
-        for root in alone[1:]:
-            joined.join(alone[0], root)
-        more = [root for root in ordered if len(keys[root]) > 1]
-        shared.update(combinations([*alone[:1], *more], 2))
-    for (one, two), count in shared.items():
-        if 2 * count >= max(len(keys[one]), len(keys[two])):
-            joined.join(one, two)
-
-
 def edit_id(hunks: Sequence[SourceHunk]) -> str:
     """Eight digits that follow from what the hunks do, not from where they stand."""
     text = "\n".join(sorted(repr((item.change.role, item.hunk.key)) for item in hunks))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _telling(item: SourceHunk) -> bool:
-    """Whether a hunk says enough to be the same change wherever it stands."""
-    if item.change.kind == "moved" or item.hunk.layout:
-        return False
-    return sum(len(tokens) for side in item.hunk.key for tokens in [side]) > 3
 
 
 def _name_links(item: SourceHunk, wide: Mapping[str, int]) -> list[object]:
@@ -310,6 +126,22 @@ def _join_by(
             joined.join(first.setdefault(link, index), index)
 
 
+def _join_documented(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
+    """Join an argument that came, went or has another name with what the docstring tells of it."""
+    told: dict[tuple[str, str, str, str], int] = {}
+
+    def key(item: SourceHunk, name: str) -> tuple[str, str, str, str]:
+        return item.change.path, item.change.member.owner, item.change.member.name, name
+
+    for index, item in enumerate(hunks):
+        for name in documented(item.hunk.removed) ^ documented(item.hunk.added):
+            told.setdefault(key(item, name), index)
+    for index, item in enumerate(hunks if told else ()):
+        for name in words(item.hunk.removed) ^ words(item.hunk.added):
+            if key(item, name) in told:
+                joined.join(told[key(item, name)], index)
+
+
 def _join_replaced(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
     """Hunks that do nothing but put the same word in the place of another, which is done everywhere, in code
     as in prose (where a name is none)."""
@@ -317,7 +149,7 @@ def _join_replaced(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
     for index, item in enumerate(hunks):
         pair = replaced_word(item.hunk)
         if item.change.member.kind == "header":  # whatever year it was before
-            pair = _renewed(item.hunk)
+            pair = renewed(item.hunk)
         if pair is not None and not item.whole:
             places[pair].append(index)
     for several in places.values():
@@ -326,84 +158,19 @@ def _join_replaced(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
                 joined.join(several[0], index)
 
 
-def replaced_word(hunk: Hunk) -> tuple[str, str] | None:
-    """What the same takes the place of in every line, if that is all that a hunk does: a word, or an
-    expression that a word becomes."""
-    old, new = ("\n".join(line.text for line in side) for side in (hunk.removed, hunk.added))
-    pairs = set(zip(_WORD.findall(old), _WORD.findall(new)))
-    if _WORD.sub("", old) != _WORD.sub("", new):
-        if old.count("\n") != new.count("\n"):
-            return None
-        pairs = {_apart(*lines) for lines in zip(old.split("\n"), new.split("\n"))}
-    changed = [pair for pair in pairs if pair[0] != pair[1]]
-    if len(changed) != 1 or not all(map(_WORD.search, changed[0])):
-        return None
-    return changed[0]
-
-
-def _renewed(hunk: Hunk) -> tuple[str, str] | None:
-    """What comes into the lines of a header, if that is the same in all of them."""
-    if len(hunk.removed) != len(hunk.added):
-        return None
-    sides = zip(hunk.removed, hunk.added)
-    come = {_apart(one.text, two.text)[1] for one, two in sides}
-    return ("", come.pop()) if len(come) == 1 else None
-
-
-def _apart(old: str, new: str) -> tuple[str, str]:
-    """What is left of two lines without what they begin and end with alike."""
-    left, right = _TOKEN.findall(old), _TOKEN.findall(new)
-    least, start = min(len(left), len(right)), 0
-    while start < least and left[start] == right[start]:
-        start += 1
-    end = 0
-    while end < least - start and left[-1 - end] == right[-1 - end]:
-        end += 1
-    return "".join(left[start : len(left) - end]), "".join(right[start : len(right) - end])
-
-
-_TOKEN = re.compile(r"\w+|[^\w\s]")
-
-
 def _join_uses(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
     """An attribute that is made by something else now (a module instead of a parameter), and the lines
     of its class that use it in another way."""
-    turned: dict[tuple[str, str, str], int] = {}
+    made: dict[tuple[str, str, str], int] = {}
     for index, item in enumerate(hunks):
-        for name in _turned(item.hunk):
-            turned[(item.change.path, item.change.member.owner, name)] = index
-    for index, item in enumerate(hunks) if turned else ():
-        old, new = _uses(item.hunk.removed), _uses(item.hunk.added)
+        for name in turned(item.hunk):
+            made[(item.change.path, item.change.member.owner, name)] = index
+    for index, item in enumerate(hunks) if made else ():
+        old, new = uses_of(item.hunk.removed), uses_of(item.hunk.added)
         for name in old.keys() & new.keys():
-            made = turned.get((item.change.path, item.change.member.owner, name))
-            if made is not None and old[name] != new[name]:
-                joined.join(made, index)
-
-
-def _uses(lines: Iterable[Line]) -> dict[str, set[Tokens]]:
-    """Attributes of ``self`` in lines, with the tokens on either side of each."""
-    found: dict[str, set[Tokens]] = defaultdict(set)
-    for line in lines:
-        tokens = ("", *line.tokens, "")
-        for at in range(3, len(tokens) - 1):
-            if tokens[at - 2 : at] == ("self", "."):
-                found[tokens[at]].add((tokens[at - 3], tokens[at + 1]))
-    return found
-
-
-#: What makes an attribute: its name, and the name of what is called for it.
-_MADE = re.compile(r"\s*self\.(\w+)(?:\s*:[^=]+)?\s*=\s*([\w.]+)\(")
-
-
-def _makers(lines: Iterable[Line]) -> dict[str, str]:
-    matches = (_MADE.match(line.text) for line in lines)
-    return {match[1]: match[2] for match in matches if match}
-
-
-def _turned(hunk: Hunk) -> Iterator[str]:
-    """Attributes that another call makes than before."""
-    old, new = _makers(hunk.removed), _makers(hunk.added)
-    yield from (name for name in old if name in new and old[name] != new[name])
+            first = made.get((item.change.path, item.change.member.owner, name))
+            if first is not None and old[name] != new[name]:
+                joined.join(first, index)
 
 
 def _join_neighbours(joined: _Union, hunks: Sequence[SourceHunk], wide: Mapping[str, int]) -> None:
@@ -420,6 +187,35 @@ def _join_neighbours(joined: _Union, hunks: Sequence[SourceHunk], wide: Mapping[
 
 def _is_wide(item: SourceHunk, wide: Mapping[str, int]) -> bool:
     return bool(item.names) and item.names <= wide.keys()
+
+
+def _join_alike(joined: _Union, hunks: Sequence[SourceHunk]) -> None:
+    """Join what does the same in several places: groups that share at least half of what either does."""
+    keys: dict[int, set[object]] = defaultdict(set)
+    holders: dict[object, set[int]] = defaultdict(set)
+    for index, item in enumerate(hunks):
+        root = joined.root(index)
+        keys[root].add(item.hunk.key)
+        if _telling(item):
+            holders[item.hunk.key].add(root)
+    shared: Counter[tuple[int, int]] = Counter()
+    for roots in holders.values():
+        ordered = sorted(roots)
+        alone = [root for root in ordered if len(keys[root]) == 1]
+        for root in alone[1:]:
+            joined.join(alone[0], root)
+        more = [root for root in ordered if len(keys[root]) > 1]
+        shared.update(combinations([*alone[:1], *more], 2))
+    for (one, two), count in shared.items():
+        if 2 * count >= max(len(keys[one]), len(keys[two])):
+            joined.join(one, two)
+
+
+def _telling(item: SourceHunk) -> bool:
+    """Whether a hunk says enough to be the same change wherever it stands."""
+    if item.change.kind == "moved" or item.hunk.layout:
+        return False
+    return sum(len(tokens) for side in item.hunk.key for tokens in [side]) > 3
 
 
 class _Union:

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from codegen.review.attribute import Attributed
-from codegen.review.edits import edit_id, replaced_word
+from codegen.review.edits import edit_id
 from codegen.review.model import Change, Edit, Hunk, Instance, MemberChange, SourceHunk, Variant
+from codegen.review.said import replaced_word, words
 
 FOLLOWING = "follows from the passes or the expansion alone"
 
@@ -109,8 +110,6 @@ def title_of(edit: Edit) -> str:
 
 def _only_name(edit: Edit, new: bool) -> str:
     """The one name that an edit brings in (or takes away), if it is one."""
-    from codegen.review.edits import words
-
     found: set[str] = set()
     for item in edit.hunks:
         lines, others = item.hunk.added, item.hunk.removed

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.errors import Location
-from codegen.review.lineage import ClassInfo, Lineage, Origin
+from codegen.review.index import ClassInfo
+from codegen.review.lineage import Lineage, Origin
 
 
 @dataclass(frozen=True, slots=True)

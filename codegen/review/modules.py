@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from codegen.review.classes import ClassFacts, Texts, read_class
@@ -28,51 +28,60 @@ def read_facts(
     pieces = split_pieces(text)
     if pieces is None:
         return None
-    elsewhere = {piece.name: piece for piece in split_pieces(other) or () if piece.kind}
-    others = {piece.code for piece in split_pieces(other) or () if piece.kind}
+    there = {piece.name: piece for piece in split_pieces(other) or () if piece.kind}
+    others = frozenset(piece.code for piece in split_pieces(other) or () if piece.kind)
     if any(piece.code not in others and not piece.body for piece in pieces if piece.kind):
         return None
     classes = {piece.name: piece for piece in pieces if piece.kind == "class"}
     functions = {piece.name: piece for piece in pieces if piece.kind == "function"}
     between = [node for piece in pieces if not piece.kind for node in piece.body]
     modules = frozenset(name for name, piece in classes.items() if _is_module(piece))
-    segments, function_segments = (
-        {name: piece.code for name, piece in several.items()} for several in (classes, functions)
-    )
-    known_classes = like if like is not None and like.read_by == (naming, modules) else None
-    known_functions = like if like is not None and like.read_by[:1] == (naming,) else None
-
-    def read(name: str) -> ClassFacts:
-        piece = classes[name]
-        if known_classes is not None and known_classes.segments.get(name) == segments[name]:
-            return replace(known_classes.classes[name], line=piece.line)
-        node = piece.body[0]
-        assert isinstance(node, ast.ClassDef)
-        state = known_classes.classes.get(name) if known_classes is not None else None
-        return read_class(
-            node, (naming, modules), Texts(piece, text, other, elsewhere.get(name)), state
-        )
-
-    def function(name: str) -> FunctionFacts:
-        code = function_segments[name]
-        if known_functions is not None and known_functions.function_segments.get(name) == code:
-            return known_functions.functions[name]
-        node = functions[name].body[0]
-        assert isinstance(node, Method)
-        counts = Counter[str]() if code in others else operators(node.body)
-        return FunctionFacts(parameters_of(node, naming), decorators_of(node, naming), counts)
-
+    reading = _Reading((naming, modules), (text, other), there, others, like)
     return ModuleFacts(
-        _Lazy(classes, read),
-        _Lazy(functions, function),
+        _Lazy(classes, lambda name: reading.read_class(classes[name])),
+        _Lazy(functions, lambda name: reading.read_function(functions[name])),
         _exported(between),
         frozenset(_imports(between)),
         text,
         {name: bases_of(piece) for name, piece in classes.items()},
-        segments,
-        function_segments,
+        {name: piece.code for name, piece in classes.items()},
+        {name: piece.code for name, piece in functions.items()},
         (naming, modules),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How pieces of a module are read: its naming and modules, its text and that of its other state; of the
+    latter the classes and functions by name, the lines of each, and the facts, as far as they are known."""
+
+    read_by: tuple[Naming, frozenset[str]]
+    texts: tuple[str, str]
+    there: Mapping[str, Piece]
+    others: frozenset[str]
+    like: ModuleFacts | None
+
+    def read_class(self, piece: Piece) -> ClassFacts:
+        """The facts of a class."""
+        like = self.like if self.like is not None and self.like.read_by == self.read_by else None
+        if like is not None and like.segments.get(piece.name) == piece.code:
+            return replace(like.classes[piece.name], line=piece.line)
+        node = piece.body[0]
+        assert isinstance(node, ast.ClassDef)
+        texts = Texts(piece, *self.texts, self.there.get(piece.name))
+        state = like.classes.get(piece.name) if like is not None else None
+        return read_class(node, self.read_by, texts, state)
+
+    def read_function(self, piece: Piece) -> FunctionFacts:
+        """The facts of a function."""
+        like, naming = self.like, self.read_by[0]
+        same = like is not None and like.function_segments.get(piece.name) == piece.code
+        if like is not None and same and like.read_by[0] == naming:
+            return like.functions[piece.name]
+        node = piece.body[0]
+        assert isinstance(node, Method)
+        counts = Counter[str]() if piece.code in self.others else operators(node.body)
+        return FunctionFacts(parameters_of(node, naming), decorators_of(node, naming), counts)
 
 
 _Fact = TypeVar("_Fact")

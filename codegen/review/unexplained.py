@@ -121,16 +121,21 @@ def _traced(
                 kept += [replace(item, edit=edit, weak=False) for item in items]
             else:
                 open_still += items
-    if not left:
-        return open_still, []
-    count = len({item.change.model for items in left for item in items})
-    return open_still, [
-        f"{len(left)} distinct hunks (of {count} models) are told under the edit of their class or "
-        "names, not by where their words were written: following them would take longer than a sync"
-    ]
+    return open_still, _not_followed(left)
 
 
 _Groups = list[list[Attributed]]
+
+
+def _not_followed(left: _Groups) -> list[str]:
+    """What is said of groups that nobody was asked about."""
+    if not left:
+        return []
+    count = len({item.change.model for items in left for item in items})
+    return [
+        f"{len(left)} distinct hunks (of {count} models) are told under the edit of their class or "
+        "names, not by where their words were written: following them would take longer than a sync"
+    ]
 
 
 def _chosen(

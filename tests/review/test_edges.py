@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from codegen.cli import main
-from codegen.review.edits import replaced_word
 from codegen.review.model import Hunk, Line
+from codegen.review.said import replaced_word
 from tests.review.copies import REPOSITORY, review_of
 from tests.review.small import FAMILY, TABLE, make_project, replaced
 from tests.review.test_command import commit, output
