@@ -4,7 +4,8 @@
 them, and prints for each: files reached, changes, hunks and lines of a plain difference and of the
 review, the share of lines with an edit, the risks that were expected and told, and the time beside
 that of a cold sync. ``--history`` makes those of ``review_history``. ``--pairs 5.22.2:5.23.0`` reviews the way between
-releases instead. ``--work DIR`` keeps the copies, so that the next call has them.
+releases instead. ``--work DIR`` keeps the copies, so that the next call has them; what
+a call that was ended has left half-made is made again.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from benchmarks.review_history import HISTORY
@@ -187,31 +189,48 @@ def main() -> None:
             run_pair(pair, work)
 
 
+def finished(folder: Path, make: Callable[[], object]) -> None:
+    """Make a folder, unless an earlier call has made the whole of it: what one left half-made goes."""
+    mark = folder.with_name(f"{folder.name}.finished")  # beside it: copies of it are not finished
+    if mark.exists() and folder.exists():
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    make()
+    mark.touch()
+
+
 def run_seeds(release: str, seeds: Sequence[Seed], work: Path) -> None:
     """Each seeded edit on a copy of its own; copies take along the cache of the first sync."""
-    base, cold = work / f"base-{release}", None
-    if not base.exists():
+    base, cold = work / f"base-{release}", list[float]()
+
+    def make_base() -> None:
         copy_release(fetch_release(release), base)
-        cold = synced(base)
-        print(f"cold sync of {release}: {cold:.1f} s CPU", flush=True)
+        cold.append(synced(base))
+        print(f"cold sync of {release}: {cold[0]:.1f} s CPU", flush=True)
+
+    finished(base, make_base)
     results = []
     for seed in seeds:
         head = work / f"{seed.name.replace(' ', '-')}-{release}"
-        if not head.exists():
-            changed = list(seeded(base, head, seed))
-            assert changed, f"{seed.name}: nothing to edit in {release}"
-            synced(head)
+        finished(head, partial(edit_copy, base, head, seed))
         results.append(measure(seed.name, base, head, seed.risks))
-        show(results[-1], cold)
+        show(results[-1], cold[0] if cold else None)
     conclude(results)
+
+
+def edit_copy(base: Path, head: Path, seed: Seed) -> None:
+    """A copy of a release with an edit, synced."""
+    changed = list(seeded(base, head, seed))
+    assert changed, f"{seed.name}: nothing to edit in {base.name}"
+    synced(head)
 
 
 def run_pair(pair: str, work: Path) -> None:
     """The way from one release to another, beside a cold sync of the later one in the same run."""
     old, new = (fetch_release(version) for version in pair.split(":"))
     head = work / f"pair-{new.name}"
-    if not head.exists():
-        copy_release(new, head)
+    finished(head, lambda: copy_release(new, head))
     result = measure(pair, old, head)
     with tempfile.TemporaryDirectory() as folder:
         cold = synced(copy_release(new, Path(folder, "cold")))
