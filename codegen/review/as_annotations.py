@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.errors import Location
+from codegen.review.as_text import few_of
 from codegen.review.kinds import RISKS
 from codegen.review.model import Report
 
@@ -50,7 +51,7 @@ def _risks(report: Report) -> Iterator[_Note]:
     """The gravest kinds first, and of one kind those that concern most models."""
     order = list(RISKS)
     for risk in sorted(report.risks, key=lambda item: (order.index(item.kind), -len(item.models))):
-        yield _Note(risk.place, risk.kind, f"{risk.message}\nin {', '.join(risk.models)}")
+        yield _Note(risk.place, risk.kind, f"{risk.message}\nin {few_of(risk.models)}")
 
 
 def _changes(report: Report) -> Iterator[_Note]:
@@ -58,7 +59,7 @@ def _changes(report: Report) -> Iterator[_Note]:
     risky = {risk.change for risk in report.risks}
     for change in sorted(report.changes, key=lambda item: item.number not in risky):
         if change.edit:
-            said = f"{change.title}\nreaches {', '.join(change.models) or 'no model'}"
+            said = f"{change.title}\nreaches {few_of(change.models) or 'no model'}"
             yield _Note(change.edit.place, f"change {change.number}", said)
 
 

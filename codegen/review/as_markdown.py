@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from codegen.review.as_text import count, hunk_lines
+from codegen.review.as_text import count, few_of, hunk_lines
 from codegen.review.model import Change, Hunk, Report
 
 #: By this line the comment is found again, to be updated in place.
@@ -15,11 +15,31 @@ _ROOM = 512
 
 
 def format_markdown(report: Report) -> str:
-    """The comment. What does not fit is left out from the end, and counted there."""
+    """The comment. Of many models the first are named, all to be unfolded as far as there is room. What
+    does not fit at all is left out from the end, and counted there."""
+    text, left = _fitting(report, _with_list)
+    if left:
+        text, left = _fitting(report, few_of)
+    if left:
+        text += f"\n{count(left, 'part')} left out: run `python -m codegen review` to see all.\n"
+    return text
+
+
+#: How models are named behind what concerns them.
+_Named = Callable[[Sequence[str]], str]
+
+
+def _with_list(models: Sequence[str]) -> str:
+    short, whole = few_of(models), ", ".join(models)
+    return short if short == whole else f"<details><summary>{short}</summary>{whole}</details>"
+
+
+def _fitting(report: Report, named: _Named) -> tuple[str, int]:
+    """The comment as far as there is room, and how many parts are left out."""
     parts = [MARKER, "", *_head(report)]
     size = sum(len(part.encode()) + 1 for part in parts)
     left = 0
-    for block in _blocks(report):
+    for block in _blocks(report, named):
         text = "\n".join(block)
         length = len(text.encode()) + 1
         if size + length > LIMIT - _ROOM:
@@ -27,11 +47,7 @@ def format_markdown(report: Report) -> str:
             continue
         parts.append(text)
         size += length
-    if left:
-        parts.append(
-            f"\n{count(left, 'part')} left out: run `python -m codegen review` to see all."
-        )
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts) + "\n", left
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -47,7 +63,7 @@ def _head(report: Report) -> Iterator[str]:
     )
 
 
-def _blocks(report: Report) -> Iterator[list[str]]:
+def _blocks(report: Report, named: _Named) -> Iterator[list[str]]:
     """Parts in the order of their weight; each fits or is left out as a whole."""
     if report.unexplained:
         yield ["", f"#### :rotating_light: Unexplained lines ({len(report.unexplained)})", ""]
@@ -62,26 +78,26 @@ def _blocks(report: Report) -> Iterator[list[str]]:
     if report.risks:
         yield ["", f"#### Risks ({len(report.risks)})", ""]
         yield from (
-            [f"- **{risk.kind}** {_text(risk.message)} (`{risk.place}`; {', '.join(risk.models)})"]
+            [f"- **{risk.kind}** {_text(risk.message)} (`{risk.place}`): {named(risk.models)}"]
             for risk in report.risks
         )
     yield ["", "#### Changes", "", "| | change | where | models | files |", "|-:|---|---|---|-:|"]
     yield from ([_row(change)] for change in report.changes)
-    yield from (_change(change) for change in report.changes)
+    yield from (_change(change, named) for change in report.changes)
     if report.not_reached:
         yield ["", f"#### Not reached ({len(report.not_reached)})", ""]
         for item in report.not_reached:
-            models = ", ".join(item.models)
-            yield [f"- {_code(item.member)}: {_text(item.reason)} (`{item.place}`; {models})"]
+            said = f"{_code(item.member)}: {_text(item.reason)} (`{item.place}`)"
+            yield [f"- {said}: {named(item.models)}"]
 
 
 def _row(change: Change) -> str:
     place = f"`{change.edit.place}`" if change.edit else ""
-    models = ", ".join(change.models)
+    models = few_of(change.models)
     return f"| {change.number} | {_cell(change.title)} | {place} | {models} | {len(change.files)} |"
 
 
-def _change(change: Change) -> list[str]:
+def _change(change: Change, named: _Named) -> list[str]:
     lines: list[str] = []
     for source in change.edit.hunks if change.edit else ():
         lines += [
@@ -94,9 +110,7 @@ def _change(change: Change) -> list[str]:
         said = "as the edit" if variant.as_edit else variant.instances[0].change.kind
         said += f", otherwise than {variant.like}" if variant.like else ""
         shown = _code(variant.instances[0].change.shown)
-        lines += [
-            f"**{change.number}{variant.letter}** {said}: {shown} ({', '.join(variant.models)})"
-        ]
+        lines += [f"**{change.number}{variant.letter}** {said}: {shown} in {named(variant.models)}"]
         lines += ["", *([] if variant.as_edit else [*_fenced(variant.instances[0].hunks), ""])]
     return _details(f"{change.number} {change.title} ({count(len(change.files), 'file')})", lines)
 

@@ -54,6 +54,17 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+#: So many names are told one by one; of more, the first two and how many there are.
+_NAMED = 6
+
+
+def few_of(names: Sequence[str]) -> str:
+    """Names for a line: all of them, or the first two and a count."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]} and {len(names) - 2} more"
+
+
 def _wrap(text: str, first: str = "", rest: str | None = None) -> list[str]:
     rest = first if rest is None else rest
     return textwrap.wrap(
