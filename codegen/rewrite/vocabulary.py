@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from codegen.rewrite.signs import shows_sizes
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -69,14 +71,19 @@ class Vocabulary:
         return (*self.grids, *known, *self.merge_sizes, *added)
 
     def may_matter(self, text: str) -> bool:
-        """Cheap test whether a file may hold something to rewrite: plain words, no matter who imports what."""
+        """Cheap test whether a file may hold something to rewrite: plain words, no matter who imports what.
+
+        A file without them is looked at, too, if it uses a parameter as sizes (:mod:`codegen.rewrite.signs`).
+        """
         if any(word in text for word in self.words):
             return True
         if "outer(" in text and any(f", self.{name}" in text for name in self.frequencies):
             return True
         # A split by differences of boundaries, whatever the boundaries are called.
-        split = "split(" in text and "tolist()" in text and "zip(" in text
-        return split and any(word in text for word in ("[1:] - ", "[1:]-", "diff("))
+        split = "tolist()" in text and "split(" in text
+        if split and any(word in text for word in ("[1:] - ", "[1:]-", "diff(")):
+            return True
+        return shows_sizes(text)
 
 
 DEFAULT = Vocabulary()

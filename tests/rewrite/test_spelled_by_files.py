@@ -54,7 +54,7 @@ SPLIT = "for a, b in zip(x.split(sizes.tolist()), y):\n"
         (f"sizes = c[1:]-c[:-1]\n{SPLIT}", True),
         (f"sizes = torch.diff(c)\n{SPLIT}", True),
         (SPLIT, False),
-        ("sizes = c.diff()\nx.split(sizes.tolist())\n", False),
+        ("sizes = c.diff()\nx.split(sizes.tolist())\n", True),
         ("sizes = c.diff()\nzip(x.split(sizes), y)\n", False),
         ("sizes = c.diff()\nzip(sizes.tolist(), y)\n", False),
         ("sizes = c.diff()\nx.split(sizes)\n", False),

@@ -64,7 +64,7 @@ from codegen.rewrite.place.views import change_through_view
 from codegen.rewrite.probe.probes import small_numbers
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection
-from codegen.rewrite.recognise.elsewhere import report_elsewhere
+from codegen.rewrite.recognise.elsewhere import report_elsewhere, report_unnamed
 from codegen.rewrite.recognise.grids import Match, is_whole, match_statement, typed
 from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.left import report_hidden, report_left, report_near
@@ -117,6 +117,7 @@ def extract(state: RewriteState) -> None:
                         planner.report_tables(plan)
                     report_near(state, cls, cls.methods[name], handled)
                     report_elsewhere(state, cls, cls.methods[name], handled)
+                    report_unnamed(state, cls, cls.methods[name], gone)
     rotary.check_callers()
     # A table and the lookups in it change together.
     changes: dict[int, list[Change]] = defaultdict(list)

@@ -14,7 +14,8 @@ from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.reach import read_names
 from codegen.rewrite.recognise.left import indexes, is_reported
-from codegen.rewrite.recognise.study import rows_of_three
+from codegen.rewrite.recognise.study import grid_parameters, rows_of_three
+from codegen.rewrite.signs import TELLING, sizes_by_use
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 from codegen.rewrite.vocabulary import is_host_class
@@ -48,6 +49,39 @@ def report_elsewhere(
             why = f"{made[0]} is joined of {' and '.join(joined[made[0]])}, and no parameter"
             reason = f"index arithmetic on sizes that gives {what}: {why}: kept"
             _note(state, cls, function, statement, reason)
+
+
+def report_unnamed(
+    state: RewriteState, cls: ClassInfo, function: Function, gone: Collection[ast.stmt]
+) -> None:
+    """Report sizes that are called like none, at which nothing has looked, and boundaries of lengths.
+
+    ``gone`` are statements that something else replaces.
+    """
+    aliases = {name for name, long in cls.module.aliases.items() if long.endswith(TELLING)}
+    segment = cls.module.segment(function)
+    if is_host_class(cls.name) or not any(word in segment for word in (*TELLING, *aliases)):
+        return
+    sizes = sizes_by_use(function)
+    if sizes is None or grid_parameters(state.index, function)[0]:
+        return
+    # What is found stands at the same place of the function itself.
+    node = walk(function)[walk(glance(function)).index(sizes.node)]
+    statement = next(s for s in function.body if any(inner is node for inner in walk(s)))
+    if statement in gone or is_reported(state, cls, function, node):
+        return
+    lengths = state.index.vocabulary.lengths_of(parameters(function)[1:])
+    if lengths and lengths != sizes.name:
+        return
+    reason = (
+        f"index arithmetic on {sizes.name}, which is used as sizes and named like none: not looked at "
+        f'unless {sizes.role} = ["{sizes.name}"] in [tool.codegen.vocabulary] says what it is'
+    )
+    if not sizes.role:
+        reason = f"boundaries of {sizes.name}, whose rows are two sizes: no helper gives them: kept"
+    elif lengths:
+        reason = f"boundaries of {lengths}: no helper gives them in this form: kept"
+    _note(state, cls, function, node, reason)
 
 
 def _computing(
@@ -85,7 +119,7 @@ def _joined(cls: ClassInfo, function: Function) -> dict[str, list[str]]:
 
 
 def _note(
-    state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt, reason: str
+    state: RewriteState, cls: ClassInfo, function: Function, node: ast.AST, reason: str
 ) -> None:
     model, place = model_of(cls.module.source.module), cls.module.place(node)
     state.note(Record(model, cls.name, function.name, "left", place, reason=reason))

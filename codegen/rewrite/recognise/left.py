@@ -103,7 +103,9 @@ def report_near(
         if early or renamed or inner is not None:
             derived |= names
         made = assigned_names(inner) if inner is not None else frozenset[str]()
-        if loops or inner is None or number in handled or made & reported or not made:
+        returned = isinstance(inner, ast.Return) and not reported & read_names(inner)
+        told = not made & reported and (made or returned)
+        if loops or inner is None or number in handled or not told:
             continue
         reported |= made
         if not is_reported(state, cls, function, statement):
@@ -122,7 +124,7 @@ def indexes(node: ast.AST) -> bool:
     return any(isinstance(n, ast.Attribute) and n.attr in INDEXING for n in walk(node))
 
 
-def is_reported(state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt) -> bool:
+def is_reported(state: RewriteState, cls: ClassInfo, function: Function, node: ast.AST) -> bool:
     """Tell whether it is known already why a statement of a method is left."""
     place = cls.module.place(node)
     return any(
@@ -134,6 +136,8 @@ def is_reported(state: RewriteState, cls: ClassInfo, function: Function, node: a
 def _why(glance: Study, number: int, statement: ast.stmt, early: bool) -> str:
     """Why a statement that computes from sizes is left."""
     trace = glance.traces[0]
+    if isinstance(statement, ast.Return) and not trace.reasons:
+        return "no helper gives it"
     if number not in trace.snapshots and not trace.reasons:
         return "the method may return in front of it"
     if early:
@@ -150,7 +154,7 @@ def _note_near(
     state: RewriteState, cls: ClassInfo, function: Function, node: ast.stmt, why: str
 ) -> None:
     info = cls.module
-    what = ", ".join(sorted(assigned_names(node)))
+    what = ", ".join(sorted(assigned_names(node))) or "the result"
     place, model = info.place(node), model_of(info.source.module)
     reason = f"index arithmetic on sizes that gives {what}: {why}: kept"
     state.note(Record(model, cls.name, function.name, "left", place, reason=reason))
