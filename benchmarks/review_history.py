@@ -141,6 +141,8 @@ HISTORY = (
                 "from ...modeling_rope_utils import ROPE_INIT_FUNCTIONS, dynamic_rope_update, rotate_half\n",
             ),
         ),
+        # ernie4_5 and lightglue have another function of that name, which the import takes the place of.
+        frozenset({"lost-override"}),
     ),
     Seed(
         "mixin added",

@@ -7,6 +7,7 @@ from typing import Any
 from codegen.output.render import render_page
 from codegen.review.as_data import as_data
 from codegen.review.as_text import hunk_lines
+from codegen.review.group import distinct_hunks
 from codegen.review.model import Change, Report
 
 
@@ -23,14 +24,11 @@ def format_html(report: Report) -> str:
 
 def _with_lines(change: Change, shown: dict[str, Any]) -> None:
     """Give the parts of a change their lines; equal hunks of an edit are one part."""
-    told: dict[object, dict[str, Any]] = {}
-    for source, part in zip(change.edit.hunks if change.edit else (), shown["edit"]):
-        key = (source.change.kind, source.hunk.key)
-        if key in told:
-            told[key]["again"] += 1
-        else:
-            told[key] = {**part, "lines": hunk_lines(source.hunk), "again": 0}
-    shown["edit"] = list(told.values())
+    parts = dict(zip(map(id, change.edit.hunks), shown["edit"])) if change.edit else {}
+    shown["edit"] = [
+        {**parts[id(source)], "lines": hunk_lines(source.hunk), "again": again}
+        for source, again in (distinct_hunks(change.edit) if change.edit else ())
+    ]
     for variant, part in zip(change.variants, shown["variants"]):
         first = variant.instances[0]
         part["lines"] = [line for hunk in first.hunks for line in hunk_lines(hunk)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from codegen.review.as_text import count, few_of, hunk_lines
+from codegen.review.group import distinct_hunks
 from codegen.review.model import Change, Hunk, Report
 
 #: By this line the comment is found again, to be updated in place.
@@ -99,9 +100,10 @@ def _row(change: Change) -> str:
 
 def _change(change: Change, named: _Named) -> list[str]:
     lines: list[str] = []
-    for source in change.edit.hunks if change.edit else ():
+    for source, again in distinct_hunks(change.edit) if change.edit else ():
+        more = f" and {count(again, 'more place')} like it" if again else ""
         lines += [
-            f"`{source.place}` {_code(source.change.shown)}",
+            f"`{source.place}` {_code(source.change.shown)}{more}",
             "",
             *_fenced((source.hunk,)),
             "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
+from codegen.review.group import distinct_hunks
 from codegen.review.model import Change, Hunk, NotReached, Report, Risk, Unexplained, Variant
 
 Paint = Callable[[str, str], str]
@@ -153,15 +154,11 @@ def _heading(change: Change, paint: Paint) -> Iterator[str]:
 
 
 def _cause(change: Change, paint: Paint) -> Iterator[str]:
-    hunks = change.edit.hunks if change.edit else ()
-    told: dict[object, int] = {}
-    for source in hunks:
-        key = (source.change.kind, source.hunk.key)
-        told[key] = told.get(key, 0) + 1
-        if told[key] == 1:
-            yield f"{_INDENT}{paint(str(source.place), 'cyan')}  {source.change.shown}"
-            yield from _hunks((source.hunk,), paint, _INDENT)
-    again = sum(told.values()) - len(told)
+    told = distinct_hunks(change.edit) if change.edit else []
+    for source, _ in told:
+        yield f"{_INDENT}{paint(str(source.place), 'cyan')}  {source.change.shown}"
+        yield from _hunks((source.hunk,), paint, _INDENT)
+    again = sum(others for _, others in told)
     if again:
         yield f"{_INDENT}and the same in {count(again, 'other place')} of the sources"
 
@@ -195,7 +192,12 @@ def _pieces(text: str, room: int) -> list[str]:
 
 
 def hunk_lines(hunk: Hunk) -> list[tuple[str, str]]:
-    """The lines of a hunk with their signs, without the indentation that all of them have."""
+    """The lines of a hunk with their signs, without the indentation that all of them have; of what only
+    moved the first."""
+    if hunk.moved:
+        lines = [text for line in hunk.added for text in line.text.split("\n")]
+        rest = [(" ", f"… and {count(len(lines) - 1, 'line')}, as before")] if lines[1:] else []
+        return [(" ", lines[0].strip()), *rest]
     found = [(" ", hunk.before)] if hunk.before else []
     found += [("-", text) for line in hunk.removed for text in line.text.split("\n")]
     found += [("+", text) for line in hunk.added for text in line.text.split("\n")]

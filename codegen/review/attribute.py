@@ -198,9 +198,10 @@ class Attribution:
             self._closures[path] = tuple(sorted(closure_of(path, self._base, self._head)))
         return self._closures[path]
 
-    def touched(self, path: str) -> bool:
-        """Whether any source of a generated file was edited."""
-        return any(source in self._paths for source in self.closure(path))
+    def edits_of(self, path: str) -> frozenset[int]:
+        """The edits of all sources that a generated file can be made of."""
+        causes = (self._paths.get(source, ()) for source in self.closure(path))
+        return frozenset(cause.edit for several in causes for cause in several)
 
 
 #: Fewer tokens stand in any edit: `else:`, `return x`.

@@ -14,7 +14,6 @@ from codegen.review.group import group_changes
 from codegen.review.lineage import Lineage, Pool
 from codegen.review.model import (
     Change,
-    Edit,
     MemberChange,
     Report,
     Side,
@@ -70,8 +69,11 @@ def build_report(question: Question) -> Report:
     narrow = question.parents_only or question.tree.kind != "project"
     sources = source_changes(base, head, parents if narrow else None)
     edits = join_edits(split_hunks(sources, base, head))
-    attributed = attribute(edits, generated, base, head)
-    attributed, unexplained, notes = sort_out_rest(question, edits, attributed, generated)
+    attribution = Attribution(edits, base, head)
+    attributed = [i for found in generated.values() for i in attribution.attribute(found)]
+    attributed, unexplained, notes = sort_out_rest(
+        question, (edits, attribution.edits_of), attributed, generated
+    )
     changes = group_changes(edits, attributed)
     risks = find_risks(changes, findings, (base, head), unexplained)
     return Report(
@@ -100,17 +102,6 @@ def generated_changes(
             found[path] = compare_texts(path, model, *sides)
             findings[path] = findings_of(path, base, head, helpers)
     return found, findings
-
-
-def attribute(
-    edits: Sequence[Edit],
-    generated: Mapping[str, Sequence[MemberChange]],
-    base: Lineage,
-    head: Lineage,
-) -> list[Attributed]:
-    """Every hunk of the generated files with its edit."""
-    attribution = Attribution(edits, base, head)
-    return [item for changes in generated.values() for item in attribution.attribute(changes)]
 
 
 def _summary(

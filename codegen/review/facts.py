@@ -77,6 +77,21 @@ class ModuleFacts:
             return True
         return any(b not in _EMPTY_BASES and self._holds(b, seen) for b in item.plain_bases)
 
+    def keys_of(self, name: str) -> object:
+        """What decides about the keys and sizes of a class, whatever it is called: equal for one that has
+        only got another name. None for what is no class of the module."""
+        return self._keys(name, ()) if name in self.classes else None
+
+    def _keys(self, name: str, seen: tuple[str, ...]) -> object:
+        if name not in self.classes or name in seen:
+            return name
+        item, seen = self.classes[name], (*seen, name)
+        made = [
+            (key, w.made.removeprefix(w.constructor), w.size, self._keys(w.kind, seen))
+            for key, w in sorted(item.weights.items())
+        ]
+        return made, [self._keys(base, seen) for base in item.plain_bases]
+
     def heirs(self, name: str) -> Iterator[ClassFacts]:
         """Classes of the module that inherit from a class."""
         for other in self.bases:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from codegen.errors import Location
@@ -34,6 +34,30 @@ def lost_overrides(base: Lineage, head: Lineage) -> Iterator[Loss]:
             old, new = _class(base, home), _class(head, home)
             if old is not None and new is not None:
                 yield from _losses(definition, info, old, new, home[0], head)
+
+
+def lost_definitions(
+    base: Lineage, head: Lineage, paths: Iterable[str]
+) -> Iterator[tuple[str, Loss]]:
+    """Functions and classes of generated files that have given way to an import of the same name, although
+    the source that they came from still has them; with the file."""
+    for path in paths:
+        old, new = base.index(path), head.index(path)
+        for name in (*old.functions, *old.classes):
+            if name in new.functions or name in new.classes or name not in new.imports:
+                continue
+            origin = next(iter(base.chain(path, name)), None)
+            there = head.index(origin.path) if origin else None
+            if origin is None or there is None:
+                continue
+            line = there.functions.get(origin.name, 0)
+            if origin.name in there.classes:
+                line = there.classes[origin.name].line
+            if line:
+                message = f"{origin.name} gives way to the one that is imported from {new.imports[name][0]}"
+                place = Location(origin.path, line)
+                models = (head.side.model_of(path),)
+                yield path, Loss("lost-override", message, place, models, path, name)
 
 
 def _class(lineage: Lineage, home: tuple[str, str]) -> ClassInfo | None:

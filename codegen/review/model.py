@@ -94,7 +94,7 @@ class Hunk:
     """Neighbouring logical lines that differ, with one unchanged line on either side to read by.
 
     ``line`` is the 1-based line where it is now (where it was, if nothing is left there), ``old_line``
-    where it was. ``layout``: only line breaks differ.
+    where it was. ``layout``: only line breaks differ; ``moved``: nothing does but the place.
     """
 
     removed: tuple[Line, ...]
@@ -104,6 +104,7 @@ class Hunk:
     before: str = ""
     after: str = ""
     layout: bool = False
+    moved: bool = False
 
     @property
     def key(self) -> tuple[Tokens, ...]:
@@ -114,7 +115,9 @@ class Hunk:
 
     @property
     def size(self) -> int:
-        """Changed lines, as a line-wise difference counts them."""
+        """Changed lines, as a line-wise difference counts them; of what only moved the first."""
+        if self.moved:
+            return 1
         return sum(line.text.count("\n") + 1 for line in (*self.removed, *self.added))
 
 

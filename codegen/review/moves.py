@@ -36,7 +36,7 @@ def moved_in_order(
             continue
         lines = tuple(logical_lines(new[key], naming))
         if lines:
-            hunk = Hunk(lines, lines, new[key].line, old[key].line)
+            hunk = Hunk(lines, lines, new[key].line, old[key].line, moved=True)
             role = naming.name(new[key].owner) if new[key].owner else ""
             note = f"stood at line {old[key].line}"
             yield MemberChange(path, model, role, "moved", old[key], new[key], (hunk,), note)
@@ -77,7 +77,8 @@ def with_moves(changes: Iterator[MemberChange]) -> Iterator[MemberChange]:
         if origin is None:
             continue
         taken |= {id(change), id(origin)}
-        hunk = replace(origin.hunks[0], added=change.hunks[0].added, line=change.hunks[0].line)
+        come = change.hunks[0]
+        hunk = replace(origin.hunks[0], added=come.added, line=come.line, moved=True)
         note = f"moved from {origin.shown}"
         yield replace(change, kind="moved", old=origin.old, hunks=(hunk,), note=note)
     yield from (change for change in found if id(change) not in taken)

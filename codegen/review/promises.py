@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from codegen.review.classes import ClassFacts
 from codegen.review.facts import ModuleFacts
@@ -24,10 +25,13 @@ class Finding:
     name: str
 
 
-def compare_classes(files: tuple[ModuleFacts, ModuleFacts], name: str) -> Iterator[Finding]:
-    """What a class of both states of a file promised and does not keep."""
+def compare_classes(
+    files: tuple[ModuleFacts, ModuleFacts], name: str, renamed: Mapping[str, str]
+) -> Iterator[Finding]:
+    """What a class of both states of a file promised and does not keep; ``renamed`` are classes that only
+    have another name now (:func:`renamed_classes`)."""
     old, new = (file.classes[name] for file in files)
-    yield from _state_keys(files, new)
+    yield from _state_keys(files, new, renamed)
     if old.bases != new.bases:
         bases = f"({', '.join(old.bases)}) become ({', '.join(new.bases)})"
         yield Finding("base", f"bases of {new.role} {bases}", new.name, new.name, "")
@@ -48,9 +52,12 @@ def compare_classes(files: tuple[ModuleFacts, ModuleFacts], name: str) -> Iterat
         yield from _fields(old, new)
 
 
-def _state_keys(files: tuple[ModuleFacts, ModuleFacts], item: ClassFacts) -> Iterator[Finding]:
+def _state_keys(
+    files: tuple[ModuleFacts, ModuleFacts], item: ClassFacts, renamed: Mapping[str, str]
+) -> Iterator[Finding]:
     (before, old), (after, new) = ((file, file.classes[item.name]) for file in files)
-    gone = _kept(before, old, new)
+    was_there = {name: _under(weight, renamed) for name, weight in old.weights.items()}
+    gone = {name: was_there[name] for name in _kept(before, old, new)}
     come = _kept(after, new, old)
     for name, weight in list(gone.items()):
         other = next((key for key, each in come.items() if _same_weight(each, weight)), None)
@@ -65,7 +72,7 @@ def _state_keys(files: tuple[ModuleFacts, ModuleFacts], item: ClassFacts) -> Ite
         message = f"{new.role}: key {name} ({weight.constructor}) comes into the state dict"
         yield Finding("state-dict", message, new.name, "__init__", name)
     for name, weight in new.weights.items():
-        was = old.weights.get(name)
+        was = was_there.get(name)
         said = _resized(was, weight) if was is not None else ""
         if (
             said
@@ -73,6 +80,38 @@ def _state_keys(files: tuple[ModuleFacts, ModuleFacts], item: ClassFacts) -> Ite
             and (before.holds_weights_of(was) or after.holds_weights_of(weight))
         ):
             yield Finding("state-dict", f"{new.role}: {name}: {said}", new.name, "__init__", name)
+
+
+def renamed_classes(old: ModuleFacts, new: ModuleFacts) -> dict[str, str]:
+    """Classes of a file that have another name now and the same weights: names as texts have them."""
+    gone = [name for name in old.classes if name not in new.classes]
+    come = [name for name in new.classes if name not in old.classes]
+    made = {name: new.keys_of(name) for name in come} if gone else {}
+    found: dict[str, str] = {}
+    for name in gone if come else ():
+        keys = old.keys_of(name)
+        same = (each for each in come if made[each] == keys)
+        other = next((each for each in same if each not in found.values()), None)
+        if other is not None:
+            found[name] = other
+    naming_old, naming_new = old.read_by[0], new.read_by[0]
+    return {naming_old.name(one): naming_new.name(two) for one, two in found.items()}
+
+
+def _under(weight: Weight, renamed: Mapping[str, str]) -> Weight:
+    """A weight with classes by the names that they have now."""
+    if not renamed:
+        return weight
+
+    def told(text: str) -> str:
+        return _WORD.sub(lambda match: renamed.get(match[0], match[0]), text)
+
+    return replace(
+        weight, made=told(weight.made), size=told(weight.size), constructor=told(weight.constructor)
+    )
+
+
+_WORD = re.compile(r"\w+")
 
 
 def _kept(module: ModuleFacts, item: ClassFacts, other: ClassFacts) -> dict[str, Weight]:

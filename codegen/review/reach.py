@@ -18,6 +18,8 @@ from codegen.trees.tree import Tree
 
 #: A copy shares a removed line of at least this many characters; shorter ones stand anywhere.
 _LONG = 24
+#: So many of them make a copy wherever they stand; fewer in a class of the same role.
+_SEVERAL = 3
 
 
 def not_reached(tree: Tree, changes: Sequence[Change], head: Lineage) -> Iterator[NotReached]:
@@ -110,7 +112,13 @@ def _copies(
     edited = {each.change.path for each in (change.edit.hunks if change.edit else ())}
     name = item.change.member.name
     for path in sorted(set.intersection(*(set(holders[line]) for line in telling)) - edited):
-        held = next((each for each in holders[telling[0]][path] if each.method == name), None)
+        same = [each for each in holders[telling[0]][path] if each.method == name]
+        if (
+            len(telling) < _SEVERAL
+        ):  # few lines stand in methods of this name that do something else
+            naming = head.naming(path)
+            same = [each for each in same if naming.name(each.owner) == item.change.role]
+        held = next(iter(same), None)
         if held is not None:
             shown = f"{held.owner}.{name}" if held.owner else name
             reason = f"{shown} has that line in code of its own"

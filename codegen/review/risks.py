@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.errors import Location
@@ -16,8 +16,8 @@ from codegen.output.checks import check_text
 from codegen.review.classes import ClassFacts
 from codegen.review.facts import ModuleFacts
 from codegen.review.kinds import RISKS
-from codegen.review.lineage import Lineage
-from codegen.review.lost import Loss, lost_overrides
+from codegen.review.lineage import Lineage, Origin
+from codegen.review.lost import Loss, lost_definitions, lost_overrides
 from codegen.review.model import Change, Edit, Hunk, Instance, Risk, SourceHunk, Unexplained
 from codegen.review.modules import read_facts
 from codegen.review.promises import (
@@ -26,6 +26,7 @@ from codegen.review.promises import (
     compare_functions,
     compare_numerics,
     compare_public,
+    renamed_classes,
 )
 from codegen.review.scope import can_lack_names
 from codegen.text.unresolved import unresolved_names
@@ -78,6 +79,11 @@ def find_risks(
         if not _told(loss, found):
             change = places.of_name(loss.parent, loss.name)
             found[(loss.kind, loss.message, loss.place, change)] |= set(loss.models)
+    for path, loss in lost_definitions(base, head, sorted(files & base.side.texts.keys())):
+        change = places.of(path, Finding(loss.kind, loss.message, loss.name, loss.name, loss.name))[
+            1
+        ]
+        found[(loss.kind, loss.message, loss.place, change)] |= set(loss.models)
     order = list(RISKS)
     risks = [
         Risk(kind, message, place, tuple(sorted(models)), change)
@@ -101,11 +107,12 @@ def _of_file(file: _File, helpers: str) -> Iterator[Finding]:
     yield from compare_public(file.old, file.new)
     yield from compare_functions(file.old, file.new)
     concerned = file.new.concerned(file.old)
+    renamed = renamed_classes(file.old, file.new)
     yield from compare_numerics(file.old, file.new, concerned)
     for name in concerned:
         new, old = file.new.classes[name], file.old.classes.get(name)
         if old is not None:
-            yield from compare_classes((file.old, file.new), name)
+            yield from compare_classes((file.old, file.new), name, renamed)
         yield from _dead_weights(file, old, new)
         yield from _lost_attributes(file, old, new)
     yield from _helpers(file, helpers)
@@ -209,7 +216,7 @@ class _Places:
         self._strange: dict[str, list[Unexplained]] = defaultdict(list)
         for item in unexplained:
             self._strange[item.place.path].append(item)
-        self._known: dict[tuple[int, str, str, tuple[str, ...]], Location] = {}
+        self._known: dict[tuple[int, str, str, tuple[Origin, ...]], Location] = {}
         self._instances: dict[str, list[tuple[int, Instance]]] = defaultdict(list)
         for change in changes:
             for variant in change.variants:
@@ -239,10 +246,11 @@ class _Places:
         """The line of an edit that speaks of a finding, in the sources of its class if it is made there."""
         chain = self._head.chain(path, finding.owner) if finding.owner else ()
         sources = tuple(link.path for link in chain if link.path in edit.paths)
-        key = (number, finding.name, finding.member, sources)
+        key = (number, finding.name, finding.member, chain)
         if key not in self._known:
             there = [i for i in edit.hunks if i.change.path in sources] or edit.hunks
-            self._known[key] = max(there, key=lambda item: _nearness(item, finding)).place
+            owners = {(link.path, link.name) for link in chain}
+            self._known[key] = max(there, key=lambda item: _nearness(item, finding, owners)).place
         return self._known[key]
 
     def _number(self, path: str, finding: Finding) -> tuple[int, int]:
@@ -298,8 +306,9 @@ def _closeness(member: tuple[str, str], hunks: Sequence[Hunk], finding: Finding)
     return score + 3 * (bool(finding.name) and finding.name in text)
 
 
-def _nearness(item: SourceHunk, finding: Finding) -> int:
-    """How much a hunk of an edit speaks of a finding."""
+def _nearness(item: SourceHunk, finding: Finding, owners: Container[tuple[str, str]]) -> int:
+    """How much a hunk of an edit speaks of a finding; ``owners`` are the classes that its own comes from."""
     lines = (*item.hunk.removed, *item.hunk.added)
     named = bool(finding.name) and any(finding.name in line.text for line in lines)
-    return 2 * named + (item.change.member.name == finding.member)
+    inside = (item.change.path, item.change.member.owner) in owners
+    return 2 * named + 2 * inside + (item.change.member.name == finding.member)

@@ -17,6 +17,8 @@ _FILLED = re.compile(r"[rR]?[fF][rR]?[\"']")
 _FIELD = re.compile(r"\{([^{}]*)\}")
 #: Names that say nothing about an edit.
 COMMON = frozenset(keyword.kwlist) | {"self", "cls", "config", "kwargs", "args", "super", "None"}
+#: Statements of a class that holds nothing.
+PLACEHOLDERS = ("pass", "...")
 
 
 def words(lines: Iterable[Line]) -> set[str]:
@@ -111,3 +113,30 @@ def turned(hunk: Hunk) -> Iterator[str]:
     """Attributes that another call makes than before."""
     old, new = _makers(hunk.removed), _makers(hunk.added)
     yield from (name for name in old if name in new and old[name] != new[name])
+
+
+#: A line that gives an attribute of the instance a value.
+_STORED = re.compile(r"\s*self\.(\w+)(?:\s*:[^=]+)?\s*=(?!=)")
+
+
+def stored(lines: Iterable[Line]) -> set[str]:
+    """Attributes of ``self`` that lines give a value."""
+    matches = (_STORED.match(line.text) for line in lines)
+    return {match[1] for match in matches if match}
+
+
+#: Decorators by which a method is read like an attribute.
+_PROPERTY = re.compile(r"\s*@(?:[\w.]+\.)?(?:cached_)?property\s*$")
+
+
+def made_property(hunk: Hunk) -> bool:
+    """Whether a method becomes a property by a hunk, or no longer is one."""
+    old, new = (
+        any(_PROPERTY.match(line.text) for line in side) for side in (hunk.removed, hunk.added)
+    )
+    return old != new
+
+
+def comments_only(hunk: Hunk) -> bool:
+    """Whether nothing but comments differs in a hunk."""
+    return all(line.text.lstrip().startswith("#") for line in (*hunk.removed, *hunk.added))

@@ -8,7 +8,7 @@ wrote the lines, and a reader has to know first of all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,11 +26,16 @@ if TYPE_CHECKING:
 
 def sort_out_rest(
     question: Question,
-    edits: Sequence[Edit],
+    known: tuple[Sequence[Edit], Callable[[str], frozenset[int]]],
     attributed: Sequence[Attributed],
     generated: Mapping[str, Sequence[MemberChange]],
 ) -> tuple[list[Attributed], list[Unexplained], list[str]]:
-    """What an edit or the expansion accounts for, and what nothing does, line by line; and notes."""
+    """What an edit or the expansion accounts for, and what nothing does, line by line; and notes.
+
+    ``known`` are all edits, and which of them are made in sources of a generated file: what follows from one
+    alone is that one's.
+    """
+    edits, edits_of = known
     kept: list[Attributed] = []
     alarms: list[tuple[Attributed, str]] = []
     rest: list[Attributed] = []
@@ -43,23 +48,40 @@ def sort_out_rest(
     settings = next((i for i, edit in enumerate(edits) if SETTINGS in edit.paths), None)
     rest, notes = _traced(question, edits, rest, (generated, kept))
     if rest:
-        models = sorted({item.change.model for item in rest if item.change.path in generated})
-        told = question.base_expected(models)
-        before = _Foreign(question.base, told.texts, False)
-        reason = (
-            f"at {question.base.label} the definition did not give what stood there: "
-            "it was edited by hand, or written by another version of the tool"
-        )
-        for item in rest:
-            own, other = before.apart(item)
-            alarms += [(each, reason) for each in other]
-            for each in own:
-                if each.edit is None and not (told.known and question.known):
-                    unknown = "no edit accounts for it, and what the definitions gave is not known"
-                    alarms.append((each, unknown))
-                else:
-                    kept.append(replace(each, edit=settings if each.edit is None else each.edit))
+        own, strange = _as_before(question, rest, generated)
+        alarms += strange
+        for each in own:
+            causes = edits_of(each.change.path)
+            sole = next(iter(causes)) if len(causes) == 1 else None
+            cause = settings if settings is not None else sole
+            kept.append(each if each.edit is not None else replace(each, edit=cause))
     return _joined(kept), _as_unexplained(alarms), notes
+
+
+def _as_before(
+    question: Question, rest: Sequence[Attributed], generated: Mapping[str, Sequence[MemberChange]]
+) -> tuple[list[Attributed], list[tuple[Attributed, str]]]:
+    """What the definitions of the base account for, and the rest with the reason for an alarm."""
+    told = question.base_expected(
+        sorted({item.change.model for item in rest if item.change.path in generated})
+    )
+    before = _Foreign(question.base, told.texts, False)
+    reason = (
+        f"at {question.base.label} the definition did not give what stood there: "
+        "it was edited by hand, or written by another version of the tool"
+    )
+    unknown = "no edit accounts for it, and what the definitions gave is not known"
+    kept: list[Attributed] = []
+    alarms: list[tuple[Attributed, str]] = []
+    for item in rest:
+        own, other = before.apart(item)
+        alarms += [(each, reason) for each in other]
+        for each in own:
+            if each.edit is None and not (told.known and question.known):
+                alarms.append((each, unknown))
+            else:
+                kept.append(each)
+    return kept, alarms
 
 
 def _joined(items: Sequence[Attributed]) -> list[Attributed]:

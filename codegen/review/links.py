@@ -1,0 +1,270 @@
+"""What ties hunks of the sources together: names, bodies, bindings, attributes, arguments, lines that moved.
+
+A *link* is a value that the hunks of one edit share; *pairs* are indexes of hunks where one says what the
+other has to share.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+from codegen.review.model import Line, MemberChange, SourceHunk, Tokens
+from codegen.review.said import (
+    PLACEHOLDERS,
+    documented,
+    made_property,
+    renewed,
+    replaced_word,
+    stored,
+    turned,
+    uses_of,
+    words,
+)
+
+#: A name that comes or goes in more files than these is that of an edit made everywhere: it says
+#: nothing about hunks that have other names, too.
+WIDE = 8
+#: So many tokens a value has at least that says something: `x = None` has three beside its name.
+_LITTLE = 4
+#: The name that an import binds, which is told name by name.
+_BOUND = re.compile(r"\bimport .*?(\w+)$")
+_DEF = re.compile(r"\s*(?:async\s+)?def\s")
+Pairs = Iterator[tuple[int, int]]
+
+
+def name_links(item: SourceHunk, wide: Mapping[str, int]) -> list[object]:
+    """Names tie hunks of one file together, and of classes of one family across files; those of an edit
+    made everywhere the hunks that do nothing else. A file that came or went as a whole is one edit, and
+    makes none of others."""
+    if item.whole:
+        return [("whole", item.change.path)]
+    narrow = item.names - wide.keys()
+    links: list[object] = [("file", item.change.path, name) for name in narrow]
+    if item.change.member.owner:
+        links += [("family", item.family, name) for name in narrow]
+    if item.names and not narrow:
+        links.append(("everywhere", max(item.names, key=lambda name: (wide[name], name))))
+    return links
+
+
+def body_links(item: SourceHunk) -> list[object]:
+    """A method, function or value that has another name now: one went, and one came that does the same."""
+    change = item.change
+    if change.kind not in ("added", "gone"):
+        return []
+    lines = item.hunk.added or item.hunk.removed
+    if change.member.kind in ("attribute", "statement"):
+        name = change.member.name
+        said = tuple(token for line in lines for token in line.tokens if token != name)
+        return [("value", change.path, change.member.owner, said)] if len(said) > _LITTLE else []
+    if change.member.kind not in ("method", "function"):
+        return []
+    heads = [at for at, line in enumerate(lines) if _DEF.match(line.text)]
+    body = tuple(line.tokens for line in lines[heads[0] + 1 :]) if heads else ()
+    return [("body", change.path, change.member.owner, body)] if body else []
+
+
+def binding_links(item: SourceHunk) -> list[object]:
+    """What binds a name of a file: a class or function that came or went, and an import in its place."""
+    change = item.change
+    if item.whole:
+        return []
+    if change.member.kind == "imports":
+        lines = (*item.hunk.removed, *item.hunk.added)
+        bound = {match[1] for line in lines for match in [_BOUND.search(line.text)] if match}
+        return [("bound", change.path, name) for name in bound]
+    name = change.member.name
+    if change.kind in ("added", "gone") and not (
+        change.member.owner and change.member.owner != name
+    ):
+        return [("bound", change.path, name)] if name else []
+    return []
+
+
+def attribute_links(item: SourceHunk) -> list[object]:
+    """An attribute that a class gives its value now instead of a method, or another method than before."""
+    change = item.change
+    if not change.member.owner or item.whole:
+        return []
+    names = stored(item.hunk.removed) ^ stored(item.hunk.added)
+    if change.kind in ("added", "gone") and change.member.kind == "attribute":
+        names = {change.member.name}
+    return [("attribute", change.path, change.member.owner, name) for name in names]
+
+
+def shift_links(item: SourceHunk) -> list[object]:
+    """A line that stands elsewhere in its method now: it is gone here, and has come there."""
+    if item.change.kind != "changed" or item.hunk.layout:
+        return []
+    sides = (_telling(item.hunk.removed), _telling(item.hunk.added))
+    here = sides[0] ^ sides[1]
+    there = [_telling([*hunk.removed]) | _telling([*hunk.added]) for hunk in item.change.hunks]
+    shared = Counter(line for lines in there for line in lines)
+    return [("shift", id(item.change), line) for line in here if shared[line] > 1]
+
+
+def _telling(lines: Sequence[Line]) -> set[Tokens]:
+    """What lines say wherever and however deep they stand, without those that stand anywhere by chance."""
+    return {line.tokens[1:] for line in lines if len(line.tokens) > _LITTLE + 1}
+
+
+def documented_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
+    """An argument that came, went or has another name, and what the docstring tells of it."""
+    told: dict[tuple[str, str, str, str], int] = {}
+
+    def key(item: SourceHunk, name: str) -> tuple[str, str, str, str]:
+        return item.change.path, item.change.member.owner, item.change.member.name, name
+
+    for index, item in enumerate(hunks):
+        for name in documented(item.hunk.removed) ^ documented(item.hunk.added):
+            told.setdefault(key(item, name), index)
+    for index, item in enumerate(hunks if told else ()):
+        for name in words(item.hunk.removed) ^ words(item.hunk.added):
+            if key(item, name) in told:
+                yield told[key(item, name)], index
+
+
+def argument_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
+    """An argument that a method gets or loses, and what is done with it there, or in calls of the file that
+    hand it on, also where something else has the same name."""
+    first: dict[tuple[str, str], int] = {}
+    changed = [_arguments(item.change) for item in hunks]
+    for index, (item, names) in enumerate(zip(hunks, changed)):
+        for name in names & _spoken(item):
+            key = (item.change.path, name)
+            yield first.setdefault(key, index), index
+    for index, item in enumerate(hunks if first else ()):
+        for name in _handed(item.hunk.removed) ^ _handed(item.hunk.added):
+            if (item.change.path, name) in first:
+                yield first[item.change.path, name], index
+
+
+def _spoken(item: SourceHunk) -> set[str]:
+    """Names, not of attributes, that one side of a hunk has more often than the other."""
+    old, new = (Counter(_bare(lines)) for lines in (item.hunk.removed, item.hunk.added))
+    return {*(old - new), *(new - old)}
+
+
+def _bare(lines: Sequence[Line]) -> Iterator[str]:
+    for line in lines:
+        tokens = ("", *line.tokens)
+        yield from (word for before, word in zip(tokens, tokens[1:]) if before != ".")
+
+
+def _handed(lines: Sequence[Line]) -> set[str]:
+    """Names of keywords in calls."""
+    return {
+        name
+        for line in lines
+        for before, name, after in zip(line.tokens, line.tokens[1:], line.tokens[2:])
+        if after == "=" and before in ("(", ",") and name.isidentifier()
+    }
+
+
+def _arguments(change: MemberChange) -> frozenset[str]:
+    """The arguments that a method or function has on one side only."""
+    if change.kind != "changed" or change.member.kind not in ("method", "function"):
+        return frozenset()
+    old, new = (
+        _parameters(each.text) if each else frozenset() for each in (change.old, change.new)
+    )
+    return old ^ new
+
+
+@lru_cache(maxsize=1024)
+def _parameters(text: str) -> frozenset[str]:
+    try:
+        node = ast.parse(textwrap.dedent(text)).body[-1]
+    except (SyntaxError, ValueError, IndexError):
+        return frozenset()
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return frozenset()
+    return frozenset(each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg))
+
+
+def used_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
+    """An attribute that is made by something else now (a module instead of a parameter), and the lines
+    of its class that use it in another way."""
+    made: dict[tuple[str, str, str], int] = {}
+    for index, item in enumerate(hunks):
+        for name in turned(item.hunk):
+            made[(item.change.path, item.change.member.owner, name)] = index
+    for index, item in enumerate(hunks) if made else ():
+        old, new = uses_of(item.hunk.removed), uses_of(item.hunk.added)
+        for name in old.keys() & new.keys():
+            first = made.get((item.change.path, item.change.member.owner, name))
+            if first is not None and old[name] != new[name]:
+                yield first, index
+
+
+def property_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
+    """A method that has become a property, or the reverse, and the lines of any file that call it no more,
+    or do so now."""
+    made: dict[str, int] = {}
+    for index, item in enumerate(hunks):
+        if item.change.member.kind == "method" and made_property(item.hunk):
+            made[item.change.member.name] = index
+    for index, item in enumerate(hunks) if made else ():
+        old, new = (_called(lines) for lines in (item.hunk.removed, item.hunk.added))
+        for name in made.keys() & old.keys() & new.keys():
+            if old[name] != new[name]:
+                yield made[name], index
+
+
+def _called(lines: Sequence[Line]) -> dict[str, list[bool]]:
+    """Attributes of anything, each time whether it is called."""
+    found: dict[str, list[bool]] = defaultdict(list)
+    for line in lines:
+        tokens = (*line.tokens, "")
+        for dot, name, after in zip(tokens, tokens[1:], tokens[2:]):
+            if dot == ".":
+                found[name].append(after == "(")
+    return found
+
+
+def placeholder_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
+    """`pass` in a class that has lost what it held, or gets something, and the last such member."""
+    last: dict[tuple[str, str], int] = {}
+    stands: list[int] = []
+    for index, item in enumerate(hunks):
+        lines = (*item.hunk.removed, *item.hunk.added)
+        if all(line.text.strip() in PLACEHOLDERS for line in lines):
+            stands.append(index)
+        elif item.change.kind in ("added", "gone"):
+            last[item.change.path, item.change.member.owner] = index
+    for index in stands:
+        owner = hunks[index].change.path, hunks[index].change.member.owner
+        if owner in last:
+            yield last[owner], index
+
+
+def replaced_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
+    """Hunks that do nothing but put the same word in the place of another, which is done everywhere, in code
+    as in prose (where a name is none)."""
+    places: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, item in enumerate(hunks):
+        pair = replaced_word(item.hunk)
+        if item.change.member.kind == "header":  # whatever year it was before
+            pair = renewed(item.hunk)
+        if pair is not None and not item.whole:
+            places[pair].append(index)
+    for several in places.values():
+        if len({hunks[index].change.path for index in several}) > WIDE:
+            yield from ((several[0], index) for index in several[1:])
+
+
+#: All of them but :func:`name_links`, which asks what is made everywhere.
+LINKS = (body_links, binding_links, attribute_links, shift_links)
+PAIRS = (
+    documented_pairs,
+    argument_pairs,
+    used_pairs,
+    property_pairs,
+    placeholder_pairs,
+    replaced_pairs,
+)

@@ -1,0 +1,305 @@
+"""Edits of many kinds, one at a time: as many changes as edits, the risks that they carry, none made up.
+
+What is told of each stands in one golden file, to be read in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from codegen.review.model import Report
+from tests.review.copies import REPOSITORY, review_of, risks_of
+from tests.review.small import make_project
+
+GOLDEN = REPOSITORY / "tests/golden/review/kinds.text"
+ROOT = '''\
+"""Root, which leaf is built from."""
+
+import math
+
+import torch
+from torch import nn
+
+SCALE = 0.5
+
+
+class RootConfig:
+    width: int = 4
+    depth: int = 2
+
+
+class RootNorm(nn.Module):
+    """Norms the states."""
+
+    def __init__(self, size, eps=1e-6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, states):
+        return self.weight * states * torch.rsqrt(states.pow(2).mean(-1, keepdim=True) + self.eps)
+
+
+class RootGate(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.gate = nn.Linear(config.width, config.width)
+
+    def forward(self, states):
+        return states * torch.sigmoid(self.gate(states))
+
+
+class RootAttention(nn.Module):
+    def __init__(self, config, layer_idx=None):
+        super().__init__()
+        self.layer_idx = layer_idx
+        self.is_causal = False
+        self.factor = 2.0
+        self.register_buffer("angles", torch.arange(config.width).float(), persistent=False)
+        self.norm = RootNorm(config.width)
+        self.gates = nn.ModuleList([RootGate(config) for _ in range(config.depth)])
+        self.proj = nn.Linear(config.width, config.width)
+
+    def scaling(self):
+        # What the angles are multiplied by.
+        return SCALE * math.pi
+
+    def turned(self, states):
+        """Turn the states by their angles."""
+        return states * (self.angles * self.scaling()).cos()
+
+    @torch.no_grad()
+    def count(self, states, mask=None):
+        if mask is None:
+            return states.shape[0]
+        return mask.sum()
+
+    def forward(self, states, mask=None, factor=1.0):
+        states = self.norm(states)
+        states = self.turned(states)
+        for gate in self.gates:
+            states = gate(states)
+        if mask is not None:
+            states = states + mask
+        weights = torch.softmax(states * factor, dim=-1, dtype=torch.float32)
+        return self.proj(weights)
+
+
+class RootBlock(nn.Module):
+    def __init__(self, config, layer_idx):
+        super().__init__()
+        self.attention = RootAttention(config, layer_idx=layer_idx)
+
+    def forward(self, states, mask=None):
+        return states + self.attention(states, mask=mask, factor=0.5)
+
+
+__all__ = ["RootAttention", "RootBlock", "RootConfig"]
+'''
+LEAF = '''\
+"""Leaf is built from root."""
+
+from ..root.configuration_root import RootConfig
+from ..root.modeling_root import RootAttention, RootBlock
+
+
+class LeafConfig(RootConfig):
+    width: int = 8
+
+
+class LeafAttention(RootAttention):
+    def turned(self, states):
+        """Leave the states as they are, but for what all of them are scaled by."""
+        return states * self.scaling()
+
+
+class LeafBlock(RootBlock):
+    pass
+
+
+__all__ = ["LeafAttention", "LeafBlock", "LeafConfig"]
+'''
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Replacements in the two definitions, how many edits they are, and the risks that they carry."""
+
+    name: str
+    pairs: tuple[tuple[str, str, str], ...]
+    count: int = 1
+    risks: frozenset[str] = frozenset()
+
+
+def kind(name: str, *pairs: tuple[str, str, str], count: int = 1, risks: str = "") -> Kind:
+    """A kind; risks are separated by blanks."""
+    return Kind(name, pairs, count, frozenset(risks.split()))
+
+
+KINDS = (
+    kind(
+        "method made a property",
+        ("root", "    def scaling(self):", "    @property\n    def scaling(self):"),
+        ("root", "* self.scaling()).cos()", "* self.scaling).cos()"),
+        ("leaf", "* self.scaling()", "* self.scaling"),
+        risks="decorator",
+    ),
+    kind(
+        "argument moved into the configuration",
+        ("root", "def __init__(self, size, eps=1e-6):", "def __init__(self, size):"),
+        ("root", "        self.eps = eps", "        self.eps = RootConfig.eps"),
+        risks="signature",
+    ),
+    kind(
+        "argument of a name that stays",
+        ("root", "mask=None, factor=1.0):", "mask=None):"),
+        ("root", "states * factor, dim", "states * self.factor, dim"),
+        ("root", "mask=mask, factor=0.5)", "mask=mask)"),
+        risks="signature numerics",
+    ),
+    kind(
+        "attribute moved from a method to the class",
+        ("root", "        self.is_causal = False\n", ""),
+        ("root", "Attention(nn.Module):\n", "Attention(nn.Module):\n    is_causal = False\n\n"),
+    ),
+    kind(
+        "statements in another order",
+        ("root", "        states = self.norm(states)\n", ""),
+        (
+            "root",
+            "        if mask is not None:\n            states",
+            "        states = self.norm(states)\n        if mask is not None:\n            states",
+        ),
+    ),
+    kind("class renamed", ("root", "RootGate", "RootValve"), risks="public-name"),
+    kind(
+        "comment only",
+        ("root", "# What the angles are multiplied by.", "# The factor of all angles."),
+    ),
+    kind(
+        "two edits of one method",
+        ("root", "states = self.norm(states)", "states = self.norm(states.float())"),
+        ("root", "return self.proj(weights)", "return self.proj(weights.contiguous())"),
+        count=2,
+        risks="numerics",
+    ),
+    kind(
+        "a member and its override",
+        ("root", "self.scaling()).cos()", "self.scaling()).sin()"),
+        ("leaf", "return states * self.scaling()", "return states + self.scaling()"),
+        count=2,
+        risks="numerics",
+    ),
+    kind(
+        "override deleted",
+        (
+            "leaf",
+            LEAF[LEAF.index("    def turned") : LEAF.index("\n\nclass LeafBlock")],
+            "    pass\n",
+        ),
+        risks="numerics",
+    ),
+    kind("buffer kept", ("root", ".float(), persistent=False)", ".float())"), risks="state-dict"),
+    kind(
+        "default that was None",
+        ("root", "config, layer_idx=None", "config, layer_idx=0"),
+        risks="signature",
+    ),
+    kind(
+        "annotation only",
+        (
+            "root",
+            "(self, states, mask=None):\n        if",
+            "(self, states: torch.Tensor, mask=None):\n        if",
+        ),
+    ),
+    kind(
+        "keyword only",
+        ("root", "states, mask=None, factor", "states, *, mask=None, factor"),
+        risks="signature",
+    ),
+    kind("__all__", ("root", '["RootAttention", "RootBlock"', '["RootBlock"'), risks="public-name"),
+    kind(
+        "decorator with an argument",
+        ("root", "@torch.no_grad()", "@torch.inference_mode(mode=True)"),
+        risks="decorator",
+    ),
+    kind(
+        "constant moved into the configuration",
+        ("root", "SCALE = 0.5\n\n\n", "\n"),
+        ("root", "SCALE * math.pi", "RootConfig.scale * math.pi"),
+        ("root", "    depth: int = 2\n", "    depth: int = 2\n    scale: float = 0.5\n"),
+    ),
+    kind(
+        "attribute deleted that is read",
+        (
+            "leaf",
+            "    def turned",
+            "    def __init__(self, config, layer_idx=None):\n"
+            "        super().__init__(config, layer_idx)\n        del self.proj\n\n    def turned",
+        ),
+        risks="undefined state-dict",
+    ),
+    kind(
+        "class split in two",
+        (
+            "root",
+            "        self.attention = RootAttention(config, layer_idx=layer_idx)",
+            "        self.residual = RootResidual(config, layer_idx)",
+        ),
+        (
+            "root",
+            "return states + self.attention(states, mask=mask, factor=0.5)",
+            "return states + self.residual(states, mask)",
+        ),
+        (
+            "root",
+            "class RootBlock(",
+            "class RootResidual(nn.Module):\n    def __init__(self, config, layer_idx):\n"
+            "        super().__init__()\n"
+            "        self.attention = RootAttention(config, layer_idx=layer_idx)\n\n"
+            "    def forward(self, states, mask=None):\n"
+            "        return self.attention(states, mask=mask, factor=0.5)\n\n\nclass RootBlock(",
+        ),
+        risks="state-dict",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("kinds") / "base", {"root": ROOT, "leaf": LEAF})
+
+
+def told(name: str, report: Report) -> Iterator[str]:
+    """What a review says, but for its hunks."""
+    yield f"{name}:"
+    for change in report.changes:
+        yield f"  {change.number}  {change.title} ({', '.join(change.models)})"
+    for risk in report.risks:
+        yield f"  {risk.kind}: {risk.message} ({', '.join(risk.models)})"
+        yield f"    {risk.place}"
+    for item in report.not_reached:
+        yield f"  not reached: {item.member}: {item.reason} ({', '.join(item.models)})"
+
+
+def test_kinds_of_edits(base: Path, tmp_path: Path, update_golden: bool) -> None:
+    lines, wrong = [], []
+    for number, item in enumerate(KINDS):
+        texts = {"root": ROOT, "leaf": LEAF}
+        for model, old, new in item.pairs:
+            assert old in texts[model], (item.name, old)
+            texts[model] = texts[model].replace(old, new)
+        report = review_of(base, make_project(tmp_path / str(number), texts))
+        lines += told(item.name, report)
+        seen = (len(report.changes), risks_of(report), len(report.unexplained), len(report.stale))
+        if seen != (item.count, item.risks, 0, 0) or not all(c.edit for c in report.changes):
+            wrong.append((item.name, seen))
+    if update_golden:
+        GOLDEN.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert not wrong
+    assert "\n".join(lines) + "\n" == GOLDEN.read_text(encoding="utf-8"), "use --update-golden"
