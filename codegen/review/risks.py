@@ -80,6 +80,8 @@ def find_risks(
             change = places.of_name(loss.parent, loss.name)
             found[(loss.kind, loss.message, loss.place, change)] |= set(loss.models)
     for path, loss in lost_definitions(base, head, sorted(files & base.side.texts.keys())):
+        if places.is_as_edit(path, loss.name):
+            continue  # it is what the edit itself takes away, copied
         change = places.of(path, Finding(loss.kind, loss.message, loss.name, loss.name, loss.name))[
             1
         ]
@@ -287,6 +289,15 @@ class _Places:
             if found:
                 return Location(origin.path, first + text.count("\n", 0, found.start()))
         return None
+
+    def is_as_edit(self, path: str, name: str) -> bool:
+        """Whether a function or class of a file goes with the words with which an edit takes it away."""
+        for number, instance in self._instances.get(path, ()):
+            edit = self._changes[number].edit
+            if edit and instance.change.member.name == name:
+                wording = {item.hunk.key for item in edit.hunks}
+                return all(hunk.key in wording for hunk in instance.hunks)
+        return False
 
     def of_name(self, path: str, name: str) -> int:
         """The change whose edit speaks of a name, in a parent that may be generated."""

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 
 from codegen.cli import main
-from codegen.review.model import Hunk, Line
+from codegen.review.lineage import Lineage, Pool
+from codegen.review.lost import lost_definitions
+from codegen.review.model import Hunk, Line, Side
 from codegen.review.said import replaced_word
+from codegen.trees.tree import open_tree
 from tests.review.copies import REPOSITORY, review_of
 from tests.review.small import FAMILY, TABLE, make_project, replaced
 from tests.review.test_command import commit, output
@@ -281,3 +284,29 @@ def test_a_header_renewed_everywhere_is_one_change(tmp_path: Path) -> None:
     report = review_of(base, make_project(tmp_path / "head", new))
     assert len(report.changes) == 1 and report.changes[0].edit is not None
     assert len(report.changes[0].files) == 9 and not report.unexplained
+
+
+def test_a_function_that_gives_way_to_another_import_is_named(tmp_path: Path) -> None:
+    """Two models have functions of one name; when that of the first is imported, the import takes the place of
+    both in what is built from them, in a library, where a parent's import counts."""
+    helper = "def halve(states):\n    return states / 2\n"
+    base = lineages(tmp_path / "base", helper, "def halve(states):\n    return states // 2\n")
+    head = lineages(tmp_path / "head", helper, "from elsewhere import halve\n")
+    losses = [loss for _, loss in lost_definitions(base, head, ["m/modeling_m.py"])]
+    assert [(loss.name, loss.place.path, loss.place.line) for loss in losses] == [
+        ("halve", "d/modular_d.py", 1)
+    ]
+    assert not list(lost_definitions(head, base, ["m/modeling_m.py"]))
+
+
+def lineages(root: Path, source: str, made: str) -> Lineage:
+    """One side of a project whose generated file has another text than its definition gives."""
+    (root / "definitions").mkdir(parents=True)
+    (root / "pyproject.toml").write_text(TABLE, encoding="utf-8")
+    side = Side(
+        "side",
+        {"d/modular_d.py": source, "m/modeling_m.py": made},
+        {"m/modeling_m.py": "d/modular_d.py"},
+        {"d/modular_d.py": "d"},
+    )
+    return Lineage(open_tree(root, None), side, Pool())
