@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from codegen.rewrite.aliases import Aliases, resolve_aliases
+from codegen.rewrite.early import early_reads
 from codegen.rewrite.emit.edits import (
     AddKeywords,
     AddOption,
@@ -29,17 +30,14 @@ from codegen.rewrite.emit.edits import (
     Replace,
     Substitute,
 )
-from codegen.rewrite.nodes import children, walk
-from codegen.rewrite.reach import UNBOUND, Reaching
+from codegen.rewrite.nodes import BLOCKS, children, walk
+from codegen.rewrite.plain_reads import plain_reads
 from codegen.text.lexer import lex
 from codegen.text.lines import LineMap
 from codegen.text.statements import first_line
 from codegen.text.unresolved import BUILT_IN, free_names
 
 _HEADER = "class _:\n"
-_COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try)
-_JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
-_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,15 @@ class Changed:
         holder = tree.body[0]
         return holder.body if self.header and isinstance(holder, ast.ClassDef) else tree.body
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Names that the new lines read from their module, and that Python does not have itself."""
+        assert not isinstance(self.tree, str)
+        statements = self.statements(self.tree)
+        function = statements[0] if len(statements) == 1 else None
+        names = plain_reads(function) if isinstance(function, ast.FunctionDef) else None
+        return (free_names(_alone(self.node, self.new)) if names is None else names) - BUILT_IN
+
     def added_names(self, known: Collection[str]) -> frozenset[str]:
         """Names that the new lines read from their module, and the old ones do not; none if they do not parse.
 
@@ -76,7 +83,7 @@ class Changed:
         """
         if isinstance(self.tree, str):
             return frozenset()
-        names = _free_names(_alone(self.node, self.new)) - BUILT_IN - set(known)
+        names = self._names.difference(known)
         return names - _free_names(_alone(self.node, self.old)) if names else names
 
 
@@ -94,9 +101,9 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
     unresolved = changed.added_names(names)
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
-    early = _early_reads(tree)
+    early = _early_reads(changed.statements(tree))
     if early:
-        early -= _early_reads(ast.parse(_alone(changed.node, changed.old)))
+        early -= _early_reads(ast.parse(_alone(changed.node, changed.old)).body)
     if early:
         return f"what was written reads {', '.join(sorted(early))} before it is assigned"
     lost = _lost(changed, tree, aliases)
@@ -113,113 +120,11 @@ def _alone(node: ast.stmt, lines: str) -> str:
     return (_HEADER if node.col_offset else "") + (lines if lines.strip() else " pass\n")
 
 
-def _early_reads(tree: ast.Module) -> set[str]:
+def _early_reads(statements: Sequence[ast.stmt]) -> set[str]:
     """Local names that a statement of a method reads although no way to it assigns them."""
-    methods = (node for node in walk(tree) if isinstance(node, ast.FunctionDef))
+    nodes = (node for statement in statements for node in walk(statement))
+    methods = (node for node in nodes if isinstance(node, ast.FunctionDef))
     return {name for method in methods for name in early_reads(method)}
-
-
-def early_reads(function: ast.FunctionDef) -> Iterator[str]:
-    """Names that a function assigns somewhere, and reads where nothing can have assigned them."""
-    stored = {n.id for n in walk(function) if isinstance(n, ast.Name) and _is_store(n)}
-    given = {n.arg for n in walk(function.args) if isinstance(n, ast.arg)}
-    if _reads_in_order(function.body, stored, given):
-        return
-    reaching = Reaching(function)
-    for statement in own_statements(function.body):
-        nodes = own_nodes(statement)
-        made = {n.id for n in nodes if isinstance(n, ast.Name) and _is_store(n)}
-        if not reaching.is_reached(statement):
-            continue
-        for node in nodes:
-            name = node.id if isinstance(node, ast.Name) and not _is_store(node) else ""
-            known = reaching.definitions(statement, name) - {UNBOUND}
-            if name in stored and name not in made and not known:
-                yield name
-
-
-def _reads_in_order(
-    block: Sequence[ast.stmt], stored: Collection[str], before: Collection[str]
-) -> bool:
-    """Whether what a block reads is plainly assigned before, in it or in a block around it.
-
-    Most functions are like that, and it is sooner told than which definitions reach a statement.
-
-    Args:
-        block: the statements.
-        stored: the names in question.
-        before: those that are assigned in front of the block.
-    """
-    known = set(before)
-    for statement in block:
-        if isinstance(statement, (ast.Delete, ast.Match)):
-            return False
-        names = [n for n in own_nodes(statement) if isinstance(n, ast.Name) and n.id in stored]
-        made = {n.id for n in names if _is_store(n)}
-        if not known.issuperset(n.id for n in names if n.id not in made):
-            return False
-        for kind, inner in _blocks(statement):
-            is_loop = kind == "body" and isinstance(statement, (ast.For, ast.AsyncFor))
-            if not _reads_in_order(inner, stored, known | made if is_loop else known):
-                return False
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        known |= {n.id for t in targets for n in walk(t) if isinstance(n, ast.Name)} & made
-        if isinstance(statement, _COMPOUND) and statement is not block[-1]:
-            known |= _made_on_a_way(statement)
-    return True
-
-
-def _made_on_a_way(statement: ast.stmt) -> set[str]:
-    """Names that a compound statement assigns on some way through; none if one may lead elsewhere."""
-    if any(isinstance(node, _JUMPS) for node in walk(statement)):
-        return set()
-    assigned = (s for s in own_statements([statement]) if isinstance(s, ast.Assign))
-    nodes = (n for s in assigned for target in s.targets for n in walk(target))
-    return {n.id for n in nodes if isinstance(n, ast.Name) and _is_store(n)}
-
-
-def _blocks(statement: ast.stmt) -> Iterator[tuple[str, Sequence[ast.stmt]]]:
-    """The blocks of a statement that run with it, by the names of the fields."""
-    if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        for name in ("body", "orelse", "finalbody"):
-            yield name, getattr(statement, name, ())
-        for handler in getattr(statement, "handlers", ()):
-            yield "handlers", handler.body
-
-
-def own_statements(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a block and of the blocks in it, without those of functions and classes in it."""
-    for statement in block:
-        yield statement
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
-        for name in _BODIES:
-            for child in getattr(statement, name, ()):
-                inner = (
-                    child.body
-                    if isinstance(child, (ast.ExceptHandler, ast.match_case))
-                    else [child]
-                )
-                yield from own_statements(inner)
-
-
-def own_nodes(statement: ast.stmt) -> list[ast.AST]:
-    """What a statement evaluates itself: neither blocks in it nor the insides of functions."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return []
-    blocks = {id(child) for name in _BODIES for child in getattr(statement, name, ())}
-    found: list[ast.AST] = []
-    pending: list[ast.AST] = [statement]
-    while pending:
-        node = pending.pop()
-        found.append(node)
-        if not isinstance(node, ast.Lambda):
-            pending += [child for child in children(node) if id(child) not in blocks]
-    return found
-
-
-def _is_store(node: ast.Name) -> bool:
-    return not isinstance(node.ctx, ast.Load)
 
 
 @lru_cache(maxsize=1024)
@@ -259,7 +164,7 @@ def _spelling(text: str, first: int) -> Callable[[ast.AST], str]:
 
     def spelling(node: ast.AST) -> str:
         start, end = _place(node), _place(node, True)
-        inner = next((child for name in _BODIES for child in getattr(node, name, None) or ()), None)
+        inner = next((child for name in BLOCKS for child in getattr(node, name, None) or ()), None)
         if inner is not None:
             end = _place(inner)
         if start is None or end is None:
@@ -314,7 +219,7 @@ def _heads(
     if node in removed:
         return
     bodies = (
-        [child for name in _BODIES for child in getattr(node, name, ())]
+        [child for name in BLOCKS for child in getattr(node, name, ())]
         if isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case))
         else []
     )
@@ -335,10 +240,10 @@ def _own_part(node: ast.AST, bodies: Sequence[ast.AST]) -> Iterator[ast.AST]:
 
 def _head(node: ast.AST) -> str:
     """The text of a simple statement, or of a compound one up to its colon."""
-    if not any(getattr(node, name, None) for name in _BODIES):
+    if not any(getattr(node, name, None) for name in BLOCKS):
         return ast.unparse(node)
     bare = type(node)(**{name: getattr(node, name) for name in node._fields if hasattr(node, name)})
-    for name in _BODIES:
+    for name in BLOCKS:
         if hasattr(bare, name) and isinstance(getattr(bare, name), list):
             setattr(bare, name, [])
     return ast.unparse(ast.fix_missing_locations(ast.copy_location(bare, node)))

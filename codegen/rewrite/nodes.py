@@ -25,6 +25,15 @@ _HOLDING = {
 _MIXED = frozenset(("kw_defaults", "keys", "names"))
 """Fields with lists in which something else may stand, too: nothing, or plain names."""
 
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The fields of statements that hold others."""
+
+_OWN = {
+    kind: tuple(n for n in names if n not in BLOCKS or not issubclass(kind, ast.stmt))
+    for kind, names in _HOLDING.items()
+}
+"""The fields of each kind of node that may hold others, but for the blocks of statements."""
+
 
 class _Later:
     """A field of a node that is made when it is first asked for, and is then in the node itself."""
@@ -163,6 +172,28 @@ def children(node: ast.AST) -> list[ast.AST]:
             found += [item for item in value if item.__class__ in _HOLDING]
         else:
             found += value
+    return found
+
+
+def own_nodes(statement: ast.stmt) -> list[ast.AST]:
+    """What a statement evaluates itself: neither blocks in it nor the insides of functions."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return []
+    found: list[ast.AST] = [statement]
+    for node in found:
+        kind = node.__class__
+        if kind is ast.Lambda:
+            continue
+        held = node.__dict__
+        for name in _OWN[kind]:
+            value = held.get(name)
+            if value.__class__ is not list:
+                if value.__class__ in _HOLDING:
+                    found.append(value)
+            elif name in _MIXED:
+                found += [item for item in value if item.__class__ in _HOLDING]
+            else:
+                found += value
     return found
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from codegen.rewrite import RewriteResult, Settings, registry, rewrite_library
 from codegen.rewrite.capture import capture
-from codegen.rewrite.check import _spelling, early_reads
+from codegen.rewrite.check import _spelling
+from codegen.rewrite.early import early_reads
 from codegen.rewrite.emit import write
 from codegen.rewrite.emit.edits import AddParameters, Edit, Insert, Redefine, Replace, Substitute
 from codegen.rewrite.library import ClassInfo, Function, Index
