@@ -23,7 +23,7 @@ def plain_reads(function: ast.FunctionDef) -> frozenset[str] | None:
     head = [node for part in _head(function) for node in walk(part)]
     if any(_scopes(node) for node in head):
         return None
-    read = {node.id for node in head if node.__class__ is ast.Name}  # type: ignore[attr-defined]
+    read = {node.id for node in head if node.__class__ is ast.Name}
     above = {id(node) for node in head}
     names, inner = list[ast.Name](), list[ast.AST]()
     for node in walk(function):

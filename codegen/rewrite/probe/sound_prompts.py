@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import product
 from typing import Any
 
@@ -76,6 +76,13 @@ class SoundPrompt:
     videos: np.ndarray | None
     seconds: np.ndarray | None
     lengths: np.ndarray | None
+
+    @cached_property
+    def given(self) -> tuple[object, ...]:
+        """All that a method is given, as something that can be compared."""
+        arrays = (self.ids, self.mask, self.images, self.videos, self.seconds, self.lengths)
+        held = (a if a is None else (a.shape, a.dtype.char, a.tobytes()) for a in arrays)
+        return self.variant, self.with_sound, *held
 
     def expected(self, shared: bool, padding: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions ``(3, batch, L)`` and what they are ahead of the number of tokens, ``(batch, 1)``.
@@ -229,30 +236,48 @@ def prompt(
 
 
 @cache
+def first_prompt(style: Style, variant: int = 0) -> SoundPrompt:
+    """The first of :func:`small_prompts` with a set of configuration scalars: it has most kinds of items."""
+    return next(_all_kinds(style, variant))
+
+
+@cache
+def plainest_prompt(style: Style) -> SoundPrompt:
+    """One of :func:`small_prompts`, which all styles have: it shows whether positions are whole numbers."""
+    return next(_one_by_one(style))
+
+
+@cache
 def small_prompts(style: Style) -> tuple[SoundPrompt, ...]:
     """Small prompts of all kinds of items, either side padded, with and without a mask and text between."""
-    found = []
-    for variant, m in enumerate(MERGES):
-        image, wide = ("image", 1, 2 * m, 3 * m), ("image", 1, m, 5 * m)
-        video, long = ("video", 3, 2 * m, m, 1.0), ("video", 4, m, m, 2.5)
-        sound, other = ("audio", 41), ("audio", 107)
-        film, silent = ("film", 3, 2 * m, m, 1.0, 67), ("film", 5, m, 2 * m, 1.5, 9)
-        loud, still = ("film", 2, m, m, 0.5, 131), ("image", 2, m, 2 * m)
-        plain = [("text", 3), image, ("text", 2), video, ("text", 1), sound]
-        mixed = [other, wide, sound, ("text", 4), long, video, still, ("text", 2)]
-        films = [("text", 2), film, ("text", 3), image, sound, silent]
-        more = [loud, film, ("text", 1), other, ("text", 2), still]
-        pads = [(0, 2), (3, 0)]
-        found += [
-            prompt(style, variant, [films, more], True, pads),
-            prompt(style, variant, [plain, mixed], False, pads),
-            prompt(style, variant, [mixed, plain, [("text", 4)]], False, pads[::-1]),
-            prompt(style, variant, [more], True, None, leftover=True),
-            prompt(style, variant, [plain], False, None, leftover=True),
-        ]
+    several = (found for variant in range(len(MERGES)) for found in _all_kinds(style, variant))
+    return (*several, *_one_by_one(style))
+
+
+def _all_kinds(style: Style, variant: int) -> Iterator[SoundPrompt]:
+    """Prompts with several items."""
+    m = MERGES[variant]
+    image, wide = ("image", 1, 2 * m, 3 * m), ("image", 1, m, 5 * m)
+    video, long = ("video", 3, 2 * m, m, 1.0), ("video", 4, m, m, 2.5)
+    sound, other = ("audio", 41), ("audio", 107)
+    film, silent = ("film", 3, 2 * m, m, 1.0, 67), ("film", 5, m, 2 * m, 1.5, 9)
+    loud, still = ("film", 2, m, m, 0.5, 131), ("image", 2, m, 2 * m)
+    plain = [("text", 3), image, ("text", 2), video, ("text", 1), sound]
+    mixed = [other, wide, sound, ("text", 4), long, video, still, ("text", 2)]
+    films = [("text", 2), film, ("text", 3), image, sound, silent]
+    more = [loud, film, ("text", 1), other, ("text", 2), still]
+    pads = [(0, 2), (3, 0)]
+    yield prompt(style, variant, [films, more], True, pads)
+    yield prompt(style, variant, [plain, mixed], False, pads)
+    yield prompt(style, variant, [mixed, plain, [("text", 4)]], False, pads[::-1])
+    yield prompt(style, variant, [more], True, None, leftover=True)
+    yield prompt(style, variant, [plain], False, None, leftover=True)
+
+
+def _one_by_one(style: Style) -> Iterator[SoundPrompt]:
+    """Each kind of item at the beginning, and behind the first words."""
     m = MERGES[0]
     image, film = ("image", 1, m, m), ("film", 1, m, m, 1.0, 12)
-    # Each kind of item at the beginning, and behind the first words.
     for items, with_sound in (
         ([image, ("video", 2, m, m, 1.0), ("audio", 12)], False),
         ([image, film, ("audio", 9)], True),
@@ -260,9 +285,8 @@ def small_prompts(style: Style) -> tuple[SoundPrompt, ...]:
         for item in items:
             samples: list[list[Item]] = [[item, ("text", 1)], [("text", 2), item]]
             samples.append([("text", 7), image])
-            found.append(prompt(style, 0, samples, with_sound))
-    found.append(prompt(style, 0, [[image, ("text", 2)]], False, None))
-    return tuple(found)
+            yield prompt(style, 0, samples, with_sound)
+    yield prompt(style, 0, [[image, ("text", 2)]], False, None)
 
 
 @cache

@@ -9,7 +9,7 @@ So a condition may come out one way on all prompts; but each statement and each 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -24,7 +24,9 @@ from codegen.rewrite.probe.sound_prompts import (
     STYLES,
     SoundPrompt,
     Style,
+    first_prompt,
     large_prompts,
+    plainest_prompt,
     prompts_around,
     small_prompts,
 )
@@ -48,6 +50,10 @@ STEPS, BYTES = 600_000, 40 << 20
 """Steps of all runs of a method, and bytes of one."""
 _LOOPS = frozenset((ast.While, ast.FunctionDef, ast.Yield))
 """What a graph can go without: they end, and are seen by nobody."""
+_FORMS = tuple((shared, padding) for shared in (True, False) for padding in (0, 1))
+"""Whether the delimiters of a video with sound have one position, and the position of what is masked."""
+_TELLING = (plainest_prompt, first_prompt, partial(first_prompt, variant=1))
+"""Small prompts that tell most styles apart, the cheapest first."""
 _NEEDED = ("image", "video", "audio", "vision_start", "audio_start")
 
 
@@ -132,17 +138,41 @@ class Trial:
     branch: Branch
     dtype: str
     meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
-    runs: dict[SoundPrompt, Trace] = field(default_factory=dict)
+    runs: dict[tuple[object, ...], Trace] = field(default_factory=dict)
+    """By what was given: prompts of several styles can be the same."""
     changed: bool = False
 
     def verdict(self) -> SoundPositions | Objection:
         """What the method computes, or why it is left."""
+        return self._shown() or self._looked_at()
+
+    def _shown(self) -> SoundPositions | None:
+        """What the method computes, if prompts of one style show it; of most styles few say that it is another."""
+        for style in STYLES:
+            for shared, padding in _FORMS:
+                if not all(self._gives(told(style), shared, padding) for told in _TELLING):
+                    continue
+                if self._told(*self.runs.values()) is not None:
+                    return None
+                found = self._arguments(style, shared, padding)
+                if isinstance(found, SoundPositions) and self._objection(style, found) is None:
+                    return found
+        return None
+
+    def _gives(self, prompt: SoundPrompt, shared: bool, padding: int) -> bool:
+        return _agrees(prompt, self._run(prompt), shared, padding)
+
+    def _looked_at(self) -> SoundPositions | Objection:
+        """Why the method is left, as the last style says that its first prompt could be of.
+
+        With the runs for all styles everything may be shown, after all.
+        """
         firsts: list[Trace] = []
         objections: list[Objection] = []
         for style in STYLES:
-            first = small_prompts(style)[0]
+            first = first_prompt(style)
             firsts.append(self._run(first))
-            for shared, padding in ((a, b) for a in (True, False) for b in (0, 1)):
+            for shared, padding in _FORMS:
                 if not _agrees(first, firsts[-1], shared, padding):
                     continue
                 found = self._told(firsts[-1]) or self._arguments(style, shared, padding)
@@ -156,7 +186,7 @@ class Trial:
         return objections[-1] if objections else self._not_understood(firsts)
 
     def _run(self, prompt: SoundPrompt) -> Trace:
-        if prompt not in self.runs:
+        if prompt.given not in self.runs:
             self.meter.bytes = BYTES
             roles = self.roles
             arrays = {
@@ -175,8 +205,8 @@ class Trial:
             self.changed |= any(
                 arr is not None and a is not None and not same(arr.data, a) for arr, a in kept
             )
-            self.runs[prompt] = trace
-        return self.runs[prompt]
+            self.runs[prompt.given] = trace
+        return self.runs[prompt.given]
 
     # -- arguments ---------------------------------------------------------------------------------
 
@@ -224,15 +254,22 @@ class Trial:
             return placed(
                 replace(lost, reason=f"{lost.reason} in a graph"), self.function, self.runs.values()
             )
-        numbers = {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
-        if max(numbers, default=0) > LARGEST_NUMBER:
-            return Objection(self.function, f"no prompt reaches the number {max(numbers)}")
-        around = (prompts_around(style, numbers, variant) for variant in (0, 1))
-        for prompt in chain(small_prompts(style), large_prompts(style), *around):
-            problem = self._disagreement(prompt, found)
-            if problem is not None:
-                return problem
+        known: set[int] = set()
+        prompts: Iterable[SoundPrompt] = chain(small_prompts(style), large_prompts(style))
+        while numbers := self._numbers() - known:
+            if max(numbers) > LARGEST_NUMBER:
+                return Objection(self.function, f"no prompt reaches the number {max(numbers)}")
+            around = (prompts_around(style, numbers, variant) for variant in (0, 1))
+            for prompt in chain(prompts, *around):
+                problem = self._disagreement(prompt, found)
+                if problem is not None:
+                    return problem
+            known, prompts = known | numbers, ()
         return self._coverage()
+
+    def _numbers(self) -> set[int]:
+        """Numbers that have taken part so far."""
+        return {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
 
     def _told(self, *traces: Trace) -> Objection | None:
         """It may have its second form already; one run is enough to see that."""
@@ -270,7 +307,7 @@ class Trial:
     def _not_understood(self, firsts: list[Trace]) -> Objection:
         """Why nothing is known of the results, or that they are others."""
         if any(two_results(trace) is not None for trace in firsts):
-            first = small_prompts(STYLES[0])[0]
+            first = first_prompt(STYLES[0])
             return Objection(self.function, f"it gives something else on {first}")
         return not_understood(self.function, firsts)
 
