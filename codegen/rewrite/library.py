@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 from codegen.rewrite.aliases import imports_of, resolve_aliases, spelled, torch_aliases
-from codegen.rewrite.nodes import children, glance, target_of, walk
+from codegen.rewrite.nodes import calls_in, children, glance, target_of, walk
 from codegen.rewrite.values import Library, Source
 from codegen.rewrite.vocabulary import DEFAULT, PARENTS_PARAMETERS, Vocabulary
 from codegen.text.lines import LineMap
+from codegen.text.statements import first_line
 
 Function = ast.FunctionDef
 
@@ -145,6 +146,18 @@ class ModuleInfo:
         """Source lines of a statement, for cheap tests before its tree is looked at."""
         end = (node.end_lineno or node.lineno) + 1
         return self.source.text[self.text.start_of(node.lineno) : self.text.start_of(end)]
+
+    def naming(self, names: Collection[str]) -> Iterator[ast.AST]:
+        """What the file consists of, classes taken apart, as far as its lines hold one of some names."""
+        for node in self.tree.body:
+            for part in children(node) if isinstance(node, ast.ClassDef) else (node,):
+                if not isinstance(part, ast.stmt):
+                    yield part
+                    continue
+                start = self.text.start_of(first_line(part))
+                text = self.source.text[start : self.text.start_of((part.end_lineno or 0) + 1)]
+                if any(name in text for name in names):
+                    yield part
 
     def place(self, node: ast.AST) -> str:
         """``path:line`` of a node."""
@@ -504,13 +517,13 @@ def made_of(info: ModuleInfo, names: Collection[str]) -> Iterator[tuple[ast.Call
     """
     if not any(f"{name}(" in info.source.text for name in names):
         return
-    held = {
-        id(node.value): self_attribute(target)
-        for node in walk(info.tree)
-        if isinstance(node, ast.Assign) and (target := target_of(node)) is not None
-    }
-    for node in walk(info.tree):
-        if isinstance(node, ast.Call):
+    for part in info.naming(names):
+        held = {
+            id(node.value): self_attribute(target)
+            for node in walk(part)
+            if isinstance(node, ast.Assign) and (target := target_of(node)) is not None
+        }
+        for node in calls_in(part):
             called = node.func
             name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             if name in names:

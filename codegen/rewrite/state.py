@@ -19,7 +19,7 @@ from codegen.rewrite.given_lines import line_before
 from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
 from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.report import Place, broken, failure, method_of, place_of, too_deep
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 from codegen.trees.names import HELPERS
@@ -240,7 +240,8 @@ class RewriteState:
         info = self.index.get(module)
         if info is None or helper not in info.imports:
             return
-        if any(isinstance(n, ast.Name) and n.id == helper for n in walk(info.tree)):
+        parts = (glance(p) if isinstance(p, ast.FunctionDef) else p for p in info.naming((helper,)))
+        if any(isinstance(n, ast.Name) and n.id == helper for part in parts for n in walk(part)):
             return
         from codegen.rewrite.emit.imports import without_import
 

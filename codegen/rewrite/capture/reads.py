@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.vocabulary import FEATURES_METHODS, TOKEN_IDS, Vocabulary
@@ -35,6 +35,8 @@ def reads(index: Index, cls: ClassInfo) -> Iterator[tuple[ClassInfo, Function, L
         if not sized and not any(word in owner.module.segment(function) for word in _READING):
             continue
         own = frozenset(name for base in index.mro(cls) for name in base.methods)
+        if not any(_read_in(index.vocabulary, glance(function), own)):
+            continue  # so most are, and need not be looked into where they stand
         for node in _read_in(index.vocabulary, function, own):
             walked = f"a loop takes the numbers in {ast.unparse(node)}"
             read = f"{ast.unparse(node)} reads numbers of a tensor"
@@ -80,7 +82,7 @@ def _path(index: Index, cls: ClassInfo) -> Iterator[Method]:
             continue
         seen.add(id(found[1]))
         yield found
-        for node in walk(found[1]):
+        for node in walk(glance(found[1])):
             called = self_attribute(node.func) if isinstance(node, ast.Call) else ""
             if called and index.method(holder, called) is not None:
                 pending.append((holder, called))

@@ -13,7 +13,7 @@ from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import AddParameters, Branch, Describe, Edit, Insert
 from codegen.rewrite.helpers import HALF_PIXEL, UNSHUFFLE
 from codegen.rewrite.library import ClassInfo, Function, Index
-from codegen.rewrite.nodes import speaks_of, walk
+from codegen.rewrite.nodes import glance, speaks_of, walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.rows import (
     half_pixel_objection,
@@ -142,7 +142,7 @@ def _worth(index: Index, function: Function, words: tuple[str, ...]) -> bool:
     """Cheap test: the method has a grid, a loop and one of the given attribute names."""
     if not grid_parameters(index, function)[0]:
         return False
-    nodes = list(walk(function))
+    nodes = walk(glance(function))
     return any(isinstance(n, ast.For) for n in nodes) and any(
         isinstance(n, ast.Attribute) and n.attr in words for n in nodes
     )

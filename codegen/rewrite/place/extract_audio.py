@@ -23,7 +23,7 @@ from codegen.rewrite.helpers import (
     VALID_INDICES,
 )
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.place.replacements import guard_lines
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.probe.values import Arr
@@ -79,11 +79,10 @@ def extract_audio(state: RewriteState) -> set[ast.stmt]:
 
 
 def _worth(index: Index, function: Function) -> bool:
-    attributes = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
-    return (
-        bool(index.vocabulary.lengths_of(parameters(function)))
-        and {"split", "tolist"} <= attributes
-    )
+    if not index.vocabulary.lengths_of(parameters(function)):
+        return False
+    attributes = {n.attr for n in walk(glance(function)) if isinstance(n, ast.Attribute)}
+    return {"split", "tolist"} <= attributes
 
 
 def _rewrite(state: RewriteState, cls: ClassInfo, studied: AudioStudy) -> set[ast.stmt]:

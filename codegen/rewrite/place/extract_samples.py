@@ -33,8 +33,8 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.flow import effect
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import SAMPLING_GRID
-from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
-from codegen.rewrite.nodes import calls_in, only, walk
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.nodes import calls_in, glance, only, walk
 from codegen.rewrite.probe.calls import SAMPLE
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import participants
@@ -95,18 +95,28 @@ def _calls(
     index = state.index
     if not index.vocabulary.grid_of(parameters(function)[1:]):
         return
+    if not any(_samples(index, cls, call) for call in calls_in(glance(function))):
+        return
     for statement in function.body:
         for call in calls_in(statement):
-            attribute = self_attribute(call.func)
-            held = index.submodule(cls, attribute) if attribute else None
-            target = index.method(held, "forward") if held is not None else None
-            if target is None or SAMPLE not in target[0].module.segment(target[1]):
+            target = _samples(index, cls, call)
+            if target is None:
                 continue
             found = _seen(state, cls, function, statement, call, target)
             if isinstance(found, Objection):
                 _leave(state, cls, function, found)
             elif found is not None:
                 yield found
+
+
+def _samples(index: Index, cls: ClassInfo, call: ast.Call) -> tuple[ClassInfo, Function] | None:
+    """The ``forward`` of the module that a call of an attribute of ``self`` runs, if it samples."""
+    attribute = self_attribute(call.func)
+    held = index.submodule(cls, attribute) if attribute else None
+    target = index.method(held, "forward") if held is not None else None
+    if target is None or SAMPLE not in target[0].module.segment(target[1]):
+        return None
+    return target
 
 
 def _seen(

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import AddKeywords, Change, Edit, Site, Substitute, at_top
 from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
-from codegen.rewrite.nodes import speaks_of, target_of, walk
+from codegen.rewrite.nodes import calls_in, glance, speaks_of, target_of, walk
 from codegen.rewrite.place.generation import Generation
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -188,9 +188,11 @@ def takers(
     state: RewriteState, cls: ClassInfo, function: Function
 ) -> Iterator[tuple[ast.Call, Function, str]]:
     """Calls of own features methods that take packed inputs, and of encoders with a grid of one modality."""
-    for call in walk(function):
-        name = self_attribute(call.func) if isinstance(call, ast.Call) else ""
-        if not name or not isinstance(call, ast.Call):
+    if not any(_may_take(call) for call in calls_in(glance(function))):
+        return
+    for call in calls_in(function):
+        name = self_attribute(call.func)
+        if not name:
             continue
         method = state.index.signature(cls, name)
         if method is not None:
@@ -202,6 +204,12 @@ def takers(
         forward = state.index.method(held, "forward") if held is not None else None
         if forward is not None:
             yield call, forward[1], modality
+
+
+def _may_take(call: ast.Call) -> bool:
+    """Cheap test of a call."""
+    name = self_attribute(call.func)
+    return name in FEATURES_METHODS or bool(name and modality_of(call))
 
 
 def takes_prefixed(function: Function, calls: Sequence[ast.Call]) -> bool:

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain
 
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.machine import UNKNOWN
 from codegen.rewrite.probe.probes import LARGEST_NUMBER, MERGES
@@ -125,7 +125,7 @@ def recognise_positions(
     # Without a grid it has no roles and is not near.
     if not index.vocabulary.grid_of(parameters(function)[1:]):
         return None
-    if not any(isinstance(node, ast.For) for node in walk(function)):
+    if not any(isinstance(node, ast.For) for node in walk(glance(function))):
         return None
     if sound_roles(index, function) is not None:
         return None  # a graph gets them: codegen.rewrite.recognise.sounds

@@ -96,7 +96,7 @@ def worth_a_look(index: Index, info: ModuleInfo, function: Function) -> bool:
     text = info.segment(function)
     if not any(word in text for word in (*wanted, *aliases)):
         return False  # looking for words is many times faster than walking
-    names = {n.attr for n in walk(function) if isinstance(n, ast.Attribute)}
+    names = {n.attr for n in walk(glance(function)) if isinstance(n, ast.Attribute)}
     if not grid_parameters(index, function)[0]:
         known = names & set(index.vocabulary.frequencies)
         return bool(known) and len(parameters(function)) == 3

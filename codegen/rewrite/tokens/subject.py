@@ -68,7 +68,7 @@ class Subject:
 
     def _find_behind(self, node: ast.AST, name: str) -> Function | None:
         for number, cls in enumerate(self.line):
-            if any(inner is node for inner in walk(cls.node)):
+            if any(_holds(method, node) for method in cls.methods.values()):
                 later = self.line[number + 1 :]
                 return next((c.methods[name] for c in later if name in c.methods), None)
         return None
@@ -79,6 +79,14 @@ class Subject:
             if any(function is method for method in cls.methods.values()):
                 return cls.module
         return self.cls.module
+
+
+def _holds(method: Function, node: ast.AST) -> bool:
+    """Whether a node is one of a method: its line says that it is none of most."""
+    line = getattr(node, "lineno", 0)
+    if not method.lineno <= line <= (method.end_lineno or line):
+        return False
+    return any(inner is node for inner in walk(method))
 
 
 def parents(index: Index, cls: ClassInfo) -> Iterator[ClassInfo]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.library import ClassInfo, parameters
+from codegen.rewrite.library import ClassInfo, parameters, self_attribute
 from codegen.rewrite.nodes import calls_in, walk
 from codegen.rewrite.tokens.asking import HELPER
 from codegen.rewrite.tokens.leftovers import patterns
@@ -76,7 +76,7 @@ def _handed_on(cls: ClassInfo, function: ast.FunctionDef) -> set[str]:
     found: set[str] = set()
     for caller in cls.methods.values():
         for call in calls_in(caller):
-            if ast.unparse(call.func) == f"self.{function.name}":
+            if self_attribute(call.func) == function.name:
                 given = [*zip(names, call.args), *((k.arg, k.value) for k in call.keywords)]
                 found |= {name for name, value in given if name and _is_placeholder(value)}
     return found
