@@ -254,7 +254,8 @@ class ClassInfo:
 
 
 Attribute = tuple[ClassInfo, Function, ast.expr]
-"""An attribute of an instance: the class whose ``__init__`` assigns it, that method, and the expression."""
+"""An attribute of an instance: the class whose ``__init__`` assigns it, that method, and the expression, which may
+be as it stood elsewhere."""
 
 
 @dataclass(eq=False)
@@ -450,7 +451,7 @@ class Index:
 
     def _attribute(self, cls: ClassInfo, name: str) -> Attribute | None:
         found = self._assigning(cls, name)
-        return (*found, _assigned(found[1])[name][0]) if found is not None else None
+        return (*found, _assigned(glance(found[1]))[name][0]) if found is not None else None
 
     def _assigning(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function] | None:
         """The ``__init__`` along the MRO that assigns something to ``self.<name>``, and its class."""

@@ -29,7 +29,7 @@ from codegen.rewrite.emit.edits import (
     behind_class,
 )
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import speaks_of, walk
+from codegen.rewrite.nodes import glance, speaks_of, walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
 
@@ -89,7 +89,7 @@ class Generation:
             function = owner.methods.get("forward")
             if function is None:
                 continue
-            if id(function) in self.threaded or any(self._takers(cls, function, depth)):
+            if id(function) in self.threaded or any(self._takers(cls, glance(function), depth)):
                 return True
             if "super().forward(" not in owner.module.segment(function):
                 return False
@@ -114,9 +114,9 @@ class Generation:
 
     def _strip(self, cls: ClassInfo, function: Function) -> None:
         """Keep prefixed keywords from functions beside the one that takes them, such as the loss."""
-        takers = list(self._takers(cls, function, 3))
-        if not takers:
+        if not any(self._takers(cls, glance(function), 3)):
             return
+        takers = list(self._takers(cls, function, 3))
         edits: tuple[Edit, ...] = tuple(
             Substitute(star, f"split_precomputed({star.id})[1]")
             for call, star in starred_calls(function)

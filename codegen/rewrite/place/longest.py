@@ -31,7 +31,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.heirs import Heirs, renamed
 from codegen.rewrite.helpers import LONGEST, MAX_SEQLEN, rank
 from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
-from codegen.rewrite.nodes import calls_in, is_written, only, target_of, walk
+from codegen.rewrite.nodes import calls_in, glance, is_written, only, target_of, walk
 from codegen.rewrite.place.bindings import bound_arguments
 from codegen.rewrite.place.carry import HelperCall
 from codegen.rewrite.place.lift import check_lines
@@ -236,7 +236,7 @@ def _binds(statement: ast.Assign, name: str) -> bool:
 
 def _layers(function: Function) -> Iterator[tuple[str, str]]:
     """Names of loops over layers, each with the attribute that holds these."""
-    for loop in walk(function):
+    for loop in walk(glance(function)):
         if not isinstance(loop, ast.For):
             continue
         iterated, target = loop.iter, loop.target

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from codegen.rewrite.heirs import renamed
 from codegen.rewrite.library import ClassInfo, Function, made_of, self_attribute
-from codegen.rewrite.nodes import children, walk
+from codegen.rewrite.nodes import calls_in, children, walk
 from codegen.rewrite.state import RewriteState
 
 _DEFERRED = (
@@ -176,8 +176,8 @@ class Callers:
         for info in self.state.candidates():
             if not any(name in info.source.text for name in holders):
                 continue
-            for node in walk(info.tree):
-                if isinstance(node, ast.Call) and self._reaches_in(node.func):
+            for node in (call for part in info.naming(self.attributes) for call in calls_in(part)):
+                if self._reaches_in(node.func):
                     reason = f"{ast.unparse(node.func)} is called from outside"
                     raise Refusal(reason, info.place(node))
 

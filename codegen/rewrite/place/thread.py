@@ -95,7 +95,7 @@ def _thread(state: RewriteState, cls: ClassInfo, function: Function, taken: Take
 
 def is_threaded(function: Function) -> bool:
     """Tell whether the keywords of a ``forward`` have been split before."""
-    return any(isinstance(node, ast.Assign) and _splits(node) for node in function.body)
+    return any(isinstance(node, ast.Assign) and _splits(node) for node in glance(function).body)
 
 
 def _splits(node: ast.Assign) -> bool:

@@ -36,12 +36,11 @@ def recognise_frames(
     index: Index, cls: ClassInfo, function: Function
 ) -> Iterator[Frames | Objection]:
     """The statements of a method that part frames, or nearly do."""
-    if not any(map(_grid_given, glance(function).body)):
-        return
-    for number, node in enumerate(function.body):
-        grid = _grid_given(node)
-        if not grid or grid not in parameters(function) or assigned_names(node) != {grid}:
+    for number, before in enumerate(glance(function).body):
+        grid = _grid_given(before)
+        if not grid or grid not in parameters(function) or assigned_names(before) != {grid}:
             continue
+        node = function.body[number]
         assert isinstance(node, ast.If)
         if node.orelse or not index.vocabulary.grid_of([grid]) or _is_plain(node):
             continue

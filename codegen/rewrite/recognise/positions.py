@@ -84,7 +84,7 @@ def roles_of(index: Index, function: Function) -> Iterator[Roles]:
     """The ways in which the parameters of a method can be understood, none if it is no candidate."""
     names = parameters(function)[1:]
     grids = [name for name in names if index.vocabulary.grid_of([name])]
-    if not grids or len(grids) > 2 or len(_returned(function)) != 2:
+    if not grids or len(grids) > 2 or len(_returned(glance(function))) != 2:
         return
     videos = next((name for name in grids if "video" in name), "")
     images = next((name for name in grids if name != videos), "")
