@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from keyword import iskeyword
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -209,17 +210,31 @@ def _checked(key: str, value: Any, path: str) -> Any:
             return value
         expected = "a table of strings"
     elif type(value) is type(default):
+        if key == "helpers" and value:
+            _check_package(value, path)
         return value
     else:
         expected = {bool: "true or false", int: "a number", str: "a string"}[type(default)]
     raise fail("config", f"{key} in [tool.codegen] must be {expected}", path)
 
 
+def _is_name(word: str) -> bool:
+    """Tell whether Python takes a word for a name."""
+    return word.isidentifier() and not iskeyword(word)
+
+
+def _check_package(name: str, path: str) -> None:
+    """Refuse what no import can name: the generated files would not parse."""
+    if not all(map(_is_name, name.lstrip(".").split("."))):
+        message = f"helpers in [tool.codegen] must be a package as an import names it, not {name!r}"
+        raise fail("config", message, path, 0, "write package.module, or leave it out")
+
+
 def _check_kept(names: Sequence[str], path: str) -> None:
     """Refuse what cannot name a class or a method: it would keep nothing, without a word."""
     for name in names:
         parts = name.split(".")
-        if len(parts) > 2 or not all(part.isidentifier() for part in parts):
+        if len(parts) > 2 or not all(map(_is_name, parts)):
             message = f"{name!r} in keep of [tool.codegen] names no class or method"
             raise fail("config", message, path, 0, "write Class or Class.method")
 
@@ -235,7 +250,7 @@ def _checked_vocabulary(value: Any, path: str) -> Mapping[str, tuple[str, ...]]:
             message = f"unknown role {role!r} in [tool.codegen.vocabulary]"
             raise fail("config", message, path, 0, hint)
         if not isinstance(names, list) or not all(
-            isinstance(n, str) and n.isidentifier() for n in names
+            isinstance(n, str) and _is_name(n) for n in names
         ):
             message = f"{role} in [tool.codegen.vocabulary] must be a list of names"
             raise fail("config", message, path)
