@@ -133,6 +133,24 @@ def check_rows(name: str, tensor: torch.Tensor, counts: torch.Tensor) -> None:
     check_shape(name, tensor, (int(counts.sum()) if readable else None,))
 
 
+def check_columns(name: str, rows: torch.Tensor, counts: torch.Tensor) -> None:
+    """Refuse rows per chunk that are not as many as the longest chunk leaves: a mask of these would not fit.
+
+    Args:
+        name: of the rows.
+        rows: `(num_chunks, columns, ...)`.
+        counts: `(num_chunks,)` what each chunk leaves, read on the host unless a graph is captured.
+
+    Raises:
+        IndexError: another number of chunks or columns.
+    """
+    if is_tracing() or not counts.shape[0]:
+        return
+    needed = (counts.shape[0], int(counts.amax()))
+    if tuple(rows.shape[:2]) != needed:
+        raise IndexError(f"{name} has shape {tuple(rows.shape)}, its chunks need {needed} rows")
+
+
 def check_pairs(
     name: str, units: torch.Tensor, grid_thw: torch.Tensor | None, spatial_merge_size: int
 ) -> None:

@@ -447,8 +447,8 @@ _PLUMBING = {
     "item_features": ("count_selected", "split_by_item"),
     "packed": ("is_tracing", "require_sizes", "while_tracing"),
     "precomputed_inputs": (
-        *("check_boundaries", "check_centres", "check_longest", "check_pairs", "check_rows"),
-        "check_shape",
+        *("check_boundaries", "check_centres", "check_columns", "check_longest", "check_pairs"),
+        *("check_rows", "check_shape"),
         "check_together",
         *("encoder_inputs", "given_inputs", "split_precomputed"),
     ),

@@ -7,6 +7,7 @@ import torch
 
 from utils.precomputed_inputs import (
     check_boundaries,
+    check_columns,
     check_rows,
     check_shape,
     check_together,
@@ -25,6 +26,15 @@ def test_what_fits_passes() -> None:
     check_shape("padded_feature", torch.zeros(3, 8, 5), (3, None, None))
     check_rows("valid_indices", torch.zeros(7), torch.tensor([3, 4]))
     check_boundaries("cu_seqlens", torch.tensor([0, 4, 4, 6], dtype=torch.int32), 6)
+    check_columns("hidden", torch.zeros(2, 5, 3), torch.tensor([5, 4]))
+    check_columns("hidden", torch.zeros(2, 5), torch.tensor([0, 5]))
+    check_columns("hidden", torch.zeros(0, 5), torch.zeros(0, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 3), (2, 4), (3, 5, 3)])
+def test_rows_that_no_mask_of_the_chunks_fits(shape: tuple[int, ...]) -> None:
+    with pytest.raises(IndexError, match=r"hidden has shape .*, its chunks need \(2, 5\) rows"):
+        check_columns("hidden", torch.zeros(shape), torch.tensor([5, 4]))
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,12 @@ def _call(function: Function, name: str) -> ast.Call | None:
     return call if call is not None and not call.keywords else None
 
 
+def divides_by(index: Index, cls: ClassInfo, function: Function, stride: int) -> bool:
+    """Tell whether the convolutions that a method calls are known to divide widths by a number, in all."""
+    made = [m for n in walk(function) if isinstance(n, ast.Call) and (m := _made(index, cls, n))]
+    return bool(made) and math.prod(map(_stride, {id(m): m for m in made}.values())) == stride
+
+
 def _steps(
     index: Index, cls: ClassInfo, function: Function, made: ast.Assign | None, stride: int
 ) -> list[Convolution]:

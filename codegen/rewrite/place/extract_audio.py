@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from codegen.rewrite.emit.edits import Change, Edit, Replace, Site, Substitute
+from codegen.rewrite.capture.chunks import divides_by
+from codegen.rewrite.emit.edits import Change, Edit, Insert, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.helpers import (
     AUDIO_CU_SEQLENS,
@@ -42,9 +43,10 @@ from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.study import Study, understood
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
-from codegen.rewrite.vocabulary import torch_name
+from codegen.rewrite.vocabulary import LAW_STRIDES, torch_name
 
 NO_GUARDS = Guards()
+_HALVED, _CHECK = "halved_lengths", "check_columns"
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,38 @@ def _rewrite(state: RewriteState, cls: ClassInfo, studied: AudioStudy) -> set[as
         return _note_left(
             state, cls, studied, f"whose name {', '.join(taken)} holds something else"
         )
+    unchecked = _unchecked(state.index, cls, studied, match, plan)
+    for lookup in unchecked:
+        if not isinstance(lookup.value, ast.Name):
+            what = f"{ast.unparse(lookup.value)} is not known to have the rows that the mask needs"
+            return _note_left(state, cls, studied, f"in which {what}", lookup)
     objection = _objection(state.index, studied, match, plan)
     if objection is not None:
         what = f"not replaced by helpers: {objection.reason}"
         return _note_left(state, cls, studied, what, objection.node)
-    state.propose(_change(cls, studied, match, plan))
+    state.propose(_change(cls, studied, match, plan, unchecked))
     return {studied.study.function.body[n] for n in {*plan.dead, *plan.lines}}
 
 
-def _change(cls: ClassInfo, studied: AudioStudy, match: AudioMatch, plan: AudioPlan) -> Change:
+def _unchecked(
+    index: Index, cls: ClassInfo, studied: AudioStudy, match: AudioMatch, plan: AudioPlan
+) -> tuple[ast.Subscript, ...]:
+    """Lookups by the mask that may not fit it: convolutions are not known to leave what the law says.
+
+    The original refuses such rows, those without the padding would be others than the mask selects.
+    """
+    stride = LAW_STRIDES.get(match.valid.law or _HALVED, 0)
+    known = stride and divides_by(index, cls, studied.study.function, stride)
+    return () if known else plan.lookups
+
+
+def _change(
+    cls: ClassInfo,
+    studied: AudioStudy,
+    match: AudioMatch,
+    plan: AudioPlan,
+    unchecked: tuple[ast.Subscript, ...],
+) -> Change:
     pooled = [POOL_INDICES] if match.pairs is not None else []
     given = (CHUNKS, VALID_INDICES, AUDIO_CU_SEQLENS, *pooled)
     laws = {match.valid.law, match.pairs.law if match.pairs is not None else ""} - {""}
@@ -122,8 +147,10 @@ def _change(cls: ClassInfo, studied: AudioStudy, match: AudioMatch, plan: AudioP
         )
         for helper in given
     )
-    names = (*(helper.name for helper in given), *sorted(laws))
-    site = Site(cls, function, tuple(_edits(cls, studied, plan)))
+    laws |= {match.valid.law or _HALVED} if unchecked else set()
+    names = (*(helper.name for helper in given), *sorted(laws), *[_CHECK] * bool(unchecked))
+    checks = _checks(function, match, plan, unchecked)
+    site = Site(cls, function, (*_edits(cls, studied, plan), *checks))
     return Change("extract", (site,), tuple((cls.module, name) for name in names), records)
 
 
@@ -269,6 +296,24 @@ def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> Iterator[Edi
         for node in walk(statement):
             if isinstance(node, ast.Name) and node.id in plan.renames and node not in masks:
                 yield Substitute(node, plan.renames[node.id])
+
+
+def _checks(
+    function: Function,
+    match: AudioMatch,
+    plan: AudioPlan,
+    unchecked: tuple[ast.Subscript, ...],
+) -> Iterator[Edit]:
+    """Refuse rows that do not fit in front of the statements that select some of them."""
+    seen: set[tuple[int, str]] = set()
+    for lookup in unchecked:
+        around = [n for n in walk(function) if isinstance(n, ast.stmt) and lookup in walk(n)]
+        name = getattr(lookup.value, "id", "")
+        name = plan.renames.get(name, name)
+        if (id(around[-1]), name) not in seen:
+            seen.add((id(around[-1]), name))
+            needed = f"{match.valid.law or _HALVED}(chunk_lengths)"
+            yield Insert(around[-1], (f'{_CHECK}("{name}", {name}, {needed})',))
 
 
 def _lines(studied: AudioStudy, match: AudioMatch) -> dict[int, list[str]]:
