@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from codegen.errors import CodegenError, fail
 from codegen.expansion.fold.marks import is_marker_method
+from codegen.explain.agreeing import agreeing_with
 from codegen.explain.align import word_spans
 from codegen.explain.atlas import Atlas
 from codegen.explain.forward import arrivals
@@ -125,6 +126,7 @@ def impact_of(atlas: Atlas, subjects: Sequence[Subject]) -> Impact:
     reached = _all_reached(reader, ranges)
     known = {item.model for item in reached if item.body}
     places = [place for subject in subjects for place in _filled(reader, subject)]
+    places += agreeing_with(atlas, ranges)
     more = [item for item in _all_reached(reader, places) if item.model not in known]
     more = [item for item in more if item.body]
     added = {item.model for item in more}

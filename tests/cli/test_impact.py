@@ -14,6 +14,7 @@ import pytest
 from benchmarks.provenance.impacts import PARTS, measure_members
 from benchmarks.provenance.oracle import Score, show
 from codegen.explain.atlas import Atlas, Settings
+from codegen.explain.impact import Subject, impact_of
 from codegen.explain.named import named_in
 from codegen.graph.outline import outline
 from codegen.trees.tree import Tree, open_tree
@@ -70,6 +71,67 @@ def measured(tree: Tree, count: int, rewrite: bool = False) -> Score:
 def test_impact_is_what_an_edit_changes(family: Sandbox) -> None:
     score = measured(open_tree(family.root, None), 40)
     assert score.edits >= 10
+    assert score.precision == score.recall == 1, "\n".join(show(score, "models"))
+
+
+def path_of(tree: Tree, model: str) -> str:
+    """The definition of a model."""
+    return next(each.path for each in tree.definitions if each.model == model)
+
+
+AGREEING = {
+    "alpha": """
+
+@dataclass
+class AlphaCut:
+    states: object = None
+
+    @torch.no_grad()
+    def cut(self, width):
+        self.states = self.states[:width]
+""",
+    "beta": """
+
+class BetaCut(AlphaCut):
+    pass
+""",
+    "gamma": """
+
+@dataclass
+class GammaCut(BetaCut):
+    more: object = None
+
+    @torch.no_grad()
+    def cut(self, width):
+        super().cut(width)
+        self.more = None
+""",
+}
+
+
+def test_decorators_that_have_to_agree(family: Sandbox) -> None:
+    """No word of the parent's stands in a class with its own, and yet they are one only while both agree."""
+    imports = {"beta": "AlphaCut", "gamma": "BetaCut"}
+    for model, text in AGREEING.items():
+        path = family.definition(model)
+        old = path.read_text(encoding="utf-8")
+        if model in imports:
+            at = old.index("import ", old.index("from ..")) + len("import ")
+            bracket = old[at] == "("
+            old = f"{old[: at + bracket]}{imports[model]}, {old[at + bracket :]}"
+        head = "from dataclasses import dataclass\n\nimport torch\n\n" if model != "beta" else ""
+        path.write_text(head + old + text, encoding="utf-8")
+    result = family.run("sync", "--root", str(family.root))
+    assert result.code == 0, result.err
+    tree = open_tree(family.root, None)
+    atlas = Atlas(tree, Settings(False))
+    lines = atlas.text(path_of(tree, "alpha")).split("\n")
+    line = lines.index("class AlphaCut:")
+    told = impact_of(atlas, [Subject("decorator", path_of(tree, "alpha"), line, line)])
+    assert {each.model for each in told.reached} == {"alpha", "beta", "gamma"}
+    scores = measure_members(Atlas(tree, Settings(False)), 20, 0, ("decorator",))
+    score = scores["decorator"]
+    assert score.edits >= 4
     assert score.precision == score.recall == 1, "\n".join(show(score, "models"))
 
 
