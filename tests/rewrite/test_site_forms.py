@@ -16,13 +16,21 @@ from codegen.rewrite.tokens.sites import Site, find_sites
 from codegen.rewrite.values import Source
 
 
-def sites(body: str, **how: bool) -> list[Site]:
-    """The sites of a method with some statements."""
+def method_of(body: str) -> tuple[ModuleInfo, ast.FunctionDef]:
+    """A file with a method of some statements."""
     lines = "".join(f"        {line}\n" for line in body.strip().split("\n"))
     text = f"class P:\n    def __call__(self, images, texts, counts):\n{lines}"
     info = ModuleInfo.parse(Source("tiny.py", "tiny", text))
-    (method,) = (node for node in ast.walk(info.tree) if isinstance(node, ast.FunctionDef))
-    return list(find_sites(info, method, **how))
+    (cls,) = info.tree.body
+    assert isinstance(cls, ast.ClassDef)
+    (method,) = cls.body
+    assert isinstance(method, ast.FunctionDef)
+    return info, method
+
+
+def sites(body: str, **how: bool) -> list[Site]:
+    """The sites of a method with some statements."""
+    return list(find_sites(*method_of(body), **how))
 
 
 def told(site: Site) -> dict[str, str]:

@@ -105,6 +105,13 @@ NOTHING = [
     ("handed to a method", "    made.append(text)", "    count(text)\n    made.append(text)"),
     ("handed to a method", "    made.append(text)", "    made.append(text)\n    more.append(text)"),
     ("spliced from the back", "for number, (", "for other, ("),
+    ("spliced from the back", "for number, (text, sizes) in", "for number, text, sizes in"),
+    ("spliced from the back", "enumerate(zip(texts, counts))", "enumerate(zip(texts, counts), 1)"),
+    ("spliced from the back", "enumerate(zip(texts, counts))", "enumerate()"),
+    ("spliced from the back", "zip(texts, counts)", "zip()"),
+    ("spliced from the back", "reversed(list(zip(starts(text), sizes)))", "reversed()"),
+    ("spliced from the back", "at + len(self.token):", "at + len():"),
+    ("put back", "len(texts)", "len()"),
     ("spliced from the back", "zip(texts, counts)", "zip(counts, texts)"),
     ("spliced from the back", "enumerate(zip(texts, counts))", "enumerate(texts)"),
     ("spliced from the back", "(text, sizes)", "(sizes, text)"),
@@ -377,14 +384,6 @@ OTHERWISE: list[tuple[str, str, str, dict[str, str]]] = [
         "(text, self.image_token, queue)",
         "(text, queue, self.image_token)",
         {"value": "self.expanded(self.image_token, iter([next(queue)]), self.image_token)"},
-    ),
-    (
-        "spliced from the back",
-        "for number, (text, sizes) in",
-        "for number, text, sizes in",
-        {
-            "kept": "for number, text, sizes in enumerate(zip(texts, counts)):\n    for at, size in zip(starts(text), sizes):\n        if size:\n            row = self.unit * size\n            __replacements.append(row)\n        else:\n            __replacements.append(self.token)"
-        },
     ),
     (
         "spliced from the back",

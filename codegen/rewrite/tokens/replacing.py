@@ -30,7 +30,7 @@ def subject_of(function: Function, loop: ast.For) -> tuple[str, str]:
         size = last_value(function, size.id, loop)
     if not isinstance(size, ast.Call) or getattr(size.func, "id", "") != "len":
         return "", ""
-    texts = size.args[0]
+    texts = only(size.args)
     if not isinstance(texts, ast.Name):
         return "", ""
     return f"{texts.id}[{loop.target.id}]", texts.id
@@ -56,7 +56,7 @@ def looked_for(node: ast.stmt, text: str, block: Sequence[ast.stmt]) -> ast.expr
         made = [n for n in block if is_count(n, text) and is_written(target_of(n), number.id)]
         number = getattr(only(made), "value", None)
     is_count_of = isinstance(number, ast.Call) and ast.unparse(number.func) == f"{text}.count"
-    return number.args[0] if isinstance(number, ast.Call) and is_count_of else None
+    return only(number.args) if isinstance(number, ast.Call) and is_count_of else None
 
 
 def is_count(node: ast.stmt, text: str) -> TypeGuard[ast.Assign]:
@@ -156,8 +156,9 @@ def taken_of(body: Sequence[ast.stmt], value: ast.expr) -> tuple[tuple[str, str]
         for node in walk(root):
             if not isinstance(node, ast.Call):
                 continue
-            if getattr(node.func, "id", "") == "next" and isinstance(node.args[0], ast.Name):
-                found[ast.unparse(node)] = node.args[0].id
+            first = node.args[0] if node.args else None
+            if getattr(node.func, "id", "") == "next" and isinstance(first, ast.Name):
+                found[ast.unparse(node)] = first.id
             elif isinstance(node.func, ast.Attribute) and node.func.attr == "pop":
                 owner = node.func.value
                 if isinstance(owner, ast.Name) and ast.unparse(node).endswith(".pop(0)"):

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from codegen.rewrite.library import Function, ModuleInfo
-from codegen.rewrite.nodes import target_of, target_text, walk
+from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import expression
@@ -63,9 +63,9 @@ def _backwards(node: ast.stmt) -> ast.expr | None:
     call = node.iter if isinstance(node, ast.For) else None
     if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "reversed":
         return None
-    inner = call.args[0]
-    if isinstance(inner, ast.Call) and getattr(inner.func, "id", "") == "list" and inner.args:
-        return inner.args[0]
+    inner = only(call.args)
+    if isinstance(inner, ast.Call) and getattr(inner.func, "id", "") == "list":
+        return only(inner.args)
     return inner
 
 
@@ -87,7 +87,8 @@ def _spliced(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
         return None
     end = f"{at} + {ast.unparse(length)}"
     whole = f"{text}[:{at}] + {ast.unparse(left.right)} + {text}[{end}:]"
-    return (length.args[0], left.right) if ast.unparse(made) == whole else None
+    token = only(length.args)
+    return (token, left.right) if token is not None and ast.unparse(made) == whole else None
 
 
 def _goes_through(loop: ast.For, place: ast.Subscript, text: str) -> bool:
@@ -95,12 +96,14 @@ def _goes_through(loop: ast.For, place: ast.Subscript, text: str) -> bool:
     call = loop.iter
     if not isinstance(call, ast.Call) or getattr(call.func, "id", "") != "enumerate":
         return False
-    source, target = call.args[0], loop.target
+    source, target = only(call.args), loop.target
     assert isinstance(place.value, ast.Name)
-    if not isinstance(target, ast.Tuple) or ast.unparse(target.elts[0]) != ast.unparse(place.slice):
+    if source is None or not isinstance(target, ast.Tuple) or len(target.elts) != 2:
         return False
-    first = target.elts[1]
+    number, first = target.elts
     if isinstance(source, ast.Call) and getattr(source.func, "id", "") == "zip":
-        source = source.args[0]
-        first = first.elts[0] if isinstance(first, ast.Tuple) else first
-    return ast.unparse(source) == place.value.id and ast.unparse(first) == text
+        if not source.args or not isinstance(first, ast.Tuple) or not first.elts:
+            return False
+        source, first = source.args[0], first.elts[0]
+    found = [*map(ast.unparse, (number, source, first))]
+    return found == [ast.unparse(place.slice), place.value.id, text]

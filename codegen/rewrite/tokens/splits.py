@@ -95,7 +95,9 @@ def _joins(node: ast.stmt, text: str, parts: str) -> str:
     """``r`` of ``for i, s in enumerate(r): text += s + parts[i + 1]``."""
     if not isinstance(node, ast.For) or not isinstance(node.target, ast.Tuple):
         return ""
-    number, one = map(ast.unparse, node.target.elts[:2])
+    if len(node.target.elts) != 2:
+        return ""
+    number, one = map(ast.unparse, node.target.elts)
     given = only(node.iter.args) if isinstance(node.iter, ast.Call) else None
     source = ast.unparse(given) if given is not None else ""
     wanted = f"for {number}, {one} in enumerate({source}): {text} += {one} + {parts}[{number} + 1]"
