@@ -25,25 +25,25 @@ def items(count: int) -> list[Any]:
     return [term("item", number) for number in range(count)]
 
 
-@pytest.mark.parametrize(
-    ("call", "numbers"),
-    [
-        ("self.image_processor(texts)", (2,)),
-        ("self.image_processor(images=texts)", (2,)),
-        ("self.video_processor(videos=texts, more=counts)", (2,)),
-        ("self.feature_extractor(audio=counts)", (1, 2)),
-        ("self.image_processor(counts)", (1, 2)),
-        ("self.image_processor([texts[0], counts[1]])", (1, 2)),
-        ("self.image_processor(texts[0])", (1,)),
-        ("self.image_processor(images=None)", ()),
-        ("self.image_processor(more=texts)", ()),
-        ("self.image_processor.preprocess(texts)", (2,)),
-        ("self.image_processor.preprocess(images=counts)", (1, 2)),
-        ("self.image_processor.other(texts)", ()),
-        ("self.tokenizer(texts)", ()),
-        ("texts[0](texts)", ()),
-    ],
-)
+CALLS = [
+    ("self.image_processor(texts)", (2,)),
+    ("self.image_processor(images=texts)", (2,)),
+    ("self.video_processor(videos=texts, more=counts)", (2,)),
+    ("self.feature_extractor(audio=counts)", (1, 2)),
+    ("self.image_processor(counts)", (1, 2)),
+    ("self.image_processor([texts[0], counts[1]])", (1, 2)),
+    ("self.image_processor(texts[0])", (1,)),
+    ("self.image_processor(images=None)", ()),
+    ("self.image_processor(more=texts)", ()),
+    ("self.image_processor.preprocess(texts)", (2,)),
+    ("self.image_processor.preprocess(images=counts)", (1, 2)),
+    ("self.image_processor.other(texts)", ()),
+    ("self.tokenizer(texts)", ()),
+    ("texts[0](texts)", ()),
+]
+
+
+@pytest.mark.parametrize(("call", "numbers"), CALLS)
 def test_a_processor_of_items_returns_something_for_each(
     call: str, numbers: tuple[int, ...]
 ) -> None:
@@ -75,57 +75,57 @@ def test_calls_of_parts_and_what_is_said_show_outside() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("body", "same"),
-    [
-        ("return self.part(texts[0]), self.part(texts[0])", True),
-        ("return self.part(texts[0]), self.part(texts[1])", False),
-        ("return self.part(texts[0]), self.other(texts[0])", False),
-        ("return self.part(texts[0]), self.part(texts[0], more=1)", False),
-        ("return self.part['a'], self.part['a']", True),
-        ("return self.part['a'], self.part['b']", False),
-        ("return self.part.a, self.part['a']", True),
-        ("return self.part.to(1), self.part.to(1)", True),
-        ("return self.part.to(1), self.part.to(2)", False),
-        ("return texts[0] + 1, texts[0] + 1", True),
-        ("return texts[0] + 1, texts[0] - 1", False),
-        ("return texts[0] + 1, texts[1] + 1", False),
-        ("return 1 - texts[0], texts[0] - 1", False),
-        ("return -texts[0], -texts[0]", True),
-        ("return -texts[0], texts[0]", False),
-        ("return int(texts[0]), int(texts[0])", True),
-        ("return round(texts[0], 1), round(texts[0], 2)", False),
-        ("return int(texts[0]), float(texts[0])", False),
-        ("return max(texts), max(texts)", True),
-        ("return max(texts), min(texts)", False),
-        ("return sum(texts), sum(texts, 1)", False),
-        ("return unheard_of(texts), unheard_of(texts)", True),
-        ("return unheard_of(texts), unheard_of(texts, 1)", False),
-        ("return f'{texts[0]}', str(texts[0])", True),
-        ("return {**texts[0], 'a': 1}, {**texts[0], 'a': 2}", False),
-        ("return {**texts[0], 'a': 1}['a'], {**texts[1], 'a': 1}['a']", True),
-        ("return {**texts[0], 'a': 1}['b'], texts[0]['b']", True),
-        ("return texts[0].copy(), texts[0]", True),
-        ("texts[0]['a'] = 1\nreturn texts[0]['a'], 1", True),
-        ("other = texts[0].copy()\nother['a'] = 1\nreturn other, texts[0]", False),
-        ("texts[0].update({'a': 1})\nreturn texts[0]['a'], 1", True),
-        ("texts[0].a = 1\nreturn texts[0].a, 1", True),
-        ("texts[0].setdefault('a', 1)\nreturn texts[0]['a'], texts[0].get('a', 2)", True),
-        ("texts[0]['a'] = 3\nreturn texts[0].pop('a'), 3", True),
-        ("texts[0]['a'] = 3\ndel texts[0]['a']\nreturn texts[0].get('a', 4), 4", True),
-        ("texts[0]['a'] = 3\ntexts[0].pop('a')\nreturn texts[0].get('a'), None", True),
-        ("return texts[0].replace('<x>', 'y'), texts[0]", True),
-        ("return texts[0].count('<x>'), 0", True),
-        ("return texts[0].split('<x>'), [texts[0]]", True),
-        ("return re.sub('<x>', 'y', texts[0]), texts[0]", True),
-        ("return self.image_processor.fetch_images(texts), texts", True),
-        ("return make_flat_list_of_images([texts, [texts]]), [*texts, *texts]", True),
-        ("return make_nested_list_of_images(texts), [texts]", True),
-        ("return make_nested_list_of_images([texts, texts]), [texts, texts]", True),
-        ("return make_list_of_images(texts[0]), [texts[0]]", True),
-        ("return make_list_of_images(images=texts), texts", True),
-    ],
-)
+PAIRS = [
+    ("return self.part(texts[0]), self.part(texts[0])", True),
+    ("return self.part(texts[0]), self.part(texts[1])", False),
+    ("return self.part(texts[0]), self.other(texts[0])", False),
+    ("return self.part(texts[0]), self.part(texts[0], more=1)", False),
+    ("return self.part['a'], self.part['a']", True),
+    ("return self.part['a'], self.part['b']", False),
+    ("return self.part.a, self.part['a']", True),
+    ("return self.part.to(1), self.part.to(1)", True),
+    ("return self.part.to(1), self.part.to(2)", False),
+    ("return texts[0] + 1, texts[0] + 1", True),
+    ("return texts[0] + 1, texts[0] - 1", False),
+    ("return texts[0] + 1, texts[1] + 1", False),
+    ("return 1 - texts[0], texts[0] - 1", False),
+    ("return -texts[0], -texts[0]", True),
+    ("return -texts[0], texts[0]", False),
+    ("return int(texts[0]), int(texts[0])", True),
+    ("return round(texts[0], 1), round(texts[0], 2)", False),
+    ("return int(texts[0]), float(texts[0])", False),
+    ("return max(texts), max(texts)", True),
+    ("return max(texts), min(texts)", False),
+    ("return sum(texts), sum(texts, 1)", False),
+    ("return unheard_of(texts), unheard_of(texts)", True),
+    ("return unheard_of(texts), unheard_of(texts, 1)", False),
+    ("return f'{texts[0]}', str(texts[0])", True),
+    ("return {**texts[0], 'a': 1}, {**texts[0], 'a': 2}", False),
+    ("return {**texts[0], 'a': 1}['a'], {**texts[1], 'a': 1}['a']", True),
+    ("return {**texts[0], 'a': 1}['b'], texts[0]['b']", True),
+    ("return texts[0].copy(), texts[0]", True),
+    ("texts[0]['a'] = 1\nreturn texts[0]['a'], 1", True),
+    ("other = texts[0].copy()\nother['a'] = 1\nreturn other, texts[0]", False),
+    ("texts[0].update({'a': 1})\nreturn texts[0]['a'], 1", True),
+    ("texts[0].a = 1\nreturn texts[0].a, 1", True),
+    ("texts[0].setdefault('a', 1)\nreturn texts[0]['a'], texts[0].get('a', 2)", True),
+    ("texts[0]['a'] = 3\nreturn texts[0].pop('a'), 3", True),
+    ("texts[0]['a'] = 3\ndel texts[0]['a']\nreturn texts[0].get('a', 4), 4", True),
+    ("texts[0]['a'] = 3\ntexts[0].pop('a')\nreturn texts[0].get('a'), None", True),
+    ("return texts[0].replace('<x>', 'y'), texts[0]", True),
+    ("return texts[0].count('<x>'), 0", True),
+    ("return texts[0].split('<x>'), [texts[0]]", True),
+    ("return re.sub('<x>', 'y', texts[0]), texts[0]", True),
+    ("return self.image_processor.fetch_images(texts), texts", True),
+    ("return make_flat_list_of_images([texts, [texts]]), [*texts, *texts]", True),
+    ("return make_nested_list_of_images(texts), [texts]", True),
+    ("return make_nested_list_of_images([texts, texts]), [texts, texts]", True),
+    ("return make_list_of_images(texts[0]), [texts[0]]", True),
+    ("return make_list_of_images(images=texts), texts", True),
+]
+
+
+@pytest.mark.parametrize(("body", "same"), PAIRS)
 def test_values_are_equal_by_their_making(body: str, same: bool) -> None:
     found, _ = unknown(body, items(2), [])
     assert (freeze(found[0]) == freeze(found[1])) is same

@@ -1,0 +1,142 @@
+"""What runs of a processor's code give after one small edit each: see :mod:`tests.rewrite.small_edits`.
+
+On plain values what is followed is what Python gives. ``golden/edited_runs.txt`` says of each edit whether the
+machine refuses it (``-``), it fails (``!``), gives the same as before (``=``) or something else, with a digest
+of it. Values of which nothing is known are looked at in two worlds, and in a run of the whole.
+"""
+
+from __future__ import annotations
+
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from codegen.rewrite.tokens.machine import Machine
+from codegen.rewrite.tokens.scopes import Closure, Raised
+from codegen.rewrite.tokens.terms import Unsupported, World, freeze, term
+from tests.rewrite.small_edits import (
+    GOLDEN,
+    Table,
+    all_edits,
+    digest,
+    read_table,
+    write_table,
+)
+from tests.rewrite.test_processor_runs import FOLLOWED, code, followed, machine, python
+from tests.rewrite.test_processor_terms import CALLS, PAIRS, items
+
+TABLE = GOLDEN / "edited_runs.txt"
+RECORDED = read_table(TABLE)
+BELOW, MOST = "codegen/rewrite/tokens/", 12
+#: More of what processors do with values that are not known.
+MORE = """
+for text in texts:
+    if text.size > 2 and text not in counts:
+        counts = [*counts, text]
+    elif text == texts[0] or not text.kept:
+        del text.size
+return counts, [t.size for t in texts if t.kept], len(texts[0])
+---
+outputs = self.image_processor(texts, **self.kept)
+sizes = iter(outputs["sizes"])
+first, *others = outputs.pop("sizes")
+return next(sizes, None), others, outputs.get("other"), {**outputs, "first": first}
+---
+kept = {"a": texts[0], **counts[0], "b": 1}
+kept.update(counts[1])
+return kept["a"], kept.pop("b", 2), kept.setdefault("c", 3), "d" in kept, [*kept]
+---
+grid = texts[0]["grid"].prod() // 2 ** 2
+return "<x>" * grid, grid - 1, 1 - grid, -grid, grid[0], grid[1:], not grid, grid is None
+---
+total = sum(t.size for t in texts)
+return max(total, 1), min(texts), abs(total), round(total, 1), f"{total:>3}{texts[0]!r}", "%s" % total
+---
+self.tokenizer(text=["<x>", *texts], return_tensors=counts[0], **counts[1])
+self.image_processor.preprocess(images=[texts, counts])
+return BatchFeature(data={**texts[0], **counts[0]}, tensor_type=counts[1])
+---
+return getattr(self, "size", 1), getattr(texts[0], "size", 2), hasattr(self, "kept"), hasattr(texts[0], "size"), isinstance(
+    texts[0], list), all(texts), any(texts), list(map(len, texts)), list(zip(texts, counts)), list(enumerate(texts))
+---
+def inner(item, *more, kept=texts[0], **named):
+    return item, more, kept, named
+return inner(1), inner(*texts), inner(1, 2, kept=3), inner(1, **counts[0]), (lambda t: t + 1)(texts[0])
+---
+texts[0].sizes.append(texts[1])
+texts[0].sizes.extend(counts)
+texts[0]["a"], texts[1].b = 1, 2
+return texts[0].sizes[-1], texts[0].sizes[1:], texts[0]["a"], texts[1].b, texts[0].copy()["a"]
+"""
+
+
+def _pieces() -> dict[str, str]:
+    found = {name: dedent(body).strip() + "\n" for name, body in FOLLOWED.items()}
+    unknown = [f"return {call}" for call, _ in CALLS] + [body for body, _ in PAIRS]
+    more = [part.strip() for part in MORE.split("---")]
+    return found | {f"unknown {n}": f"{body}\n" for n, body in enumerate([*unknown, *more])}
+
+
+PIECES = _pieces()
+
+
+def outcome(name: str, body: str) -> str:
+    """What a run gives otherwise than the piece of a name."""
+    found = _found(name, body)
+    return "=" if found == _found(name, PIECES[name]) and body != PIECES[name] else found
+
+
+def _found(name: str, body: str) -> str:
+    if name not in FOLLOWED:
+        return digest("\n".join(_unknown(body, *how) for how in ((0, False), (1, True))))
+    text = code(body)
+    try:
+        found, kind = followed(text)
+    except Exception:  # whatever it is, the evidence takes it for what cannot be followed
+        return "-"
+    expected = python(text)
+    if expected[1] not in ("NameError", "AttributeError", "UnboundLocalError"):
+        # What is not there for Python is known to the machine by its name.
+        assert (found, kind) == expected
+    return f"!{kind}" if kind else digest(_said(found))
+
+
+def _unknown(body: str, world: int, whole: bool) -> str:
+    """Value and traces of a run on what is not known, or why there is none."""
+    run = machine(code(body))
+    run = Machine(run.subject, World(world), whole)
+    method = run.subject.method("f")
+    assert method is not None
+    try:
+        found = run.call(Closure(method, owner=run.instance), (items(2), [term("a"), 2]), {})
+        return str((freeze(found), run.trace, run.components, run.tokenized and freeze(run.tokenized)))
+    except Raised as error:
+        return f"! {error.kind}"
+    except Unsupported as error:
+        return f"- {error}"
+    except Exception as error:
+        return f"- {type(error).__name__}"
+
+
+def _said(value: Any) -> str:
+    """A value in words that are the same in every process."""
+    if isinstance(value, (set, frozenset)):
+        return f"set{sorted(map(_said, value))}"
+    if isinstance(value, dict):
+        return f"dict{[(_said(k), _said(v)) for k, v in value.items()]}"
+    if isinstance(value, (list, tuple)):
+        return f"{type(value).__name__}{[*map(_said, value)]}"
+    return repr(value).partition(" at 0x")[0]
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_an_edited_run_gives_what_is_recorded(name: str, request: pytest.FixtureRequest) -> None:
+    body, recorded = PIECES[name], RECORDED.get(name, {})
+    edits = all_edits(body)
+    found = {e: outcome(name, edits[e].apply(body)) for e in recorded if e in edits}
+    if request.config.getoption("--update-golden"):
+        table: Table = {**read_table(TABLE), name: found}
+        write_table(TABLE, {piece: table[piece] for piece in PIECES if piece in table})
+    else:
+        assert found == recorded
