@@ -18,6 +18,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -227,11 +229,17 @@ def chosen(
 ) -> Table:
     """Of the edits of pieces of code those that go a way that none before them went, so many of each piece
     at most: those first that take steps which no other takes. Looked at are those whose outcome is one of its
-    own, and some others."""
+    own, and some others; without a ``package`` these are it."""
+    table: Table = {name: {} for name in pieces}
+    if not package:
+        for name, before in pieces.items():
+            few = islice(_of_few_outcomes(before, partial(outcome, name), 1), most)
+            table[name] = dict(sorted(((e, outcome(name, text)) for e, text in few), key=_place))
+        return table
     looked_at = [
         (name, edit, text)
         for name, before in pieces.items()
-        for edit, text in _of_few_outcomes(before, lambda text: outcome(name, text))  # noqa: B023
+        for edit, text in _of_few_outcomes(before, partial(outcome, name), _OF_EACH)
     ]
     found: list[tuple[str, str, Way, str]] = []
     with ways(package) as gone:
@@ -239,7 +247,6 @@ def chosen(
             gone()
             said = outcome(name, text)
             found.append((name, edit, gone(), said))
-    table: Table = {name: {} for name in pieces}
     known, seen = set[Any](), set[tuple[Way, str]]()
     for only_new_steps in (True, False):
         for name, edit, way, said in found:
@@ -251,7 +258,9 @@ def chosen(
     return {name: dict(sorted(entries.items(), key=_place)) for name, entries in table.items()}
 
 
-def _of_few_outcomes(before: str, outcome: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+def _of_few_outcomes(
+    before: str, outcome: Callable[[str], str], of_each: int
+) -> Iterator[tuple[str, str]]:
     """Edits of a text and what they make of it, some of each outcome; the same each time."""
     edits = {name: edit.apply(before) for name, edit in all_edits(before).items()}
     counts = Counter[str]()
@@ -259,7 +268,7 @@ def _of_few_outcomes(before: str, outcome: Callable[[str], str]) -> Iterator[tup
         if is_body(edits[name]):
             said = outcome(edits[name])
             counts[said] += 1
-            if counts[said] <= _OF_EACH:
+            if counts[said] <= of_each:
                 yield name, edits[name]
 
 
@@ -267,7 +276,10 @@ def _place(entry: tuple[str, str]) -> tuple[int, str]:
     return int(entry[0].partition(" ")[0]), entry[0]
 
 
-TABLES: Mapping[str, str] = {"sites": "tests.rewrite.test_edited_sites"}
+TABLES: Mapping[str, str] = {
+    "sites": "tests.rewrite.test_edited_sites",
+    "runs": "tests.rewrite.test_edited_runs",
+}
 """Tests that hold a table, by its name: each has ``PIECES``, ``outcome``, ``BELOW`` and ``MOST``."""
 
 

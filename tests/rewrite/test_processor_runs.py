@@ -258,6 +258,7 @@ FOLLOWED = {
         n += 1; n -= 2; n *= 3; n //= 2; n %= 5; n **= 2; n |= 1; n &= 7; n ^= 2
         t += "b"; t *= 2
         row[0] += 5
+        row[:1] += [6, 7]
         return n, t, row""",
     "identity": "a = None\nreturn a is None, a is not None, texts is texts, texts is not counts",
     "sets": """

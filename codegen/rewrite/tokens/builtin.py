@@ -70,11 +70,10 @@ def _next(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any
 
 def _isinstance(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool:
     value, kinds = args
-    names = {
-        kind.name
-        for kind in (kinds if isinstance(kinds, (list, tuple)) else [kinds])
-        if isinstance(kind, Native)
-    }
+    several = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not all(isinstance(kind, (Native, Term)) for kind in several):
+        raise Unsupported("a type that is none")
+    names = {kind.name for kind in several if isinstance(kind, Native)}
     if isinstance(value, Term):
         return machine.world.truth(term("isinstance", value, sorted(names)))
     if not isinstance(value, (str, int, float, list, tuple, dict, set, type(None))):
@@ -163,6 +162,8 @@ def _any(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool
 
 
 def _hasattr(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> bool:
+    if not isinstance(args[1], str):
+        raise Unsupported("an attribute without a name")
     if isinstance(args[0], Instance) and args[1] in args[0].attributes:
         return args[0].attributes[args[1]] is not GONE
     if machine.whole and isinstance(args[0], Instance):
@@ -182,7 +183,8 @@ def _set(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
 
 
 def _map(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Iterator[Any]:
-    return (machine.apply(args[0], items, {}) for items in zip(*map(machine.entries, args[1:])))
+    called, *several = args
+    return (machine.apply(called, items, {}) for items in zip(*map(machine.entries, several)))
 
 
 def _sub(machine: Machine, args: Arguments, keywords: Mapping[str, Any]) -> Any:
@@ -237,5 +239,17 @@ BUILTIN: Mapping[str, Callable[[Any, Arguments, Mapping[str, Any]], Any]] = {
 }
 
 
+ONE_OR_MORE = range(1, 100)
+TAKES: Mapping[str, range] = {
+    **dict.fromkeys(("list", "tuple", "set", "dict"), range(2)),
+    **dict.fromkeys(("len", "bool", "all", "any", "re.escape"), range(1, 2)),
+    **dict.fromkeys(("isinstance", "hasattr"), range(2, 3)),
+    **dict.fromkeys(("getattr", "re.finditer", "re.findall", "re.split"), range(2, 4)),
+    "zip": range(100),
+    "map": range(2, 100),
+    "islice": range(2, 5),
+    "re.sub": range(3, 6),
+}
+"""How many arguments some of them take by place."""
 WITH_KEYWORDS = frozenset(("max", "min", "sum", "sorted", "enumerate", "zip", "dict", "re.sub"))
 """Those of them that look at what they are given by name; the others are given nothing so."""

@@ -131,8 +131,10 @@ def _piece(node: ast.expr) -> Code:
     def run(machine: Machine, scope: Scope) -> str:
         value = value_of(machine, scope)
         said, spec = operators.text(value), spec_of(machine, scope)
-        if not isinstance(value, (int, float, str)):
+        if isinstance(value, Term):
             return f"{said}:{spec}"
+        if not isinstance(value, (int, float, str)):
+            raise Unsupported("a format of a list")
         try:
             return format(value, spec)
         except FAILURES as error:

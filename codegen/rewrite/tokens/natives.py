@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.tokens import operators, whole
-from codegen.rewrite.tokens.builtin import BUILTIN, WITH_KEYWORDS, keys_of, pattern_method
+from codegen.rewrite.tokens.builtin import (
+    BUILTIN,
+    ONE_OR_MORE,
+    TAKES,
+    WITH_KEYWORDS,
+    keys_of,
+    pattern_method,
+)
 from codegen.rewrite.tokens.ours import OURS, expanded
 from codegen.rewrite.tokens.scopes import Native, guarded
 from codegen.rewrite.tokens.terms import (
@@ -77,6 +84,8 @@ def call_native(
     handler = BUILTIN.get(name)
     if handler is None:
         return _made_by(f"builtin {name}", args, keywords)
+    if len(args) not in TAKES.get(name, ONE_OR_MORE):
+        raise Unsupported(f"{name} of {len(args)} arguments")
     if keywords and name not in WITH_KEYWORDS:
         raise Unsupported(f"{name} with {next(iter(keywords))}")
     return guarded(lambda: handler(machine, args, keywords))
@@ -234,7 +243,7 @@ def _entry(machine: Machine, owner: Term, key: str) -> Any:
 def _string(
     machine: Machine, owner: str, name: str, args: Arguments, keywords: Mapping[str, Any]
 ) -> Any:
-    if name == "join":
+    if name == "join" and len(args) == 1 and not keywords:
         return owner.join(operators.text(item) for item in machine.entries(args[0]))
     given = [operators.text(item) if isinstance(item, Term) else item for item in args]
     named = {

@@ -41,9 +41,8 @@ def text(value: Any) -> str:
     if isinstance(value, Term):
         changed = value.frozen()[2:] != ((), ())
         return f"⟨{term('changed', value).digest if changed else value.digest}⟩"
-    if isinstance(value, (str, int, float)):
-        return str(value)
-    return repr(freeze(value))
+    frozen = repr(freeze(value))
+    return frozen if "('term', " in frozen else str(value)
 
 
 def binary(world: World, name: str, left: Any, right: Any) -> Any:
@@ -98,7 +97,7 @@ def equal(world: World, left: Any, right: Any) -> bool:
 
 def contains(world: World, owner: Any, item: Any) -> bool:
     """``item in owner``."""
-    if isinstance(owner, str):
+    if isinstance(owner, str) and isinstance(item, (str, Term)):
         return text(item) in owner
     if isinstance(owner, Term):
         # Of an unknown string it is known that it holds no placeholder.

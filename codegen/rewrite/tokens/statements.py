@@ -160,19 +160,13 @@ def _function(node: ast.FunctionDef) -> Step:
 
 
 def _assign(node: ast.Assign) -> Step:
-    value_of, targets = code_of(node.value), [target_code(target) for target in node.targets]
-    if len(targets) == 1:
-        (bind,) = targets
-
-        def run_one(machine: Machine, scope: Scope) -> None:
-            bind(machine, scope, value_of(machine, scope))
-
-        return run_one
+    value_of, bind, *more = code_of(node.value), *map(target_code, node.targets)
 
     def run(machine: Machine, scope: Scope) -> None:
         value = value_of(machine, scope)
-        for target in targets:
-            target(machine, scope, value)
+        bind(machine, scope, value)
+        for bind_too in more:
+            bind_too(machine, scope, value)
 
     return run
 
@@ -196,6 +190,7 @@ def _augmented(node: ast.AugAssign) -> Step:
         old, new = old_of(machine, scope), new_of(machine, scope)
         if isinstance(old, list) and name == "Add":
             old += list(machine.entries(new))
+            bind(machine, scope, old)  # a part of a list is another list
             return
         bind(machine, scope, operators.binary(machine.world, name, old, new))
 
