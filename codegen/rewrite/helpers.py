@@ -454,6 +454,10 @@ _PLUMBING = {
     ),
     "precomputed_types": ("AudioInputs", "ImageInputs", "VideoInputs"),
     "segment_attention": ("attend_segments",),
+    "source_images": (
+        *("get_source_positions", "keep_targets", "refuse_in_graph", "sizes_of_item"),
+        "take_first_rows",
+    ),
 }
 """Functions that return no tensors of their own or call what they are given, and types, by module."""
 TAKE_NO_GRID = frozenset(("check_centres", "check_pairs", "flatten_video_grid", "split_by_item"))

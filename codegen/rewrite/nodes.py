@@ -227,3 +227,26 @@ def is_written(node: ast.AST | None, text: str) -> bool:
 def speaks_of(node: ast.AST, name: str) -> bool:
     """Tell whether code below a node reads or calls something of that name."""
     return any(name in (getattr(n, "id", ""), getattr(n, "attr", "")) for n in walk(node))
+
+
+def resolved(function: ast.FunctionDef, node: ast.expr) -> ast.expr:
+    """What a name stands for, if the method assigns it once."""
+    seen: set[str] = set()
+    while isinstance(node, ast.Name) and node.id not in seen:
+        seen.add(node.id)
+        made = [
+            n.value
+            for n in walk(function)
+            if isinstance(n, ast.Assign)
+            and any(isinstance(t, ast.Name) and t.id == node.id for t in n.targets)
+        ]
+        stores = [
+            n
+            for n in walk(function)
+            if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store)
+        ]
+        value = only(made)
+        if value is None or len(stores) != 1:
+            break
+        node = value
+    return node

@@ -47,7 +47,7 @@ def owed(function: Function, edits: Sequence[Edit]) -> Left | None:
 
 
 def _written(function: Function, edit: Edit) -> ast.expr | None:
-    """An attribute that is written in what a graph skips; the lines that it takes instead write none."""
+    """An attribute that is written in what a graph skips, and not by the lines that it takes instead."""
     skipped: Sequence[ast.stmt] = ()
     if isinstance(edit, Branch):
         skipped = edit.statements
@@ -56,10 +56,18 @@ def _written(function: Function, edit: Edit) -> ast.expr | None:
     elif isinstance(edit, Insert) and edit.lines[-1].lstrip().startswith("return "):
         behind = [s for s in function.body if s.lineno >= edit.anchor.lineno]
         skipped = behind if edit.lines[0].startswith("if ") else ()
-    for node in (n for statement in skipped for n in walk(statement)):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
-            return node
-    return None
+    stores = [n for statement in skipped for n in walk(statement) if _is_written(n)]
+    if not stores:
+        return None
+    assert isinstance(edit, (Branch, ElseIf, Insert))
+    lines = ast.parse("\n".join(edit.lines))
+    instead = {ast.unparse(node) for node in ast.walk(lines) if _is_written(node)}
+    left = (node for node in stores if ast.unparse(node) not in instead)
+    return next((node for node in left if isinstance(node, ast.Attribute)), None)
+
+
+def _is_written(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del))
 
 
 def _stores(function: Function) -> Iterator[tuple[ast.stmt, str]]:

@@ -17,16 +17,20 @@ from codegen.rewrite.capture.branches import branches
 from codegen.rewrite.capture.checks import checks_edits
 from codegen.rewrite.capture.chunks import chunk_edits
 from codegen.rewrite.capture.features import features_edits
+from codegen.rewrite.capture.first_rows import first_rows_edits
+from codegen.rewrite.capture.item_codes import item_codes_edits
 from codegen.rewrite.capture.mask import mask_edits
 from codegen.rewrite.capture.ones import ones_edits
 from codegen.rewrite.capture.parts import parts_edits
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.pooling import pooling_edits
 from codegen.rewrite.capture.reads import is_told, reads
+from codegen.rewrite.capture.refusals import refusals_edits
 from codegen.rewrite.capture.repeats import lengths_edits, repeat_edits
 from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
 from codegen.rewrite.capture.sampling import sampling_edits
 from codegen.rewrite.capture.sounds import sounds_edits
+from codegen.rewrite.capture.targets import targets_edits
 from codegen.rewrite.emit.edits import Change, Edit, Site
 from codegen.rewrite.library import ClassInfo, Function, Index
 from codegen.rewrite.nodes import walk
@@ -54,6 +58,10 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (features_edits, ("_features(", "split", ".tolist()")),
     (sounds_edits, ("audio", "grid", "_token_i", ".append(")),
     (checks_edits, ("torch_compilable_check(", " f")),
+    (refusals_edits, ("raise ", ".sum()", "if ")),
+    (item_codes_edits, ("grid", "split(", ".tolist()", "enumerate(")),
+    (targets_edits, ("grid", "per_sample", "range(", ".append(", "where(")),
+    (first_rows_edits, ("split(", ".tolist()", "for ", "cat(")),
 )
 """Rules with words that a method must contain for the rule to be tried."""
 

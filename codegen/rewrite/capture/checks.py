@@ -43,7 +43,7 @@ def checks_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Le
             helpers[COUNT] = None
         rest = [cls.module.text.source(a) for a in call.args[2:]]
         rest += [cls.module.text.source(k) for k in call.keywords]
-        values = [counted, json.dumps(_fixed(message), ensure_ascii=False), *rest]
+        values = [counted, fixed_message(message) or "", *rest]
         lines = (f"{CHECK}(", *(f"    {value}," for value in values), ")")
         edits.append(Branch((node,), "is_tracing()", lines))
     reason = "check whose message holds values: without them while tracing"
@@ -78,12 +78,16 @@ class _Count(ast.NodeTransformer):
         return node
 
 
-def _fixed(message: ast.JoinedStr) -> str:
-    """A message with the expressions in the place of their values."""
+def fixed_message(message: ast.expr) -> str | None:
+    """A literal with the expressions of a message in the place of their values; None for other messages."""
+    if isinstance(message, ast.Constant) and isinstance(message.value, str):
+        return json.dumps(message.value, ensure_ascii=False)
+    if not isinstance(message, ast.JoinedStr):
+        return None
     parts = []
     for part in message.values:
         if isinstance(part, ast.FormattedValue):
             parts.append(ast.unparse(part.value))
         elif isinstance(part, ast.Constant):
             parts.append(str(part.value))
-    return "".join(parts)
+    return json.dumps("".join(parts), ensure_ascii=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import is_written, only, target_of, walk
+from codegen.rewrite.nodes import is_written, only, resolved, target_of, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.vocabulary import torch_name
 
@@ -80,29 +80,6 @@ def _split(call: ast.AST) -> Split | None:
     if "" in given or not {"state", "sizes"} <= given.keys():
         return None
     return Split(given["state"], given["sizes"], given.get("dim"), call)
-
-
-def resolved(function: Function, node: ast.expr) -> ast.expr:
-    """What a name stands for, if the method assigns it once."""
-    seen: set[str] = set()
-    while isinstance(node, ast.Name) and node.id not in seen:
-        seen.add(node.id)
-        made = [
-            n.value
-            for n in walk(function)
-            if isinstance(n, ast.Assign)
-            and any(isinstance(t, ast.Name) and t.id == node.id for t in n.targets)
-        ]
-        stores = [
-            n
-            for n in walk(function)
-            if isinstance(n, ast.Name) and n.id == node.id and isinstance(n.ctx, ast.Store)
-        ]
-        value = only(made)
-        if value is None or len(stores) != 1:
-            break
-        node = value
-    return node
 
 
 def group_of(block: Sequence[ast.stmt], node: ast.expr, own: list[ast.stmt]) -> list[Split]:

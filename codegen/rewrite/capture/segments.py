@@ -22,12 +22,11 @@ from codegen.rewrite.capture.pieces import (
     group_of,
     integer,
     is_read,
-    resolved,
     single_of,
     splits_in,
 )
 from codegen.rewrite.library import Function
-from codegen.rewrite.nodes import only, target_of, target_text, walk
+from codegen.rewrite.nodes import only, resolved, target_of, target_text, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.reach import Reaching, read_names
 from codegen.rewrite.vocabulary import torch_name

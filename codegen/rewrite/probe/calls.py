@@ -181,6 +181,8 @@ class Calls(Attributes):
             self._note_bounds(node, name, target, args, kwargs)
             return call_method(target, name, args, kwargs)
         if isinstance(target, list):
+            if kwargs:
+                raise Unsupported(f"keywords of the list method {name}")
             return self._list_method(target, name, args)
         if isinstance(target, Freq):
             return self._freq_method(target, name, args)

@@ -37,6 +37,7 @@ from codegen.rewrite.recognise.evidence import BYTES, STEPS, uncovered
 from codegen.rewrite.recognise.guards import refuses
 from codegen.rewrite.recognise.sounds import sound_roles
 from codegen.rewrite.recognise.study import same
+from codegen.rewrite.recognise.targets import source_roles
 from codegen.rewrite.recognise.traces import (
     callees_of,
     entered_by,
@@ -127,8 +128,8 @@ def recognise_positions(
         return None
     if not any(isinstance(node, ast.For) for node in walk(glance(function))):
         return None
-    if sound_roles(index, function) is not None:
-        return None  # a graph gets them: codegen.rewrite.recognise.sounds
+    if sound_roles(index, function) is not None or source_roles(index, function) is not None:
+        return None  # a graph gets them: codegen.rewrite.recognise.sounds, .targets
     objection: Objection | None = None
     for roles in roles_of(index, function):
         found = Trial(index, cls, function, roles).verdict()

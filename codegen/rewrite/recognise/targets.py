@@ -1,0 +1,275 @@
+"""Recognise the rotary positions of prompts with source images, whose grids also describe targets.
+
+As :mod:`codegen.rewrite.recognise.sounds`: the method stays as it is, and only a graph gets its positions from
+helpers. What it keeps of targets for later calls, in attributes, is shown as well: how many tokens a prompt
+has, and the positions of the tokens to be generated, which a graph cannot count but what they follow from.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.nodes import resolved, walk
+from codegen.rewrite.probe.budget import Meter
+from codegen.rewrite.probe.machine import UNKNOWN
+from codegen.rewrite.probe.probes import LARGEST_NUMBER
+from codegen.rewrite.probe.source_prompts import (
+    SourcePrompt,
+    large_prompts,
+    prompts_around,
+    small_prompts,
+)
+from codegen.rewrite.probe.sourcing import SourceInterpreter
+from codegen.rewrite.probe.trace import Trace, assigned_names
+from codegen.rewrite.probe.values import LATE, Arr
+from codegen.rewrite.recognise.branch import Branch, positions_branch
+from codegen.rewrite.recognise.effects import Objection, vanishing
+from codegen.rewrite.recognise.evidence import uncovered
+from codegen.rewrite.recognise.guards import Guards
+from codegen.rewrite.recognise.study import same
+from codegen.rewrite.recognise.traces import (
+    callees_of,
+    entered_by,
+    not_understood,
+    placed,
+    shown_by,
+    two_results,
+)
+from codegen.rewrite.vocabulary import TOKEN_IDS, token_role
+
+STEPS, BYTES = 600_000, 24 << 20
+"""Steps of all runs of a method, and bytes of one."""
+LENGTH, TARGETS = "length", "targets"
+"""What an attribute keeps: the number of tokens of a prompt, positions of targets."""
+
+
+@dataclass(frozen=True)
+class SourceRoles:
+    """Which parameters hold what."""
+
+    ids: str
+    grid: str
+    sizes: str
+    mask: str
+
+
+@dataclass(frozen=True)
+class SourcePositions:
+    """What a method computes: the arguments of the helper, and the statement in front of which it is called.
+
+    ``tokens`` are the texts that hold the ids in front of an image and behind it; ``kept`` are the
+    attributes that are written, with what they keep.
+    """
+
+    roles: SourceRoles
+    tokens: tuple[str, str]
+    padding: int
+    names: tuple[str, str]
+    kept: tuple[tuple[str, str], ...]
+    anchor: ast.stmt
+
+
+@dataclass(frozen=True)
+class _Spared(Guards):
+    """Nodes that do not vanish."""
+
+    nodes: frozenset[ast.AST] = frozenset()
+
+    @property
+    def spared(self) -> frozenset[ast.AST]:
+        """See :class:`Guards`."""
+        return self.nodes
+
+
+def source_roles(index: Index, function: Function) -> SourceRoles | None:
+    """What the parameters of a method hold, None if it is told anything else."""
+    names = parameters(function)[1:]
+    grids = [name for name in names if index.vocabulary.grid_of([name])]
+    ids = [name for name in names if name in TOKEN_IDS]
+    masks = [name for name in names if "mask" in name]
+    rest = [name for name in names if name not in (*grids, *ids, *masks)]
+    if [len(found) for found in (grids, ids, masks, rest)] != [1, 1, 1, 1]:
+        return None
+    if "video" in grids[0] or "per_sample" not in rest[0]:
+        return None
+    return SourceRoles(ids[0], grids[0], rest[0], masks[0])
+
+
+def recognise_targets(
+    index: Index, cls: ClassInfo, function: Function
+) -> SourcePositions | Objection | None:
+    """What a method computes, or why it is left; None if it counts no positions of such prompts."""
+    roles = source_roles(index, function)
+    if roles is None or not any(isinstance(node, ast.For) for node in walk(function)):
+        return None
+    branch = positions_branch(function)
+    if branch is None:
+        return Objection(function, "it does not return two names at its end")
+    changed = {name for statement in branch.before for name in assigned_names(statement)}
+    if changed & {roles.ids, roles.grid, roles.sizes, roles.mask}:
+        return Objection(function, "it changes a parameter in front of its positions")
+    made = _made_like(function, branch, roles.ids)
+    return made or Trial(index, cls, function, roles, branch).verdict()
+
+
+def _made_like(function: Function, branch: Branch, like: str) -> Objection | None:
+    """Why the results may have another dtype or device than the ids of tokens."""
+    last = branch.statements[-1]
+    for name in branch.names:
+        made = resolved(function, ast.Name(name, ast.Load()))
+        given = {k.arg: k.value for k in made.keywords} if isinstance(made, ast.Call) else {}
+        for what in ("dtype", "device"):
+            value = given.get(what)
+            if value is None or ast.unparse(resolved(function, value)) != f"{like}.{what}":
+                return Objection(last, f"the {what} of {name} is not known to be that of {like}")
+    return None
+
+
+@dataclass
+class Trial:
+    """Runs of one method."""
+
+    index: Index
+    cls: ClassInfo
+    function: Function
+    roles: SourceRoles
+    branch: Branch
+    meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
+    runs: dict[SourcePrompt, Trace] = field(default_factory=dict)
+    written: dict[SourcePrompt, dict[str, Any]] = field(default_factory=dict)
+    changed: bool = False
+
+    def verdict(self) -> SourcePositions | Objection:
+        """What the method computes, or why it is left."""
+        first = small_prompts()[1]
+        trace = self._run(first)
+        if trace.asked_tracing:
+            return Objection(self.function, "it asks whether it is traced")
+        results = two_results(trace)
+        if results is None:
+            return not_understood(self.function, [trace])
+        padding = next((n for n in (0, 1) if same(results[0].data, first.positions(n))), None)
+        if padding is None:
+            return Objection(self.function, f"it gives something else on {first}")
+        tokens = {
+            token_role(text.rpartition(".")[2]).rpartition("_")[2]: text for text in trace.scalars
+        }
+        if not {"start", "end"} <= tokens.keys():
+            return Objection(self.function, "it reads no ids of tokens around an image")
+        kept = self._kept(first)
+        if isinstance(kept, Objection):
+            return kept
+        pair = tokens["start"], tokens["end"]
+        anchor = self.branch.statements[0]
+        found = SourcePositions(self.roles, pair, padding, self.branch.names, kept, anchor)
+        return self._objection(found) or found
+
+    def _run(self, prompt: SourcePrompt) -> Trace:
+        if prompt not in self.runs:
+            self.meter.bytes = BYTES
+            roles = self.roles
+            arrays = {
+                roles.ids: prompt.ids,
+                roles.grid: prompt.grid,
+                roles.sizes: prompt.sizes,
+                roles.mask: prompt.mask,
+            }
+            given = {n: None if a is None else Arr(a.copy()) for n, a in arrays.items()}
+            interpreter = SourceInterpreter(self.index, 0, prompt.ids.size, self.meter)
+            whole = {**given, UNKNOWN: LATE}
+            self.runs[prompt] = interpreter.run(self.cls, self.function, self.cls, whole)
+            self.written[prompt] = interpreter.written
+            pairs = ((given[name], a) for name, a in arrays.items())
+            self.changed |= any(
+                arr is not None and a is not None and not same(arr.data, a) for arr, a in pairs
+            )
+        return self.runs[prompt]
+
+    def _kept(self, prompt: SourcePrompt) -> tuple[tuple[str, str], ...] | Objection:
+        """What the attributes that the method writes keep."""
+        found = []
+        for text, value in sorted(self.written[prompt].items()):
+            kind = next((kind for kind in (LENGTH, TARGETS) if _keeps(value, kind, prompt)), "")
+            if not kind or not text.startswith("self."):
+                return Objection(self.function, f"what it writes to {text} is not known")
+            found.append((text, kind))
+        return tuple(found)
+
+    # -- evidence ----------------------------------------------------------------------------------
+
+    def _objection(self, found: SourcePositions) -> Objection | None:
+        attributes = {text.partition(".")[2] for text, _ in found.kept}
+        stores = {
+            node
+            for statement in self.branch.statements
+            for node in walk(statement)
+            if self_attribute(node) in attributes and isinstance(node, ast.Attribute)
+        }
+        lost = vanishing(
+            self.branch.statements,
+            self.function,
+            partial(callees_of, self.runs.values()),
+            _Spared(nodes=frozenset(stores)),
+            frozenset(parameters(self.function)[1:]),
+        )
+        if lost is not None:
+            reason = f"{lost.reason} in a graph"
+            return placed(replace(lost, reason=reason), self.function, self.runs.values())
+        for prompt in self._prompts():
+            problem = self._disagreement(prompt, found)
+            if problem:
+                return Objection(self.function, problem)
+        return self._coverage()
+
+    def _prompts(self) -> Iterator[SourcePrompt]:
+        yield from chain(small_prompts(), large_prompts())
+        numbers = {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
+        yield from prompts_around(numbers)
+
+    def _disagreement(self, prompt: SourcePrompt, found: SourcePositions) -> str:
+        trace = self._run(prompt)
+        if max((abs(n) for n in chain(*trace.numbers.values())), default=0) > LARGEST_NUMBER:
+            return "no prompt reaches the largest of its numbers"
+        if trace.cost:
+            return f"on {prompt} it would take {trace.cost}"
+        if self.changed:
+            return f"it changes what it is given on {prompt}"
+        results = two_results(trace)
+        if (
+            results is None
+            or not same(results[0].data, prompt.positions(found.padding))
+            or not same(results[1].data, np.zeros((len(prompt.samples), 1), np.int64))
+        ):
+            why = f": {trace.refused}" if trace.refused else ""
+            return f"it gives something else on {prompt}{why}"
+        written = self.written[prompt]
+        if written.keys() != {text for text, _ in found.kept}:
+            return f"it writes to other attributes on {prompt}"
+        wrong = [text for text, kind in found.kept if not _keeps(written[text], kind, prompt)]
+        return f"it keeps something else in {wrong[0]} on {prompt}" if wrong else ""
+
+    def _coverage(self) -> Objection | None:
+        ran, outcomes = shown_by(self.runs.values())
+        called = [s for function in entered_by(self.runs.values()) for s in function.body]
+        for tree in (*self.branch.statements, *called):
+            missing = uncovered(tree, ran, outcomes)
+            if missing is not None:
+                return placed(missing, self.function, self.runs.values())
+        return None
+
+
+def _keeps(value: Any, kind: str, prompt: SourcePrompt) -> bool:
+    if kind == LENGTH:
+        return isinstance(value, int) and value == prompt.ids.shape[1]
+    expected = prompt.targets()
+    if expected is None:
+        return value is None
+    return isinstance(value, Arr) and not value.late and same(value.data, expected)
