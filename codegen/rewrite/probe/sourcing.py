@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from codegen.rewrite.library import Function, ModuleInfo, parameters
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.source_prompts import END, IMAGE, START
 from codegen.rewrite.probe.telling import TokenInterpreter
@@ -27,12 +29,28 @@ class SourceInterpreter(TokenInterpreter):
     def _call_dotted(
         self, function: Bound, args: list[Any], kwargs: dict[str, Any], node: ast.Call
     ) -> Any:
+        if any(isinstance(value, Bound) for value in (*args, *kwargs.values())):
+            raise Unsupported("an argument that nothing is known of")
         if not is_late([*args, *kwargs.values()]):
             if function.name == "where" and len(args) == 1 and not kwargs:
                 return _places(args[0])
             if function.name == "pad" and kwargs == {"mode": "replicate"} and len(args) == 2:
                 return _continued(args[0], args[1])
         return super()._call_dotted(function, args, kwargs, node)
+
+    def _invoke(
+        self,
+        function: Function,
+        this: Any,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        module: ModuleInfo,
+    ) -> Any:
+        names, bound = parameters(function), len(args) + (this is not None)
+        taken = function.args.kwarg is not None or kwargs.keys() <= set(names[bound:])
+        if bound > len(names) or not taken:
+            raise Unsupported(f"arguments that {function.name} does not take")
+        return super()._invoke(function, this, args, kwargs, module)
 
     @property
     def written(self) -> dict[str, Any]:
