@@ -193,7 +193,10 @@ def _pieces(text: str, room: int) -> list[str]:
 
 def hunk_lines(hunk: Hunk) -> list[tuple[str, str]]:
     """The lines of a hunk with their signs, without the indentation that all of them have; of what only
-    moved the first."""
+    moved the first, and of a file that went their number."""
+    if hunk.file:
+        lines = hunk.removed[0].text.split("\n")
+        return [("-", f"the whole file, {count(len(lines), 'line')}")]
     if hunk.moved:
         lines = [text for line in hunk.added for text in line.text.split("\n")]
         rest = [(" ", f"… and {count(len(lines) - 1, 'line')}, as before")] if lines[1:] else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codegen.review.attribute import Attributed, Attribution, closure_of
-from codegen.review.compare import Reading, compare_texts, count_plain
+from codegen.review.compare import Reading, compare_texts, count_plain, gone_file
 from codegen.review.edits import join_edits
 from codegen.review.freshness import Expected
 from codegen.review.group import group_changes
@@ -99,7 +99,10 @@ def generated_changes(
         if before != after:
             model = (new if path in new.generated else old).model_of(path)
             sides = Reading(before, base.naming(path)), Reading(after, head.naming(path))
-            found[path] = compare_texts(path, model, *sides)
+            if path in new.texts:
+                found[path] = compare_texts(path, model, *sides)
+            else:
+                found[path] = gone_file(path, model, sides[0])
             findings[path] = findings_of(path, base, head, helpers)
     return found, findings
 

@@ -62,6 +62,15 @@ def compare_texts(path: str, model: str, old: Reading, new: Reading) -> list[Mem
     return sorted(changes, key=lambda change: change.hunks[0].line)
 
 
+def gone_file(path: str, model: str, old: Reading) -> list[MemberChange]:
+    """A file that is not there any more, as one change: nobody reads it line by line."""
+    member = Member("", path.rpartition("/")[2], "statement", 1, old.text)
+    line = Line(old.text.rstrip("\n"), 1, ("file", old.naming.name(member.name)))
+    return [
+        MemberChange(path, model, "", "gone", member, None, (Hunk((line,), (), 1, 1, file=True),))
+    ]
+
+
 def differing_members(old: Reading, new: Reading) -> tuple[list[Member], list[Member]]:
     """The members of both texts, without those of classes and functions that are the same in both.
 

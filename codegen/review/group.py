@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from codegen.review.attribute import Attributed
 from codegen.review.edits import edit_id
 from codegen.review.model import Change, Edit, Hunk, Instance, MemberChange, SourceHunk, Variant
-from codegen.review.said import PLACEHOLDERS, comments_only, replaced_word, words
+from codegen.review.said import PLACEHOLDERS, comments_only, replaced_in, replaced_word, words
 
 FOLLOWING = "follows from the passes or the expansion alone"
 
@@ -69,7 +69,7 @@ def _folded(
         changes[id(item.change)] = item.change
     folded: dict[object, list[Instance]] = defaultdict(list)
     for key, hunks in members.items():
-        pairs = {replaced_word(hunk) for hunk in hunks} if replacing else set()
+        pairs = {replaced_in(changes[key], hunk) for hunk in hunks} if replacing else set()
         pair = pairs.pop() if len(pairs) == 1 else None
         said = (changes[key].kind, *(hunk.key for hunk in hunks))
         folded[pair if pair in replacing else said].append(Instance(changes[key], tuple(hunks)))
@@ -79,7 +79,7 @@ def _folded(
 
 def _made_everywhere(edit: Edit) -> frozenset[_Pair]:
     """What takes the place of what in so many hunks of an edit that it is what the edit does."""
-    pairs = Counter(replaced_word(item.hunk) for item in edit.hunks)
+    pairs = Counter(replaced_in(item.change, item.hunk) for item in edit.hunks)
     return frozenset(pair for pair, times in pairs.items() if pair and times > _MANY)
 
 
@@ -88,7 +88,7 @@ def distinct_hunks(edit: Edit) -> list[tuple[SourceHunk, int]]:
     replacing = _made_everywhere(edit)
     told: dict[object, list[SourceHunk]] = defaultdict(list)
     for item in edit.hunks:
-        pair = replaced_word(item.hunk)
+        pair = replaced_in(item.change, item.hunk)
         key = pair if pair in replacing else (item.change.kind, item.hunk.key)
         told[key].append(item)
     return [(items[0], len(items) - 1) for items in told.values()]

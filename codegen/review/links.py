@@ -18,8 +18,7 @@ from codegen.review.said import (
     PLACEHOLDERS,
     documented,
     made_property,
-    renewed,
-    replaced_word,
+    replaced_in,
     stored,
     turned,
     uses_of,
@@ -248,9 +247,7 @@ def replaced_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
     as in prose (where a name is none)."""
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, item in enumerate(hunks):
-        pair = replaced_word(item.hunk)
-        if item.change.member.kind == "header":  # whatever year it was before
-            pair = renewed(item.hunk)
+        pair = replaced_in(item.change, item.hunk)
         if pair is not None and not item.whole:
             places[pair].append(index)
     for several in places.values():

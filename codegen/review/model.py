@@ -94,7 +94,8 @@ class Hunk:
     """Neighbouring logical lines that differ, with one unchanged line on either side to read by.
 
     ``line`` is the 1-based line where it is now (where it was, if nothing is left there), ``old_line``
-    where it was. ``layout``: only line breaks differ; ``moved``: nothing does but the place.
+    where it was. ``layout``: only line breaks differ; ``moved``: nothing does but the place; ``file``: it
+    is all of a file that went.
     """
 
     removed: tuple[Line, ...]
@@ -105,6 +106,7 @@ class Hunk:
     after: str = ""
     layout: bool = False
     moved: bool = False
+    file: bool = False
 
     @property
     def key(self) -> tuple[Tokens, ...]:
@@ -115,8 +117,9 @@ class Hunk:
 
     @property
     def size(self) -> int:
-        """Changed lines, as a line-wise difference counts them; of what only moved the first."""
-        if self.moved:
+        """Changed lines, as a line-wise difference counts them; of what only moved the
+        first, and of a file that went one."""
+        if self.moved or self.file:
             return 1
         return sum(line.text.count("\n") + 1 for line in (*self.removed, *self.added))
 

@@ -150,10 +150,20 @@ def _count_call(call: ast.Call, found: Counter[str]) -> None:
         if isinstance(value, ast.Constant) and isinstance(value.value, float):
             continue  # counted as a constant, by position or by name
         if keyword.arg in _KEYWORDS and isinstance(value, _PLAIN):
-            found[f"{keyword.arg}={ast.unparse(value)}"] += 1
+            found[f"{keyword.arg}={_told(value)}"] += 1
 
 
-_PLAIN = (ast.Constant, ast.Attribute, ast.UnaryOp)
+_PLAIN = (ast.Constant, ast.Attribute, ast.Subscript, ast.UnaryOp)
+
+
+def _told(value: ast.expr) -> str:
+    """A value as it is written; what a configuration says of it is not known, wherever it stands there."""
+    root = value
+    while isinstance(root, (ast.Attribute, ast.Subscript)):
+        root = root.value
+        if dotted(root) in ("config", "self.config"):
+            return f"{dotted(root)}…"
+    return ast.unparse(value)
 
 
 def _is_text(node: ast.BinOp | ast.AugAssign) -> bool:

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from codegen.review.model import Hunk, Line, Tokens
+from codegen.review.model import Hunk, Line, MemberChange, Tokens
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 #: An f-string, and what is read in it.
@@ -63,6 +63,11 @@ def replaced_word(hunk: Hunk) -> tuple[str, str] | None:
     if len(changed) != 1 or not all(map(WORD.search, changed[0])):
         return None
     return changed[0]
+
+
+def replaced_in(change: MemberChange, hunk: Hunk) -> tuple[str, str] | None:
+    """What takes the place of what in a hunk, if that is all it does; in a header whatever it was before."""
+    return renewed(hunk) if change.member.kind == "header" else replaced_word(hunk)
 
 
 def renewed(hunk: Hunk) -> tuple[str, str] | None:

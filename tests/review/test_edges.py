@@ -185,6 +185,8 @@ def test_a_model_that_comes_or_goes_is_one_change(tmp_path: Path) -> None:
         edit = report.changes[0].edit
         assert edit is not None and {item.change.kind for item in edit.hunks} == {kind}
         assert not report.unexplained and not report.risks
+        assert (report.summary.read_lines == 1) == (kind == "gone"), "nobody reads what is gone"
+        assert report.summary.lines > 40
 
 
 def test_a_new_model_does_not_make_one_edit_of_two(tmp_path: Path) -> None:
@@ -242,6 +244,7 @@ class M{index}Head:
     changed = {name: text.replace("LongThing", "Thing") for name, text in models.items()}
     (change,) = review_of(base, make_project(tmp_path / "head", changed)).changes
     assert change.title == "LongThing becomes Thing in imports and 18 more"
+    assert [variant.as_edit for variant in change.variants] == [True]
 
 
 def test_a_function_that_becomes_an_import_is_one_change(tmp_path: Path) -> None:
@@ -284,6 +287,7 @@ def test_a_header_renewed_everywhere_is_one_change(tmp_path: Path) -> None:
     report = review_of(base, make_project(tmp_path / "head", new))
     assert len(report.changes) == 1 and report.changes[0].edit is not None
     assert len(report.changes[0].files) == 9 and not report.unexplained
+    assert report.summary.read_hunks == 1, "whatever year it was, the line is read once"
 
 
 def test_a_function_that_gives_way_to_another_import_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from codegen.review.compare import Reading, compare_texts
 from codegen.review.logical import _tokenized, logical_lines
 from codegen.review.model import Member
 from codegen.review.names import Naming
+from codegen.review.numerics import operators
 from codegen.review.pieces import _of_tree, _starts, split_pieces
 from codegen.review.scope import can_lack_names
 
@@ -147,3 +149,14 @@ def test_logical_lines_are_those_of_the_whole_text_as_python_cuts_it() -> None:
 )
 def test_names_are_looked_up_where_they_may_be_missing(old: str, new: str, can: bool) -> None:
     assert can_lack_names(old, new) is can
+
+
+def test_what_a_configuration_says_is_the_same_wherever_it_stands_there() -> None:
+    """Where a keyword has its value from is an operator, but not where in the configuration that stands."""
+
+    def of(text: str) -> Counter[str]:
+        return operators(ast.parse(text).body)
+
+    assert of("f(dropout=config.p)") == of('f(dropout=config.parts["p"])') != of("f()")
+    assert of("f(dtype=torch.float32)") != of("f(dtype=torch.float16)")
+    assert of("f(dropout=self.p)") != of("f(dropout=config.p)")
