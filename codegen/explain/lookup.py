@@ -10,6 +10,7 @@ from pathlib import Path
 from codegen.errors import CodegenError, fail
 from codegen.explain.atlas import Atlas
 from codegen.explain.named import Named, find_named, named_in
+from codegen.explain.steps import listed
 from codegen.trees.banners import carries_banner
 from codegen.trees.definitions import model_of_file
 from codegen.trees.names import HELPERS
@@ -97,6 +98,12 @@ def _resolved(file: Path) -> Path | None:
 
 def _no_file(atlas: Atlas, file: Path) -> CodegenError:
     known = [path for path in atlas.owners if (atlas.tree.output / path).is_file()]
+    for base in (Path.cwd(), atlas.tree.output, atlas.tree.root):
+        if (base / file).is_dir():
+            inside = (base / file).resolve()
+            there = [path for path in known if (atlas.tree.output / path).is_relative_to(inside)]
+            hint = f"generated files in it: {listed(there)}" if there else "give FILE:LINE"
+            return fail("no-file", "this is a folder", str(file), 0, hint)
     names = {path.rpartition("/")[2]: path for path in known}
     close = get_close_matches(file.name, list(names), _MOST_HINTS, 0.8)
     hint = f"did you mean {' or '.join(names[name] for name in close)}?" if close else ""
@@ -119,7 +126,10 @@ def _not_generated(atlas: Atlas, path: str) -> CodegenError:
             "does not begin as generated files do: `python -m codegen check` tells what is to be done"
         )
     else:
+        folder = path.rpartition("/")[0].rpartition("/")[2]
         hint = "it is written by hand: its lines come from nowhere else"
+        if folder and path in atlas.users:
+            hint += f"; `python -m codegen impact {folder}` tells where they go"
     return fail("not-generated", "the file is not generated", path, 0, hint)
 
 
