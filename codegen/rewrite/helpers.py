@@ -46,7 +46,8 @@ class Helper:
     otherwise be read from values. The names of ``results`` are the optional parameters that a lift adds.
     ``total`` is the bound that makes the call capturable once the number of rows is known; ``checks``
     are the calls that refuse a given result which does not fit, as templates: ``{rows}`` stands for
-    the number of rows, ``{args[0]}`` for the first argument of the helper.
+    the number of rows, ``{args[0]}`` for the first argument of the helper. ``rounds`` is true if what is
+    done with the results adds the same numbers in another order than the original: equal within rounding.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Helper:
     results: tuple[Result, ...]
     total: str = ""
     checks: tuple[str, ...] = ()
+    rounds: bool = False
 
     @property
     def needs_rows(self) -> bool:
@@ -166,6 +168,7 @@ HALF_PIXEL = Helper(
     _EMBEDDED,
     "num_tokens",
     _EMBEDDED_CHECKS,
+    rounds=True,
 )
 SAMPLING_GRID = Helper(
     "get_sampling_grid",

@@ -13,6 +13,8 @@ import torch
 from codegen.rewrite.helpers import LIFTED
 from codegen.verify.inputs import Inputs, tensors
 
+_LIFTED_NAMES = frozenset(name for helper in LIFTED.values() for name in helper.outputs)
+
 
 def call(encoder: Callable[..., Any], given: Inputs) -> list[torch.Tensor]:
     """Outputs of an encoder without gradients."""
@@ -21,7 +23,7 @@ def call(encoder: Callable[..., Any], given: Inputs) -> list[torch.Tensor]:
 
 
 def accepted(encoder: Any, given: Inputs) -> Inputs:
-    """Inputs that ``forward`` names; a catch-all would swallow the others silently."""
+    """Inputs that ``forward`` names; a catch-all would swallow others silently, but hands on what is lifted."""
     forward = getattr(encoder, "forward", encoder)
     names = inspect.signature(forward).parameters
     # Releases differ in whether the grid of an encoder carries a prefix.
@@ -30,7 +32,8 @@ def accepted(encoder: Any, given: Inputs) -> Inputs:
         grids[0] if k.endswith("grid_thw") and k not in names and len(grids) == 1 else k: v
         for k, v in given.items()
     }
-    return {k: v for k, v in renamed.items() if k in names}
+    handed = _LIFTED_NAMES if any(each.kind is each.VAR_KEYWORD for each in names.values()) else ()
+    return {k: v for k, v in renamed.items() if k in names or k in handed}
 
 
 @contextlib.contextmanager
@@ -78,6 +81,12 @@ def as_in_graphs(encoder: torch.nn.Module) -> Iterator[None]:
     finally:
         if asked is not None:
             vars(module)["is_tracing"] = asked
+
+
+def rounds(encoder: torch.nn.Module) -> bool:
+    """Whether given tensors are put to use by other operators than the original's (``Helper.rounds``)."""
+    known = vars(sys.modules[type(encoder).__module__])
+    return any(helper.rounds and name in known for name, helper in LIFTED.items())
 
 
 def precomputed(encoder: torch.nn.Module, given: Inputs) -> Inputs:

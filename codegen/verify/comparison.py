@@ -13,6 +13,8 @@ from codegen.verify.cases import Case
 from codegen.verify.inputs import build
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+#: How far results of another order of additions may be, relative to the largest: a few units in the last place.
+ROUNDING = {"float32": 1e-6, "bfloat16": 1e-2}
 
 
 class OriginalFails(Exception):

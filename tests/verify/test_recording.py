@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from codegen.verify.calls import recording
+from codegen.verify.calls import accepted, recording, rounds
 from codegen.verify.comparison import safely
 from utils import vision_segments
 
@@ -38,3 +38,28 @@ def test_a_note_says_where_a_graph_ends() -> None:
 
     assert safely(fails)["note"].endswith("(at modeling_tiny.py:31)")
     assert safely(lambda: {"ok": True}) == {"ok": True}
+
+
+def test_a_catch_all_is_handed_what_is_lifted_and_nothing_else() -> None:
+    class Handing(torch.nn.Module):
+        def forward(self, hidden: torch.Tensor, **kwargs: object) -> torch.Tensor:
+            return hidden
+
+    class Taking(torch.nn.Module):
+        def forward(self, hidden: torch.Tensor, cu_seqlens: torch.Tensor) -> torch.Tensor:
+            return hidden
+
+    given = dict.fromkeys(("hidden", "cu_seqlens", "embed_indices", "colour"), torch.zeros(1))
+    assert accepted(Handing(), given).keys() == {"hidden", "cu_seqlens", "embed_indices"}
+    assert accepted(Taking(), given).keys() == {"hidden", "cu_seqlens"}
+
+
+def test_other_operators_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where the file of an encoder calls a helper whose results are put to use by other operators."""
+    module = ModuleType("models.slate.modeling_slate")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    encoder = type("Slate", (torch.nn.Module,), {"__module__": module.__name__})()
+    vars(module)["get_vision_cu_seqlens"] = vision_segments.get_vision_cu_seqlens
+    assert not rounds(encoder)
+    vars(module)["get_half_pixel_indices"] = object()
+    assert rounds(encoder)
