@@ -158,13 +158,13 @@ def flatten_video_grid(grid_thw: Grid, *, num_frames: int | None = None) -> Grid
     return torch.nn.functional.pad(sides, (1, 0), value=1)
 
 
-def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int) -> torch.Tensor:
+def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int | None) -> torch.Tensor:
     """Return the segment that each token belongs to.
 
     Args:
         cu_seqlens: `(num_segments + 1,)` integers, not decreasing, first 0 and last `num_tokens`;
             repeated boundaries (empty segments) are allowed and get no token.
-        num_tokens: N, usually a dimension of the hidden states.
+        num_tokens: N, usually a dimension of the hidden states; None to read it from `cu_seqlens`.
 
     Returns:
         `(N,)` int64: the number of segment ends that are not larger than the token's position.
@@ -179,8 +179,9 @@ def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int) -> torch.Tensor:
         )
     if not (torch.compiler.is_compiling() or cu_seqlens.shape[0] > 1):
         raise ValueError("cu_seqlens needs at least two boundaries")
+    total = int(cu_seqlens[-1]) if num_tokens is None else num_tokens
     # Counted from the boundary at zero: compilers cannot search in a slice of what they have fused.
-    return count_passed(cu_seqlens, num_tokens) - 1
+    return count_passed(cu_seqlens, total) - 1
 
 
 def get_segment_mask(segment_ids: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:

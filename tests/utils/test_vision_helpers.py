@@ -318,6 +318,7 @@ def test_segments(case: tuple[Rows, int]) -> None:
     for bound in (len(sizes), total):
         cu = vision.get_vision_cu_seqlens(grid, num_segments=bound)
         assert vision.get_segment_ids(cu, total).tolist() == expected
+        assert vision.get_segment_ids(cu, None).tolist() == expected
 
 
 def test_empty_segments_own_no_token() -> None:

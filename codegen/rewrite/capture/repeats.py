@@ -1,7 +1,7 @@
 """Per-image values repeated per token: a gather by segment instead of a list of repeats.
 
     torch.cat([shapes[i, 1].repeat(lengths[i]) for i in range(len(lengths))])
-        ->  shapes[get_segment_ids(<boundaries of lengths>, rows), 1]
+        ->  shapes[get_segment_ids(<boundaries of lengths>, while_tracing(rows)), 1]
 
 and, in callers of a method that accepts lengths as a tensor too, ``(c[1:] - c[:-1]).tolist()`` stays a
 tensor. Both forms give the same integers, as the first input has as many rows as the lengths add up to,
@@ -50,10 +50,15 @@ def repeat_edits(
             return Left(refused.left.node, reason)
         rows = f"{parameters(function)[1]}.shape[0]"
         boundaries = f"torch.nn.functional.pad({lengths}.cumsum(0), (1, 0)).to({values}.device)"
-        new = f"{values}[get_segment_ids({boundaries}, {rows}), {column}]"
+        # Eagerly there are as many as the lengths say: a single row may be broadcast to them.
+        new = f"{values}[get_segment_ids({boundaries}, while_tracing({rows})), {column}]"
         edits.append(Substitute(node, new))
     return (
-        (edits, ("get_segment_ids",), "per-image values repeated per token: gather by segment")
+        (
+            edits,
+            ("get_segment_ids", "while_tracing"),
+            "per-image values repeated per token: gather by segment",
+        )
         if edits
         else None
     )
