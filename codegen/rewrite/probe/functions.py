@@ -249,6 +249,9 @@ def _axes(tensors: Sequence[Any]) -> list[np.ndarray]:
         tensors = tensors[0]
     axes = [array(axis) for axis in tensors]
     volume([len(axes), *(axis.size for axis in axes)])
+    # Of floats it is not known here which width they have.
+    if len({axis.dtype for axis in axes if axis.dtype.kind == "i"}) > 1:
+        raise ValueError("a grid is spanned by tensors of one dtype")
     return axes
 
 

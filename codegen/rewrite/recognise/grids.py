@@ -101,6 +101,9 @@ def typed(study: Study, small: Study | None, match: Match) -> Match | str:
     casts = []
     for name, result in zip(match.names, match.helper.results):
         kinds = {_kind(trace, match, name) for trace in (*study.traces, *small.traces)} - {""}
+        failed = [t.reasons for t in small.traces if t.reasons and not _kind(t, match, name)]
+        if failed and kinds:
+            return f"on grids of 32 bits there is no {name}: {next(iter(failed[0].values()))}"
         if len(kinds) > 1:
             return f"the dtype of {name} is that of {study.grid or 'its input'}, not {result.dtype}"
         kind = next(iter(kinds), "")
