@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codegen.rewrite.tokens.asking import OPTION
 from codegen.rewrite.tokens.machine import Machine
 from codegen.rewrite.tokens.offsets import wrong
+from codegen.rewrite.tokens.ours import SINGLE
 from codegen.rewrite.tokens.prompts import (
     ITEMS,
     NO_ITEMS,
@@ -31,6 +32,11 @@ WANTED, MORE, MOST_RUNS = 6, 3, 120
 PAST = 12
 """Prompts with a text that go past what is compared, after which they are done without where others come to it."""
 _TOO_FEW = "too few prompts"
+_SINGLES = 6
+"""Prompts one of which shows what becomes of a single string."""
+_SINGLE_TAKEN = (
+    "a single string as text is taken as it is, which the helper refuses: make a list of it first"
+)
 _LACK = ("StopIteration", "IndexError", "KeyError")
 
 
@@ -75,11 +81,13 @@ def difference(
     if call is None:
         return "there is no __call__ to compare"
     both, noted = (tokens, others), remarks if remarks is not None else set()
+    everything = [*tokens, *others]
     if nested:
-        return _compared(old, new, call, both, seen, True, noted)
+        flat = _compared(old, new, call, both, seen, True, noted)
+        return flat or _single(old, new, call, everything, True)
     flat = _compared(old, new, call, both, seen, False, noted)
     if not flat.startswith(_TOO_FEW):
-        return flat
+        return flat or _single(old, new, call, everything, False)
     other = _compared(old, new, call, both, seen, True, noted)
     return flat if other.startswith(_TOO_FEW) else other
 
@@ -173,6 +181,30 @@ def _misplaced(prompt: Prompt, machine: Machine) -> str:
     if not isinstance(final, list) or not all(isinstance(item, str) for item in (*own, *final)):
         return ""
     return wrong(offsets, own[: len(final)], final, machine.replaced)
+
+
+def _single(
+    old: Subject, new: Subject, call: ast.FunctionDef, tokens: Sequence[str], nested: bool
+) -> str:
+    """Why a single string as text, which the old class takes, gets to the helper as it is; empty if none does."""
+    for number in range(_SINGLES):
+        try:
+            prompt, _ = prompt_of(old, call, tokens, number, nested)
+            text = prompt.arguments.get("text")
+            if has_no_text(number) or not prompt.fits or not text:
+                continue
+            single = text if isinstance(text, str) else text[0]
+            prompt = replace(prompt, arguments={**prompt.arguments, "text": single})
+            if run(new, prompt, nested).message != SINGLE:
+                return ""
+        except Unsupported:
+            continue
+        try:
+            # What goes through the characters of a text is not followed, and yet no error.
+            return "" if run(old, prompt, nested).raised else _SINGLE_TAKEN
+        except Unsupported:
+            return _SINGLE_TAKEN
+    return ""
 
 
 def _compare(before: Outcome, after: Outcome, none: bool) -> str:

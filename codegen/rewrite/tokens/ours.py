@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from codegen.rewrite.tokens.machine import Machine
 
 
+SINGLE = "a single string"
+"""What the helper says of a text that is no list of texts."""
+
+
 def expanded(machine: Machine, called: Native, args: Arguments, keywords: Mapping[str, Any]) -> Any:
     """One pass over the texts: what the helper is defined to do."""
     given = dict(keywords)
@@ -33,6 +37,8 @@ def expanded(machine: Machine, called: Native, args: Arguments, keywords: Mappin
         if replacements:
             made = [operators.text(item) for item in machine.entries(replacements)]
             lists.append((modality, token if isinstance(token, tuple) else (str(token),), made))
+    if isinstance(given["text"], str):
+        raise Raised("TypeError", SINGLE)
     try:
         contents = list(machine.entries(given["text"]))
         texts, offsets = one_pass(contents, lists)
