@@ -32,12 +32,24 @@ def advise(
     if same and others[0].same:
         everywhere += f", and {listed(same)}, which would take its place"
     if nearest.path == definition:
-        here = f"edit {nearest}: it is this model's own" if nearest != root else ""
-        return Advice(everywhere, here or "the same line: it is this model's own")
+        line = f"edit {nearest}" if nearest != root else "the same line"
+        return Advice(everywhere, f"{line}: it is this model's own{_taken_over(reader, place)}")
     public = _public_name(place, links)
     if public:
         return Advice(everywhere, _override_kept(reader, definition, place, public))
     return Advice(everywhere, _override(reader, definition, place, links[0]))
+
+
+def _taken_over(reader: Reader, place: Place) -> str:
+    """What else has a line that a model has written itself: those that are built from its file."""
+    member = reader.member(place.path, place.line)
+    if member is None or member.kind == "import" or member.name == "__all__":
+        return ""
+    atlas = reader.atlas
+    heirs = [
+        model for model in atlas.users.get(place.path, ()) if model != atlas.owners[place.path]
+    ]
+    return f"; override it in what takes it over ({listed(sorted(heirs))})" if heirs else ""
 
 
 def _above_installed(reader: Reader, place: Place, links: Sequence[Link]) -> str:

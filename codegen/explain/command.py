@@ -73,11 +73,24 @@ class Asked:
         """The other lines that come from the source of one."""
         return self.explainer(target.file).same(item)
 
+    def _here(self, target: Target) -> Target:
+        """The place of a frame in the tree: of a log from another machine, the file that ends like its path."""
+        parts = target.file.parts
+        if target.file.exists() or not target.file.is_absolute() or self.root is None:
+            return target
+        tree = self.explainer(target.file).atlas.tree
+        for start in range(1, len(parts) - 1):  # a folder and a file at least
+            for base in (tree.output, tree.root):
+                there = base.joinpath(*parts[start:])
+                if there.is_file():
+                    return replace(target, file=there)
+        return target
+
     def frame(self, target: Target) -> Explanation | None:
         """The explanation of a frame; none where its file is no generated one."""
         if target not in self._frames:
             try:
-                answer = self.answer(target)
+                answer = self.answer(self._here(target))
             except (CodegenError, OSError, ValueError):  # the names of frames can be anything
                 answer = None
             self._frames[target] = answer if isinstance(answer, Explanation) else None

@@ -411,6 +411,17 @@ def test_a_traceback(family: Sandbox, case: str, monkeypatch: pytest.MonkeyPatch
     family.expect(case, result, GOLDEN)
 
 
+def test_a_log_of_another_machine(family: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of the tree that is asked about is told by how a path ends, at least a folder and a name."""
+    path, _, line = line_of(family, "gamma", "return states * self.width").rpartition(":")
+    name = path.rpartition("/")[2]
+    for file, known in ((f"/elsewhere/{path}", True), (f"/elsewhere/{name}", False)):
+        text = f'  File "{file}", line {line}, in forward\n    return states * self.width\n'
+        monkeypatch.setattr("sys.stdin", io.StringIO(text, newline=""))
+        told = family.run("explain", "--root", str(family.root)).out
+        assert told.startswith(text) and ("← definitions/" in told) == known
+
+
 def test_bytes_that_are_no_text_pass(family: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a \xff\r\n"), newline=""))
     assert family.run("explain").out == "a \\xff\r\n"
