@@ -15,6 +15,7 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from codegen.rewrite.emit.hidden import NEW, Hidden, Lines
+from codegen.rewrite.emit.masked import Span, masked, unmasked
 from codegen.text.lines import LineMap
 
 Place = tuple[int, int]
@@ -38,7 +39,7 @@ class Excerpt:
     ``text`` are the lines below a header of ``added`` lines, but for those that are ``hidden``: each
     such range is one line in it. Where code follows a form feed, Python begins to count its
     indentation anew and libcst does not: ``cut`` holds for such lines of the file how much was moved
-    into a comment line in front.
+    into a comment line in front. Names stand for the expressions in ``spans``.
     """
 
     map: LineMap
@@ -47,6 +48,7 @@ class Excerpt:
     added: int
     cut: Mapping[int, int]
     hidden: Hidden
+    spans: tuple[Span, ...] = ()
 
     def place(self, line: int, byte_column: int) -> Place:
         """A position of ``ast`` in lines that are not hidden, or where a hidden range begins."""
@@ -75,6 +77,7 @@ class Excerpt:
             text = text[text.index("\n") + 1 :]
         if new:
             text = _NEW.sub(lambda match: _led(new[int(match["number"])], match["margin"]), text)
+        text = unmasked(text, self.map.lines, self.spans)
         text = _MARKED.sub(lambda match: match["before"].replace("F", "\f"), text)
         return _KEPT.sub(
             lambda match: self.map.text[
@@ -84,18 +87,21 @@ class Excerpt:
         )
 
 
-def excerpt(text: LineMap, lines: Lines, header: str, hidden: Hidden) -> Excerpt:
+def excerpt(
+    text: LineMap, lines: Lines, header: str, hidden: Hidden, spans: tuple[Span, ...] = ()
+) -> Excerpt:
     """Lines of a file below a header; of those that are hidden libcst does not see more than one."""
     first, last = lines
     whole = text.text[text.start_of(first) : text.start_of(last + 1)]
     feeds = "\f" in whole
     inside = _string_lines(header + whole, first - header.count("\n")) if feeds else set()
     cut: dict[int, int] = {}
+    names = masked(text.lines, spans)
     out = [header]
     begin = first
     for start, end in (*hidden.ranges, (last + 1, last + 1)):
         for number in range(begin, start):
-            line = text.lines[number - 1]
+            line = names.get(number) or text.lines[number - 1]
             match = _FORM_FEED.match(line) if feeds and number not in inside else None
             if match is None:
                 out.append(line)
@@ -109,7 +115,7 @@ def excerpt(text: LineMap, lines: Lines, header: str, hidden: Hidden) -> Excerpt
             is_head = (start, end) == hidden.head
             out.append(f"{margin}def {name}():\n" if is_head else f"{margin}{name}\n")
         begin = end + 1
-    return Excerpt(text, first, "".join(out), header.count("\n"), cut, hidden)
+    return Excerpt(text, first, "".join(out), header.count("\n"), cut, hidden, spans)
 
 
 def _led(lines: Sequence[str], margin: str) -> str:

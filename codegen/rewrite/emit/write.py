@@ -34,6 +34,7 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
 from codegen.rewrite.emit.hidden import INDENT, hidden, nodes_of
 from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
+from codegen.rewrite.emit.masked import masks
 from codegen.rewrite.emit.places import Excerpt, Place, excerpt, parsed
 from codegen.rewrite.emit.signature import with_none, with_option, with_parameters
 from codegen.rewrite.emit.splices import Splice
@@ -82,7 +83,9 @@ def write_edits(
     if Replace((node,)) in edits and len(siblings) > 1:
         return removal(text, node, siblings[-1] is node)
     header = _HEADER if node.col_offset else ""
-    lines = excerpt(text, (first, node.end_lineno), header, hidden(text, node, edits))
+    unseen = hidden(text, node, edits)
+    spans = masks(text, node, edits, unseen)
+    lines = excerpt(text, (first, node.end_lineno), header, unseen, spans)
     try:
         module, positions = parsed(lines.text)
         writer = Writer(positions, lines, node, edits, style, _new_of(module))
