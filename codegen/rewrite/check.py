@@ -122,8 +122,8 @@ def _alone(node: ast.stmt, lines: str) -> str:
 
 def _early_reads(statements: Sequence[ast.stmt]) -> set[str]:
     """Local names that a statement of a method reads although no way to it assigns them."""
-    nodes = (node for statement in statements for node in walk(statement))
-    methods = (node for node in nodes if isinstance(node, ast.FunctionDef))
+    nodes = [node for statement in statements for node in walk(statement)]
+    methods = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     return {name for method in methods for name in early_reads(method)}
 
 
@@ -223,10 +223,18 @@ def _heads(
         if isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case))
         else []
     )
-    if not changed or not any(part in changed for part in _own_part(node, bodies)):
+    if not _is_near(node, changed) or not any(c in changed for c in _own_part(node, bodies)):
         yield node
     for child in bodies:
         yield from _heads(child, removed, changed)
+
+
+def _is_near(node: ast.AST, changed: Collection[ast.AST]) -> bool:
+    """Whether one of some nodes may be below another, by the lines on which they begin."""
+    if not isinstance(node, ast.stmt):
+        return bool(changed)
+    first, last = first_line(node), node.end_lineno or node.lineno
+    return any(first <= getattr(part, "lineno", first) <= last for part in changed)
 
 
 def _own_part(node: ast.AST, bodies: Sequence[ast.AST]) -> Iterator[ast.AST]:

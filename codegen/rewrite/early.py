@@ -14,7 +14,10 @@ _JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 def early_reads(function: ast.FunctionDef) -> Iterator[str]:
     """Names that a function assigns somewhere, and reads where nothing can have assigned them."""
-    stored = {n.id for n in walk(function) if isinstance(n, ast.Name) and _is_store(n)}
+    names = [n for n in walk(function) if isinstance(n, ast.Name)]
+    stored = {n.id for n in names if _is_store(n)}
+    if not stored:
+        return
     given = {n.arg for n in walk(function.args) if isinstance(n, ast.arg)}
     if _reads_in_order(function.body, stored, given):
         return
@@ -47,7 +50,10 @@ def _reads_in_order(
     for statement in block:
         if isinstance(statement, (ast.Delete, ast.Match)):
             return False
-        names = [n for n in own_nodes(statement) if isinstance(n, ast.Name) and n.id in stored]
+        nodes = own_nodes(statement)
+        names = [n for n in nodes if isinstance(n, ast.Name) and n.id in stored]
+        if not names and not hasattr(statement, "body"):
+            continue
         made = {n.id for n in names if _is_store(n)}
         if not known.issuperset(n.id for n in names if n.id not in made):
             return False

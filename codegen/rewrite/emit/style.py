@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import libcst as cst
 
@@ -28,7 +29,7 @@ class Style:
 
     def expression(self, text: str) -> cst.BaseExpression:
         """An expression."""
-        return self._respelled(cst.parse_expression(text))
+        return self._respelled(_parsed(text))
 
     def may_be_none(self, text: str) -> cst.BaseExpression:
         """A type or None, as an annotation."""
@@ -40,6 +41,12 @@ class Style:
         found = node.visit(_Respell(self.names))
         assert isinstance(found, (type(node), cst.BaseExpression))
         return found
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> cst.BaseExpression:
+    """An expression of some code; types and tests of one kind are written in many methods."""
+    return cst.parse_expression(text)
 
 
 def spellings(names: Collection[str], aliases: Mapping[str, str]) -> dict[str, str]:

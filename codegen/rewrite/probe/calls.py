@@ -42,9 +42,12 @@ class Calls(Attributes):
         if not isinstance(called, ast.Attribute):
             function = self._eval(called, env)
         else:
-            self.meter.step()
+            meter = self.meter
+            meter.steps -= 1
+            if meter.steps < 0:
+                meter.step(0)
             base = self._eval(called.value, env)
-            if isinstance(base, Arr) and called.attr not in READ:
+            if base.__class__ is Arr and called.attr not in READ:
                 return self._call_tensor(base, called.attr, node, env)
             function = self._attribute(base, called.attr)
         given = self._arguments(node, env)
@@ -52,7 +55,7 @@ class Calls(Attributes):
             return LATE
         args, kwargs = given
         self._call = node
-        if isinstance(function, Bound):
+        if function.__class__ is Bound:
             return self._call_found(function, args, kwargs, node)
         if isinstance(function, Embedding):
             self.trace.calls.setdefault(node, set())

@@ -100,8 +100,9 @@ class Expressions(Calls):
         test = self._eval(node.test, env)
         if is_late(test) or test is OPAQUE:
             return LATE
-        self._note(node.test, truth(test))
-        return self._eval(node.body if truth(test) else node.orelse, env)
+        holds = truth(test)
+        self._note(node.test, holds)
+        return self._eval(node.body if holds else node.orelse, env)
 
     def _expr_BoolOp(self, node: ast.BoolOp, env: dict[str, Any]) -> Any:
         value: Any = None
@@ -109,8 +110,9 @@ class Expressions(Calls):
             value = self._eval(item, env)
             if is_late(value) or value is OPAQUE:
                 return LATE
-            self._note(item, truth(value))
-            if truth(value) != isinstance(node.op, ast.And):
+            holds = truth(value)
+            self._note(item, holds)
+            if holds != isinstance(node.op, ast.And):
                 return value
         return value
 
@@ -210,16 +212,17 @@ class Expressions(Calls):
         return self._attribute(self._eval(node.value, env), node.attr)
 
     def _attribute(self, base: Any, name: str) -> Any:
-        if isinstance(base, Arr):
+        kind = base.__class__
+        if kind is Arr:
             return self._tensor_attribute(base, name)
-        if isinstance(base, Bound) and base.target is None:
+        if kind is Bound and base.target is None:
             dtype = DTYPES.get(name) if base.name == "torch" else None
             return Bound(base, name) if dtype is None else dtype
-        if name in ("device", "dtype") and not isinstance(base, Config):
+        if kind is not Config and (name == "device" or name == "dtype"):
             return OPAQUE if name == "device" else dtype_of(base)
-        if isinstance(base, Module):
+        if kind is Module:
             return self._module_attribute(base, name)
-        if isinstance(base, Config):
+        if kind is Config:
             return self._config_attribute(base, name)
         if isinstance(base, Embedding):
             numbers(base.rows.size)
@@ -307,12 +310,15 @@ class Expressions(Calls):
         return Arr(rows.copy(), True)
 
     def _key(self, node: ast.expr, env: dict[str, Any]) -> Any:
-        if isinstance(node, ast.Tuple):
-            return tuple(self._key(item, env) for item in node.elts)
+        kind = node.__class__
+        if kind is ast.Tuple:
+            return tuple([self._key(item, env) for item in node.elts])  # type: ignore[attr-defined]
         if isinstance(node, ast.Slice):
             return slice(*[self._limit(part, env) for part in (node.lower, node.upper, node.step)])
         value = self._eval(node, env)
-        if isinstance(value, Arr):
+        if value.__class__ is int:
+            return value
+        if value.__class__ is Arr:
             return value.data if value.data.ndim else int(value.data)
         if isinstance(value, list):
             return array(value)

@@ -204,8 +204,9 @@ class Interpreter(Expressions):
             if any(isinstance(child, ast.Return) for child in walk(node)):
                 raise Return(LATE)
             return
-        self._note(node.test, truth(test))
-        self._block(node.body if truth(test) else node.orelse, env)
+        holds = truth(test)
+        self._note(node.test, holds)
+        self._block(node.body if holds else node.orelse, env)
 
     def _stmt_With(self, node: ast.With, env: dict[str, Any]) -> None:
         self._block(node.body, env)
@@ -233,7 +234,7 @@ class Interpreter(Expressions):
         return iterate(value)
 
     def _bind(self, target: ast.expr, value: Any, env: dict[str, Any]) -> None:
-        if isinstance(target, ast.Name):
+        if target.__class__ is ast.Name:
             env[target.id] = value
         elif isinstance(target, (ast.Tuple, ast.List)):
             items = iterate(value)

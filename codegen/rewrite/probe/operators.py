@@ -51,12 +51,15 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
 }
 _NUMBERS = (bool, int, float)
+_SMALL = 2**62
+"""Two integers less than that give one with few digits, but for powers."""
 
 
 def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
     """``left <kind> right``."""
     if left.__class__ is int and right.__class__ is int and kind in _BINARY:
-        _ask_digits(kind, left, right)
+        if kind is ast.Pow or not (-_SMALL < left < _SMALL and -_SMALL < right < _SMALL):
+            _ask_digits(kind, left, right)
         return _BINARY[kind](left, right)
     if _is_opaque(left) or _is_opaque(right):
         return LATE
@@ -67,7 +70,7 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
         return _BINARY[kind](left, right)
     if isinstance(left, (list, tuple)):
         return _sequence(kind, left, right)
-    if isinstance(left, Arr) or isinstance(right, Arr):
+    if left.__class__ is Arr or right.__class__ is Arr:
         numbers = array(left), array(right)
         broadcast(*numbers)
         by_zero = kind in (ast.FloorDiv, ast.Mod) and not numbers[1].all()

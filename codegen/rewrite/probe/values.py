@@ -155,11 +155,10 @@ def sizes(args: Sequence[Any]) -> list[int]:
 
 def volume(shape: Sequence[int]) -> int:
     """The number of elements of a shape, asked for before a tensor of it is made."""
-    budget.steps(len(shape))
     count = math.prod(shape)
     if count < 0 or min(shape, default=0) < 0:
         count = 0
-    return budget.numbers(count)
+    return budget.numbers(count, len(shape))
 
 
 def broadcast(*arrays: np.ndarray) -> None:
