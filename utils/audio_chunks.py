@@ -7,6 +7,7 @@ import torch
 from utils.packed import (
     can_read,
     check_positive,
+    count_lengths,
     divide,
     is_tracing,
     locate_bounded,
@@ -217,8 +218,10 @@ def _copy_chunks(features: torch.Tensor, chunk_lengths: torch.Tensor, longest: i
     return result.index_copy_(0, short, result[short].masked_fill_(outside, 0))
 
 
-def check_layout(name: str, lengths: torch.Tensor) -> torch.Tensor:
-    """Return `lengths` as int64; raise ValueError unless they are 1-D integers, at least one."""
+def check_layout(name: str, lengths: torch.Tensor | None) -> torch.Tensor:
+    """Return `lengths` as int64; raise ValueError unless they are given, and 1-D integers, at least one."""
+    count_lengths(name, lengths)
+    assert lengths is not None
     if lengths.ndim != 1 or lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise ValueError(
             f"{name} must be a 1-D integer tensor, got {lengths.dtype} {tuple(lengths.shape)}"

@@ -74,6 +74,13 @@ def require_grid(results: str, grid_thw: torch.Tensor | None) -> None:
         )
 
 
+def count_lengths(name: str, lengths: torch.Tensor | None) -> int:
+    """Return the number of audios whose lengths are given; raise MissingGrid where they are not, under their `name`."""
+    if lengths is None:
+        raise MissingGrid(f"{name} not given: how long each audio is is read from it")
+    return lengths.shape[0]
+
+
 def require_sizes(name: str, grid_thw: torch.Tensor | None) -> None:
     """Raise MissingGrid where there is no grid, called `name`, that sizes of items are read from."""
     if grid_thw is None:

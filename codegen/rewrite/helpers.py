@@ -448,7 +448,7 @@ _PLUMBING = {
     "grid_sampling": ("sample_grid",),
     "down_scale": ("scale_down_blocks",),
     "item_features": ("count_selected", "split_by_item"),
-    "packed": ("is_tracing", "require_sizes", "while_tracing"),
+    "packed": ("count_lengths", "is_tracing", "require_sizes", "while_tracing"),
     "precomputed_inputs": (
         *("check_boundaries", "check_centres", "check_columns", "check_longest", "check_pairs"),
         *("check_rows", "check_shape"),

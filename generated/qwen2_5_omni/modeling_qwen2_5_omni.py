@@ -36,7 +36,7 @@ from utils.modeling_audio_utils import (
     widen_valid_indices,
 )
 from utils.modeling_vision_utils import get_rotary_pos_ids, get_vision_cu_seqlens, get_window_index
-from utils.packed import is_tracing, while_tracing
+from utils.packed import count_lengths, is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_longest,
@@ -763,7 +763,8 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                 feature_lens,
                 self.n_window,
                 num_chunks=while_tracing(
-                    input_features.shape[1] // (2 * self.n_window) + feature_lens.shape[0]
+                    input_features.shape[1] // (2 * self.n_window)
+                    + count_lengths("feature_lens", feature_lens)
                 ),
                 max_chunk_length=chunk_width(2 * self.n_window, self.conv1, self.conv2),
             )
@@ -779,7 +780,7 @@ class Qwen2_5OmniAudioEncoder(Qwen2_5OmniPreTrainedModel):
                 chunk_lengths,
                 max_length=while_tracing((padded_feature.shape[-1] + 1) // 2),
                 more_than_one=while_tracing(
-                    feature_lens.shape[0] > 1 or input_features.shape[1] > 2
+                    count_lengths("feature_lens", feature_lens) > 1 or input_features.shape[1] > 2
                 ),
             )
         else:

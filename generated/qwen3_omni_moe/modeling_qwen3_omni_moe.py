@@ -41,7 +41,7 @@ from utils.modeling_vision_utils import (
     get_rotary_pos_ids,
     get_vision_cu_seqlens,
 )
-from utils.packed import is_tracing, while_tracing
+from utils.packed import count_lengths, is_tracing, while_tracing
 from utils.precomputed_inputs import (
     check_boundaries,
     check_longest,
@@ -788,7 +788,8 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
                 feature_lens,
                 self.n_window,
                 num_chunks=while_tracing(
-                    input_features.shape[1] // (2 * self.n_window) + feature_lens.shape[0]
+                    input_features.shape[1] // (2 * self.n_window)
+                    + count_lengths("feature_lens", feature_lens)
                 ),
                 max_chunk_length=chunk_width(
                     2 * self.n_window, self.conv2d1, self.conv2d2, self.conv2d3
@@ -807,7 +808,7 @@ class Qwen3OmniMoeAudioEncoder(Qwen3OmniMoePreTrainedModel):
                 chunked_eighth_lengths,
                 max_length=while_tracing((padded_feature.shape[-1] + 7) // 8),
                 more_than_one=while_tracing(
-                    feature_lens.shape[0] > 1 or input_features.shape[1] > 8
+                    count_lengths("feature_lens", feature_lens) > 1 or input_features.shape[1] > 8
                 ),
             )
         else:

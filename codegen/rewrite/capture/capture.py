@@ -58,7 +58,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (features_edits, ("_features(", "split", ".tolist()")),
     (sounds_edits, ("audio", "grid", "_token_i", ".append(")),
     (checks_edits, ("torch_compilable_check(", " f")),
-    (refusals_edits, ("raise ", ".sum()", "if ")),
+    (refusals_edits, ("raise ", "sum(", "if ")),
     (item_codes_edits, ("grid", "split(", ".tolist()", "enumerate(")),
     (targets_edits, ("grid", "per_sample", "range(", ".append(", "where(")),
     (first_rows_edits, ("split(", ".tolist()", "for ", "cat(")),

@@ -24,6 +24,7 @@ from codegen.rewrite.vocabulary import LAW_STRIDES
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 
+COUNT = "count_lengths"
 CLEAR, WIDEN = "clear_beyond_longest", "widen_valid_indices"
 WIDTH, CONVOLVE = "chunk_width", "convolve_chunks"
 PADDED, LENGTHS = CHUNKS.outputs
@@ -67,11 +68,15 @@ def chunk_edits(
     except Refused as refused:
         reason = f"chunks are as wide as the longest, but {refused.left.reason}"
         near.append(Left(refused.left.node, reason))
-    chunks = f"{features}.shape[1] // (2 * {window}) + {lens}.shape[0]"
+    audios = f"{lens}.shape[0]"
+    helpers = ["while_tracing"]
+    if isinstance(cut.args[1], ast.Name):
+        audios = f'{COUNT}("{lens}", {lens})'  # which may be None
+        helpers.append(COUNT)
+    chunks = f"{features}.shape[1] // (2 * {window}) + {audios}"
     bounds = [f"num_chunks=while_tracing({chunks})"]
     facts: list[str] = []
     edits: list[Edit] = []
-    helpers = ["while_tracing"]
     reason = "chunk sizes bounded by shapes while tracing"
     if made is not None and steps:
         modules = ", ".join(dict.fromkeys(ast.unparse(step.call.func) for step in steps))
@@ -88,7 +93,7 @@ def chunk_edits(
         reason += "; their width is open"
     if stride:
         # The first chunk leaves one row if it is no longer than the stride, and else several.
-        several = f"{lens}.shape[0] > 1 or {features}.shape[1] > {stride}"
+        several = f"{audios} > 1 or {features}.shape[1] > {stride}"
         facts.append(f"more_than_one=while_tracing({several})")
     edits.append(AddKeywords(cut, tuple(bounds)))
     if valid is not None and facts:

@@ -33,7 +33,7 @@ def refusals_edits(index: Index, cls: ClassInfo, function: Function) -> Found | 
             continue
         if any(isinstance(inner, (ast.NamedExpr, ast.Await)) for inner in walk(node.test)):
             return Left(node, "a refusal of what a tensor holds: it assigns a name")
-        condition = cls.module.text.source(node.test)
+        condition = _in_tensors(cls.module.text.source(node.test), node.test)
         edits.append(Branch((node,), "is_tracing()", refusal_lines(condition, message)))
     reason = "refusal of what a tensor holds: checked in the graph while tracing"
     return (edits, ("is_tracing", REFUSE), reason) if edits else None
@@ -63,12 +63,39 @@ def _counts(function: Function, test: ast.expr) -> bool:
         return False
     if not isinstance(test.ops[0], (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
         return False
-    sides = (resolved(function, side) for side in (test.left, *test.comparators))
-    return any(
-        isinstance(side, ast.Call)
-        and isinstance(side.func, ast.Attribute)
-        and side.func.attr == "sum"
-        and not side.args
-        and not side.keywords
-        for side in sides
-    )
+    sides = (test.left, *test.comparators)
+    return any(_is_sum(resolved(function, side)) or _listed(side) is not None for side in sides)
+
+
+def _is_sum(node: ast.expr) -> bool:
+    """``x.sum()``."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="sum"), args=[], keywords=[]):
+            return True
+    return False
+
+
+def _listed(node: ast.expr) -> ast.Name | None:
+    """``lengths`` of ``sum(lengths.tolist())``, which the host adds up."""
+    match node:
+        case ast.Call(
+            func=ast.Name(id="sum"),
+            args=[ast.Call(func=ast.Attribute(value=ast.Name() as of, attr="tolist"), args=[])],
+            keywords=[],
+        ):
+            return of
+    return None
+
+
+def _in_tensors(text: str, test: ast.expr) -> str:
+    """The condition, with what the host adds up added up by a tensor."""
+    assert isinstance(test, ast.Compare)
+    if all(_listed(side) is None for side in (test.left, *test.comparators)):
+        return text
+    parts = []
+    for side in (test.left, *test.comparators):
+        of = _listed(side)
+        parts.append(ast.unparse(side) if of is None else f"{of.id}.sum()")
+    operator = ast.unparse(test).removeprefix(ast.unparse(test.left))
+    operator = operator.removesuffix(ast.unparse(test.comparators[0])).strip()
+    return f"{parts[0]} {operator} {parts[1]}"
