@@ -119,6 +119,12 @@ def title_of(edit: Edit) -> str:
     if all(item.hunk.layout for item in edit.hunks):
         return f"layout of {places[0]}{more}"
     said = f"{places[0]}{more}"
+    files = [
+        next((item.change.path for item in edit.hunks if item.whole and side(item.hunk)), "")
+        for side in (lambda hunk: hunk.removed, lambda hunk: hunk.added)
+    ]
+    if all(files):
+        return f"{files[0]} becomes {files[1]}"
     pairs = Counter(replaced_word(item.hunk) for item in edit.hunks)
     pair, times = pairs.most_common(1)[0]
     becomes = f"{pair[0]} becomes {pair[1]} in {said}" if pair and all(map(_reads, pair)) else ""

@@ -12,6 +12,7 @@ import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import PurePosixPath as Path
 
 from codegen.review.model import Line, MemberChange, SourceHunk, Tokens
 from codegen.review.said import (
@@ -19,6 +20,7 @@ from codegen.review.said import (
     documented,
     made_property,
     replaced_in,
+    replaced_word,
     stored,
     turned,
     uses_of,
@@ -242,6 +244,50 @@ def placeholder_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
             yield last[owner], index
 
 
+#: Two files of different names are one that was renamed if they share this much of their lines.
+_SAME_FILE = 0.6
+_MODULE = re.compile(r"from ([.\w]+) import")
+
+
+def renamed_file_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
+    """A file, or the definition of a model, that has another name now, and the imports from it."""
+    gone: dict[str, tuple[int, Counter[Tokens]]] = {}
+    come: dict[str, tuple[int, Counter[Tokens]]] = {}
+    for index, item in enumerate(hunks):
+        if item.whole:
+            side, lines = (come, item.hunk.added) if item.hunk.added else (gone, item.hunk.removed)
+            side.setdefault(item.change.path, (index, Counter()))[1].update(
+                line.tokens for line in lines
+            )
+    named: dict[tuple[str, str], int] = {}
+    for old, (first, lines_of) in gone.items():
+        shares = [(_share(lines_of, there), new) for new, (_, there) in come.items()]
+        share, new = max(shares, default=(0.0, ""))
+        if share >= _SAME_FILE:
+            yield first, come[new][0]
+            parts = (Path(path).with_suffix("").parts[-2:] for path in (old, new))
+            named |= dict.fromkeys((pair for pair in zip(*parts) if pair[0] != pair[1]), first)
+    for index, item in enumerate(hunks if named else ()):
+        pair = None if item.whole else replaced_word(item.hunk)
+        if pair is not None and pair in named:  # in prose
+            yield named[pair], index
+        if item.change.member.kind == "imports" and not item.whole:
+            sides = (_modules(item.hunk.removed), _modules(item.hunk.added))
+            for (before, after), first in named.items():
+                if before in sides[0] and after in sides[1]:
+                    yield first, index
+
+
+def _share(one: Counter[Tokens], two: Counter[Tokens]) -> float:
+    return (one & two).total() / max((one | two).total(), 1)
+
+
+def _modules(lines: Sequence[Line]) -> set[str]:
+    """The parts of the modules that lines import from."""
+    matches = (_MODULE.match(line.text) for line in lines)
+    return {part for match in matches if match for part in match[1].split(".")}
+
+
 def replaced_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
     """Hunks that do nothing but put the same word in the place of another, which is done everywhere, in code
     as in prose (where a name is none)."""
@@ -263,5 +309,6 @@ PAIRS = (
     used_pairs,
     property_pairs,
     placeholder_pairs,
+    renamed_file_pairs,
     replaced_pairs,
 )

@@ -314,3 +314,19 @@ def lineages(root: Path, source: str, made: str) -> Lineage:
         {"d/modular_d.py": "d"},
     )
     return Lineage(open_tree(root, None), side, Pool())
+
+
+def test_a_model_or_a_file_of_another_name_is_one_change(tmp_path: Path) -> None:
+    renamed = {
+        **FAMILY,
+        "omega": FAMILY["beta"].replace("Beta", "Omega").replace("Beta is", "It is"),
+    }
+    del renamed["beta"]
+    renamed["gamma"] = FAMILY["gamma"].replace("Beta", "Omega").replace("beta", "omega")
+    base = make_project(tmp_path / "base")
+    report = review_of(base, make_project(tmp_path / "head", renamed))
+    titles = [change.title for change in report.changes]
+    beta, omega = (f"definitions/{name}/modular_{name}.py" for name in ("beta", "omega"))
+    assert titles == [f"{beta} becomes {omega}"] and not report.unexplained
+    two = {**renamed, "delta": FAMILY["delta"].replace("depth = 1", "depth = 2")}
+    assert len(review_of(base, make_project(tmp_path / "two", two)).changes) == 2
