@@ -99,7 +99,7 @@ def generated_changes(
         if before != after:
             model = (new if path in new.generated else old).model_of(path)
             sides = Reading(before, base.naming(path)), Reading(after, head.naming(path))
-            if path in new.texts:
+            if path in new.texts or old.generated.get(path) in new.texts:
                 found[path] = compare_texts(path, model, *sides)
             else:
                 found[path] = gone_file(path, model, sides[0])

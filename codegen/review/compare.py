@@ -63,7 +63,7 @@ def compare_texts(path: str, model: str, old: Reading, new: Reading) -> list[Mem
 
 
 def gone_file(path: str, model: str, old: Reading) -> list[MemberChange]:
-    """A file that is not there any more, as one change: nobody reads it line by line."""
+    """A file that went with its definition, as one change: nobody reads it line by line."""
     member = Member("", path.rpartition("/")[2], "statement", 1, old.text)
     line = Line(old.text.rstrip("\n"), 1, ("file", old.naming.name(member.name)))
     return [
