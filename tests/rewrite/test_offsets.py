@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 
 import pytest
 
-from codegen.rewrite.tokens.offsets import chained, moved, one_pass, wrong
+from codegen.rewrite.tokens.offsets import _equal_runs, chained, moved, one_pass, wrong
 
 IMAGES = ("image", ("<i>",), ("<v>x", "", "XX<v>"))
 VIDEOS = ("video", ("<v>", "<w>"), ("12345", "6", "", "7", "8"))
@@ -124,3 +124,23 @@ def test_a_text_in_another_is_found_where_the_best_alignment_has_it(seed: int) -
     entries = [entry((n, n + 1), (n, n + 1), "<i>", letter) for n, letter in enumerate(old)]
     spans = [made["new_span"] for made in moved(entries, old, new)]
     assert spans == [(places[n], places[n] + 1) if n in places else (0, 0) for n in range(len(old))]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_words_that_stand_in_both_are_where_an_alignment_has_them(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(30):
+        one, other = ([chance.choice("abcd") for _ in range(chance.randrange(8))] for _ in range(2))
+        runs = [run for run in _equal_runs(one, other) if run[2]]
+        assert all(one[a : a + size] == other[b : b + size] for a, b, size in runs)
+        ends = [(0, 0), *((a + size, b + size) for a, b, size in runs)]
+        assert all(a >= x and b >= y for (a, b, _), (x, y) in zip(runs, ends))
+        head = next(
+            (n for n, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other))
+        )
+        rest, rest_of_other = one[head:][::-1], other[head:][::-1]
+        pairs = enumerate(zip(rest, rest_of_other))
+        tail = next((n for n, (a, b) in pairs if a != b), min(len(rest), len(rest_of_other)))
+        between = one[head : len(one) - tail], other[head : len(other) - tail]
+        found = SequenceMatcher(None, *between, autojunk=False).get_matching_blocks()
+        assert sum(size for *_, size in runs) == head + tail + sum(block.size for block in found)
