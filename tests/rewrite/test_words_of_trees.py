@@ -1,6 +1,6 @@
 """What the passes see in a tree: every function of theirs that is asked about nodes, and names, and nothing else.
 
-Each is asked about many nodes: those of golden cases, and of the same after small edits, which are the near misses.
+Each is asked about many nodes: those of some golden cases, and of the same after small edits, which are the near misses.
 ``golden/trees.txt`` says by function how often it answered what, and has a digest of all answers, so that a
 condition that is weakened or lost shows wherever any of these nodes meets it. To see which answers changed, ask the
 function about :func:`inputs` before and after. Record anew with
@@ -26,13 +26,14 @@ from typing import Any
 import pytest
 
 import codegen.rewrite
+from tests.rewrite.edited import name_of
 from tests.rewrite.small_edits import GOLDEN, all_edits, digest, is_body
 from tests.rewrite.test_rules import CASES, read_case
 
 TABLE = GOLDEN / "trees.txt"
 PACKAGE = "codegen.rewrite."
-#: One function of so many, and so many edits of it; values for a parameter beside the first, and calls for each first.
-EVERY, EDITS, VALUES, CALLS = 9, 2, 3, 2
+#: So many edits of each function; values for a parameter beside the first, and calls for each first.
+EDITS, VALUES, CALLS = 2, 3, 2
 #: Answers are compared so deep, and of what they go through so many.
 DEPTH, LENGTH = 5, 40
 
@@ -71,17 +72,24 @@ MODULES = {name: module for name, module in modules().items() if asked(module)}
 
 
 @cache
+def chosen() -> tuple[str, ...]:
+    """The cases that are asked about: a further one changes none of the answers."""
+    first, _, _ = TABLE.read_text(encoding="utf-8").partition("\n")
+    return tuple(first.split()[1:])
+
+
+@cache
 def functions() -> list[ast.FunctionDef]:
     """Methods and functions of golden cases, and each after some edits."""
     texts: dict[str, None] = {}
-    for path in CASES:
+    for path in (path for path in CASES if name_of(path) in chosen()):
         text = next(iter(read_case(path).files.values()))
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef) and len(node.body) > 1:
                 lines = text.split("\n")[node.lineno - 1 : node.end_lineno]
                 texts.setdefault(dedent("\n".join(lines)))
     made = []
-    for number, text in enumerate([*texts][::EVERY]):
+    for number, text in enumerate(texts):
         edits = all_edits(text)
         names = random.Random(number).sample(sorted(edits), min(EDITS, len(edits)))
         made += [text, *filter(is_body, (edits[name].apply(text) for name in names))]
@@ -178,7 +186,7 @@ def lines(name: str) -> list[str]:
 
 def recorded() -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
-    for line in TABLE.read_text(encoding="utf-8").split("\n") if TABLE.exists() else ():
+    for line in TABLE.read_text(encoding="utf-8").split("\n")[1:]:
         if line:
             found[line.partition(":")[0].rpartition(".")[0]].append(line)
     return found
@@ -190,6 +198,7 @@ def test_what_is_seen_in_trees_is_as_recorded(name: str, request: pytest.Fixture
     if request.config.getoption("--update-golden"):
         known = {**recorded(), name: found}
         told = [line for module in MODULES for line in known.get(module, ())]
-        TABLE.write_text("\n".join(told) + "\n", encoding="utf-8")
+        head = f"cases: {' '.join(chosen())}"
+        TABLE.write_text("\n".join([head, *told]) + "\n", encoding="utf-8")
     else:
         assert found == recorded()[name]
