@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
-from codegen.rewrite.tokens import operators, whole
+from codegen.rewrite.tokens import limits, operators, whole
 from codegen.rewrite.tokens.members import attribute, settled
 from codegen.rewrite.tokens.scopes import Instance, Native, Raised
 from codegen.rewrite.tokens.terms import (
@@ -37,6 +37,7 @@ def pattern_method(
         if isinstance(args[1], Term):
             return args[1]  # of an unknown string it is known that it holds no placeholder
         new, content = args[0], args[1]
+        limits.matched(owner.pattern, content)
         count = args[2] if len(args) > 2 else keywords.get("count", 0)
         if isinstance(new, str):
             return owner.sub(new, content, count)
@@ -44,7 +45,9 @@ def pattern_method(
             lambda match: operators.text(machine.apply(new, [match], {})), content, count
         )
     if name in ("findall", "split", "search", "match", "finditer"):
-        found = getattr(owner, name)(operators.text(args[0]))
+        content = operators.text(args[0])
+        limits.matched(owner.pattern, content)
+        found = getattr(owner, name)(content)
         return list(found) if name == "finditer" else found
     raise Unsupported(f"{name} of a pattern")
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from codegen.rewrite.tokens import limits
 from codegen.rewrite.tokens.asking import OPTION
 from codegen.rewrite.tokens.machine import Machine
 from codegen.rewrite.tokens.offsets import wrong
@@ -130,6 +131,8 @@ def _compared(
                 lacking += prompt.items > 1
                 continue  # a world in which shapes do not fit together
             after = run(new, prompt, nested, asked=number % 3 != 2)
+        except limits.TooMuch as error:
+            return f"it cannot be followed: it would take {error}"
         except Unsupported as error:
             vain += has_no_text(number)
             failures[str(error)] = failures.get(str(error), 0) + 1
@@ -240,15 +243,16 @@ def run(
     call = subject.method("__call__")
     assert call is not None
     raised = message = misplaced = ""
-    result: Any = None
+    result = freeze(None)
     arguments = _fresh(prompt.arguments)
     if asked and any(arg.arg == OPTION for arg in (*call.args.args, *call.args.kwonlyargs)):
         arguments[OPTION] = True
     try:
-        if built is None:
-            machine.construct()
-        result = machine.call(Closure(call, owner=machine.instance), (), arguments)
-        misplaced = _misplaced(prompt, machine)
+        with limits.limited():
+            if built is None:
+                machine.construct()
+            result = freeze(machine.call(Closure(call, owner=machine.instance), (), arguments))
+            misplaced = _misplaced(prompt, machine)
     except Raised as error:
         raised, message = error.kind, error.message
     except Unsupported:
@@ -260,7 +264,7 @@ def run(
     replaced = frozenset(machine.replaced)
     trace = tuple(machine.trace)
     written = arguments.get("text") != prompt.arguments.get("text")
-    return Outcome(freeze(result), raised, message, trace, misplaced, replaced, reached, written)
+    return Outcome(result, raised, message, trace, misplaced, replaced, reached, written)
 
 
 def _fresh(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import ast
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens import limits, operators
 from codegen.rewrite.tokens.codes import Code, Makers, code_of
 from codegen.rewrite.tokens.members import attribute, settled
 from codegen.rewrite.tokens.natives import FUNCTIONS
@@ -84,7 +84,11 @@ def _subscript(node: ast.Subscript) -> Code:
                 return machine.world.entry(source, key)
             if isinstance(key, Term):
                 return _at_unknown(owner, key)
-            return owner[_plain(machine, key) if isinstance(key, slice) else key]
+            if not isinstance(key, slice):
+                return owner[key]
+            found = owner[_plain(machine, key)]
+            (limits.characters if isinstance(found, str) else limits.entries)(len(found))
+            return found
         except FAILURES as error:
             raise failed(error) from None
 
@@ -114,7 +118,13 @@ def _slice(node: ast.Slice) -> Code:
 
 def _joined(node: ast.JoinedStr) -> Code:
     parts = [_piece(part) for part in node.values]
-    return lambda machine, scope: "".join([part(machine, scope) for part in parts])
+
+    def run(machine: Machine, scope: Scope) -> str:
+        found = [part(machine, scope) for part in parts]
+        limits.characters(sum(map(len, found)))
+        return "".join(found)
+
+    return run
 
 
 def _piece(node: ast.expr) -> Code:
@@ -135,6 +145,7 @@ def _piece(node: ast.expr) -> Code:
             return f"{said}:{spec}"
         if not isinstance(value, (int, float, str)):
             raise Unsupported("a format of a list")
+        limits.formatted(spec)
         try:
             return format(value, spec)
         except FAILURES as error:

@@ -12,7 +12,7 @@ from itertools import accumulate, islice
 from types import GeneratorType
 from typing import Any
 
-from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens import limits, operators
 from codegen.rewrite.tokens.codes import known_code
 from codegen.rewrite.tokens.construction import construct
 from codegen.rewrite.tokens.natives import call_native, call_term, method_of_value
@@ -23,6 +23,8 @@ from codegen.rewrite.tokens.terms import Term, Unsupported, World, freeze, term
 
 STEPS = 6000
 """Statements and passes through loops that a run may take."""
+_MANY = 200
+"""Entries that are gone through in one step."""
 _ITERATED = frozenset(
     (list, tuple, str, dict, set, range, enumerate, zip, map, reversed, GeneratorType)
     + (islice, accumulate, type(iter([])), type(iter(())), type(iter("")))
@@ -161,7 +163,12 @@ class Machine:
                 items = iter(value)
             except TypeError as error:
                 raise Unsupported(str(error)) from None
-            for item in items:  # noqa: UP028 -- `yield from` would end an iterator that others go on with
+            if hasattr(value, "__len__"):
+                limits.entries(len(value))
+            # `yield from` would end an iterator that others go on with.
+            for passed, item in enumerate(items):
+                if passed >= _MANY:
+                    self.spend()
                 yield item
 
     def value(self, node: ast.expr, scope: Scope) -> Any:

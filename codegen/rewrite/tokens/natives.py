@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from codegen.rewrite.tokens import operators, whole
+from codegen.rewrite.tokens import limits, operators, whole
 from codegen.rewrite.tokens.builtin import (
     BUILTIN,
     ONE_OR_MORE,
@@ -62,6 +62,8 @@ FUNCTIONS = frozenset(
 )
 """Functions of libraries, and ours, that are known by name wherever they are imported from."""
 
+_SHORT = frozenset(("add", "append", "get", "items", "keys", "pop", "setdefault", "values"))
+"""Methods of lists and dictionaries that take no longer for longer ones."""
 _KEPT = frozenset({"fetch_images", "fetch_audio", "fetch_videos"})
 """Methods that hand on what they are given."""
 
@@ -157,6 +159,7 @@ def method_of_value(
     if isinstance(owner, (list, dict, tuple, set)):
         if name == "extend" or (name == "update" and isinstance(owner, set)):
             args = [list(machine.entries(args[0]))]
+            limits.entries(len(owner) + len(args[0]))
         elif name == "update" and isinstance(owner, dict) and args and isinstance(args[0], Term):
             owner[f"**{len(owner)}"] = args[0]
             return None
@@ -164,6 +167,8 @@ def method_of_value(
             if any(isinstance(item, Term) for item in owner):
                 raise Unsupported("an order of something unknown")
             keywords = keys_of(machine, keywords)
+        if name not in _SHORT:
+            limits.entries(len(owner))
         return guarded(lambda: getattr(owner, name)(*args, **keywords))
     raise Unsupported(f"the method {name} of {type(owner).__name__}")
 
@@ -244,12 +249,15 @@ def _string(
     machine: Machine, owner: str, name: str, args: Arguments, keywords: Mapping[str, Any]
 ) -> Any:
     if name == "join" and len(args) == 1 and not keywords:
-        return owner.join(operators.text(item) for item in machine.entries(args[0]))
+        parts = [operators.text(item) for item in machine.entries(args[0])]
+        limits.characters(sum(map(len, parts)) + len(owner) * len(parts))
+        return owner.join(parts)
     given = [operators.text(item) if isinstance(item, Term) else item for item in args]
     named = {
         key: operators.text(item) if isinstance(item, Term) else item
         for key, item in keywords.items()
     }
+    limits.called(owner, name, [*given, *named.values()])
     made = getattr(owner, name)(*given, **named)
     if isinstance(made, str) and len(made) > operators.LONGEST:
         raise Unsupported("a long string")

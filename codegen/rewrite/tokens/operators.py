@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from codegen.rewrite.tokens import limits
 from codegen.rewrite.tokens.terms import Term, Unsupported, World, derived, freeze, term
 
 LONGEST = 200_000
@@ -41,6 +42,9 @@ def text(value: Any) -> str:
     if isinstance(value, Term):
         changed = value.frozen()[2:] != ((), ())
         return f"⟨{term('changed', value).digest if changed else value.digest}⟩"
+    if isinstance(value, (list, tuple, dict, set)):
+        limits.weighed(value)
+        limits.entries(len(value))
     frozen = repr(freeze(value))
     return frozen if "('term', " in frozen else str(value)
 
@@ -53,10 +57,13 @@ def binary(world: World, name: str, left: Any, right: Any) -> Any:
         times = world.count(right) if isinstance(right, Term) else right
         if not isinstance(times, int) or len(left) * times > LONGEST:
             raise Unsupported("a repetition")
+        (limits.characters if isinstance(left, str) else limits.entries)(len(left) * times)
         return left * times
     if name == "Add" and (isinstance(left, str) or isinstance(right, str)):
         if isinstance(left, (str, Term)) and isinstance(right, (str, Term)):
-            return text(left) + text(right)
+            said, more = text(left), text(right)
+            limits.characters(len(said) + len(more))
+            return said + more
         raise Unsupported("a string and something else")
     if isinstance(left, Term):
         return derived(name, left, right)
@@ -64,6 +71,12 @@ def binary(world: World, name: str, left: Any, right: Any) -> Any:
         return term(name, left, right, length=right.length)
     if name not in _BINARY:
         raise Unsupported(f"the operator {name}")
+    if name in ("Pow", "Mult"):
+        limits.numbers(name, left, right)
+    elif name == "Mod" and isinstance(left, str):
+        limits.formatted(left, *(right if isinstance(right, tuple) else (right,)))
+    elif isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        limits.entries(len(left) + len(right))
     return _BINARY[name](left, right)
 
 
@@ -83,6 +96,10 @@ def compare(world: World, name: str, left: Any, right: Any) -> bool:
 
 def equal(world: World, left: Any, right: Any) -> bool:
     """``left == right``: of terms by chance, unless they are of the same making."""
+    for side in (left, right):
+        if isinstance(side, (list, tuple, dict, set)):
+            limits.weighed(side)
+            limits.entries(len(side))
     if not (_holds_term(left) or _holds_term(right)):
         return bool(left == right)
     if freeze(left) == freeze(right):
@@ -107,7 +124,10 @@ def contains(world: World, owner: Any, item: Any) -> bool:
         return bool(source.items) or world.likely(term("has", source.digest, item))
     if isinstance(owner, (dict, set)):
         return item in owner
+    if isinstance(owner, range) and isinstance(item, int):
+        return item in owner
     if isinstance(owner, (list, tuple, range)):
+        limits.entries(len(owner))
         return any(equal(world, entry, item) for entry in owner)
     raise Unsupported("a search in something")
 

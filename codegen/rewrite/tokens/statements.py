@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from codegen.rewrite.nodes import children, walk
-from codegen.rewrite.tokens import operators
+from codegen.rewrite.tokens import limits, operators
 from codegen.rewrite.tokens.codes import Code, code_of
 from codegen.rewrite.tokens.scopes import Closure, Raised, Scope
 from codegen.rewrite.tokens.targets import deletion, target_code
@@ -189,7 +189,9 @@ def _augmented(node: ast.AugAssign) -> Step:
     def run(machine: Machine, scope: Scope) -> None:
         old, new = old_of(machine, scope), new_of(machine, scope)
         if isinstance(old, list) and name == "Add":
-            old += list(machine.entries(new))
+            more = list(machine.entries(new))
+            limits.entries(len(old) + len(more))
+            old += more
             bind(machine, scope, old)  # a part of a list is another list
             return
         bind(machine, scope, operators.binary(machine.world, name, old, new))

@@ -13,6 +13,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from codegen.rewrite.probe import budget
+
 MOST = 4
 """Counts, and lengths of what belongs to no item, are smaller than this."""
 
@@ -94,6 +96,8 @@ def freeze(value: Any) -> Any:
         return value.frozen()
     if kind in _PLAIN:
         return (kind.__name__, value)
+    if isinstance(value, (list, tuple, dict, set, frozenset)) and len(value) > 1:
+        budget.steps(len(value))  # one list can stand in another again and again
     if isinstance(value, (list, tuple)):
         return (kind.__name__, *[freeze(item) for item in value])
     if isinstance(value, (set, frozenset)):
@@ -138,6 +142,8 @@ def _said(value: Any) -> str:
         return f"('str', {value!r})"
     if kind is int:
         return f"('int', {value!r})"
+    if (kind is list or kind is tuple or kind is dict) and len(value) > 1:
+        budget.steps(len(value))
     if kind is list or kind is tuple:
         inner = "".join([f", {_said(item)}" for item in value])
         return f"({kind.__name__!r}{inner or ','})"
