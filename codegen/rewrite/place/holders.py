@@ -47,20 +47,41 @@ def _mentioned(init: Function) -> frozenset[str]:
     return frozenset(node.id for node in walk(init) if isinstance(node, ast.Name))
 
 
+def key_of(cls: ClassInfo) -> str:
+    """What tells a class from others of its name in other files."""
+    return f"{cls.module.source.path}:{cls.name}"
+
+
 def holders(index: Index, cls: ClassInfo, wanted: frozenset[str]) -> dict[str, Held]:
-    """Attributes of a class that hold modules of the wanted classes, by name.
+    """Attributes of a class that hold modules of the wanted classes (:func:`key_of`), by name.
 
     The name "" stands for modules that are put where the code does not say.
     """
+    names = _names(wanted)
     found: dict[str, Held] = {}
     for owner in index.mro(cls):
         init = owner.methods.get("__init__")
-        if init is None or wanted.isdisjoint(classes_made(init)):
+        if init is None or names.isdisjoint(classes_made(init)):
             continue
-        for name, held in _held_by(init, wanted):
+        meant = _meant(index, owner, names & classes_made(init), wanted)
+        for name, held in _held_by(init, frozenset(meant)) if meant else ():
             known = found.get(name, Held(frozenset()))
-            found[name] = Held(known.classes | held.classes, known.many or held.many)
+            keys = {meant[each] for each in held.classes}
+            found[name] = Held(known.classes | keys, known.many or held.many)
     return found
+
+
+@lru_cache(maxsize=64)
+def _names(wanted: frozenset[str]) -> frozenset[str]:
+    return frozenset(key.rpartition(":")[2] for key in wanted)
+
+
+def _meant(
+    index: Index, owner: ClassInfo, names: Iterable[str], wanted: frozenset[str]
+) -> dict[str, str]:
+    """The wanted classes that names of a file mean: another file may have classes of these names."""
+    found = ((name, index.resolve(owner.module.source.module, name)) for name in names)
+    return {name: key_of(cls) for name, cls in found if cls is not None and key_of(cls) in wanted}
 
 
 def _held_by(init: Function, wanted: frozenset[str]) -> Iterator[tuple[str, Held]]:

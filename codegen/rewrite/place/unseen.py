@@ -17,7 +17,7 @@ from codegen.rewrite.helpers import LONGEST, is_input, rank
 from codegen.rewrite.library import ClassInfo, Function, self_attribute
 from codegen.rewrite.nodes import calls_in, glance, walk
 from codegen.rewrite.place.bindings import given_names
-from codegen.rewrite.place.holders import Giving
+from codegen.rewrite.place.holders import Giving, key_of
 from codegen.rewrite.place.thread import HANDED_ON
 from codegen.rewrite.reach import spot_of
 from codegen.rewrite.state import RewriteState
@@ -100,7 +100,7 @@ def report_unseen(state: RewriteState) -> None:
 
 
 def _taken(state: RewriteState) -> dict[str, tuple[str, ...]]:
-    """Names of classes whose ``forward`` has been given optional inputs, with these."""
+    """The classes, by their keys, whose ``forward`` has been given optional inputs, with these."""
     lifted: dict[tuple[str, str], set[str]] = {}
     for record in state.records:
         if record.kind == "lifted" and record.method == "forward":
@@ -113,7 +113,7 @@ def _taken(state: RewriteState) -> dict[str, tuple[str, ...]]:
         owner = forward[0] if forward is not None else cls
         given = lifted.get((owner.module.source.path, owner.name))
         if given and forward is not None:
-            found[cls.name] = tuple(given)
+            found[key_of(cls)] = tuple(given)
     return found
 
 
@@ -148,7 +148,7 @@ def _known_to_lift(
 ) -> set[str]:
     """Attributes that hold such a module for the class that defines a method, too."""
     held = ((name, state.index.submodule(owner, name)) for name in giving.attributes)
-    return {name for name, made in held if made is not None and made.name in wanted}
+    return {name for name, made in held if made is not None and key_of(made) in wanted}
 
 
 def _calls(
@@ -246,7 +246,7 @@ def _note(
     state: RewriteState, cls: ClassInfo, function: Function, found: _Found, names: list[str]
 ) -> None:
     info = cls.module
-    which = " or ".join(sorted(found.classes)) or "it"
+    which = " or ".join(sorted({key.rpartition(":")[2] for key in found.classes})) or "it"
     what, how = ", ".join(names) or "precomputed inputs", "write the call as self.<module>(...)"
     reason = f"{found.why}: {what} not handed on to {which}, which computes its own ({how}, or give them by name)"
     place, model = info.place(found.call), model_of(info.source.module)
