@@ -34,6 +34,7 @@ CHECKED, RESIZED = "capture/check_with_values_in_its_message", "capture/table_re
 PAIRS, TABLE = "extract/pairs_of_frames", "extract/interpolated_table"
 WINDOWS, BLOCKS = "extract/window_order", "extract/order_of_blocks"
 FRAMES, ONE_IMAGE = "extract/flattened_frames", "extract/lookup_in_a_table_without_name"
+COUNTED, MORE = "capture/refusal_of_what_is_counted", '"more placeholders than frames"'
 SAMPLED = "all/points_of_a_sampled_table_of_videos"
 LOOP = "a loop over sizes whose results no helper gives in this form"
 ELSEWHERE = "something else on 12 images"
@@ -52,6 +53,13 @@ NEAR = [
     ("checks", CHECKED, "{count}", f"{{{TWICE}}}", "it assigns a name"),
     ("checks", CHECKED, "== features.numel(),", "== (number := features.numel()),", "it assigns a name"),
     ("checks", CHECKED, "ValueError,\n        )", "(kind := ValueError),\n        )", "it assigns a name"),
+    ("refusals", COUNTED, "mask.sum() >", "(count := mask.sum()) >", "it assigns a name"),
+    ("refusals", COUNTED, "if mask.sum() >", "if 9 > mask.sum() >", "compares more than two numbers"),
+    ("refusals", COUNTED, "            raise Run", "            self.last = ids\n            raise Run", "more than raise"),
+    ("refusals", COUNTED, f"{MORE})\n", f"{MORE})\n        else:\n            self.last = ids\n", "it has an else"),
+    ("refusals", COUNTED, MORE, f"{MORE}, ids", "an exception with a message alone"),
+    ("refusals", COUNTED, "RuntimeError(", "self.error(", "self.error is no exception of Python itself"),
+    ("refusals", COUNTED, MORE, "self.words", "its message self.words is no literal"),
     ("get_temporal_pair_indices", PAIRS, "frames[1::2]", "frames[::2]", LOOP),
     ("get_temporal_pair_indices", PAIRS, "begin += t", "assert t < 9\n            begin += t", "assert would vanish"),
     ("get_temporal_pair_indices", PAIRS, "max(t - 1, 1)", "min(max(t - 1, 1), 20)", ELSEWHERE),

@@ -22,21 +22,25 @@ Found = tuple[list[Edit], tuple[str, ...], str]
 REFUSE = "refuse_in_graph"
 
 
-def refusals_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left | None:
-    """Give every such refusal of a method a second form."""
+def refusals_edits(index: Index, cls: ClassInfo, function: Function) -> list[Found | Left] | None:
+    """Give every such refusal of a method a second form; those that cannot have one are left by themselves."""
     edits: list[Edit] = []
+    found: list[Found | Left] = []
     for node in walk(function):
         if not isinstance(node, ast.If) or not _counts(function, node.test):
             continue
-        message = refusal_message(node)
-        if message is None:
+        if not any(isinstance(statement, ast.Raise) for statement in node.body):
             continue
-        if any(isinstance(inner, (ast.NamedExpr, ast.Await)) for inner in walk(node.test)):
-            return Left(node, "a refusal of what a tensor holds: it assigns a name")
+        message = _failing(node) or _message(node)
+        if isinstance(message, Left):
+            found.append(Left(node, f"a refusal of what a tensor holds: {message.reason}"))
+            continue
         condition = _in_tensors(cls.module.text.source(node.test), node.test)
         edits.append(Branch((node,), "is_tracing()", refusal_lines(condition, message)))
-    reason = "refusal of what a tensor holds: checked in the graph while tracing"
-    return (edits, ("is_tracing", REFUSE), reason) if edits else None
+    if edits:
+        reason = "refusal of what a tensor holds: checked in the graph while tracing"
+        found.append((edits, ("is_tracing", REFUSE), reason))
+    return found or None
 
 
 def refusal_lines(condition: str, message: str) -> tuple[str, ...]:
@@ -46,22 +50,42 @@ def refusal_lines(condition: str, message: str) -> tuple[str, ...]:
 
 def refusal_message(node: ast.If) -> str | None:
     """The literal of a message, without values, of an ``if`` that only raises; None for any other."""
-    if len(node.body) != 1 or node.orelse or not isinstance(node.body[0], ast.Raise):
-        return None
+    message = _message(node)
+    return message if isinstance(message, str) else None
+
+
+def _message(node: ast.If) -> str | Left:
+    """The literal of a message, without values, of an ``if`` that only raises; or why it has none."""
+    if len(node.body) != 1 or not isinstance(node.body[0], ast.Raise):
+        return Left(node, "it does more than raise")
+    if node.orelse:
+        return Left(node, "it has an else")
     raised = node.body[0].exc
     if not isinstance(raised, ast.Call) or len(raised.args) != 1 or raised.keywords:
-        return None
-    kind = getattr(builtins, ast.unparse(raised.func), None)
+        return Left(node, "it does not raise an exception with a message alone")
+    name = ast.unparse(raised.func)
+    kind = getattr(builtins, name, None)
     if not isinstance(kind, type) or not issubclass(kind, Exception):
-        return None
-    return fixed_message(raised.args[0])
+        return Left(node, f"{name} is no exception of Python itself")
+    message = fixed_message(raised.args[0])
+    if message is None:
+        return Left(node, f"its message {ast.unparse(raised.args[0])} is no literal")
+    return message
+
+
+def _failing(node: ast.If) -> Left | None:
+    """Why a condition on what is counted cannot be asked in a graph; None if it can."""
+    if isinstance(node.test, ast.Compare) and len(node.test.ops) != 1:
+        return Left(node, "it compares more than two numbers")
+    if any(isinstance(inner, (ast.NamedExpr, ast.Await)) for inner in walk(node.test)):
+        return Left(node, "it assigns a name")
+    return None
 
 
 def _counts(function: Function, test: ast.expr) -> bool:
     """Tell whether a condition compares numbers of elements that a tensor holds: ``mask.sum() != n``."""
-    if not isinstance(test, ast.Compare) or len(test.ops) != 1:
-        return False
-    if not isinstance(test.ops[0], (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+    ordered = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+    if not isinstance(test, ast.Compare) or not all(isinstance(op, ordered) for op in test.ops):
         return False
     sides = (test.left, *test.comparators)
     return any(_is_sum(resolved(function, side)) or _listed(side) is not None for side in sides)
