@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Edit, Insert
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, self_attribute
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.targets import LENGTH, TARGETS, SourcePositions, recognise_targets
@@ -49,29 +49,44 @@ def targets_edits(index: Index, cls: ClassInfo, function: Function) -> Found | L
 def _other_use(index: Index, cls: ClassInfo, name: str) -> str:
     """What is done with an attribute besides asking for a part of it, or whether it is None."""
     own = cls.module.source.module
-    for module in index.mentioning(name):
+    for module in index.mentioning(f".{name}"):
         if module == index.generated_of(own):
             continue
         info = index.get(module)
         if info is None:
             return f"used in {module}, where it is not looked at"
-        for node, parent in _uses(info.tree, name):
+        for node, parent in _uses(index, cls, info, name):
             is_test = isinstance(parent, ast.Compare) and isinstance(
                 parent.ops[0], (ast.Is, ast.IsNot)
             )
             is_part = isinstance(parent, ast.Subscript) and parent.value is node
             if not is_test and not is_part:
-                return f"used as {ast.unparse(parent)[:60]} in {module.rpartition('.')[2]}"
+                where = "" if module == own else f" in {module.rpartition('.')[2]}"
+                return f"used as {ast.unparse(parent)[:60]}{where}"
     return ""
 
 
-def _uses(tree: ast.Module, name: str) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """Readings of an attribute, each with the node around it."""
-    for parent in walk(tree):
-        found = (node for node in children(parent) if isinstance(node, ast.Attribute))
-        yield from (
-            (node, parent) for node in found if node.attr == name and isinstance(node.ctx, ast.Load)
+def _uses(
+    index: Index, cls: ClassInfo, info: ModuleInfo, name: str
+) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Readings of an attribute in a file, each with the node around it."""
+    for part in info.tree.body:
+        is_apart = isinstance(part, ast.ClassDef) and _has_its_own(
+            index, cls, ClassInfo(info, part), name
         )
+        for parent in walk(part):
+            for node in children(parent):
+                if not isinstance(node, ast.Attribute) or node.attr != name:
+                    continue
+                if isinstance(node.ctx, ast.Load) and not (is_apart and self_attribute(node)):
+                    yield node, parent
+
+
+def _has_its_own(index: Index, cls: ClassInfo, other: ClassInfo, name: str) -> bool:
+    """Tell whether ``self.<name>`` is another attribute there: of a class that is no kin, and assigns it."""
+    mine, theirs = index.mro(cls), index.mro(other)
+    is_kin = any(c.node is other.node for c in mine) or any(c.node is cls.node for c in theirs)
+    return not is_kin and any(owner.replaces(name) for owner in theirs)
 
 
 def _lines(found: SourcePositions) -> Iterator[str]:
