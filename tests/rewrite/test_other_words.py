@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.rewrite.test_rules import Case, read_case, run
-from tests.rewrite.test_unknown_pieces import CASES, NAMES, NUMBER, vanishes
+from tests.rewrite.test_unknown_pieces import CASES, NAMES, NUMBER, marked, vanishes
 
 #: What may be any word, by case: names that stand for nothing, and sizes that do not matter.
 FREE = {
@@ -76,7 +76,7 @@ def with_another(text: str, function: ast.FunctionDef) -> Iterator[tuple[str, st
             yield token.string, other, before + other + behind
 
 
-@pytest.mark.parametrize("path", CAPTURED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", marked(CAPTURED))
 def test_no_word_of_a_form_vanishes_unseen(path: Path) -> None:
     case = read_case(path)
     ((name, text),) = case.files.items()

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,14 @@ CASES = [
     for path in sorted(GOLDEN.glob("capture/*.txt"))
     if read_case(path).expected and not path.stem.startswith(ALIKE)
 ]
+#: These are run on prompts, too, for about ten seconds.
+LONG = ("positions_with_targets",)
+
+
+def marked(paths: list[Path]) -> list[Any]:
+    """Paths of cases as parameters, the long ones for `make test-all` only."""
+    slow = pytest.mark.slow
+    return [pytest.param(path, id=path.stem, marks=[slow] * (path.stem in LONG)) for path in paths]
 
 
 def changed(text: str, after: str) -> Iterator[tuple[str, str]]:
@@ -129,7 +138,7 @@ def forms(tree: ast.Module) -> Iterator[tuple[str, str]]:
                     )
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", marked(CASES))
 def test_an_unknown_piece_stays(path: Path) -> None:
     files = read_case(path).files
     after = {**files, **run(files, "capture").edits}
