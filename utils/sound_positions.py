@@ -116,7 +116,7 @@ def get_positions_with_sound(
     has_video = video_grid is not None
     if not is_tracing():
         counts = images.shape[0], videos.shape[0]
-        fits, has_video = check_runs(prompts, runs, sizes, positions, counts)
+        fits, has_video = check_runs(prompts, tokens, runs, sizes, positions, counts)
         if not fits:
             return count_prompt_by_prompt(input_ids, tokens, image_grid, video_grid, *given)
     deltas = (behind if has_video else behind.long()) - prompts.kept.sum(1)
@@ -139,8 +139,7 @@ def find_kinds(prompts: Prompts, tokens: SoundTokens) -> torch.Tensor:
     """Tell what each token belongs to: text and sound alone, an image, a video, a video with sound, its ends."""
     ids, kept = prompts.ids, prompts.kept
     sounding = kept & ((ids == tokens.video) | (ids == tokens.audio))
-    starts = kept & (ids == tokens.audio_start)
-    opens = kept & (ids == tokens.vision_start) & torch.nn.functional.pad(starts, (0, 1))[:, 1:]
+    opens = find_openings(prompts, tokens)
     first = _later(opens, 2)
     # Where the run of such tokens began decides whether it is one of a video with its sound.
     begin = torch.where(sounding & ~_later(sounding, 1), _token_places(ids), 0).cummax(1).values
@@ -149,6 +148,13 @@ def find_kinds(prompts: Prompts, tokens: SoundTokens) -> torch.Tensor:
     delimits = opens | _later(opens, 1) | ends | _later(ends, 1)
     kinds = torch.where(ids == tokens.video, VIDEO, torch.where(ids == tokens.image, IMAGE, TEXT))
     return torch.where(delimits, DELIMITER, torch.where(mixed, MIXED, kinds))
+
+
+def find_openings(prompts: Prompts, tokens: SoundTokens) -> torch.Tensor:
+    """Find the first of the two tokens that stand in front of a video with sound."""
+    starts = prompts.kept & (prompts.ids == tokens.audio_start)
+    followed = torch.nn.functional.pad(starts, (0, 1))[:, 1:]
+    return prompts.kept & (prompts.ids == tokens.vision_start) & followed
 
 
 def find_runs(prompts: Prompts, tokens: SoundTokens, num_images: int) -> Runs:
@@ -232,6 +238,7 @@ def count_spans(
 
 def check_runs(
     prompts: Prompts,
+    tokens: SoundTokens,
     runs: Runs,
     sizes: torch.Tensor,
     positions: torch.Tensor,
@@ -245,14 +252,17 @@ def check_runs(
     is_image, is_mixed = prompts.kept & (runs.kinds == IMAGE), prompts.kept & (runs.kinds == MIXED)
     is_video = is_mixed | (prompts.kept & (runs.kinds == VIDEO))
     entry = runs.entry.clamp_max(total)
-    tokens = torch.zeros(total + 1, dtype=torch.int64, device=entry.device)
-    tokens.scatter_add_(0, entry.flatten(), runs.is_vision.flatten().long())
+    held = torch.zeros(total + 1, dtype=torch.int64, device=entry.device)
+    held.scatter_add_(0, entry.flatten(), runs.is_vision.flatten().long())
+    # A video with sound that holds nothing has ends only by what follows it.
+    is_empty = _later(find_openings(prompts, tokens), 2) & (runs.kinds != MIXED)
     # What follows a video with sound starts at a rounded position.
     rounded = (positions != positions.round()).any() | (positions.amax() >= EXACT)
     problems = (
         ((is_image & (entry >= counts[0])) | (is_video & (entry >= total))).any(),
-        ((is_image | is_video) & (tokens[entry] != sizes.prod(-1))).any(),
+        ((is_image | is_video) & (held[entry] != sizes.prod(-1))).any(),
         ~prompts.kept.any(1).all(),
+        is_empty.any(),
         rounded & is_mixed.any() & positions.dtype.is_floating_point,
     )
     *wrong, has_video = torch.stack((*problems, is_video.any())).tolist()

@@ -22,8 +22,11 @@ def call(encoder: Callable[..., Any], given: Inputs) -> list[torch.Tensor]:
         return tensors(encoder(**accepted(encoder, given)))
 
 
-def accepted(encoder: Any, given: Inputs) -> Inputs:
-    """Inputs that ``forward`` names; a catch-all would swallow others silently, but hands on what is lifted."""
+def accepted(encoder: Any, given: Inputs, by_name: bool = False) -> Inputs:
+    """Inputs that ``forward`` names; a catch-all would swallow others silently, but hands on what is lifted.
+
+    Exported programs take inputs ``by_name`` only.
+    """
     forward = getattr(encoder, "forward", encoder)
     names = inspect.signature(forward).parameters
     # Releases differ in whether the grid of an encoder carries a prefix.
@@ -32,7 +35,8 @@ def accepted(encoder: Any, given: Inputs) -> Inputs:
         grids[0] if k.endswith("grid_thw") and k not in names and len(grids) == 1 else k: v
         for k, v in given.items()
     }
-    handed = _LIFTED_NAMES if any(each.kind is each.VAR_KEYWORD for each in names.values()) else ()
+    catches = not by_name and any(each.kind is each.VAR_KEYWORD for each in names.values())
+    handed = _LIFTED_NAMES if catches else ()
     return {k: v for k, v in renamed.items() if k in names or k in handed}
 
 

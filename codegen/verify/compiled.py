@@ -63,7 +63,8 @@ def check_exported(
     """(d) Export with dynamic sizes, right on a second input with other numbers of images and frames."""
     encoder = loaded(case, job, attention, "float32", saved)
     first, second = (
-        accepted(encoder, precomputed(encoder, g)) for g in cases_inputs.export_inputs(case)
+        accepted(encoder, precomputed(encoder, g), by_name=True)
+        for g in cases_inputs.export_inputs(case)
     )
     shapes = dynamic_shapes(first, second)
     with torch.no_grad():

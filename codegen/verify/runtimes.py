@@ -61,7 +61,9 @@ def _check(
     expected = [saved[f"{attention}/float32/export{number}"] for number in (0, 1)]
     worst, notes = 0.0, []
     for label, prepare in (("given", precomputed), ("computed", lambda _, inputs: inputs)):
-        first, second = (accepted(encoder, prepare(encoder, inputs)) for inputs in examples)
+        first, second = (
+            accepted(encoder, prepare(encoder, inputs), by_name=True) for inputs in examples
+        )
         with torch.no_grad(), tempfile.TemporaryDirectory(prefix="verify-") as folder:
             shapes = dynamic_shapes(first, second)
             exported = torch.export.export(encoder, (), first, dynamic_shapes=shapes)

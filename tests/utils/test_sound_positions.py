@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch._dynamo.testing import CompileCounterWithBackend
 
@@ -100,6 +100,7 @@ def batches(draw: st.DrawFn) -> Batch:
     dtype=st.sampled_from([torch.int64, torch.float32]),
     shared=st.booleans(),
 )
+@example(Batch(torch.tensor([[20, 5, 10, 10, 9, 11]]), None, None, None), 1.0, torch.int64, True)
 @settings(max_examples=150, deadline=None)
 def test_passes_over_all_tokens_give_the_same_bit_for_bit(
     batch: Batch, step: float, dtype: torch.dtype, shared: bool

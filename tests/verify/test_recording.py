@@ -51,6 +51,7 @@ def test_a_catch_all_is_handed_what_is_lifted_and_nothing_else() -> None:
 
     given = dict.fromkeys(("hidden", "cu_seqlens", "embed_indices", "colour"), torch.zeros(1))
     assert accepted(Handing(), given).keys() == {"hidden", "cu_seqlens", "embed_indices"}
+    assert accepted(Handing(), given, by_name=True).keys() == {"hidden"}
     assert accepted(Taking(), given).keys() == {"hidden", "cu_seqlens"}
 
 
