@@ -136,7 +136,7 @@ def argument_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
     first: dict[tuple[str, str], int] = {}
     changed = [_arguments(item.change) for item in hunks]
     for index, (item, names) in enumerate(zip(hunks, changed)):
-        for name in names & _spoken(item):
+        for name in names & _spoken(item) if names else ():
             key = (item.change.path, name)
             yield first.setdefault(key, index), index
     for index, item in enumerate(hunks if first else ()):
@@ -177,15 +177,25 @@ def _arguments(change: MemberChange) -> frozenset[str]:
     return old ^ new
 
 
+#: Where a signature ends, most likely: it does if what is in front of it parses.
+_SIGNED = re.compile(r"\)[^()\n]*:(?=[ \t]*(?:#.*)?$)", re.M)
+
+
 @lru_cache(maxsize=1024)
 def _parameters(text: str) -> frozenset[str]:
+    end = _SIGNED.search(text)
+    head = _function(f"{text[: end.end()]} pass") if end is not None else None
+    node = head or _function(text)
+    found = ast.walk(node.args) if node is not None else ()
+    return frozenset(each.arg for each in found if isinstance(each, ast.arg))
+
+
+def _function(text: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     try:
         node = ast.parse(textwrap.dedent(text)).body[-1]
     except (SyntaxError, ValueError, IndexError):
-        return frozenset()
-    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return frozenset()
-    return frozenset(each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg))
+        return None
+    return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
 
 
 def used_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
