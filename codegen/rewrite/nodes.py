@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -162,8 +162,13 @@ def calls_in(node: ast.AST) -> tuple[ast.Call, ...]:
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below one, but for operators and contexts."""
     found: list[ast.AST] = []
-    held = complete(node)
-    for name in _HOLDING[node.__class__]:
+    _add_held(found, complete(node), _HOLDING[node.__class__])
+    return found
+
+
+def _add_held(found: list[ast.AST], held: dict[str, Any], names: Iterable[str]) -> None:
+    """Add the nodes that fields hold, which are the values of ``held`` by their names."""
+    for name in names:
         value = held.get(name)
         if value.__class__ is not list:
             if value.__class__ in _HOLDING:
@@ -172,7 +177,6 @@ def children(node: ast.AST) -> list[ast.AST]:
             found += [item for item in value if item.__class__ in _HOLDING]
         else:
             found += value
-    return found
 
 
 def own_nodes(statement: ast.stmt) -> list[ast.AST]:
@@ -184,16 +188,7 @@ def own_nodes(statement: ast.stmt) -> list[ast.AST]:
         kind = node.__class__
         if kind is ast.Lambda:
             continue
-        held = node.__dict__
-        for name in _OWN[kind]:
-            value = held.get(name)
-            if value.__class__ is not list:
-                if value.__class__ in _HOLDING:
-                    found.append(value)
-            elif name in _MIXED:
-                found += [item for item in value if item.__class__ in _HOLDING]
-            else:
-                found += value
+        _add_held(found, node.__dict__, _OWN[kind])
     return found
 
 

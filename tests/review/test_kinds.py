@@ -17,7 +17,7 @@ from tests.review.small import make_project
 
 GOLDEN = REPOSITORY / "tests/golden/review/kinds.text"
 ROOT = '''\
-"""Root, which leaf is built from."""
+"""Stem, which leaf is built from."""
 
 import math
 
@@ -27,12 +27,12 @@ from torch import nn
 SCALE = 0.5
 
 
-class RootConfig:
+class StemConfig:
     width: int = 4
     depth: int = 2
 
 
-class RootNorm(nn.Module):
+class StemNorm(nn.Module):
     """Norms the states."""
 
     def __init__(self, size, eps=1e-6):
@@ -44,7 +44,7 @@ class RootNorm(nn.Module):
         return self.weight * states * torch.rsqrt(states.pow(2).mean(-1, keepdim=True) + self.eps)
 
 
-class RootGate(nn.Module):
+class StemGate(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.gate = nn.Linear(config.width, config.width)
@@ -53,15 +53,15 @@ class RootGate(nn.Module):
         return states * torch.sigmoid(self.gate(states))
 
 
-class RootAttention(nn.Module):
+class StemAttention(nn.Module):
     def __init__(self, config, layer_idx=None):
         super().__init__()
         self.layer_idx = layer_idx
         self.is_causal = False
         self.factor = 2.0
         self.register_buffer("angles", torch.arange(config.width).float(), persistent=False)
-        self.norm = RootNorm(config.width)
-        self.gates = nn.ModuleList([RootGate(config) for _ in range(config.depth)])
+        self.norm = StemNorm(config.width)
+        self.gates = nn.ModuleList([StemGate(config) for _ in range(config.depth)])
         self.proj = nn.Linear(config.width, config.width)
 
     def scaling(self):
@@ -89,35 +89,35 @@ class RootAttention(nn.Module):
         return self.proj(weights)
 
 
-class RootBlock(nn.Module):
+class StemBlock(nn.Module):
     def __init__(self, config, layer_idx):
         super().__init__()
-        self.attention = RootAttention(config, layer_idx=layer_idx)
+        self.attention = StemAttention(config, layer_idx=layer_idx)
 
     def forward(self, states, mask=None):
         return states + self.attention(states, mask=mask, factor=0.5)
 
 
-__all__ = ["RootAttention", "RootBlock", "RootConfig"]
+__all__ = ["StemAttention", "StemBlock", "StemConfig"]
 '''
 LEAF = '''\
-"""Leaf is built from root."""
+"""Leaf is built from stem."""
 
-from ..root.configuration_root import RootConfig
-from ..root.modeling_root import RootAttention, RootBlock
+from ..stem.configuration_stem import StemConfig
+from ..stem.modeling_stem import StemAttention, StemBlock
 
 
-class LeafConfig(RootConfig):
+class LeafConfig(StemConfig):
     width: int = 8
 
 
-class LeafAttention(RootAttention):
+class LeafAttention(StemAttention):
     def turned(self, states):
         """Leave the states as they are, but for what all of them are scaled by."""
         return states * self.scaling()
 
 
-class LeafBlock(RootBlock):
+class LeafBlock(StemBlock):
     pass
 
 
@@ -143,53 +143,53 @@ def kind(name: str, *pairs: tuple[str, str, str], count: int = 1, risks: str = "
 KINDS = (
     kind(
         "method made a property",
-        ("root", "    def scaling(self):", "    @property\n    def scaling(self):"),
-        ("root", "* self.scaling()).cos()", "* self.scaling).cos()"),
+        ("stem", "    def scaling(self):", "    @property\n    def scaling(self):"),
+        ("stem", "* self.scaling()).cos()", "* self.scaling).cos()"),
         ("leaf", "* self.scaling()", "* self.scaling"),
         risks="decorator",
     ),
     kind(
         "argument moved into the configuration",
-        ("root", "def __init__(self, size, eps=1e-6):", "def __init__(self, size):"),
-        ("root", "        self.eps = eps", "        self.eps = RootConfig.eps"),
+        ("stem", "def __init__(self, size, eps=1e-6):", "def __init__(self, size):"),
+        ("stem", "        self.eps = eps", "        self.eps = StemConfig.eps"),
         risks="signature",
     ),
     kind(
         "argument of a name that stays",
-        ("root", "mask=None, factor=1.0):", "mask=None):"),
-        ("root", "states * factor, dim", "states * self.factor, dim"),
-        ("root", "mask=mask, factor=0.5)", "mask=mask)"),
+        ("stem", "mask=None, factor=1.0):", "mask=None):"),
+        ("stem", "states * factor, dim", "states * self.factor, dim"),
+        ("stem", "mask=mask, factor=0.5)", "mask=mask)"),
         risks="signature numerics",
     ),
     kind(
         "attribute moved from a method to the class",
-        ("root", "        self.is_causal = False\n", ""),
-        ("root", "Attention(nn.Module):\n", "Attention(nn.Module):\n    is_causal = False\n\n"),
+        ("stem", "        self.is_causal = False\n", ""),
+        ("stem", "Attention(nn.Module):\n", "Attention(nn.Module):\n    is_causal = False\n\n"),
     ),
     kind(
         "statements in another order",
-        ("root", "        states = self.norm(states)\n", ""),
+        ("stem", "        states = self.norm(states)\n", ""),
         (
-            "root",
+            "stem",
             "        if mask is not None:\n            states",
             "        states = self.norm(states)\n        if mask is not None:\n            states",
         ),
     ),
-    kind("class renamed", ("root", "RootGate", "RootValve"), risks="public-name"),
+    kind("class renamed", ("stem", "StemGate", "StemValve"), risks="public-name"),
     kind(
         "comment only",
-        ("root", "# What the angles are multiplied by.", "# The factor of all angles."),
+        ("stem", "# What the angles are multiplied by.", "# The factor of all angles."),
     ),
     kind(
         "two edits of one method",
-        ("root", "states = self.norm(states)", "states = self.norm(states.float())"),
-        ("root", "return self.proj(weights)", "return self.proj(weights.contiguous())"),
+        ("stem", "states = self.norm(states)", "states = self.norm(states.float())"),
+        ("stem", "return self.proj(weights)", "return self.proj(weights.contiguous())"),
         count=2,
         risks="numerics",
     ),
     kind(
         "a member and its override",
-        ("root", "self.scaling()).cos()", "self.scaling()).sin()"),
+        ("stem", "self.scaling()).cos()", "self.scaling()).sin()"),
         ("leaf", "return states * self.scaling()", "return states + self.scaling()"),
         count=2,
         risks="numerics",
@@ -203,36 +203,36 @@ KINDS = (
         ),
         risks="numerics",
     ),
-    kind("buffer kept", ("root", ".float(), persistent=False)", ".float())"), risks="state-dict"),
+    kind("buffer kept", ("stem", ".float(), persistent=False)", ".float())"), risks="state-dict"),
     kind(
         "default that was None",
-        ("root", "config, layer_idx=None", "config, layer_idx=0"),
+        ("stem", "config, layer_idx=None", "config, layer_idx=0"),
         risks="signature",
     ),
     kind(
         "annotation only",
         (
-            "root",
+            "stem",
             "(self, states, mask=None):\n        if",
             "(self, states: torch.Tensor, mask=None):\n        if",
         ),
     ),
     kind(
         "keyword only",
-        ("root", "states, mask=None, factor", "states, *, mask=None, factor"),
+        ("stem", "states, mask=None, factor", "states, *, mask=None, factor"),
         risks="signature",
     ),
-    kind("__all__", ("root", '["RootAttention", "RootBlock"', '["RootBlock"'), risks="public-name"),
+    kind("__all__", ("stem", '["StemAttention", "StemBlock"', '["StemBlock"'), risks="public-name"),
     kind(
         "decorator with an argument",
-        ("root", "@torch.no_grad()", "@torch.inference_mode(mode=True)"),
+        ("stem", "@torch.no_grad()", "@torch.inference_mode(mode=True)"),
         risks="decorator",
     ),
     kind(
         "constant moved into the configuration",
-        ("root", "SCALE = 0.5\n\n\n", "\n"),
-        ("root", "SCALE * math.pi", "RootConfig.scale * math.pi"),
-        ("root", "    depth: int = 2\n", "    depth: int = 2\n    scale: float = 0.5\n"),
+        ("stem", "SCALE = 0.5\n\n\n", "\n"),
+        ("stem", "SCALE * math.pi", "StemConfig.scale * math.pi"),
+        ("stem", "    depth: int = 2\n", "    depth: int = 2\n    scale: float = 0.5\n"),
     ),
     kind(
         "attribute deleted that is read",
@@ -247,23 +247,23 @@ KINDS = (
     kind(
         "class split in two",
         (
-            "root",
-            "        self.attention = RootAttention(config, layer_idx=layer_idx)",
-            "        self.residual = RootResidual(config, layer_idx)",
+            "stem",
+            "        self.attention = StemAttention(config, layer_idx=layer_idx)",
+            "        self.residual = StemResidual(config, layer_idx)",
         ),
         (
-            "root",
+            "stem",
             "return states + self.attention(states, mask=mask, factor=0.5)",
             "return states + self.residual(states, mask)",
         ),
         (
-            "root",
-            "class RootBlock(",
-            "class RootResidual(nn.Module):\n    def __init__(self, config, layer_idx):\n"
+            "stem",
+            "class StemBlock(",
+            "class StemResidual(nn.Module):\n    def __init__(self, config, layer_idx):\n"
             "        super().__init__()\n"
-            "        self.attention = RootAttention(config, layer_idx=layer_idx)\n\n"
+            "        self.attention = StemAttention(config, layer_idx=layer_idx)\n\n"
             "    def forward(self, states, mask=None):\n"
-            "        return self.attention(states, mask=mask, factor=0.5)\n\n\nclass RootBlock(",
+            "        return self.attention(states, mask=mask, factor=0.5)\n\n\nclass StemBlock(",
         ),
         risks="state-dict",
     ),
@@ -272,7 +272,7 @@ KINDS = (
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_project(tmp_path_factory.mktemp("kinds") / "base", {"root": ROOT, "leaf": LEAF})
+    return make_project(tmp_path_factory.mktemp("kinds") / "base", {"stem": ROOT, "leaf": LEAF})
 
 
 def told(name: str, report: Report) -> Iterator[str]:
@@ -290,7 +290,7 @@ def told(name: str, report: Report) -> Iterator[str]:
 def test_kinds_of_edits(base: Path, tmp_path: Path, update_golden: bool) -> None:
     lines, wrong = [], []
     for number, item in enumerate(KINDS):
-        texts = {"root": ROOT, "leaf": LEAF}
+        texts = {"stem": ROOT, "leaf": LEAF}
         for model, old, new in item.pairs:
             assert old in texts[model], (item.name, old)
             texts[model] = texts[model].replace(old, new)

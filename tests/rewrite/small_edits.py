@@ -185,6 +185,25 @@ def write_table(path: Path, table: Table) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def hold(
+    path: Path,
+    pieces: Mapping[str, str],
+    name: str,
+    outcome: Callable[[str, str], str],
+    record: bool,
+) -> None:
+    """Hold the recorded edits of a piece to their outcomes, or record these."""
+    table = read_table(path)
+    recorded, edits = table.get(name, {}), all_edits(pieces[name])
+    found = {
+        edit: outcome(name, edits[edit].apply(pieces[name])) for edit in recorded if edit in edits
+    }
+    if not record:
+        assert found == recorded
+    elif name in table:
+        write_table(path, {n: {**table, name: found}[n] for n in pieces if n in table})
+
+
 # -- choosing ------------------------------------------------------------------------------------
 
 Way = frozenset[tuple[CodeType, int, int]]

@@ -16,17 +16,13 @@ from codegen.rewrite.tokens.scopes import Closure, Raised
 from codegen.rewrite.tokens.terms import World, freeze, term
 from tests.rewrite.small_edits import (
     GOLDEN,
-    Table,
-    all_edits,
     digest,
-    read_table,
-    write_table,
+    hold,
 )
 from tests.rewrite.test_processor_runs import FOLLOWED, code, followed, machine, python
 from tests.rewrite.test_processor_terms import CALLS, PAIRS, items
 
 TABLE = GOLDEN / "edited_runs.txt"
-RECORDED = read_table(TABLE)
 BELOW, MOST = "", 9
 #: More of what processors do with values that are not known.
 MORE = """
@@ -122,11 +118,4 @@ def _unknown(body: str, world: int, whole: bool) -> str:
 
 @pytest.mark.parametrize("name", PIECES)
 def test_an_edited_run_gives_what_is_recorded(name: str, request: pytest.FixtureRequest) -> None:
-    body, recorded = PIECES[name], RECORDED.get(name, {})
-    edits = all_edits(body)
-    found = {e: outcome(name, edits[e].apply(body)) for e in recorded if e in edits}
-    if request.config.getoption("--update-golden"):
-        table: Table = {**read_table(TABLE), name: found}
-        write_table(TABLE, {piece: table[piece] for piece in PIECES if piece in table})
-    else:
-        assert found == recorded
+    hold(TABLE, PIECES, name, outcome, request.config.getoption("--update-golden"))

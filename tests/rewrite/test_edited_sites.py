@@ -14,12 +14,11 @@ import pytest
 from codegen.rewrite.library import ModuleInfo
 from codegen.rewrite.tokens.sites import find_sites
 from codegen.rewrite.values import Source
-from tests.rewrite.small_edits import GOLDEN, Table, all_edits, digest, read_table, write_table
+from tests.rewrite.small_edits import GOLDEN, digest, hold
 from tests.rewrite.test_rules import CASES, read_case
 from tests.rewrite.test_site_forms import FORMS, method_of, told
 
 TABLE = GOLDEN / "edited_sites.txt"
-RECORDED = read_table(TABLE)
 BELOW, MOST = "codegen/rewrite/tokens/", 16
 
 
@@ -69,11 +68,4 @@ def _word(found: list[dict[str, str]], usual: list[dict[str, str]]) -> str:
 
 @pytest.mark.parametrize("name", PIECES)
 def test_an_edited_loop_is_seen_as_recorded(name: str, request: pytest.FixtureRequest) -> None:
-    body, recorded = PIECES[name], RECORDED.get(name, {})
-    edits = all_edits(body)
-    found = {e: outcome(name, edits[e].apply(body)) for e in recorded if e in edits}
-    if request.config.getoption("--update-golden"):
-        table: Table = {**read_table(TABLE), name: found}
-        write_table(TABLE, {piece: table[piece] for piece in PIECES if piece in table})
-    else:
-        assert found == recorded
+    hold(TABLE, PIECES, name, outcome, request.config.getoption("--update-golden"))
