@@ -14,7 +14,7 @@ from codegen.rewrite.helpers import CU_SEQLENS, ROTARY_POS_IDS, Result
 from codegen.rewrite.input_types import _entry
 from codegen.rewrite.library import ClassInfo, Index, ModuleInfo, defaults_of
 from codegen.rewrite.nodes import only, target_of, target_text
-from codegen.rewrite.place.lift import helper_call, rows_given
+from codegen.rewrite.place.helper_calls import helper_call, rows_given
 from codegen.rewrite.place.longest import submodule
 from codegen.rewrite.place.rows import _is_unpacked
 from codegen.rewrite.recognise.positions import _refusals

@@ -14,7 +14,9 @@ from codegen.rewrite.library import ClassInfo, Function
 from codegen.rewrite.place.bindings import is_of_entry
 from codegen.rewrite.place.carry import HelperCall
 from codegen.rewrite.place.demands import guarded_results
-from codegen.rewrite.place.lift import Lifter, Lifting
+from codegen.rewrite.place.lift import Lifter
+from codegen.rewrite.place.lifting import Lifting
+from codegen.rewrite.place.write_liftings import write_liftings
 from codegen.rewrite.state import RewriteState
 
 Found = tuple[ClassInfo, Function, Helper, ast.Assign]
@@ -36,7 +38,7 @@ def lift_later(state: RewriteState) -> None:
     lifter.thread()
     # The methods themselves have their parameters.
     lifter.liftings = {key: item for key, item in lifter.liftings.items() if item.carried}
-    lifter.write()
+    write_liftings(state, lifter.liftings, lifter.not_lifted)
     state.settle()
 
 

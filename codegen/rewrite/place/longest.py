@@ -34,7 +34,7 @@ from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self
 from codegen.rewrite.nodes import calls_in, glance, is_written, only, target_of, walk
 from codegen.rewrite.place.bindings import bound_arguments
 from codegen.rewrite.place.carry import HelperCall
-from codegen.rewrite.place.lift import check_lines
+from codegen.rewrite.place.unless_given import check_lines
 from codegen.rewrite.recognise.longest import Measure, find_measure
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
