@@ -17,8 +17,10 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from codegen.rewrite.emit.edits import Change, Describe, Edit, Site, behind_class
+from codegen.rewrite.functions import Function
 from codegen.rewrite.helpers import INPUTS, rank
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import target_of
 from codegen.rewrite.values import Record, model_of
 from codegen.rewrite.vocabulary import CENTRAL_ARGUMENTS, COMPLETING_DECORATOR

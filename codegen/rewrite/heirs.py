@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from codegen.rewrite.library import ClassInfo, Index
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 
 
 class Heirs:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from codegen.rewrite.emit.edits import Change, Site
-from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.report import Place, method_of
 from codegen.rewrite.values import Record, model_of
 from codegen.rewrite.vocabulary import CENTRAL_ARGUMENTS

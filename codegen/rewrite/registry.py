@@ -16,7 +16,7 @@ from codegen.rewrite.capture.capture import capture
 from codegen.rewrite.codemods import SOURCES, load_pass, run_on_texts
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.helpers import HELPER_MODULES
-from codegen.rewrite.library import changed_methods
+from codegen.rewrite.modules import changed_methods
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.extract import extract
 from codegen.rewrite.place.further import share_keywords

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from codegen.rewrite.aliases import Aliases, other_names, resolve_aliases, torch_aliases
 from codegen.rewrite.check import Changed
 from codegen.rewrite.emit.splices import Splice, spliced
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import shifted, walk
 from codegen.text.lines import LineMap
 from codegen.text.statements import first_line

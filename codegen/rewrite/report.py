@@ -7,7 +7,8 @@ import traceback
 from pathlib import PurePath
 
 from codegen.rewrite.emit.edits import Site
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.values import Record, model_of
 
 Place = tuple[str, str, str]

@@ -12,7 +12,7 @@ from codegen.rewrite.emit.imports import OPTIONAL, TORCH, idle_splices, import_s
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.emit.style import Style, spellings
 from codegen.rewrite.emit.write import EditError, write_edits
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.renewed import renewed
 from codegen.rewrite.report import failure
 from codegen.rewrite.values import Record

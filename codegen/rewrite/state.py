@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from codegen.rewrite.aliases import imports_of
 from codegen.rewrite.central import central_changes, without_repeated
 from codegen.rewrite.emit.edits import Change
+from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.given_lines import line_before
 from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
 from codegen.rewrite.keep import find_kept
-from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.report import Place, broken, failure, method_of, place_of, too_deep
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of

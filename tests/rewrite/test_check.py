@@ -13,7 +13,9 @@ from codegen.rewrite.check import _spelling
 from codegen.rewrite.early import early_reads
 from codegen.rewrite.emit import write
 from codegen.rewrite.emit.edits import AddParameters, Edit, Insert, Redefine, Replace, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from tests.rewrite.test_rules import DictLibrary
 
 PATH = "models/tiny/modeling_tiny.py"

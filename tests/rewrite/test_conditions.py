@@ -10,9 +10,11 @@ from codegen.rewrite import Settings
 from codegen.rewrite.aliases import spelled
 from codegen.rewrite.capture.multiplied import _attribute
 from codegen.rewrite.emit.edits import AddKeywords
+from codegen.rewrite.functions import defaults_of
 from codegen.rewrite.helpers import CU_SEQLENS, ROTARY_POS_IDS, Result
 from codegen.rewrite.input_types import _entry
-from codegen.rewrite.library import ClassInfo, Index, ModuleInfo, defaults_of
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import only, target_of, target_text
 from codegen.rewrite.place.helper_calls import helper_call, rows_given
 from codegen.rewrite.place.longest import submodule

@@ -16,7 +16,7 @@ from codegen.rewrite.capture.segments import _repetitions
 from codegen.rewrite.emit.edits import Substitute
 from codegen.rewrite.emit.hidden import untouched
 from codegen.rewrite.emit.write import removal
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.probe.machine import Machine
 from codegen.rewrite.probe.values import LATE
 from codegen.rewrite.recognise.positions import MOST_TRIED

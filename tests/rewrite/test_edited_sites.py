@@ -11,7 +11,7 @@ from textwrap import dedent
 
 import pytest
 
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.tokens.sites import find_sites
 from codegen.rewrite.values import Source
 from tests.rewrite.small_edits import GOLDEN, digest, hold

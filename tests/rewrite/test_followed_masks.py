@@ -16,7 +16,7 @@ from codegen.rewrite.capture.multiplied import (
     only_multiplies,
 )
 from codegen.rewrite.capture.ones import _asked, _classes_around
-from codegen.rewrite.library import ClassInfo, ModuleInfo
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.values import Source
 
 

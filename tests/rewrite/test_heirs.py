@@ -6,7 +6,8 @@ import pytest
 
 from codegen.rewrite import rewrite_library
 from codegen.rewrite.heirs import Heirs, held_module, renamed
-from codegen.rewrite.library import ClassInfo, Index
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case
 
 TINY = """class TinyRotary:

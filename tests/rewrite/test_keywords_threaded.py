@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from codegen.rewrite.emit.edits import AddKeywords, Substitute
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.place.further import _handed, _tuple
 from codegen.rewrite.place.processors import (
     _entry,

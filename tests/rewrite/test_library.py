@@ -7,15 +7,9 @@ from textwrap import dedent, indent
 
 import pytest
 
-from codegen.rewrite.library import (
-    ClassInfo,
-    Index,
-    ModuleInfo,
-    changed_methods,
-    made_of,
-    self_attribute,
-    takes_parents_parameters,
-)
+from codegen.rewrite.functions import self_attribute, takes_parents_parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo, changed_methods, made_of
 from codegen.rewrite.values import Source
 from tests.rewrite.test_rules import DictLibrary
 

@@ -6,7 +6,7 @@ import pytest
 
 from codegen.rewrite.emit.imports import _gap, _level, idle_splices, import_splices, without_import
 from codegen.rewrite.emit.splices import spliced
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.values import Source
 
 ONE, OTHER = "get_vision_cu_seqlens", "check_boundaries"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.tokens.machine import Machine
 from codegen.rewrite.tokens.scopes import Closure, Raised
 from codegen.rewrite.tokens.subject import Subject

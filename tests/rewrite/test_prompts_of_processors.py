@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.tokens.prompts import placeholders, prompt_of, prompts
 from codegen.rewrite.tokens.subject import Subject
 from codegen.rewrite.tokens.terms import Term, Unsupported, term

@@ -10,7 +10,7 @@ from codegen.rewrite.check import _untouched
 from codegen.rewrite.emit.edits import AddKeywords, AddParameters, Describe, DropKeyword, Substitute
 from codegen.rewrite.emit.imports import without_import
 from codegen.rewrite.emit.places import _string_lines
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.place.hoist import names_outside
 from codegen.rewrite.values import Source
 from tests.rewrite.test_emit import calls, written

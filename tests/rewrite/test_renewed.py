@@ -11,7 +11,8 @@ import pytest
 
 from codegen.rewrite.check import Changed
 from codegen.rewrite.emit.splices import Splice, spliced
-from codegen.rewrite.library import ModuleInfo, parameters
+from codegen.rewrite.functions import parameters
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import calls_in, glance, shifted, walk
 from codegen.rewrite.renewed import renewed
 from codegen.rewrite.values import Source

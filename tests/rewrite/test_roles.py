@@ -6,7 +6,8 @@ import ast
 
 import pytest
 
-from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import Arr
 from codegen.rewrite.recognise.effects import Objection

@@ -7,7 +7,8 @@ import ast
 import pytest
 
 from codegen.rewrite.heirs import Heirs
-from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.place.called import Called
 from codegen.rewrite.place.hoist import ids_call, meaning, names_outside, rotary_forward
 from codegen.rewrite.place.replaced import replacing

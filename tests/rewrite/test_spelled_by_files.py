@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.values import Source
 from codegen.rewrite.vocabulary import DEFAULT, extended
 

@@ -7,7 +7,8 @@ import ast
 import pytest
 
 from codegen.rewrite import Settings
-from codegen.rewrite.library import ClassInfo, Index, ModuleInfo
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.evidence import difference, run
 from codegen.rewrite.tokens.expand_tokens import _collecting

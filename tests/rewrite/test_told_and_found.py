@@ -7,7 +7,8 @@ import ast
 import pytest
 
 from codegen.rewrite import Settings, rewrite_library
-from codegen.rewrite.library import ClassInfo, ModuleInfo, _why_unreadable, absolute
+from codegen.rewrite.library import _why_unreadable
+from codegen.rewrite.modules import ClassInfo, ModuleInfo, absolute
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.expand_tokens import processors
 from codegen.rewrite.tokens.names import Unmovable

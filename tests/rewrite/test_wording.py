@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.tokens import wording
 from codegen.rewrite.tokens.swaps import names_in, swapped
 from codegen.rewrite.values import Source

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Change, Insert, Site
+from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.heirs import Heirs
-from codegen.rewrite.library import ClassInfo, Function, parameters
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.state import RewriteState

@@ -22,7 +22,9 @@ from collections.abc import Iterator, Sequence
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.capture.segments import SplitAttention, find_split
 from codegen.rewrite.emit.edits import Branch, Edit, ElseIf
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import speaks_of, walk
 from codegen.rewrite.vocabulary import torch_name
 from codegen.text.lines import LineMap

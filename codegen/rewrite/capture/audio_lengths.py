@@ -15,8 +15,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from codegen.rewrite.capture.repeats import callers_of
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.heirs import held_module
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import only, target_of, walk
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.interp import Interpreter

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import AddParameters, Branch, Edit, ElseIf, Insert
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.reach import Reaching, read_names

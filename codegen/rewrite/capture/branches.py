@@ -13,7 +13,9 @@ import ast
 from collections.abc import Iterator
 
 from codegen.rewrite.capture.pieces import Left
-from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.vocabulary import torch_name
 

@@ -32,7 +32,9 @@ from codegen.rewrite.capture.sampling import sampling_edits
 from codegen.rewrite.capture.sounds import sounds_edits
 from codegen.rewrite.capture.targets import targets_edits
 from codegen.rewrite.emit.edits import Change, Edit, Site
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.state import RewriteState

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 from codegen.rewrite.capture.pieces import Left, Refused
 from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert, Substitute
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import is_written, only, target_of, walk
 from codegen.rewrite.vocabulary import LAW_STRIDES
 

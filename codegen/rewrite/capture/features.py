@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from codegen.rewrite.capture.joined import joining_objection
 from codegen.rewrite.capture.pieces import Left, Split, integer, is_read, splits_in
 from codegen.rewrite.emit.edits import Branch, Edit, Insert, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index, defaults_of, parameters
+from codegen.rewrite.functions import Function, defaults_of, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.place.absent import AbsentReads, Call
 from codegen.rewrite.probe.trace import assigned_names

@@ -23,7 +23,9 @@ import numpy as np
 from codegen.rewrite.capture.pieces import Left, Split, integer, is_read, splits_in
 from codegen.rewrite.capture.refusals import REFUSE, refusal_lines, refusal_message
 from codegen.rewrite.emit.edits import Branch, Edit, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import resolved, target_of, walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.probes import LARGEST_NUMBER

@@ -20,7 +20,9 @@ import numpy as np
 from codegen.rewrite.capture.features import host_splits
 from codegen.rewrite.capture.pieces import Left, Split, integer, is_read
 from codegen.rewrite.emit.edits import Edit, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.codes import CHANNELS, CodeInterpreter, entered_writes

@@ -12,7 +12,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import children, target_of, walk
 from codegen.rewrite.reach import ENTRY, Reaching
 from codegen.rewrite.vocabulary import FEATURES_METHODS, torch_name

@@ -12,7 +12,9 @@ import ast
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Edit, Insert
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.vocabulary import torch_name
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from codegen.rewrite.capture.pieces import Refused
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.values import Source

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from codegen.rewrite.capture.multiplied import Flow, glimpse_class, is_text
 from codegen.rewrite.capture.pieces import Left, Refused
 from codegen.rewrite.emit.edits import Edit, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import target_of
 from codegen.rewrite.values import Source
 

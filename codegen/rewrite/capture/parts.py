@@ -15,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from codegen.rewrite.capture.pieces import Left, Split, integer, splits_in
 from codegen.rewrite.capture.rowwise import Rows
 from codegen.rewrite.emit.edits import Edit, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index, self_attribute
+from codegen.rewrite.functions import Function, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import only, walk
 from codegen.rewrite.reach import Reaching, changed_names, read_names
 from codegen.rewrite.vocabulary import torch_name

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import is_written, only, resolved, target_of, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.vocabulary import torch_name

@@ -15,7 +15,9 @@ import builtins
 from codegen.rewrite.capture.checks import fixed_message
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Branch, Edit
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import resolved, walk
 
 Found = tuple[list[Edit], tuple[str, ...], str]

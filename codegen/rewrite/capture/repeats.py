@@ -16,14 +16,10 @@ from functools import lru_cache
 
 from codegen.rewrite.capture.pieces import Left, Refused, difference, integer, is_read
 from codegen.rewrite.emit.edits import Edit, Substitute
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.heirs import held_module
-from codegen.rewrite.library import (
-    ClassInfo,
-    Function,
-    Index,
-    parameters,
-    self_attribute,
-)
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, glance, only, target_of, walk
 from codegen.rewrite.place.calls import bind_arguments
 from codegen.rewrite.place.rows import go_to_layers

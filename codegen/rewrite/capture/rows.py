@@ -11,8 +11,10 @@ import ast
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import AddParameters, Branch, Describe, Edit, Insert
+from codegen.rewrite.functions import Function
 from codegen.rewrite.helpers import HALF_PIXEL, UNSHUFFLE
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, speaks_of, walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.recognise.rows import (

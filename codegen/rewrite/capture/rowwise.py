@@ -10,7 +10,9 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codegen.rewrite.library import ClassInfo, Function, Index, self_attribute
+from codegen.rewrite.functions import Function, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.vocabulary import torch_name
 

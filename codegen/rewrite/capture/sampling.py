@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 
 from codegen.rewrite.emit.edits import Edit, Substitute
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.vocabulary import torch_name
 

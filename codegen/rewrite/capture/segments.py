@@ -25,7 +25,7 @@ from codegen.rewrite.capture.pieces import (
     single_of,
     splits_in,
 )
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import only, resolved, target_of, target_text, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.reach import Reaching, read_names

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Edit, Insert
+from codegen.rewrite.functions import Function
 from codegen.rewrite.helpers import SOUND_PROMPTS
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.sounds import SoundPositions, recognise_sounds
 

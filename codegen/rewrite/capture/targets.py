@@ -18,7 +18,9 @@ from collections.abc import Iterator
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import Edit, Insert
-from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, self_attribute
+from codegen.rewrite.functions import Function, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.targets import LENGTH, TARGETS, SourcePositions, recognise_targets

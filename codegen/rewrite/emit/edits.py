@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.values import Record
 
 

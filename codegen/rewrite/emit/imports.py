@@ -17,7 +17,7 @@ from libcst.helpers import get_full_name_for_node
 from codegen.rewrite.emit.layout import comments_in, newline
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.helpers import HELPER_MODULES, helper_path
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 
 MAX_LINE = 119
 TORCH = "torch"

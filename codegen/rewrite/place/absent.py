@@ -14,9 +14,11 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.heirs import held_module
 from codegen.rewrite.helpers import TAKE_NO_GRID, is_input
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.bindings import GIVEN, bound_arguments
 

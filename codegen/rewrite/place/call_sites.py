@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
-from codegen.rewrite.library import ClassInfo, Function, Index, self_attribute
+from codegen.rewrite.functions import Function, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, glance
 from codegen.rewrite.place.bindings import given_of
 from codegen.rewrite.place.carry import CallSite

@@ -6,15 +6,10 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from codegen.rewrite.functions import Function, is_static, self_attribute
 from codegen.rewrite.heirs import Heirs
-from codegen.rewrite.library import (
-    ClassInfo,
-    Function,
-    Index,
-    ModuleInfo,
-    is_static,
-    self_attribute,
-)
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.library import Function, parameters
+from codegen.rewrite.functions import Function, parameters
 from codegen.text.lines import LineMap
 
 

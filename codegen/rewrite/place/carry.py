@@ -13,8 +13,9 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from codegen.rewrite.functions import Function
 from codegen.rewrite.helpers import Helper
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.bindings import (
     bound_arguments,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codegen.rewrite.library import Function, Index, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.vocabulary import PASSING_DECORATORS
 

@@ -15,8 +15,10 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.helpers import HELPER_MODULES, LIFTED, LONGEST, VISION, Helper
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.state import RewriteState
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from codegen.rewrite.emit.edits import Change, Edit, Redefine, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import (
     BLOCK_ORDER,
@@ -30,14 +31,8 @@ from codegen.rewrite.helpers import (
     TEMPORAL_PAIRS,
     WINDOW_INDEX,
 )
-from codegen.rewrite.library import (
-    ClassInfo,
-    Function,
-    Index,
-    ModuleInfo,
-    parameters,
-    self_attribute,
-)
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.extract_audio import extract_audio
 from codegen.rewrite.place.extract_positions import extract_positions

@@ -16,6 +16,7 @@ from functools import partial
 from codegen.rewrite.capture.chunks import divides_by
 from codegen.rewrite.emit.edits import Change, Edit, Insert, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.helpers import (
     AUDIO_CU_SEQLENS,
     CHUNKS,
@@ -23,7 +24,8 @@ from codegen.rewrite.helpers import (
     POOL_INDICES,
     VALID_INDICES,
 )
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.place.replacements import guard_lines
 from codegen.rewrite.probe.trace import assigned_names, iter_statements

@@ -11,8 +11,9 @@ First part of *extract*: what then has no loop is nothing to report on.
 from __future__ import annotations
 
 from codegen.rewrite.emit.edits import Change, Replace, Site
+from codegen.rewrite.functions import Function
 from codegen.rewrite.helpers import FLATTENED, PROMPT_POSITIONS, Helper
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.frames import recognise_frames
 from codegen.rewrite.recognise.positions import Positions, recognise_positions

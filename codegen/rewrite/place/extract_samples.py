@@ -31,9 +31,11 @@ from codegen.rewrite.emit.edits import (
     Site,
 )
 from codegen.rewrite.flow import effect
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import SAMPLING_GRID
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, glance, only, walk
 from codegen.rewrite.probe.calls import SAMPLE
 from codegen.rewrite.recognise.effects import Objection

@@ -15,8 +15,9 @@ import ast
 from collections.abc import Iterator
 
 from codegen.rewrite.emit.edits import AddKeywords, Change, Edit, Site, Substitute
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.helpers import is_input, rank
-from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.thread import HANDED_ON, shares_keywords
 from codegen.rewrite.state import RewriteState

@@ -28,7 +28,9 @@ from codegen.rewrite.emit.edits import (
     at_top,
     behind_class,
 )
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, speaks_of, walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of

@@ -23,8 +23,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import Change, Edit, Insert, Redefine, Replace, Site, Substitute
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.helpers import IMAGE_POS_IDS, LIFTED, ROTARY_POS_IDS, Helper
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import is_written, only, target_of, walk
 from codegen.rewrite.place.calls import bind_arguments, substitute
 from codegen.rewrite.place.rotary import is_position_forward, position_forward

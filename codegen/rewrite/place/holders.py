@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from codegen.rewrite.library import ClassInfo, Function, Index, self_attribute
+from codegen.rewrite.functions import Function, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk
 
 _GIVING_ALL = frozenset(("children", "modules", "named_children", "named_modules"))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from codegen.rewrite.functions import Function
 from codegen.rewrite.helpers import BY_CAPTURE, Helper
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.place.bindings import is_of_entry
 from codegen.rewrite.place.carry import HelperCall
 from codegen.rewrite.place.demands import guarded_results

@@ -18,9 +18,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
+from codegen.rewrite.functions import Function, defaults_of, self_attribute
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import LIFTED
-from codegen.rewrite.library import ClassInfo, Function, defaults_of, self_attribute
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import is_written
 from codegen.rewrite.place.bindings import is_of_entry
 from codegen.rewrite.place.call_sites import call_sites

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from codegen.rewrite.functions import Function
 from codegen.rewrite.helpers import rank
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.place.carry import CallSite, Carried, HelperCall, Want
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of

@@ -28,9 +28,11 @@ from codegen.rewrite.emit.edits import (
     Replace,
     Site,
 )
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.heirs import Heirs, renamed
 from codegen.rewrite.helpers import LONGEST, MAX_SEQLEN, rank
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, glance, is_written, only, target_of, walk
 from codegen.rewrite.place.bindings import bound_arguments
 from codegen.rewrite.place.carry import HelperCall

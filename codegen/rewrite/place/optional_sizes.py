@@ -15,9 +15,10 @@ from __future__ import annotations
 import ast
 
 from codegen.rewrite.emit.edits import Change, LetOut, Site
+from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import is_input
-from codegen.rewrite.library import ClassInfo, Function, parameters
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, walk
 from codegen.rewrite.place.absent import AbsentReads, Call
 from codegen.rewrite.state import RewriteState

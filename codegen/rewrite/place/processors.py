@@ -20,7 +20,8 @@ import ast
 from collections.abc import Iterator
 
 from codegen.rewrite.emit.edits import Change, Edit, Enclose, Site, at_top
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import children, glance, target_of, walk
 from codegen.rewrite.place.demands import Demand, find_demands
 from codegen.rewrite.state import RewriteState

@@ -11,7 +11,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codegen.rewrite.library import ClassInfo, Function, Index, self_attribute
+from codegen.rewrite.functions import Function, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 
 

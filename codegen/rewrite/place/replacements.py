@@ -6,8 +6,9 @@ import ast
 from collections.abc import Sequence
 
 from codegen.rewrite.flow import Effect
+from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.helpers import BLOCK_ORDER, POS_EMBED, TEMPORAL_PAIRS
-from codegen.rewrite.library import Function, ModuleInfo, parameters
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.recognise.grids import Match

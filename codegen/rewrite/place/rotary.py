@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from codegen.rewrite.library import ClassInfo, Function, Index, made_of, parameters, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, made_of
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.values import Freq

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from codegen.rewrite.functions import Function, self_attribute
 from codegen.rewrite.heirs import renamed
-from codegen.rewrite.library import ClassInfo, Function, made_of, self_attribute
+from codegen.rewrite.modules import ClassInfo, made_of
 from codegen.rewrite.nodes import calls_in, children, walk
 from codegen.rewrite.state import RewriteState
 

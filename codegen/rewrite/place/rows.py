@@ -11,8 +11,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection
 
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.helpers import HELPER_MODULES
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.place.calls import bind_arguments
 from codegen.rewrite.vocabulary import torch_name

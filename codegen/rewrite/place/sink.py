@@ -10,8 +10,9 @@ import ast
 from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import AddParameters, Change, DropKeyword, Replace, Site, at_top
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.helpers import LIFTED
-from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, target_of, walk
 from codegen.rewrite.place.replaced import replacing
 from codegen.rewrite.state import RewriteState

@@ -21,7 +21,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import AddKeywords, Change, Edit, Site, Substitute, at_top
-from codegen.rewrite.library import ClassInfo, Function, parameters, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, glance, speaks_of, target_of, walk
 from codegen.rewrite.place.generation import Generation
 from codegen.rewrite.state import RewriteState

@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from codegen.rewrite.functions import Function, self_attribute
 from codegen.rewrite.helpers import LONGEST, is_input, rank
-from codegen.rewrite.library import ClassInfo, Function, self_attribute
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, glance, walk
 from codegen.rewrite.place.bindings import given_names
 from codegen.rewrite.place.holders import Giving, key_of

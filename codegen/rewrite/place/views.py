@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.place.written import shares_memory, written_in_place
 from codegen.rewrite.probe.trace import assigned_names, root_name
 from codegen.rewrite.reach import Reaching

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from codegen.rewrite.emit.edits import AddParameters, Change, Describe, Edit, Insert, Replace, Site
 from codegen.rewrite.helpers import rank
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.bindings import GIVEN
 from codegen.rewrite.place.carry import CallSite

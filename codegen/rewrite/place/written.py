@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.reach import ENTRY, Reaching
 from codegen.rewrite.recognise.effects import VIEWS

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import ClassInfo, parameters, self_attribute
+from codegen.rewrite.functions import parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import OverBudget, numbers
 from codegen.rewrite.probe.machine import Machine

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.prompting import PromptInterpreter
 from codegen.rewrite.probe.tensor_methods import call_method

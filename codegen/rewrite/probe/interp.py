@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import OverBudget, items, metered, numbers
 from codegen.rewrite.probe.expressions import Expressions

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import Function, Index, ModuleInfo, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import LATE, Module

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import Function, ModuleInfo, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.source_prompts import END, IMAGE, START
 from codegen.rewrite.probe.telling import TokenInterpreter

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.probe.budget import OverBudget, metered
 from codegen.rewrite.probe.prompting import PromptInterpreter
 from codegen.rewrite.probe.trace import Flow, Refused, Return

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import walk
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter

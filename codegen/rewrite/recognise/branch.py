@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.guards import refuses

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.builtin_calls import BUILTINS
 from codegen.rewrite.probe.functions import FUNCTIONS, TRACING

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator
 
-from codegen.rewrite.library import ClassInfo, Function, is_static, parameters, self_attribute
+from codegen.rewrite.functions import Function, is_static, parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.reach import read_names

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from codegen.rewrite.flow import Effect
-from codegen.rewrite.library import Function, Index
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from codegen.rewrite.library import Function, parameters
+from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.nodes import glance, target_of, walk
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.vocabulary import torch_name

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.machine import UNKNOWN

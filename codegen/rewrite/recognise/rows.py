@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from codegen.rewrite.flow import effect
-from codegen.rewrite.library import Index, parameters
+from codegen.rewrite.functions import parameters
+from codegen.rewrite.library import Index
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.trace import iter_statements
 from codegen.rewrite.probe.values import Arr

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from codegen.rewrite.flow import effect
-from codegen.rewrite.library import ClassInfo, Function, Index
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.probes import Probe
 from codegen.rewrite.probe.trace import Trace, assigned_names

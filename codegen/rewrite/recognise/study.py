@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter

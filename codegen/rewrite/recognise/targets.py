@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite.library import ClassInfo, Function, Index, parameters, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import resolved, walk
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.machine import UNKNOWN

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import Arr

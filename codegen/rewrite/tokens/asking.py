@@ -14,7 +14,8 @@ from codegen.rewrite.emit.edits import (
     Substitute,
     at_top,
 )
-from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.processors import own_returns
 

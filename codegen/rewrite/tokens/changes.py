@@ -14,7 +14,8 @@ from codegen.rewrite.emit.edits import (
     behind_class,
 )
 from codegen.rewrite.emit.edits import Site as Place
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.asking import COLLECTED, HELPER, Offsets, Style, call_edits, calls
 from codegen.rewrite.tokens.leftovers import leftovers, totals

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from codegen.rewrite.library import ClassInfo, ModuleInfo
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.asking import HELPER, Style

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from codegen.rewrite.library import ClassInfo
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.asking import HELPER, WORKED_ON
 from codegen.rewrite.tokens.names import free_names

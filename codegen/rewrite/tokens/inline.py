@@ -11,7 +11,8 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.emit.splices import Splice, spliced
-from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.tokens.replacing import (
     Parts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
-from codegen.rewrite.library import Function
+from codegen.rewrite.functions import Function
 from codegen.rewrite.nodes import target_of, target_text, walk
 from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.swaps import names_in

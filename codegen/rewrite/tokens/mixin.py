@@ -21,7 +21,8 @@ from codegen.rewrite.emit.edits import (
     Site,
     body_start,
 )
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.asking import HELPER, OPTION

@@ -7,7 +7,8 @@ import builtins
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.replacing import last_value
 from codegen.rewrite.tokens.sites import Site

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.tokens.inline import LIST, NEXT, without_end, written
 from codegen.rewrite.tokens.replacing import Parts, subject_of

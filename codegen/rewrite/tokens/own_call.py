@@ -15,7 +15,8 @@ from textwrap import dedent
 
 from codegen.rewrite.emit.edits import Change, Insert, Replace, body_start
 from codegen.rewrite.emit.edits import Site as Place
-from codegen.rewrite.library import ClassInfo, Function, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import target_of, walk
 from codegen.rewrite.tokens.asking import HELPER, OFFSETS, OPTION
 from codegen.rewrite.tokens.names import free_names

@@ -9,7 +9,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from codegen.rewrite.library import Function, ModuleInfo, parameters, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import is_written, target_of, walk
 from codegen.rewrite.tokens.replacing import Parts, last_value, searched, subject_of
 from codegen.rewrite.tokens.sites import Site

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from textwrap import dedent
 
 from codegen.rewrite.emit.edits import Edit, Replace, Substitute
-from codegen.rewrite.library import ClassInfo, Function, ModuleInfo, parameters
+from codegen.rewrite.functions import Function, parameters
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import only, walk
 from codegen.rewrite.tokens.inline import LIST
 from codegen.rewrite.tokens.names import Needs, Unmovable, bare, free_names, gather

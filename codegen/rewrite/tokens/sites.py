@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import is_written, only, target_of, target_text, walk
 from codegen.rewrite.tokens.replacing import (
     Parts,

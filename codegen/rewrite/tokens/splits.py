@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from codegen.rewrite.library import Function, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import only, target_of, target_text, walk
 from codegen.rewrite.tokens.inline import LIST, written
 from codegen.rewrite.tokens.replacing import counted, taken_of

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from codegen.rewrite.library import ClassInfo, Function, Index, ModuleInfo
+from codegen.rewrite.functions import Function
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 
 if TYPE_CHECKING:

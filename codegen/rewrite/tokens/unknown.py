@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.library import ClassInfo, parameters, self_attribute
+from codegen.rewrite.functions import parameters, self_attribute
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, walk
 from codegen.rewrite.tokens.asking import HELPER
 from codegen.rewrite.tokens.leftovers import patterns

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from codegen.rewrite.library import ClassInfo, Function
+from codegen.rewrite.functions import Function
+from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.evidence import Outcome, run
 from codegen.rewrite.tokens.machine import Machine

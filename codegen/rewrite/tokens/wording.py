@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from textwrap import dedent
 
 from codegen.rewrite.emit.splices import Splice, spliced
-from codegen.rewrite.library import ModuleInfo
+from codegen.rewrite.modules import ModuleInfo
 from codegen.text.lexer import lex
 from codegen.text.lines import split_lines
 
