@@ -17,17 +17,11 @@ from codegen.rewrite.capture.chunks import divides_by
 from codegen.rewrite.emit.edits import Change, Edit, Insert, Replace, Site, Substitute
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.functions import Function, parameters, self_attribute
-from codegen.rewrite.helpers import (
-    AUDIO_CU_SEQLENS,
-    CHUNKS,
-    INPUTS,
-    POOL_INDICES,
-    VALID_INDICES,
-)
+from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, CHUNKS, INPUTS, POOL_INDICES, VALID_INDICES
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk
-from codegen.rewrite.place.replacements import guard_lines
+from codegen.rewrite.place.replacements import refusal_lines
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.probe.values import Arr
 from codegen.rewrite.recognise.audio import (
@@ -280,7 +274,7 @@ def _renames(studied: AudioStudy, match: AudioMatch, kept: list[int]) -> dict[st
 
 def _edits(cls: ClassInfo, studied: AudioStudy, plan: AudioPlan) -> Iterator[Edit]:
     function, text = studied.study.function, cls.module.text
-    kept = {n: guard_lines(cls.module, nodes) for n, nodes in plan.guards.kept.items()}
+    kept = {n: refusal_lines(cls.module, nodes) for n, nodes in plan.guards.kept.items()}
     for number in sorted(plan.dead):
         yield Replace((function.body[number],), kept.get(number, ()))
     for number, new in plan.lines.items():

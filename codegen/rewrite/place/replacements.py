@@ -1,17 +1,28 @@
-"""What replaces a matched statement: its lines, its effect, and the statements it makes superfluous."""
+"""What replaces a matched statement: its lines and effect, names and lookups that change with it, what it makes superfluous."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
 
-from codegen.rewrite.flow import Effect
+from codegen.rewrite.flow import Effect, effect
 from codegen.rewrite.functions import Function, parameters
-from codegen.rewrite.helpers import BLOCK_ORDER, POS_EMBED, TEMPORAL_PAIRS
+from codegen.rewrite.helpers import (
+    BLOCK_ORDER,
+    IMAGE_POS_IDS,
+    POS_EMBED,
+    ROTARY_POS_IDS,
+    TEMPORAL_PAIRS,
+    WINDOW_INDEX,
+)
 from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.flattened import flattened_rows
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.recognise.grids import Match
+from codegen.rewrite.recognise.study import Study
+
+JOINT = (WINDOW_INDEX, TEMPORAL_PAIRS)
 
 
 def superseded(effects: list[Effect], matches: list[Match]) -> frozenset[int]:
@@ -78,7 +89,7 @@ def _mentions(node: ast.expr, name: str) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name for n in walk(node))
 
 
-def guard_lines(info: ModuleInfo, guards: Sequence[ast.stmt]) -> tuple[str, ...]:
+def refusal_lines(info: ModuleInfo, guards: Sequence[ast.stmt]) -> tuple[str, ...]:
     """Refusals as the file writes them, at the margin; their comments stay with those of the loop."""
     lines: list[str] = []
     for guard in guards:
@@ -107,3 +118,62 @@ def new_lines(
         return lines
     names = [renames.get(name, name) for name in match.names]
     return lines + [f"{name} = {name}.to({ast.unparse(given)})" for name in names]
+
+
+def joined_halves(matches: list[Match]) -> list[Match]:
+    """Make one match of the two results of a joint helper; one alone is not enough."""
+    whole = [m for m in matches if m.helper not in JOINT]
+    halves = [m for m in matches if m.helper in JOINT]
+    for left in halves:
+        for right in halves:
+            same = left.helper is right.helper and left.arguments == right.arguments
+            if same and left.names[0] and right.names[1]:
+                names = (left.names[0], right.names[1])
+                first, last = sorted((left.statement, right.statement))
+                whole.append(Match(first, left.helper, names, left.arguments, last=last))
+    return whole
+
+
+def table_lookups(studied: Study, matches: list[Match]) -> list[tuple[ast.Subscript, str, str]]:
+    """Rotary table lookups whose index is a matched name: (subscript, table module, name).
+
+    Only those that are flattened as the product is: others keep their table.
+    """
+    names = {m.names[0] for m in matches if m.helper in (ROTARY_POS_IDS, IMAGE_POS_IDS)}
+    flat = set(map(id, flattened_rows(studied.function)))
+    found = {}
+    for node, origin in studied.traces[0].lookups:
+        if isinstance(node.slice, ast.Name) and node.slice.id in names and id(node) in flat:
+            found[node] = (node, origin, node.slice.id)
+    return list(found.values())
+
+
+def effect_without(statement: ast.stmt, lookups: list[tuple[ast.Subscript, str, str]]) -> Effect:
+    """Effect of a statement after its table lookups are gone."""
+    whole = effect(statement)
+    gone = {n for n, _, _ in lookups if any(child is n for child in walk(statement))}
+    if not gone:
+        return whole
+    tables = [node for lookup in gone for node in walk(lookup.value)]
+    names = [n for n in walk(statement) if isinstance(n, ast.Name)]
+    kept = {n.id for n in names if n not in tables}
+    uses = {n.id for n in names if n in tables} - kept
+    return Effect(whole.uses - uses, whole.changes, whole.sets)
+
+
+def canonical_names(match: Match, studied: Study, dead: frozenset[int]) -> dict[str, str]:
+    """Local names that can take the canonical name in the rest of the method."""
+    taken = {n.id for n in walk(studied.function) if isinstance(n, ast.Name)}
+    taken |= set(parameters(studied.function))
+    later = studied.function.body[match.statement + 1 :]
+    changed = {
+        name
+        for number, node in enumerate(later, match.statement + 1)
+        if number not in dead
+        for name in assigned_names(node)
+    }
+    return {
+        local: canonical
+        for local, canonical in zip(match.names, match.helper.outputs)
+        if local != canonical and local not in changed and canonical not in taken
+    }
