@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import textwrap
 
-from codegen.rewrite.helpers import AUDIO, LIFTED, VISION, Helper, Result, rank
+from codegen.rewrite.helper_entry import AUDIO, VISION, Helper, Result
+from codegen.rewrite.helpers import LIFTED, rank
 
 MODALITIES = ("image", "video", "audio")
 _HEAD = '''\

@@ -17,7 +17,8 @@ from codegen.rewrite.central import central_changes, without_repeated
 from codegen.rewrite.emit.edits import Change
 from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.given_lines import line_before
-from codegen.rewrite.helpers import HELPER_MODULES, VISION, helper_path
+from codegen.rewrite.helper_entry import VISION
+from codegen.rewrite.helpers import HELPER_MODULES, helper_path
 from codegen.rewrite.keep import find_kept
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo

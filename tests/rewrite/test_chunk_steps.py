@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from codegen.rewrite.audio_helpers import VALID_INDICES
 from codegen.rewrite.capture.chunks import (
     PADDED,
     _call,
@@ -18,7 +19,6 @@ from codegen.rewrite.capture.chunks import (
     calls_of,
 )
 from codegen.rewrite.emit.edits import Insert
-from codegen.rewrite.helpers import VALID_INDICES
 
 
 def function_of(lines: str, head: str = "self, x") -> ast.FunctionDef:

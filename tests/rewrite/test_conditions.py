@@ -11,7 +11,7 @@ from codegen.rewrite.aliases import spelled
 from codegen.rewrite.capture.multiplied import _attribute
 from codegen.rewrite.emit.edits import AddKeywords
 from codegen.rewrite.functions import defaults_of
-from codegen.rewrite.helpers import CU_SEQLENS, ROTARY_POS_IDS, Result
+from codegen.rewrite.helper_entry import Result
 from codegen.rewrite.input_types import _entry
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
@@ -27,6 +27,7 @@ from codegen.rewrite.tokens.scopes import Native
 from codegen.rewrite.tokens.terms import term
 from codegen.rewrite.tokens.whole import _FEATURES, features
 from codegen.rewrite.values import Source
+from codegen.rewrite.vision_helpers import CU_SEQLENS, ROTARY_POS_IDS
 from codegen.rewrite.vocabulary import DEFAULT
 from tests.rewrite.test_emit import calls, written
 from tests.rewrite.test_rules import DictLibrary

@@ -13,13 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from codegen.rewrite.helpers import (  # noqa: E402
-    HELPER_MODULES,
-    INPUTS,
-    LIFTED,
-    REGISTRY,
-    Helper,
-)
+from codegen.rewrite.helper_entry import Helper  # noqa: E402
+from codegen.rewrite.helpers import HELPER_MODULES, INPUTS, LIFTED, REGISTRY  # noqa: E402
 from codegen.rewrite.input_types import MODALITIES, input_types, inputs_of  # noqa: E402
 from utils import precomputed_types  # noqa: E402
 from utils.precomputed_inputs import NAMES  # noqa: E402

@@ -13,7 +13,7 @@ import pytest
 
 from codegen.rewrite import helpers
 from codegen.rewrite.capture.capture import RULES
-from codegen.rewrite.helpers import Helper
+from codegen.rewrite.helper_entry import Helper
 from tests.rewrite.test_rules import CASES, DEFAULT, GOLDEN, read_case, run
 
 WANTED = 3

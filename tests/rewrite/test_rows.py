@@ -6,13 +6,13 @@ import ast
 
 import pytest
 
-from codegen.rewrite.helpers import BLOCK_ORDER, CU_SEQLENS, TEMPORAL_PAIRS
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.place.replacements import new_lines, ordered_rows, replaced_effect, superseded
 from codegen.rewrite.place.rows import reaches, rows_are_lost, rows_expression
 from codegen.rewrite.recognise.grids import Match
 from codegen.rewrite.values import Source
+from codegen.rewrite.vision_helpers import BLOCK_ORDER, CU_SEQLENS, TEMPORAL_PAIRS
 from tests.rewrite.test_rules import DictLibrary
 
 

@@ -20,13 +20,13 @@ from codegen.rewrite.capture.rows import on_one_grid
 from codegen.rewrite.capture.rowwise import CONVERSIONS, MODULES
 from codegen.rewrite.emit.edits import AddParameters, Describe, Edit, Insert
 from codegen.rewrite.functions import Function, parameters
-from codegen.rewrite.helpers import BLOCK_ORDER
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import iter_statements
 from codegen.rewrite.recognise.rows import joined_objection, match_joined_blocks
 from codegen.rewrite.recognise.study import Study, grid_parameters, study
+from codegen.rewrite.vision_helpers import BLOCK_ORDER
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 Calls = list[tuple[str, int]]

@@ -15,10 +15,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from codegen.rewrite.audio_helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.capture.pieces import Left, Refused
 from codegen.rewrite.emit.edits import AddKeywords, Edit, Insert, Substitute
 from codegen.rewrite.functions import Function, parameters, self_attribute
-from codegen.rewrite.helpers import CHUNKS, VALID_INDICES
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import is_written, only, target_of, walk

@@ -13,13 +13,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from codegen.rewrite.audio_helpers import AUDIO_CU_SEQLENS, POOL_INDICES
 from codegen.rewrite.capture.audio_lengths import length_problem
 from codegen.rewrite.capture.parts import JOINS, appended, list_problem, starts_list
 from codegen.rewrite.capture.pieces import Left, integer, is_read, splits_in
 from codegen.rewrite.capture.rowwise import Rows
 from codegen.rewrite.emit.edits import AddParameters, Branch, Describe, Edit
 from codegen.rewrite.functions import Function, parameters, self_attribute
-from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, POOL_INDICES
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import is_written, target_of, walk

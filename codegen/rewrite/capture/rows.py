@@ -12,7 +12,6 @@ import ast
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.emit.edits import AddParameters, Branch, Describe, Edit, Insert
 from codegen.rewrite.functions import Function
-from codegen.rewrite.helpers import HALF_PIXEL, UNSHUFFLE
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, speaks_of, walk
@@ -24,6 +23,7 @@ from codegen.rewrite.recognise.rows import (
     unshuffle_objection,
 )
 from codegen.rewrite.recognise.study import grid_parameters, study, understood
+from codegen.rewrite.vision_helpers import HALF_PIXEL, UNSHUFFLE
 
 Found = tuple[list[Edit], tuple[str, ...], str]
 

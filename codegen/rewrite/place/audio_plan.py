@@ -6,9 +6,10 @@ import ast
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from codegen.rewrite.audio_helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.functions import Function, parameters, self_attribute
-from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, CHUNKS, INPUTS, POOL_INDICES, VALID_INDICES
+from codegen.rewrite.helpers import INPUTS
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.probe.values import Arr

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.functions import Function
-from codegen.rewrite.helpers import Helper
+from codegen.rewrite.helper_entry import Helper
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.bindings import (

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.rewrite.functions import Function, parameters, self_attribute
-from codegen.rewrite.helpers import HELPER_MODULES, LIFTED, LONGEST, VISION, Helper
+from codegen.rewrite.helper_entry import VISION, Helper
+from codegen.rewrite.helpers import HELPER_MODULES, LIFTED, LONGEST
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk

@@ -12,11 +12,11 @@ import ast
 from collections.abc import Iterator
 from functools import partial
 
+from codegen.rewrite.audio_helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
 from codegen.rewrite.capture.chunks import divides_by
 from codegen.rewrite.emit.edits import Change, Edit, Insert, Replace, Site, Substitute
 from codegen.rewrite.flow import effect
 from codegen.rewrite.functions import Function, parameters
-from codegen.rewrite.helpers import AUDIO_CU_SEQLENS, CHUNKS, POOL_INDICES, VALID_INDICES
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from codegen.rewrite.emit.edits import Change, Replace, Site
 from codegen.rewrite.functions import Function
-from codegen.rewrite.helpers import FLATTENED, PROMPT_POSITIONS, Helper
+from codegen.rewrite.helper_entry import Helper
+from codegen.rewrite.helpers import PROMPT_POSITIONS
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.frames import recognise_frames
 from codegen.rewrite.recognise.positions import Positions, recognise_positions
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vision_helpers import FLATTENED
 from codegen.rewrite.vocabulary import is_host_class
 
 

@@ -33,7 +33,6 @@ from codegen.rewrite.emit.edits import (
 from codegen.rewrite.flow import effect
 from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.heirs import Heirs
-from codegen.rewrite.helpers import SAMPLING_GRID
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, glance, only, walk
@@ -43,6 +42,7 @@ from codegen.rewrite.recognise.evidence import participants
 from codegen.rewrite.recognise.samples import Points, match_points
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vision_helpers import SAMPLING_GRID
 from codegen.rewrite.vocabulary import torch_name
 
 (POINTS,) = SAMPLING_GRID.outputs

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.helpers import LIFTED, Helper
+from codegen.rewrite.helper_entry import Helper
+from codegen.rewrite.helpers import LIFTED
 from codegen.rewrite.nodes import target_of
 from codegen.rewrite.place.carry import HelperCall
 

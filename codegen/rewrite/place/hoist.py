@@ -24,7 +24,8 @@ from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import Change, Edit, Insert, Redefine, Replace, Site, Substitute
 from codegen.rewrite.functions import Function, parameters, self_attribute
-from codegen.rewrite.helpers import IMAGE_POS_IDS, LIFTED, ROTARY_POS_IDS, Helper
+from codegen.rewrite.helper_entry import Helper
+from codegen.rewrite.helpers import LIFTED
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import is_written, only, target_of, walk
 from codegen.rewrite.place.calls import bind_arguments, substitute
@@ -32,6 +33,7 @@ from codegen.rewrite.place.rotary import is_position_forward, position_forward
 from codegen.rewrite.place.rotary_callers import Callers, CallSite, Refusal
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vision_helpers import IMAGE_POS_IDS, ROTARY_POS_IDS
 from codegen.text.lines import LineMap
 
 (IDS,) = ROTARY_POS_IDS.outputs

@@ -10,7 +10,8 @@ import ast
 from collections.abc import Iterator
 
 from codegen.rewrite.functions import Function
-from codegen.rewrite.helpers import BY_CAPTURE, Helper
+from codegen.rewrite.helper_entry import Helper
+from codegen.rewrite.helpers import BY_CAPTURE
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.place.bindings import is_of_entry
 from codegen.rewrite.place.carry import HelperCall

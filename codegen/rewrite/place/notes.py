@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from codegen.rewrite.helpers import POS_EMBED
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.recognise.grids import Match
 from codegen.rewrite.recognise.study import Study
+from codegen.rewrite.vision_helpers import POS_EMBED
 
 
 def rounding_note(study: Study, match: Match) -> str:

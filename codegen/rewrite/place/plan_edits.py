@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from codegen.rewrite.emit.edits import Change, Edit, Redefine, Replace, Site, Substitute
-from codegen.rewrite.helpers import BLOCK_ORDER
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import children, walk
@@ -16,6 +15,7 @@ from codegen.rewrite.place.replacements import new_lines, ordered_rows, refusal_
 from codegen.rewrite.place.rotary import RotaryTables, position_forward
 from codegen.rewrite.recognise.grids import Match
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vision_helpers import BLOCK_ORDER
 
 
 def method_change(plan: MethodPlan, rotary: RotaryTables) -> Change:

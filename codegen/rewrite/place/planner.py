@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from codegen.rewrite.flow import Effect, dead_statements, effect
 from codegen.rewrite.functions import Function, self_attribute
 from codegen.rewrite.heirs import Heirs
-from codegen.rewrite.helpers import IMAGE_POS_IDS, POS_EMBED, ROTARY_POS_IDS
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
@@ -32,6 +31,7 @@ from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.vision_helpers import IMAGE_POS_IDS, POS_EMBED, ROTARY_POS_IDS
 
 NOTHING = Effect(frozenset(), frozenset(), frozenset())
 GUESSES = 4

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 
 from codegen.rewrite.flow import Effect, effect
 from codegen.rewrite.functions import Function, parameters
-from codegen.rewrite.helpers import (
+from codegen.rewrite.modules import ModuleInfo
+from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.flattened import flattened_rows
+from codegen.rewrite.probe.trace import assigned_names
+from codegen.rewrite.recognise.grids import Match
+from codegen.rewrite.recognise.study import Study
+from codegen.rewrite.vision_helpers import (
     BLOCK_ORDER,
     IMAGE_POS_IDS,
     POS_EMBED,
@@ -15,12 +21,6 @@ from codegen.rewrite.helpers import (
     TEMPORAL_PAIRS,
     WINDOW_INDEX,
 )
-from codegen.rewrite.modules import ModuleInfo
-from codegen.rewrite.nodes import walk
-from codegen.rewrite.place.flattened import flattened_rows
-from codegen.rewrite.probe.trace import assigned_names
-from codegen.rewrite.recognise.grids import Match
-from codegen.rewrite.recognise.study import Study
 
 JOINT = (WINDOW_INDEX, TEMPORAL_PAIRS)
 

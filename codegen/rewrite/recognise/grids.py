@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from codegen.rewrite import helpers
-from codegen.rewrite.helpers import Helper
+from codegen.rewrite import vision_helpers
+from codegen.rewrite.helper_entry import Helper
 from codegen.rewrite.probe import reference
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import Arr
@@ -56,7 +56,7 @@ def agrees(study: Study, match: Match, run: Run) -> bool:
     ):
         return False
     expected = _EXPECTED[match.helper.name](run.probe.grid, *arguments[1:])
-    if match.helper is helpers.POS_EMBED:
+    if match.helper is vision_helpers.POS_EMBED:
         table = run.trace.embeddings.get(match.rows)
         rows = values[0].data
         if table is None or not values[0].late:
@@ -70,7 +70,7 @@ def agrees(study: Study, match: Match, run: Run) -> bool:
 def first_difference(study: Study, match: Match, run: Run) -> str:
     """Where the names of a match first differ from what its helper gives on a run, in words; empty where they do not."""
     arguments = [argument_value(study, text, run) for text in match.arguments]
-    if match.helper is helpers.POS_EMBED or any(argument is None for argument in arguments):
+    if match.helper is vision_helpers.POS_EMBED or any(argument is None for argument in arguments):
         return ""
     expected = _EXPECTED[match.helper.name](run.probe.grid, *arguments[1:])
     for name, wanted in zip(match.names, expected if isinstance(expected, tuple) else (expected,)):
@@ -87,7 +87,7 @@ def first_difference(study: Study, match: Match, run: Run) -> str:
 
 CASTS = {"int32": "int", "int64": "long"}
 """Methods that convert to a dtype."""
-_AS_THEY_ARE = (helpers.POS_EMBED, helpers.FLATTENED)
+_AS_THEY_ARE = (vision_helpers.POS_EMBED, vision_helpers.FLATTENED)
 """Helpers whose results have the dtype of the table, or of the grid."""
 
 
@@ -134,14 +134,14 @@ def _held(trace: Trace, match: Match, name: str) -> Any:
 
 
 _EXPECTED: dict[str, Callable[..., Any]] = {
-    helpers.CU_SEQLENS.name: reference.cu_seqlens,
-    helpers.ROTARY_POS_IDS.name: reference.rotary_pos_ids,
-    helpers.IMAGE_POS_IDS.name: lambda grid, *sides: reference.rotary_pos_ids(grid, 1),
-    helpers.WINDOW_INDEX.name: reference.window_index,
-    helpers.POS_EMBED.name: reference.pos_embed_indices,
-    helpers.TEMPORAL_PAIRS.name: reference.temporal_pairs,
-    helpers.BLOCK_ORDER.name: reference.block_order,
-    helpers.FLATTENED.name: reference.flattened_frames,
+    vision_helpers.CU_SEQLENS.name: reference.cu_seqlens,
+    vision_helpers.ROTARY_POS_IDS.name: reference.rotary_pos_ids,
+    vision_helpers.IMAGE_POS_IDS.name: lambda grid, *sides: reference.rotary_pos_ids(grid, 1),
+    vision_helpers.WINDOW_INDEX.name: reference.window_index,
+    vision_helpers.POS_EMBED.name: reference.pos_embed_indices,
+    vision_helpers.TEMPORAL_PAIRS.name: reference.temporal_pairs,
+    vision_helpers.BLOCK_ORDER.name: reference.block_order,
+    vision_helpers.FLATTENED.name: reference.flattened_frames,
 }
 
 
@@ -163,7 +163,7 @@ def _match_early(study: Study, statement: int, name: str, values: list[Any] | No
         return _match_sides(study, statement, name, pairs)
     if flat is not None:
         if all(same(v, reference.cu_seqlens(g)) for v, g in zip(flat, grids)):
-            return Match(statement, helpers.CU_SEQLENS, (name,), (study.grid,))
+            return Match(statement, vision_helpers.CU_SEQLENS, (name,), (study.grid,))
         return (
             _match_pairs(study, statement, name, flat)
             or _match_order(study, statement, name, flat)
@@ -180,7 +180,7 @@ def _match_early(study: Study, statement: int, name: str, values: list[Any] | No
 
         found = search(study, ("merge",), is_ids)
         if found is not None:
-            return Match(statement, helpers.ROTARY_POS_IDS, (name,), (study.grid, *found))
+            return Match(statement, vision_helpers.ROTARY_POS_IDS, (name,), (study.grid, *found))
     return None
 
 
@@ -191,14 +191,16 @@ def _match_sides(
     if pairs is None:
         return None
     if all(same(v, reference.rotary_pos_ids(p.grid, 1)) for v, p in zip(pairs, study.probes)):
-        return Match(statement, helpers.IMAGE_POS_IDS, (name,), tuple(study.merges.split(", ")))
+        return Match(
+            statement, vision_helpers.IMAGE_POS_IDS, (name,), tuple(study.merges.split(", "))
+        )
     return None
 
 
 def _match_frames(study: Study, statement: int, name: str, rows: list[np.ndarray]) -> Match | None:
     """One grid row per frame."""
     if all(same(v, reference.flattened_frames(p.grid)) for v, p in zip(rows, study.probes)):
-        return Match(statement, helpers.FLATTENED, (name,), (study.grid,))
+        return Match(statement, vision_helpers.FLATTENED, (name,), (study.grid,))
     return None
 
 
@@ -215,7 +217,7 @@ def _match_pairs(study: Study, statement: int, name: str, values: list[np.ndarra
         found = search(study, ("merge",), is_half)
         if found is not None:
             names = (name, "") if position == 0 else ("", name)
-            return Match(statement, helpers.TEMPORAL_PAIRS, names, (study.grid, *found))
+            return Match(statement, vision_helpers.TEMPORAL_PAIRS, names, (study.grid, *found))
     return None
 
 
@@ -231,7 +233,7 @@ def _match_order(study: Study, statement: int, name: str, values: list[np.ndarra
     found = search(study, ("merge",), is_order)
     if found is None:
         return None
-    return Match(statement, helpers.BLOCK_ORDER, (name,), (study.grid, *found))
+    return Match(statement, vision_helpers.BLOCK_ORDER, (name,), (study.grid, *found))
 
 
 def _match_window(
@@ -256,7 +258,7 @@ def _match_window(
         found = search(study, ("merge", "window", "patch"), is_window)
         if found is not None:
             names = (name, "") if position == 0 else ("", name)
-            return Match(statement, helpers.WINDOW_INDEX, names, (study.grid, *found))
+            return Match(statement, vision_helpers.WINDOW_INDEX, names, (study.grid, *found))
     return None
 
 
@@ -284,5 +286,7 @@ def _match_table(study: Study, statement: int, name: str, values: list[Any] | No
         if all(text in trace.embeddings for trace in study.traces):
             found = search(study, ("grid_per_side", "merge"), is_interpolated)
             if found is not None:
-                return Match(statement, helpers.POS_EMBED, (name,), (study.grid, *found), rows=text)
+                return Match(
+                    statement, vision_helpers.POS_EMBED, (name,), (study.grid, *found), rows=text
+                )
     return None
