@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from codegen.rewrite.probe import budget
-from codegen.rewrite.probe.tensor_methods import call_method, div, without_harmless
+from codegen.rewrite.probe.tensor_methods import call_method, without_harmless
+from codegen.rewrite.probe.tensor_numbers import div
 from codegen.rewrite.probe.values import (
     LATE,
     OPAQUE,
