@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.functions import Function
 from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import only, target_of, target_text, walk
+from codegen.rewrite.tokens.endings import Ending, ending
 from codegen.rewrite.tokens.replacing import (
     Parts,
     queue_loops,
     queued,
-    restored,
     searched,
     subject_of,
 )
@@ -32,6 +33,27 @@ OWN = "replacements_in_text"
 """Name of the list for one text, where its order is not that of the text."""
 LIST = "__replacements"
 """Stands for the list until it is known what kind of item it is about."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Filling:
+    """What the loop over the placeholders of a text does with the replacement: which list gets it, and when.
+
+    ``put`` replaces the placeholder, ``token`` is that, ``longer`` another one that is looked for first.
+    ``edits`` are those of statements that put replacements, or what waits in a ``queue`` for them, into the list.
+    """
+
+    put: ast.stmt
+    call: ast.Call
+    token: ast.expr
+    longer: ast.expr | None
+    queue: str
+    edits: tuple[tuple[ast.AST, str], ...]
+
+    @property
+    def tokens(self) -> tuple[ast.expr, ...]:
+        """What is looked for, the longer first."""
+        return (self.token,) if self.longer is None else (self.longer, self.token)
 
 
 def inline_site(
@@ -49,15 +71,44 @@ def inline_site(
     if not isinstance(loop, ast.For):
         return None
     text, texts = subject_of(function, loop)
-    text = copy_of(loop, text)
+    parts = Parts(copy_of(loop, text), loop)
     loops = [node for node in loop.body if isinstance(node, ast.While)]
     emptying = [*queue_loops(loops)]
-    whiles = [n for n in loops if searched(n.test, text) and n not in emptying]
+    whiles = [n for n in loops if searched(n.test, parts.text) and n not in emptying]
     inner = only(whiles)
-    if not text or inner is None:
+    if not parts.text or inner is None:
         return None
-    parts = Parts(text, loop)
-    token = searched(inner.test, text)
+    filling = _filling(info, parts, inner, emptying)
+    if filling is None:
+        return None
+    token = filling.token if filling.longer is None else ast.Tuple([*filling.tokens], ast.Load())
+    header, found_at = _header(parts.text, inner, filling, token)
+    edits = [*filling.edits, *([(found_at, "")] if found_at is not None else [])]
+    around, end = _around(parts, block, number, emptying, filling, texts)
+    edits += around
+    if filling.longer and (len(end.sentinels) != 1 or end.is_behind or _binds_name(function, OWN)):
+        return None
+    touched = _touches(inner, parts.text, [filling.put, found_at])
+    if touched or _result_elsewhere(loop, end.result, edits):
+        return None
+    return Site(
+        *(function, block, end.statements, token, texts, end.result),
+        tuple(node for node in inner.body if node is not filling.put),
+        filling.call.args[1],
+        end.sentinels,
+        end.unit,
+        kept=without_end(written(info, loop, edits, (inner, header)), token),
+        queue=filling.queue,
+        calls=(POSITIONS, NEXT, ORDER),
+        returned=end.returned,
+    )
+
+
+def _filling(
+    info: ModuleInfo, parts: Parts, inner: ast.While, emptying: Sequence[ast.stmt]
+) -> _Filling | None:
+    """What a loop over the placeholders of a text does, None if it replaces none or several."""
+    token = searched(inner.test, parts.text)
     calls = [(node, call) for node in inner.body if (call := parts.replacement(node, True))]
     longer = None
     for node in inner.body:
@@ -68,64 +119,57 @@ def inline_site(
     if token is None or len(calls) != 1:
         return None
     ((put, call),) = calls
-    edits: list[tuple[ast.AST, str]] = []
-    queue = both = ""
-    if isinstance(call.args[1], ast.Constant):
-        emptied = " ".join(map(ast.unparse, emptying))
-        found = [n for n in inner.body if (q := queued(n)) and f"{q[0]}.pop(0)" in emptied]
-        filling = only(found)
-        if filling is None:
-            return None
-        queue, value = queued(filling) or ("", call.args[1])
-        edits += [(filling, f"{LIST}.append({expression(info, value)})"), (put, "")]
-    else:
-        edits.append((put, f"{OWN if longer else LIST}.append({expression(info, call.args[1])})"))
-    header = f"for _ in range({text}.count({ast.unparse(token)}))"
-    if longer is not None:
+    if not isinstance(call.args[1], ast.Constant):
+        added = f"{OWN if longer else LIST}.append({expression(info, call.args[1])})"
+        return _Filling(put, call, token, longer, "", ((put, added),))
+    emptied = " ".join(map(ast.unparse, emptying))
+    found = [n for n in inner.body if (q := queued(n)) and f"{q[0]}.pop(0)" in emptied]
+    filling = only(found)
+    if filling is None:
+        return None
+    queue, value = queued(filling) or ("", call.args[1])
+    edits = (filling, f"{LIST}.append({expression(info, value)})"), (put, "")
+    return _Filling(put, call, token, longer, queue, edits)
+
+
+def _header(
+    text: str, inner: ast.While, filling: _Filling, token: ast.expr
+) -> tuple[str, ast.Assign | None]:
+    """The head of the loop over placeholders, and the statement that has found the place of one before."""
+    for node in inner.body:
+        if isinstance(node, ast.Assign) and _finds(node, text, token):
+            return f"for {target_text(node)} in {POSITIONS}({text}, {ast.unparse(token)})", node
+    header = f"for _ in range({text}.count({ast.unparse(filling.token)}))"
+    if filling.longer is not None:
         header = f"{OWN} = []\n{' ' * inner.col_offset}{header}"
-        both = f"{text}, {ast.unparse(longer)}, {ast.unparse(token)}"
-        token = ast.Tuple([longer, token], ast.Load())
-    found_at = next((node for node in inner.body if _finds(node, text, token)), None)
-    if isinstance(found_at, ast.Assign):
-        at = target_text(found_at)
-        header = f"for {at} in {POSITIONS}({text}, {ast.unparse(token)})"
-        edits.append((found_at, ""))
+    return header, None
+
+
+def _around(
+    parts: Parts,
+    block: Sequence[ast.stmt],
+    number: int,
+    emptying: Sequence[ast.stmt],
+    filling: _Filling,
+    texts: str,
+) -> tuple[list[tuple[ast.AST, str]], Ending]:
+    """Edits of what stands around the loop over placeholders, and how the loop over texts ends."""
+    both = ", ".join((parts.text, *map(ast.unparse, filling.tokens)))
+    ordered = f"{LIST} += {ORDER}({OWN}, {both})" if filling.longer else ""
+    edits: list[tuple[ast.AST, str]] = []
     result, unit, sentinels = texts, "", []
-    for node in loop.body:
-        back = parts.replacement(node, False)
-        if back is not None and isinstance(back.args[0], ast.Constant):
-            sentinels.append(str(back.args[0].value))
-            unit = ast.unparse(back.args[1])
-            edits.append((node, f"{LIST} += {ORDER}({OWN}, {both})" if longer else ""))
+    for node in parts.loop.body:
+        back = parts.brought_back(node)
+        if back is not None:
+            sentinels.append(back[0])
+            unit = back[1]
+            edits.append((node, ordered))
         elif parts.appended(node):
             result = parts.appended(node)
             edits.append((node, ""))
-        elif node in emptying or (queue and _binds(node, queue)):
+        elif node in emptying or (filling.queue and _binds(node, filling.queue)):
             edits.append((node, ""))
-    statements: list[ast.stmt] = [loop]
-    following = block[number + 1] if number + 1 < len(block) else None
-    last = restored(following, result)
-    if last is not None:
-        sentinels.append(last[0])
-        unit = last[1]
-    if last is not None and isinstance(following, ast.Assign):
-        result = target_text(following)
-        statements.append(following)
-    if longer and (len(sentinels) != 1 or last is not None or _binds_name(function, OWN)):
-        return None
-    if _touches(inner, text, [put, found_at]) or _result_elsewhere(loop, result, edits):
-        return None
-    return Site(
-        *(function, block, tuple(statements), token, texts, result),
-        tuple(node for node in inner.body if node is not put),
-        call.args[1],
-        tuple(sentinels),
-        unit,
-        kept=without_end(written(info, loop, edits, (inner, header)), token),
-        queue=queue,
-        calls=(POSITIONS, NEXT, ORDER),
-        returned=following.value if last and isinstance(following, ast.Return) else None,
-    )
+    return edits, ending(block, number, result, sentinels, unit)
 
 
 def copy_of(loop: ast.For, text: str) -> str:

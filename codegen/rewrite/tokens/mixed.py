@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from codegen.rewrite.functions import Function
 from codegen.rewrite.modules import ModuleInfo
@@ -38,25 +39,16 @@ def mixed_site(
         return None
     parts = Parts(text, loop)
     emptied = " ".join(map(ast.unparse, emptying))
-    edits: list[tuple[ast.AST, str]] = []
-    tokens: list[ast.expr] = []
-    queue, result, item = "", texts, []
-    for position, branch in enumerate(branches):
-        puts = [(node, call) for node in branch if (call := parts.replacement(node, True))]
-        found = [(n, q) for n in branch if (q := queued(n)) and f"{q[0]}.pop(0)" in emptied]
-        if len(puts) != 1 or len(found) != 1:
-            return None
-        ((put, call),), ((filling, (queue, value)),) = puts, found
-        if _reads(branch, text, put):
-            return None
-        tokens.append(call.args[0])
-        edits.append((put, ""))
-        edits.append((filling, f"{LIST}{position}.append({expression(info, value)})"))
-        item += [node for node in branch if node is not put]
-    names = [ast.unparse(token) for token in tokens]
+    steps = [step for branch in branches if (step := _step(parts, branch, emptied)) is not None]
+    names = [ast.unparse(step.token) for step in steps]
     if len(set(names)) != 2:
         return None
-    head = inner.body[0]
+    edits: list[tuple[ast.AST, str]] = []
+    for position, step in enumerate(steps):
+        edits.append((step.put, ""))
+        added = f"{LIST}{position}.append({expression(info, step.value)})"
+        edits.append((step.filling, added))
+    result, head = texts, inner.body[0]
     assert isinstance(head, ast.If)
     edits.append((head.test, f"placeholder == {names[0]}"))
     for node in loop.body:
@@ -66,13 +58,41 @@ def mixed_site(
         elif node in emptying:
             edits.append((node, ""))
     header = f"for placeholder in {EACH}({text}, {', '.join(names)})"
+    first, last = steps
     return Site(
-        *(function, block, (loop,), tokens[0], texts, result, tuple(item), tokens[0]),
+        *(function, block, (loop,), first.token, texts, result),
+        *((*first.rest, *last.rest), first.token),
         kept=written(info, loop, edits, (inner, header)),
-        queue=queue,
-        others=(tokens[1],),
+        queue=last.queue,
+        others=(last.token,),
         calls=(EACH,),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """What a loop does for one of its placeholders: ``put`` a mark there, fill a ``queue`` with a value."""
+
+    put: ast.stmt
+    token: ast.expr
+    filling: ast.stmt
+    queue: str
+    value: ast.expr
+    rest: tuple[ast.stmt, ...]
+    """All that it does but put a mark."""
+
+
+def _step(parts: Parts, branch: Sequence[ast.stmt], emptied: str) -> _Step | None:
+    """What a branch does, None if it puts no mark, fills no queue that is ``emptied``, or reads the text."""
+    puts = [(node, call) for node in branch if (call := parts.replacement(node, True))]
+    found = [(n, q) for n in branch if (q := queued(n)) and f"{q[0]}.pop(0)" in emptied]
+    if len(puts) != 1 or len(found) != 1:
+        return None
+    ((put, call),), ((filling, (queue, value)),) = puts, found
+    if _reads(branch, parts.text, put):
+        return None
+    rest = tuple(node for node in branch if node is not put)
+    return _Step(put, call.args[0], filling, queue, value, rest)
 
 
 def _branches(inner: ast.While, text: str) -> tuple[list[ast.stmt], list[ast.stmt]] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from codegen.rewrite.functions import Function
 from codegen.rewrite.modules import ModuleInfo
@@ -30,47 +31,65 @@ def ordered_site(
         n: c for n in walk(inner) if isinstance(n, ast.stmt) and (c := parts.replacement(n, True))
     }
     tokens = _tokens(inner, puts)
-    gone = {id(part) for node in puts for part in walk(node)}
-    # What the loop goes through was read of the text before it is changed.
-    if len(tokens) < 2 or any(
-        _is(n, text) and id(n) not in gone for b in inner.body for n in walk(b)
-    ):
+    if len(tokens) < 2 or _reads(inner, text, puts):
         return None
     kinds = list(tokens)
     edits: list[tuple[ast.AST, str]] = []
     for node, call in puts.items():
-        place = kinds.index(modality_of(ast.unparse(call.args[0])))
-        edits.append((node, f"{LIST}{place}.append({expression(info, call.args[1])})"))
-    units, result = {}, ""
+        kind = kinds.index(modality_of(ast.unparse(call.args[0])))
+        edits.append((node, f"{LIST}{kind}.append({expression(info, call.args[1])})"))
     named = {kind: token for kind, token in tokens.items() if isinstance(token, ast.IfExp)}
-    for node in loop.body[loop.body.index(inner) + 1 :]:
-        back = parts.replacement(node, False)
-        if back is not None and isinstance(back.args[0], ast.Constant):
-            units[str(back.args[0].value)] = ast.unparse(back.args[1])
-        elif parts.appended(node):
-            result = parts.appended(node)
-        else:
-            return None
-        last = result and parts.appended(node) and named
-        edits.append((node, _without_surplus(text, kinds, named) if last else ""))
-    if not result or any(_stores(node, text) for node in loop.body[: loop.body.index(inner)]):
+    place = loop.body.index(inner)
+    behind = _behind(parts, loop.body[place + 1 :], _without_surplus(text, kinds, named))
+    if behind is None or any(_stores(node, text) for node in loop.body[:place]):
         return None
+    edits += behind.edits
     names = {node.id for node in walk(function) if isinstance(node, ast.Name)}
-    if {placeholder_of(kind) for kind in named} & names or not all(
-        _part_of(token) for token in named.values()
-    ):
+    if {placeholder_of(kind) for kind in named} & names or not all(map(_part_of, named.values())):
         return None
     lead = [line for kind, token in named.items() for line in wrapped(placeholder_of(kind), token)]
-    kept = renamed(written(info, loop, edits), {}, {}, units)
+    kept = renamed(written(info, loop, edits), {}, {}, behind.units)
     first, *others = tokens.values()
     item = tuple(node for node in walk(inner) if isinstance(node, ast.stmt) and node in puts)
     return Site(
-        *(function, block, (loop,), first, texts, result, item, first, tuple(units)),
+        *(function, block, (loop,), first, texts, behind.result, item, first),
+        tuple(behind.units),
         kept=without_end(kept, _current(inner, first)),
         others=tuple(others),
         lead="\n".join(lead),
         calls=(NEXT,),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Behind:
+    """What stands behind the loop over placeholders: edits of it, what marks stand for, the list of results."""
+
+    edits: tuple[tuple[ast.AST, str], ...]
+    units: Mapping[str, str]
+    result: str
+
+
+def _behind(parts: Parts, nodes: Sequence[ast.stmt], surplus: str) -> _Behind | None:
+    """What statements do that bring marks back and collect a text, with ``surplus`` in place of the latter."""
+    edits: list[tuple[ast.AST, str]] = []
+    units: dict[str, str] = {}
+    result = ""
+    for node in nodes:
+        back, collected = parts.brought_back(node), parts.appended(node)
+        if back is not None:
+            units[back[0]] = back[1]
+        elif not collected:
+            return None
+        result = collected or result
+        edits.append((node, surplus if collected else ""))
+    return _Behind(tuple(edits), units, result) if result else None
+
+
+def _reads(inner: ast.For, text: str, puts: Collection[ast.stmt]) -> bool:
+    """Whether a loop reads the text but to replace in it: what it goes through was read before."""
+    gone = {id(part) for node in puts for part in walk(node)}
+    return any(_is(n, text) and id(n) not in gone for b in inner.body for n in walk(b))
 
 
 def _part_of(token: ast.IfExp) -> ast.expr | None:

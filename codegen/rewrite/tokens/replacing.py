@@ -83,6 +83,13 @@ class Parts:
             return None
         return replace_call(node.value, self.text, limited)
 
+    def brought_back(self, node: ast.stmt) -> tuple[str, str] | None:
+        """Sentinel and unit of ``text = text.replace(S, unit)``."""
+        call = self.replacement(node, False)
+        if call is None or not isinstance(call.args[0], ast.Constant):
+            return None
+        return str(call.args[0].value), ast.unparse(call.args[1])
+
     def appended(self, node: ast.stmt) -> str:
         """``out`` of ``out.append(text)``."""
         call = node.value if isinstance(node, ast.Expr) else None
@@ -122,22 +129,6 @@ def queue_loops(whiles: Sequence[ast.While]) -> Iterator[ast.stmt]:
         steps = [{part for part in _TAKEN if part in ast.unparse(n)} for n in node.body]
         if is_mark and all(steps) and set.union(*steps) == _TAKEN:
             yield node
-
-
-def restored(node: ast.stmt | None, texts: str) -> tuple[str, str] | None:
-    """Sentinel and unit of ``[text.replace(S, unit) for text in texts]`` behind the loop."""
-    made = node.value if isinstance(node, (ast.Assign, ast.Return)) else None
-    if isinstance(node, ast.Assign) and target_of(node) is None:
-        return None
-    if not isinstance(made, ast.ListComp) or len(made.generators) != 1:
-        return None
-    generator = made.generators[0]
-    call = replace_call(made.elt, ast.unparse(generator.target), False)
-    if call is None or generator.ifs or ast.unparse(generator.iter) != texts:
-        return None
-    if not isinstance(call.args[0], ast.Constant):
-        return None
-    return str(call.args[0].value), ast.unparse(call.args[1])
 
 
 def counted(body: Sequence[ast.stmt]) -> tuple[str, list[ast.stmt]]:

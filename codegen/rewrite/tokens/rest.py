@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from codegen.rewrite.functions import Function
 from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import only, target_of, target_text, walk
-from codegen.rewrite.tokens.replacing import Parts, all_of, restored, searched, subject_of, taken_of
+from codegen.rewrite.tokens.endings import ending
+from codegen.rewrite.tokens.replacing import Parts, all_of, searched, subject_of, taken_of
 from codegen.rewrite.tokens.sites import EXPANDED, Site
 from codegen.rewrite.tokens.wording import lines_of
 
@@ -97,40 +98,33 @@ def _for_each(
     value = call.args[1]
     if isinstance(value, ast.Constant) or {*_names(item, ast.Store)} & {*_names(beside, ast.Load)}:
         return None
-    before = loop.body[: loop.body.index(inner)]
-    after, sentinels, unit = [], [], ""
-    for node in loop.body[loop.body.index(inner) + 1 :]:
-        back = parts.replacement(node, False)
-        if back is not None and isinstance(back.args[0], ast.Constant):
-            sentinels.append(str(back.args[0].value))
-            unit = ast.unparse(back.args[1])
-        else:
-            after.append(node)
+    before, behind = _around(loop, inner)
+    marks = [back for node in behind if (back := parts.brought_back(node))]
+    after = [node for node in behind if parts.brought_back(node) is None]
     result = next(filter(None, map(parts.appended, after)), "")
     if not result or before or {*GIVEN} <= {*_names((function,))}:
         return None
     given = next(n for n in GIVEN if n not in _names((function,)))
-    count = f"    for _ in range({given}.count({ast.unparse(token)})):"
-    lines = [f"for {given}, {text} in zip({texts}, {EXPANDED}):", count]
+    lines = [f"for {given}, {text} in zip({texts}, {EXPANDED}):"]
+    lines += [f"    for _ in range({given}.count({ast.unparse(token)})):"]
     lines += [f"        {line}" for line in lines_of(info, beside)]
     lines += [f"    {line}" for line in lines_of(info, after)]
-    statements: list[ast.stmt] = [loop]
-    following = block[number + 1] if number + 1 < len(block) else None
-    last = restored(following, result)
-    if last is not None:
-        sentinels.append(last[0])
-        unit = last[1]
-    if last is not None and isinstance(following, ast.Assign):
-        lines.append(f"{target_text(following)} = {result}")
-        result = target_text(following)
-        statements.append(following)
+    end = ending(block, number, result, [mark for mark, _ in marks], marks[-1][1] if marks else "")
+    if len(end.statements) > 1:
+        lines.append(f"{end.result} = {result}")
     return Site(
-        *(function, block, tuple(statements), token, texts, result, tuple(item), value),
-        *(tuple(sentinels), unit),
+        *(function, block, end.statements, token, texts, end.result, tuple(item), value),
+        *(end.sentinels, end.unit),
         taken=taken_of(item, value),
         rest="\n".join(lines),
-        returned=following.value if last and isinstance(following, ast.Return) else None,
+        returned=end.returned,
     )
+
+
+def _around(loop: ast.For, inner: ast.stmt) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """What stands in a loop in front of another one, and behind it."""
+    place = loop.body.index(inner)
+    return loop.body[:place], loop.body[place + 1 :]
 
 
 def _lines(info: ModuleInfo, head: str, body: Sequence[ast.stmt]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from codegen.rewrite.functions import Function
 from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import is_written, only, target_of, target_text, walk
+from codegen.rewrite.tokens.endings import Ending, ending
 from codegen.rewrite.tokens.replacing import (
     Parts,
     all_of,
@@ -23,7 +24,6 @@ from codegen.rewrite.tokens.replacing import (
     name_of,
     queue_loops,
     queued,
-    restored,
     subject_of,
     taken_of,
 )
@@ -159,7 +159,7 @@ def _loop(function: Function, block: Sequence[ast.stmt], number: int, loop: ast.
     whiles = [n for n in loop.body if looked_for(n, text, loop.body)]
     parts = Parts(text, loop)
     if whiles:
-        return _repeated(function, block, number, loop, texts, parts, whiles)
+        return _repeated(function, block, number, texts, parts, whiles)
     return _replaced(function, block, number, loop, texts, parts)
 
 
@@ -167,14 +167,13 @@ def _repeated(
     function: Function,
     block: Sequence[ast.stmt],
     number: int,
-    loop: ast.For,
     texts: str,
     parts: Parts,
     whiles: Sequence[ast.stmt],
 ) -> Site | None:
     """``while P in text:`` with one replacement in it, and what brings sentinels back."""
     inner = whiles[0]
-    token = looked_for(inner, parts.text, loop.body)
+    token = looked_for(inner, parts.text, parts.loop.body)
     assert token is not None and isinstance(inner, (ast.While, ast.For))
     calls = {id(node): call for node in inner.body if (call := parts.replacement(node, True))}
     if len(calls) != 1:
@@ -192,13 +191,34 @@ def _repeated(
             return None
         queue, value = queued(filling) or ("", value)
         rest = [node for node in rest if node is not filling]
+    end = _end_around(block, number, texts, parts, whiles, queue)
+    if end is None:
+        return None
+    counter, rest = counted(rest)
+    return Site(
+        *(function, block, end.statements, token, texts, end.result, tuple(rest), value),
+        *(end.sentinels, end.unit, counter, taken_of(rest, value)),
+        returned=end.returned,
+    )
+
+
+def _end_around(
+    block: Sequence[ast.stmt],
+    number: int,
+    texts: str,
+    parts: Parts,
+    whiles: Sequence[ast.stmt],
+    queue: str,
+) -> Ending | None:
+    """How a loop over texts ends that does nothing but replace, collect, and bring back; None for others."""
+    inner = whiles[0]
     loops = [node for node in whiles[1:] if isinstance(node, ast.While)]
-    gone, result, unit, sentinels = [*queue_loops(loops)], texts, "", []
-    for node in loop.body:
-        back = parts.replacement(node, False)
-        if back is not None and isinstance(back.args[0], ast.Constant):
-            sentinels.append(str(back.args[0].value))
-            unit = ast.unparse(back.args[1])
+    gone, result, unit, sentinels = [inner, *queue_loops(loops)], texts, "", []
+    for node in parts.loop.body:
+        back = parts.brought_back(node)
+        if back is not None:
+            sentinels.append(back[0])
+            unit = back[1]
             gone.append(node)
         elif parts.appended(node):
             result = parts.appended(node)
@@ -209,34 +229,9 @@ def _repeated(
             target = target_of(node) if isinstance(node, ast.Assign) else node.target
             if is_written(target, queue):
                 gone.append(node)
-    others = [n for n in loop.body if n is not inner and all(n is not g for g in gone)]
-    if others:
+    if any(all(node is not g for g in gone) for node in parts.loop.body):
         return None
-    statements: list[ast.stmt] = [loop]
-    following = block[number + 1] if number + 1 < len(block) else None
-    last = restored(following, result)
-    if last is not None:
-        sentinels.append(last[0])
-        unit = last[1]
-    if last is not None and isinstance(following, ast.Assign):
-        result = target_text(following)
-        statements.append(following)
-    counter, rest = counted(rest)
-    return Site(
-        function,
-        block,
-        tuple(statements),
-        token,
-        texts,
-        result,
-        tuple(rest),
-        value,
-        tuple(sentinels),
-        unit,
-        counter,
-        taken_of(rest, value),
-        returned=following.value if last and isinstance(following, ast.Return) else None,
-    )
+    return ending(block, number, result, sentinels, unit)
 
 
 # -- one replacement for all, and functions that give the next one ---------------------------------
