@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codegen.rewrite.tokens import without_call
-from codegen.rewrite.tokens.evidence import Outcome
+from codegen.rewrite.tokens.outcomes import Outcome
 from codegen.rewrite.tokens.prompts import ITEMS, Prompt, has_no_text
 from codegen.rewrite.tokens.terms import Unsupported
 from codegen.rewrite.tokens.whole import CHECK

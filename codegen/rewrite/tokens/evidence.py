@@ -7,8 +7,8 @@ orders, with too few and too many items, flat and nested. What differs once diff
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from codegen.rewrite.tokens import limits
@@ -16,6 +16,7 @@ from codegen.rewrite.tokens.asking import OPTION
 from codegen.rewrite.tokens.machine import Machine
 from codegen.rewrite.tokens.offsets import wrong
 from codegen.rewrite.tokens.ours import SINGLE
+from codegen.rewrite.tokens.outcomes import Outcome, disagreement, remarks_on
 from codegen.rewrite.tokens.prompts import (
     ITEMS,
     NO_ITEMS,
@@ -26,36 +27,14 @@ from codegen.rewrite.tokens.prompts import (
 )
 from codegen.rewrite.tokens.scopes import Closure, Raised
 from codegen.rewrite.tokens.subject import Subject
+from codegen.rewrite.tokens.tally import MOST_RUNS, TOO_FEW, Tally
 from codegen.rewrite.tokens.terms import Unsupported, World, freeze
 
-WANTED, MORE, MOST_RUNS = 6, 3, 120
-"""Runs in which something was replaced that have to agree, more for each further placeholder, and runs at most."""
-PAST = 12
-"""Prompts with a text that go past what is compared, after which they are done without where others come to it."""
-_TOO_FEW = "too few prompts"
 _SINGLES = 6
 """Prompts one of which shows what becomes of a single string."""
 _SINGLE_TAKEN = (
     "a single string as text is taken as it is, which the helper refuses: make a list of it first"
 )
-_LACK = ("StopIteration", "IndexError", "KeyError")
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What shows of a run: the result or the exception, and calls of parts; which statements ran.
-
-    ``written`` is whether the caller's list of texts is another one afterwards.
-    """
-
-    result: Any
-    raised: str
-    message: str
-    trace: tuple[Any, ...]
-    misplaced: str
-    replaced: frozenset[str]
-    reached: frozenset[int]
-    written: bool = False
 
 
 def difference(
@@ -87,10 +66,10 @@ def difference(
         flat = _compared(old, new, call, both, seen, True, noted)
         return flat or _single(old, new, call, everything, True)
     flat = _compared(old, new, call, both, seen, False, noted)
-    if not flat.startswith(_TOO_FEW):
+    if not flat.startswith(TOO_FEW):
         return flat or _single(old, new, call, everything, False)
     other = _compared(old, new, call, both, seen, True, noted)
-    return flat if other.startswith(_TOO_FEW) else other
+    return flat if other.startswith(TOO_FEW) else other
 
 
 def _compared(
@@ -100,77 +79,36 @@ def _compared(
     tokens: tuple[Sequence[str], Sequence[str]],
     seen: Collection[ast.stmt],
     nested: bool,
-    remarks: set[str],
+    noted: set[str],
 ) -> str:
     """See :func:`difference`; in worlds with outputs over all items, or nested ones."""
-    good, missing = 0, {id(node) for node in seen}
-    compared = frozenset(missing)
-    failures: dict[str, int] = {}
-    expected: set[str] = set()
-    wanted = WANTED
-    vain = 0  # prompts without a text, which most processors refuse
-    # Fitting prompts with several items that ended for lack of some, until one went through: a counter
-    # that skips items gives each its own only where there is one.
-    lacking = 0
-    past = 0  # prompts with one that did not come to what is compared, as where items stand alone
+    tally = Tally(seen)
     for number in range(MOST_RUNS):
-        if good and (vain > 2 if has_no_text(number) else past >= PAST):
+        if tally.skips(number):
             continue
         try:
             prompt, machine = prompt_of(old, call, [*tokens[0], *tokens[1]], number, nested)
             if number == 0:
-                by_kind = placeholders(machine, tokens[0]).values()
-                expected = {token for several in by_kind for token in several}
-                wanted = WANTED + MORE * (len(expected) - 1)
+                tally.expect(placeholders(machine, tokens[0]).values())
             before = run(old, prompt, nested, machine)
-            if has_no_text(number):
-                vain += 1 if before.raised else -MOST_RUNS
-            else:
-                past += 1 if before.reached.isdisjoint(compared) else -MOST_RUNS
-            if before.raised in _LACK and prompt.fits:
-                lacking += prompt.items > 1
-                continue  # a world in which shapes do not fit together
+            if not tally.is_comparable(prompt, before):
+                continue
             after = run(new, prompt, nested, asked=number % 3 != 2)
         except limits.TooMuch as error:
             return f"it cannot be followed: it would take {error}"
         except Unsupported as error:
-            vain += has_no_text(number)
-            failures[str(error)] = failures.get(str(error), 0) + 1
-            if failures[str(error)] > 12 and not good:
+            if tally.gives_up(number, str(error)):
                 return f"it cannot be followed: {error}"
             continue
         none = number in NO_ITEMS or any(prompt.arguments.get(k) == [] for k in ITEMS)
-        problem = after.misplaced or _compare(before, after, none)
+        problem = after.misplaced or disagreement(before, after, none)
         if problem:
             return problem
-        remarks.update(_remarks(before, after))
-        expected -= after.replaced
-        if not before.raised and prompt.fits and prompt.items > 1 and after.replaced:
-            lacking = -MOST_RUNS
-        if not before.raised and before.reached & missing:
-            missing -= before.reached
-            good += 1
-        elif not before.raised:
-            good += any(id(node) in before.reached for node in seen)
-        if good >= wanted and not missing and not expected and lacking <= 0:
+        noted.update(remarks_on(before, after))
+        tally.add(prompt, before, after)
+        if tally.is_enough:
             return ""
-    if failures and not good:
-        return f"it cannot be followed: {max(failures, key=lambda name: failures[name])}"
-    lines = sorted(node.lineno for node in seen if id(node) in missing)
-    where = f"; line {lines[0]} never ran" if lines else ""
-    if lacking > 0 and not lines:
-        where = "; none with several items did"
-    if expected and not lines:
-        where = f"; {min(expected)} was never replaced"
-    return f"{_TOO_FEW} went through it to compare ({good} of {wanted}){where}"
-
-
-def _remarks(before: Outcome, after: Outcome) -> Iterator[str]:
-    """What is another thing after the move, and better so."""
-    if before.written and not after.written:
-        yield "the caller's list of texts was written into before, and is not any more: a tuple will do"
-    if before.raised in _LACK and not after.raised:
-        yield f"a placeholder without any item ended in {before.raised} before, and stays now"
+    return tally.lack
 
 
 def _misplaced(prompt: Prompt, machine: Machine) -> str:
@@ -208,20 +146,6 @@ def _single(
         except Unsupported:
             return _SINGLE_TAKEN
     return ""
-
-
-def _compare(before: Outcome, after: Outcome, none: bool) -> str:
-    if before.raised in _LACK:
-        # Too few items: another error than a bare one of an iterator or a list is what is wanted,
-        # and without any item placeholders stay.
-        return "" if after.raised or none else "too few items are no error any more"
-    if (before.raised, before.message) != (after.raised, after.message):
-        return f"a prompt raises {after.raised or 'nothing'}, before {before.raised or 'nothing'}"
-    if before.raised:
-        return ""
-    if before.trace != after.trace:
-        return "the parts of the processor get something else"
-    return "" if before.result == after.result else "a prompt gives another result"
 
 
 def run(

@@ -15,9 +15,10 @@ from functools import cached_property
 from codegen.rewrite.functions import Function
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.state import RewriteState
-from codegen.rewrite.tokens.evidence import Outcome, run
+from codegen.rewrite.tokens.evidence import run
 from codegen.rewrite.tokens.machine import Machine
 from codegen.rewrite.tokens.mixin import find_mixin
+from codegen.rewrite.tokens.outcomes import Outcome
 from codegen.rewrite.tokens.own_call import GENERIC, Stays, change_of_call, parts_of, unused_imports
 from codegen.rewrite.tokens.prompts import ITEMS, Prompt, has_no_text, prompt_of
 from codegen.rewrite.tokens.scopes import Raised
