@@ -52,12 +52,26 @@ def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Lef
     objection = joined_objection(index, found[0], match, [name for name, _ in found[1]])
     if objection is not None:
         return Left(objection.node, f"looks like blocks joined per image, but {objection.reason}")
-    rows, merge = match
     first = next(node for _, node in iter_statements(function))
+    lines = _gather_lines(*match, found[0], found[1])
+    reason = "blocks joined per image: one gather while tracing, equal within 1e-6"
+    return (
+        [
+            Insert(first, lines),
+            AddParameters(BLOCK_ORDER.outputs),
+            Describe(BLOCK_ORDER.outputs),
+        ],
+        (BLOCK_ORDER.name, "check_shape", "is_tracing"),
+        reason,
+    )
+
+
+def _gather_lines(rows: str, merge: str, studied: Study, calls: Calls) -> tuple[str, ...]:
+    """Lines that bring rows into blocks at once, between the modules that treat rows and those that treat blocks."""
     (order,) = BLOCK_ORDER.outputs
-    grid = found[0].grid
-    before, after = _sides(found[1], found[0].hidden[0][rows].shape[1])
-    lines = [
+    grid = studied.grid
+    before, after = _sides(calls, studied.hidden[0][rows].shape[1])
+    return (
         f"if is_tracing() or {grid} is None or {order} is not None:",
         f"    if {order} is None:",
         f"        {order} = {BLOCK_ORDER.name}({grid}, {merge}, num_tokens={rows}.shape[0])",
@@ -68,12 +82,6 @@ def block_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Lef
         f"    {rows} = {rows}.reshape(-1, {merge}**2 * {rows}.shape[-1])",
         *[f"    {rows} = {name}({rows})" for name in after],
         f"    return {rows}",
-    ]
-    reason = "blocks joined per image: one gather while tracing, equal within 1e-6"
-    return (
-        [Insert(first, tuple(lines)), AddParameters((order,)), Describe((order,))],
-        (BLOCK_ORDER.name, "check_shape", "is_tracing"),
-        reason,
     )
 
 

@@ -56,10 +56,9 @@ def chunk_edits(
         return None  # it has its bounds
     cut, valid = only(calls), _call(function, VALID_INDICES.name)
     if cut is None or len(cut.args) != 3:
-        reason = (
-            "chunks are made in several places" if len(calls) > 1 else "a call is not understood"
-        )
-        return Left(calls[-1], f"{reason}: their number has no bound")
+        several = len(calls) > 1
+        why = "chunks are made in several places" if several else "a call is not understood"
+        return Left(calls[-1], f"{why}: their number has no bound")
     features, lens, window = (text.source(arg) for arg in cut.args)
     stride = 0 if valid is None else _law_stride(valid)
     made = next((n for n in walk(function) if isinstance(n, ast.Assign) and n.value is cut), None)
@@ -85,22 +84,29 @@ def chunk_edits(
         bounds.append(f"max_chunk_length={WIDTH}(2 * {window}, {modules})")
         widest = f"({PADDED}.shape[-1] + {stride - 1}) // {stride}"
         facts.append(f"max_length=while_tracing({widest})")
-        clears = list(_clears(steps))
-        widened = _widened(function, made, stride)
-        edits += [*map(_by_operator, steps), *clears, *widened]
-        helpers += [WIDTH, CONVOLVE]
-        helpers += [CLEAR] * bool(clears) + [WIDEN] * bool(widened)
-        helpers += ["is_tracing"] * bool(clears or widened)
+        edits, needed = _convolved(function, made, steps, stride)
+        helpers += [WIDTH, *needed]
     else:
         reason += "; their width is open"
     if stride:
         # The first chunk leaves one row if it is no longer than the stride, and else several.
-        several = f"{audios} > 1 or {features}.shape[1] > {stride}"
-        facts.append(f"more_than_one=while_tracing({several})")
+        more = f"{audios} > 1 or {features}.shape[1] > {stride}"
+        facts.append(f"more_than_one=while_tracing({more})")
     edits.append(AddKeywords(cut, tuple(bounds)))
     if valid is not None and facts:
         edits.append(AddKeywords(valid, tuple(facts)))
     return [(edits, tuple(helpers), reason), *near]
+
+
+def _convolved(
+    function: Function, made: ast.Assign, steps: Sequence[Convolution], stride: int
+) -> tuple[list[Edit], list[str]]:
+    """Edits by which a graph convolves chunks of any width, and the functions that they need."""
+    clears = list(_clears(steps))
+    widened = _widened(function, made, stride)
+    helpers = [CONVOLVE, *[CLEAR] * bool(clears), *[WIDEN] * bool(widened)]
+    helpers += ["is_tracing"] * bool(clears or widened)
+    return [*map(_by_operator, steps), *clears, *widened], helpers
 
 
 def calls_of(function: Function, name: str) -> list[ast.Call]:
@@ -148,7 +154,7 @@ def _law_stride(call: ast.Call) -> int:
     return LAW_STRIDES.get(name, 0)
 
 
-def _clears(steps: list[Convolution]) -> Iterator[Edit]:
+def _clears(steps: Sequence[Convolution]) -> Iterator[Edit]:
     """Clear what each convolution leaves beyond the longest chunk, unless the next one cannot see it."""
     stride = 1
     for step in steps[:-1]:

@@ -93,22 +93,27 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
                 what = "looks like a table interpolated per image"
                 return Left(objection.node, f"{what}, but {objection.reason}")
             body = tuple(function.body[first : number + 1])
-            lines = half_pixel_lines(name, match[0], match[1], studied.grid)
-            reason = "table interpolated per image: gather while tracing, equal within 1e-5"
-            results = HALF_PIXEL.outputs
-            given = [f"{studied.grid} is None", *(f"{result} is not None" for result in results)]
-            edits: list[Edit] = [
-                Branch(body, " or ".join(("is_tracing()", *given)), tuple(lines)),
-                AddParameters(results),
-                Describe(results),
-            ]
-            needs = (HALF_PIXEL.name, "check_shape", "check_together", "is_tracing")
-            return edits, needs, reason
+            return _gathered(body, name, match, studied.grid)
     for number, statement in iter_statements(function):
         names = sorted(assigned_names(statement))
         if any(match_half_pixel(glance, number, name) is not None for name in names):
             return on_one_grid(statement, "a table interpolated per image")
     return None
+
+
+def _gathered(body: tuple[ast.stmt, ...], name: str, match: tuple[str, str], grid: str) -> Found:
+    """The branch in which a table is gathered from, in place of statements that interpolate it."""
+    lines = half_pixel_lines(name, *match, grid)
+    reason = "table interpolated per image: gather while tracing, equal within 1e-5"
+    results = HALF_PIXEL.outputs
+    given = [f"{grid} is None", *(f"{result} is not None" for result in results)]
+    edits: list[Edit] = [
+        Branch(body, " or ".join(("is_tracing()", *given)), tuple(lines)),
+        AddParameters(results),
+        Describe(results),
+    ]
+    needs = (HALF_PIXEL.name, "check_shape", "check_together", "is_tracing")
+    return edits, needs, reason
 
 
 def half_pixel_lines(name: str, hidden: str, table: str, grid: str) -> list[str]:

@@ -7,10 +7,12 @@ argument beside the grid, the encoder can compute them itself, and the argument 
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.emit.edits import AddParameters, Change, DropKeyword, Replace, Site, at_top
 from codegen.rewrite.functions import Function, parameters, self_attribute
+from codegen.rewrite.helper_entry import Helper
 from codegen.rewrite.helpers import LIFTED
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, target_of, walk
@@ -75,8 +77,30 @@ def _sink(state: RewriteState, cls: ClassInfo, function: Function, statement: as
     names = {info.source.module for info in state.candidates()}
     if any(link.target.module.source.module not in names for link in chain):
         return
-    info, last = cls.module, chain[-1]
-    record = Record(
+    caller = Site(cls, function, (Replace((statement,)), DropKeyword(passed.call, target.id)))
+    links = [Site(c.target, c.function, (AddParameters((target.id,)),)) for c in chain]
+    last = chain[-1]
+    computed = at_top(last.function, (f"{target.id} = {helper.name}({last.grid})",))
+    state.propose(
+        Change(
+            "sink",
+            (caller, *links, Site(last.target, last.function, (computed,))),
+            ((last.target.module, helper.name),),
+            (_record(cls, function, statement, helper, chain),),
+        )
+    )
+
+
+def _record(
+    cls: ClassInfo,
+    function: Function,
+    statement: ast.stmt,
+    helper: Helper,
+    chain: Sequence[Passed],
+) -> Record:
+    """What the report says of a computation that went down a chain of calls."""
+    info = cls.module
+    return Record(
         model_of(info.source.module),
         cls.name,
         function.name,
@@ -86,17 +110,6 @@ def _sink(state: RewriteState, cls: ClassInfo, function: Function, statement: as
         helper.outputs,
         (f"{cls.name}.{function.name}", *(f"{c.target.name}.forward" for c in chain)),
         "computed in the encoder instead of its caller",
-    )
-    caller = Site(cls, function, (Replace((statement,)), DropKeyword(passed.call, target.id)))
-    links = [Site(c.target, c.function, (AddParameters((target.id,)),)) for c in chain]
-    computed = at_top(last.function, (f"{target.id} = {helper.name}({last.grid})",))
-    state.propose(
-        Change(
-            "sink",
-            (caller, *links, Site(last.target, last.function, (computed,))),
-            ((last.target.module, helper.name),),
-            (record,),
-        )
     )
 
 

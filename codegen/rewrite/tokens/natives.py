@@ -181,26 +181,8 @@ def _method_of_term(
     if args and operators.is_token(args[0]) and name in ("replace", "split", "count"):
         # Of an unknown string it is known that it holds no placeholder.
         return {"replace": owner, "split": [owner], "count": 0}[name]
-    if name in ("get", "pop", "setdefault") and args and isinstance(args[0], str):
-        key, default = args[0], args[1] if len(args) > 1 else _DEFAULT
-        needed = name == "pop" and default is _DEFAULT
-        found = machine.world.entry(owner, key) if needed else _entry(machine, owner, key)
-        if found is _DEFAULT:
-            found = None if default is _DEFAULT else default
-        if name == "pop":
-            store(owner, key, GONE)
-        elif name == "setdefault":
-            store(owner, key, found)
-        return found
-    if name == "update":
-        for key, value in args[0].items() if isinstance(args[0], dict) else ():
-            store(owner, key, value)
-        if isinstance(args[0], Term):
-            store(owner, f"**{len(owner.changed)}", args[0])
-        return None
-    if name == "copy":
-        made = Term(owner.digest, owner.length, owner.nested, owner.items)
-        made.children, made.changed = dict(owner.children), dict(owner.changed)
+    made = _of_entries(machine, owner, name, args)
+    if made is not _DEFAULT:
         return made
     if name == "items" and machine.whole:
         return [("**0", owner)]
@@ -225,6 +207,32 @@ def _method_of_term(
     elif part is not None and name in ("encode", "__call__", "preprocess"):
         made.items = _items(args, keywords)
     return made
+
+
+def _of_entries(machine: Machine, owner: Term, name: str, args: Arguments) -> Any:
+    """What methods of dictionaries give that ask for entries or change them; ``_DEFAULT`` for other methods."""
+    if name in ("get", "pop", "setdefault") and args and isinstance(args[0], str):
+        key, default = args[0], args[1] if len(args) > 1 else _DEFAULT
+        needed = name == "pop" and default is _DEFAULT
+        found = machine.world.entry(owner, key) if needed else _entry(machine, owner, key)
+        if found is _DEFAULT:
+            found = None if default is _DEFAULT else default
+        if name == "pop":
+            store(owner, key, GONE)
+        elif name == "setdefault":
+            store(owner, key, found)
+        return found
+    if name == "update":
+        for key, value in args[0].items() if isinstance(args[0], dict) else ():
+            store(owner, key, value)
+        if isinstance(args[0], Term):
+            store(owner, f"**{len(owner.changed)}", args[0])
+        return None
+    if name == "copy":
+        made = Term(owner.digest, owner.length, owner.nested, owner.items)
+        made.children, made.changed = dict(owner.children), dict(owner.changed)
+        return made
+    return _DEFAULT
 
 
 def _number_of_parts(name: str, args: Arguments) -> int | None:

@@ -288,6 +288,37 @@ def _store_in_front(
 
 def _sequence(info: ModuleInfo, site: Site, name: str, edits: list[Edit]) -> str:
     """The name of what an iterator or a queue gives one by one, as a sequence."""
+    stores = _giving(site, name)
+    for store in stores:
+        value = store.value
+        if bare(value) is not value:
+            inner = bare(value)
+            if isinstance(inner, ast.Name) and len(stores) == 1:
+                edits.append(Replace((store,)))
+                return inner.id
+            edits.append(Substitute(value, _as_list(info, inner)))
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            if value.func.attr == "copy" and isinstance(value.func.value, ast.Name):
+                edits.append(Replace((store,)))
+                return value.func.value.id
+    return name
+
+
+def _as_list(info: ModuleInfo, node: ast.expr) -> str:
+    """An expression over which one can go once, as one over which one can go again."""
+    if isinstance(node, ast.GeneratorExp):
+        return f"[{ast.unparse(node)[1:-1]}]"
+    new = expression(info, node)
+    once = getattr(getattr(node, "func", None), "id", "") in ("zip", "map", "enumerate")
+    return f"list({new})" if once else new
+
+
+def _giving(site: Site, name: str) -> Sequence[ast.Assign]:
+    """The assignments that give an iterator or a queue of a site its value.
+
+    Raises:
+        Unmovable: it is read elsewhere, or gets its value in another way.
+    """
     function = site.function
     gone = site.statements or (site.start,)
     inside = {id(node) for statement in gone for node in walk(statement)}
@@ -313,21 +344,4 @@ def _sequence(info: ModuleInfo, site: Site, name: str, edits: list[Edit]) -> str
         raise Unmovable(f"{name} is used elsewhere, too")
     if len(stores) != len(uses):
         raise Unmovable(f"{name} is given its value in a way that is not followed")
-    for store in stores:
-        value = store.value
-        if bare(value) is not value:
-            inner = bare(value)
-            new = expression(info, inner)
-            if getattr(getattr(inner, "func", None), "id", "") in ("zip", "map", "enumerate"):
-                new = f"list({new})"
-            if isinstance(inner, ast.GeneratorExp):
-                new = f"[{ast.unparse(inner)[1:-1]}]"
-            if isinstance(inner, ast.Name) and len(stores) == 1:
-                edits.append(Replace((store,)))
-                return inner.id
-            edits.append(Substitute(value, new))
-        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-            if value.func.attr == "copy" and isinstance(value.func.value, ast.Name):
-                edits.append(Replace((store,)))
-                return value.func.value.id
-    return name
+    return stores
