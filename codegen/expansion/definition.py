@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from codegen.errors import CodegenError, Diagnostic, Location, fail
 from codegen.expansion.checks import check_imports
-from codegen.expansion.model import BaseClass, Definition, ParentImport, SourceFile
+from codegen.expansion.model import (
+    BaseClass,
+    Definition,
+    ParentImport,
+    ParsedModule,
+    SourceFile,
+)
 from codegen.expansion.parse import parse_module, parse_source
 from codegen.text.imports import ImportGuard, PoolEntry
 from codegen.text.lines import LineMap
@@ -32,29 +38,15 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
     module = parse_module(source, frozenset(), tree, strong=("class", "function"))
     check_imports(module)
     strict = not convention.dialect.python_meaning
-    for entry in module.imports:
-        if isinstance(entry, ImportGuard) and entry.mixed and strict:
-            raise fail(
-                "mixed-guard",
-                f"`if {entry.condition}:` mixes imports with other statements",
-                source.path,
-                entry.line,
-                "keep only imports in the `if` block",
-            )
+    if strict:
+        _check_guards(module)
     # Walking the whole tree is only worth it when something of interest may be nested in it.
     nested = _NESTED.search(module.lexed.code)
     nodes: list[ast.AST] = list(ast.walk(tree)) if nested else list(tree.body)
     classes = tuple(_classes(nodes))
-    for item in classes:
-        if module.symbols[item.name].kind != "class" and strict:
-            raise fail(
-                "redefined-class",
-                f"class {item.name} shares its name with a function of the definition",
-                source.path,
-                item.line,
-                "rename one of them",
-            )
-    if not strict:
+    if strict:
+        _check_names(module, classes)
+    else:
         # What a function imports when it runs, it imports from the generated file, too.
         imports = list(outer_imports(tree))
         nodes = [node for node in nodes if not isinstance(node, ast.ImportFrom) or node in imports]
@@ -72,6 +64,32 @@ def parse_definition(source: SourceFile, convention: Convention) -> Definition:
         lead,
         texts,
     )
+
+
+def _check_guards(module: ParsedModule) -> None:
+    """Refuse conditions of imports under which other statements stand, too."""
+    for entry in module.imports:
+        if isinstance(entry, ImportGuard) and entry.mixed:
+            raise fail(
+                "mixed-guard",
+                f"`if {entry.condition}:` mixes imports with other statements",
+                module.source.path,
+                entry.line,
+                "keep only imports in the `if` block",
+            )
+
+
+def _check_names(module: ParsedModule, classes: Sequence[BaseClass]) -> None:
+    """Refuse classes whose names something else has in the end."""
+    for item in classes:
+        if module.symbols[item.name].kind != "class":
+            raise fail(
+                "redefined-class",
+                f"class {item.name} shares its name with a function of the definition",
+                module.source.path,
+                item.line,
+                "rename one of them",
+            )
 
 
 def outer_imports(node: ast.AST) -> Iterator[ast.ImportFrom]:

@@ -87,6 +87,24 @@ def read_config(pyproject: Path) -> Config | None:
 
     Raises CodegenError for an unreadable file, an unknown key or a value of the wrong type.
     """
+    table = _read_table(pyproject)
+    if table is None:
+        return None
+    known = {item.name.replace("_", "-"): item for item in fields(Config)}
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            close = get_close_matches(key, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+            raise fail("config", f"unknown key {key!r} in [tool.codegen]", str(pyproject), 0, hint)
+        values[known[key].name] = _checked(key, value, str(pyproject))
+    config = _placed(Config(**values), str(pyproject))
+    _check_choices(config, str(pyproject))
+    return config
+
+
+def _read_table(pyproject: Path) -> Mapping[str, Any] | None:
+    """The ``[tool.codegen]`` table of a file, None where it has none."""
     try:
         data = tomllib.loads(read_regular(pyproject).decode("utf-8-sig"))
     except OSError as error:
@@ -103,39 +121,21 @@ def read_config(pyproject: Path) -> Config | None:
         return None
     if not isinstance(table, dict):
         raise fail("config", "[tool.codegen] must be a table", str(pyproject))
-    known = {item.name.replace("_", "-"): item for item in fields(Config)}
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in known:
-            close = get_close_matches(key, known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-            raise fail("config", f"unknown key {key!r} in [tool.codegen]", str(pyproject), 0, hint)
-        values[known[key].name] = _checked(key, value, str(pyproject))
-    config = _placed(Config(**values), str(pyproject))
+    return table
+
+
+def _check_choices(config: Config, pyproject: str) -> None:
+    """Every setting has one of the values that there are."""
     if not 1 <= config.line_length <= LONGEST_LINE:
-        raise fail(
-            "config",
-            f"line-length in [tool.codegen] must be from 1 to {LONGEST_LINE}",
-            str(pyproject),
-        )
+        message = f"line-length in [tool.codegen] must be from 1 to {LONGEST_LINE}"
+        raise fail("config", message, pyproject)
     if config.formatter not in FORMATTERS:
-        raise fail(
-            "config",
-            f"unknown formatter {config.formatter!r} in [tool.codegen]",
-            str(pyproject),
-            0,
-            f"use one of {', '.join(FORMATTERS)}",
-        )
-    _check_passes(config.passes, str(pyproject))
+        message = f"unknown formatter {config.formatter!r} in [tool.codegen]"
+        raise fail("config", message, pyproject, 0, f"use one of {', '.join(FORMATTERS)}")
+    _check_passes(config.passes, pyproject)
     if config.super_calls not in SUPER_CALLS:
-        raise fail(
-            "config",
-            f"unknown value {config.super_calls!r} of super-calls in [tool.codegen]",
-            str(pyproject),
-            0,
-            f"use one of {', '.join(SUPER_CALLS)}",
-        )
-    return config
+        message = f"unknown value {config.super_calls!r} of super-calls in [tool.codegen]"
+        raise fail("config", message, pyproject, 0, f"use one of {', '.join(SUPER_CALLS)}")
 
 
 def _check_passes(passes: Sequence[str], pyproject: str) -> None:

@@ -150,17 +150,11 @@ def read_facts(
         bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
         methods = [item.partition(".") for item in asking]
         asking |= {f"{name}.{method}" for owner, _, method in methods if method and owner in bases}
-    lines = {int(match.group(1)) for match in map(_NOTE.match, said) if match}
-    dropped = {
-        name
-        for name, node in defined_names(text).items()
-        if any(node.lineno <= line <= (node.end_lineno or 0) for line in lines)
-    }
     return Facts(
         markers,
         treated,
         replaced,
-        frozenset(dropped),
+        frozenset(_dropped(text, said)),
         frozenset(undocumented),
         frozenset(asking),
         made_docs,
@@ -168,6 +162,14 @@ def read_facts(
         frozenset(_over_imports(own, trees)) if folds else frozenset(),
         further,
     )
+
+
+def _dropped(text: str, said: Sequence[str]) -> Iterator[str]:
+    """Names whose definitions stand at lines of which the expansion has noted something."""
+    lines = {int(match.group(1)) for match in map(_NOTE.match, said) if match}
+    for name, node in defined_names(text).items():
+        if any(node.lineno <= line <= (node.end_lineno or 0) for line in lines):
+            yield name
 
 
 def _defined_further(

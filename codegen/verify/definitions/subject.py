@@ -8,7 +8,7 @@ means. This module says, for one definition, where its two sides are and what it
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.verify.definitions.bindings import bound_names
@@ -73,25 +73,8 @@ def make_subject(
         )
         for parent in known
     }
-    spelled: dict[str, set[str]] = {}
-    for names in renames.values():
-        for old, new in names.items():
-            spelled.setdefault(old, set()).add(new)
-    for child, (_, base) in pairs.items():
-        spelled.setdefault(base, set()).add(child)
-    words = Words(
-        {old: frozenset(new) for old, new in spelled.items()}, model_words(known, pairs, model)
-    )
+    words = Words(_spelled(renames, pairs), model_words(known, pairs, model))
     folded = frozenset(base for found in bases.values() for base in found)
-    taken = {bound: item[1] for bound, item in parents.imported.items() if item in folded}
-    kept = {
-        f"_{bound}": original
-        for bound, original in (*taken.items(), *((o, o) for o in taken.values()))
-    }
-    children: dict[str, list[str]] = {}
-    for child, found in bases.items():
-        for _, base in found:
-            children.setdefault(base, []).append(child)
     sides = Sides(
         {**sources, name: definition},
         name,
@@ -99,8 +82,8 @@ def make_subject(
         renames,
         folders,
         folded,
-        kept,
-        children,
+        _kept(parents.imported, folded),
+        _children(bases),
         named_through(ast.parse(definition.text), renames),
     )
     facts = read_facts(definition.text, pairs, texts, set(parents.imported), said)
@@ -110,3 +93,34 @@ def make_subject(
         if facts.decorated(child)
     }
     return Subject(model, replace(sides, decorators=taken_over), words, facts, tuple(said))
+
+
+def _spelled(
+    renames: Mapping[str, Mapping[str, str]], pairs: Mapping[str, tuple[str, str]]
+) -> dict[str, frozenset[str]]:
+    """What names of parents are called in the generated files: they may become several."""
+    found: dict[str, set[str]] = {}
+    for names in renames.values():
+        for old, new in names.items():
+            found.setdefault(old, set()).add(new)
+    for child, (_, base) in pairs.items():
+        found.setdefault(base, set()).add(child)
+    return {old: frozenset(new) for old, new in found.items()}
+
+
+def _kept(
+    imported: Mapping[str, tuple[str, str]], folded: Collection[tuple[str, str]]
+) -> dict[str, str]:
+    """The names under which parents of folded classes may be kept beside them."""
+    taken = {bound: item[1] for bound, item in imported.items() if item in folded}
+    pairs = (*taken.items(), *((original, original) for original in taken.values()))
+    return {f"_{bound}": original for bound, original in pairs}
+
+
+def _children(bases: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, list[str]]:
+    """The classes of a definition that inherit a class of a parent, by its name."""
+    found: dict[str, list[str]] = {}
+    for child, inherited in bases.items():
+        for _, base in inherited:
+            found.setdefault(base, []).append(child)
+    return found
