@@ -3,7 +3,8 @@
 ``python -m benchmarks.review`` makes the edits of ``review_seeds`` on copies of a release, syncs
 them, and prints for each: files reached, changes, hunks and lines of a plain difference and of the
 review, the share of lines with an edit, the risks that were expected and told, and the time beside
-that of a cold sync. ``--history`` makes those of ``review_history``. ``--pairs 5.22.2:5.23.0`` reviews the way between
+that of a cold sync. ``--history`` makes those of
+``review_history`` and ``review_refactors``. ``--pairs 5.22.2:5.23.0`` reviews the way between
 releases instead. ``--work DIR`` keeps the copies, so that the next call has them; what
 a call that was ended has left half-made is made again.
 """
@@ -23,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.review_history import HISTORY
+from benchmarks.review_refactors import REFACTORS
 from benchmarks.review_seeds import SEEDS, Seed, seeded
 from benchmarks.trees import fetch_release
 from codegen.review.ask import Asked, make_question
@@ -168,7 +170,10 @@ def main() -> None:
     parser.add_argument("--release", default="5.8.1")
     parser.add_argument("--seeds", nargs="*", metavar="NAME")
     parser.add_argument(
-        "--history", nargs="*", metavar="NAME", help="edits of review_history instead"
+        "--history",
+        nargs="*",
+        metavar="NAME",
+        help="edits of review_history and review_refactors instead",
     )
     parser.add_argument("--pairs", nargs="*", default=[], metavar="OLD:NEW")
     parser.add_argument("--work", type=Path, metavar="DIR", help="where copies are kept")
@@ -181,8 +186,9 @@ def main() -> None:
             named = [] if arguments.pairs else [seed.name for seed in SEEDS]
         chosen = [seed for seed in SEEDS if seed.name in named]
         if arguments.history is not None:
-            names = arguments.history or [seed.name for seed in HISTORY]
-            chosen = [seed for seed in HISTORY if seed.name in names]
+            further = (*HISTORY, *REFACTORS)
+            names = arguments.history or [seed.name for seed in further]
+            chosen = [seed for seed in further if seed.name in names]
         if chosen:
             run_seeds(arguments.release, chosen, work)
         for pair in arguments.pairs:

@@ -11,22 +11,22 @@ from collections.abc import Callable
 
 from benchmarks.review_seeds import Seed
 
-_CODE = re.compile(r"/(?:modeling|modular)_\w+\.py$")
+CODE = re.compile(r"/(?:modeling|modular)_\w+\.py$")
 
 
-def _everywhere(*pairs: tuple[str, str]) -> Callable[[str, str], str]:
+def everywhere(*pairs: tuple[str, str]) -> Callable[[str, str], str]:
     """Replace patterns in the code of all models."""
     compiled = [(re.compile(pattern, re.M), new) for pattern, new in pairs]
 
     def edit(path: str, text: str) -> str:
-        for pattern, new in compiled if _CODE.search(path) else ():
+        for pattern, new in compiled if CODE.search(path) else ():
             text = pattern.sub(new, text)
         return text
 
     return edit
 
 
-def _inside(file: str, *pairs: tuple[str, str]) -> Callable[[str, str], str]:
+def inside(file: str, *pairs: tuple[str, str]) -> Callable[[str, str], str]:
     """Replace texts that stand once in one file."""
 
     def edit(path: str, text: str) -> str:
@@ -45,7 +45,7 @@ _LAYER = re.compile(r"^class \w+DecoderLayer\(.*?(?=^\S|\Z)", re.M | re.S)
 
 def _drop_argument(path: str, text: str) -> str:
     """Take an argument out of the decoder layers of every model; what they call gets it no more."""
-    if not _CODE.search(path):
+    if not CODE.search(path):
         return text
 
     def layer(match: re.Match[str]) -> str:
@@ -119,11 +119,11 @@ class LlamaMLP("""
 HISTORY = (
     Seed("argument removed from layers", _drop_argument, frozenset({"signature"})),
     Seed(
-        "annotation modernised everywhere", _everywhere((r"\btorch\.LongTensor\b", "torch.Tensor"))
+        "annotation modernised everywhere", everywhere((r"\btorch\.LongTensor\b", "torch.Tensor"))
     ),
     Seed(
         "helper moved to a file of the library",
-        _inside(
+        inside(
             "modeling_llama.py",
             (
                 '''def rotate_half(x):
@@ -146,7 +146,7 @@ HISTORY = (
     ),
     Seed(
         "mixin added",
-        _inside(
+        inside(
             "modeling_llama.py",
             ("class LlamaMLP(nn.Module):", "class LlamaMLP(nn.Module, KernelMixin):"),
             (
@@ -158,18 +158,18 @@ HISTORY = (
     ),
     Seed(
         "interface renamed everywhere",
-        _everywhere((r"\bALL_ATTENTION_FUNCTIONS\b", "ATTENTION_INTERFACES")),
+        everywhere((r"\bALL_ATTENTION_FUNCTIONS\b", "ATTENTION_INTERFACES")),
     ),
     Seed(
         "parameter moved into a dict of the configuration",
-        _everywhere((r"\bconfig\.attention_dropout\b", 'config.attention_parameters["dropout"]')),
+        everywhere((r"\bconfig\.attention_dropout\b", 'config.attention_parameters["dropout"]')),
     ),
     Seed("copyright header", _new_year),
     Seed("model added", lambda path, text: text, files={"trillium/modular_trillium.py": _THREE}),
     Seed("model deleted", lambda path, text: text, files={"camembert": None, "cwm": None}),
     Seed(
         "class split in two",
-        _inside(
+        inside(
             "modeling_llama.py",
             ("class LlamaMLP(", _GATED),
             (
@@ -191,7 +191,7 @@ HISTORY = (
     ),
     Seed(
         "decorator with an argument",
-        _everywhere(
+        everywhere(
             (
                 r"^    @can_return_tuple\n    @auto_docstring\n",
                 "    @can_return_tuple\n    @auto_docstring(checkpoint=None)\n",
@@ -201,7 +201,7 @@ HISTORY = (
     ),
     Seed(
         "argument documented",
-        _inside(
+        inside(
             "modeling_llama.py",
             (
                 "        k (`torch.Tensor`): The key tensor.\n",

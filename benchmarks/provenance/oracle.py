@@ -103,7 +103,7 @@ class Oracle:
             CodegenError: something cannot be expanded any more.
         """
         atlas = self.atlas
-        overlay = {**atlas.rewriting.edits, **edited(atlas, edits)}
+        overlay = {**atlas.sources.rewriting.edits, **edited(atlas, edits)}
         changed: dict[str, str] = {}
         pending = {edit.path for edit in edits}
         for model in atlas.plan.order:
@@ -123,7 +123,7 @@ class Oracle:
 
     def _known(self, model: str) -> Mapping[str, str]:
         if model not in self._plain:
-            self._plain[model] = self._drafts(model, self.atlas.rewriting.edits)
+            self._plain[model] = self._drafts(model, self.atlas.sources.rewriting.edits)
         return self._plain[model]
 
     def _drafts(self, model: str, overlay: Mapping[str, str]) -> Mapping[str, str]:
@@ -137,7 +137,7 @@ class Oracle:
 
 def as_read(atlas: Atlas, path: str) -> str:
     """A source as the expansion reads it: passes may have changed it."""
-    return atlas.rewriting.edits.get(path) or atlas.text(path)
+    return atlas.sources.rewriting.edits.get(path) or atlas.text(path)
 
 
 def edited(atlas: Atlas, edits: Iterable[Edit]) -> dict[str, str]:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Any
 
 from codegen.errors import CodegenError
-from codegen.explain.maps import FileMap, Spot, map_text
-from codegen.explain.origins import SOURCES, Traced
-from codegen.explain.passed import passed
+from codegen.explain.making import Maker
+from codegen.explain.maps import FileMap, Spot
+from codegen.explain.rewritten import RewrittenSources
 from codegen.explain.store import ModelMaps, Store, identity_of_maps
-from codegen.explain.tracing import Tracer
-from codegen.output.formatting import format_texts
-from codegen.run.job import JobResult
 from codegen.run.plan import Plan
-from codegen.run.rewriting import Rewriting, generated_pass, recall_rewriting
 from codegen.run.rules import recall_rules
-from codegen.run.sync import name_table, plan_of, rewritten_sources
+from codegen.run.sync import name_table, plan_of
 from codegen.store.cache import cache_folder, load_cache
 from codegen.store.system import usable_cores
 from codegen.text.indent import normalize_indent
@@ -66,8 +60,10 @@ class Atlas:
         self.names = name_table(self.tree)
         folder = cache_folder(tree) / "origins" if settings.cache else None
         self._store = Store(folder, identity_of_maps(self._cache.identity))
+        progress = settings.progress if settings.rewrite else None
+        self.sources = RewrittenSources(self.tree, self._cache, self._store, self.text, progress)
+        self._maker = Maker(self.tree, self.names, self.sources, self._store, self._generated_text)
         self._models: dict[str, ModelMaps] = {}
-        self._drafts: dict[str, Mapping[str, str]] = {}
         self._texts: dict[str, str] = {}
         self._lines: dict[str, LineMap] = {}
         self._elsewhere: dict[Path, Atlas | None] = {}
@@ -87,6 +83,9 @@ class Atlas:
     def is_generated(self, path: str) -> bool:
         """Whether a file of the tree is the tool's."""
         return path in self.owners and carries_banner(self.text(path))
+
+    def _generated_text(self, path: str) -> str:
+        return self.text(path) if self.is_generated(path) else ""
 
     def files_of(self, model: str) -> list[str]:
         """The generated files of a model that are there."""
@@ -150,11 +149,11 @@ class Atlas:
         """The place in the file as it was given of one in the file as passes left it."""
         if spot is None or not self.is_rewritten(spot.path):
             return Origin(spot)
-        return Origin(self._rewrite_map(spot.path).at(spot.offset), spot)
+        return Origin(self.sources.map(spot.path).at(spot.offset), spot)
 
     def is_rewritten(self, path: str) -> bool:
         """Whether the expansion reads a source as passes left it, not as it is written."""
-        return path in self._replaced
+        return path in self.sources.digests
 
     def map(self, path: str) -> FileMap | None:
         """The map of a generated file; None for other files."""
@@ -171,7 +170,7 @@ class Atlas:
         """
         known = self._models.get(model)
         if known is None:
-            known = self._models[model] = self._recalled(model) or self._make(model, True)
+            known = self._models[model] = self._recalled(model) or self._maker.make(model, True)
         return known
 
     def known(self, model: str) -> ModelMaps | None:
@@ -190,26 +189,13 @@ class Atlas:
                     missing.append(model)
         jobs = self.settings.jobs or usable_cores()
         if len(missing) <= _SMALL or jobs == 1:
-            made: Iterator[ModelMaps | None] = map(self._make_or_none, missing)
+            made: Iterator[ModelMaps | None] = map(self._maker.make_or_none, missing)
         else:
-            made = self._made_apart(missing, jobs)
+            made = self._maker.make_apart(missing, jobs)
         for done, (model, record) in enumerate(zip(missing, made), 1):
             self.settings.progress("tracing", done, len(missing))
             if record:
                 self._models[model] = record
-
-    def _made_apart(self, models: Sequence[str], jobs: int) -> Iterator[ModelMaps | None]:
-        from codegen.run.pool import Pool
-
-        # What the passes wrote is made here once, not in every process.
-        _ = self.rewriting, self._tracer, self._finish
-        pool = Pool(min(jobs, len(models)), _start, (self,))
-        try:
-            tasks = [pool.submit(_make_one, [model]) for model in models]
-            for task in tasks:
-                yield from pool.wait_for(task)
-        finally:
-            pool.close()
 
     def is_current(self, model: str) -> bool:
         """Whether the files of a model are what its definition gives.
@@ -219,59 +205,10 @@ class Atlas:
         """
         record = self.maps_of(model)
         if record.current is None:
-            record = replace(record, current=self._gives(model))
+            record = replace(record, current=self._maker.gives(model))
             self._models[model] = record
             self._store.save(model, record)
         return bool(record.current)
-
-    def _gives(self, model: str) -> bool:
-        """Whether the expansion gives the files of a model as they are."""
-        drafts = self._drafts.get(model)
-        if drafts is None:
-            drafts = _plain(self._tracer.trace(model).drafts)
-        if self._finish:
-            drafts = self._finish(JobResult(model, drafts)).texts
-        done = format_texts(drafts, self.tree.formatting).texts
-        return done.keys() == drafts.keys() and all(
-            self.text(path) == text for path, text in done.items()
-        )
-
-    def _make_or_none(self, model: str) -> ModelMaps | None:
-        try:
-            return self._make(model)
-        except CodegenError:
-            return None
-
-    def _make(self, model: str, keep: bool = False) -> ModelMaps:
-        traced = self._tracer.trace(model)
-        if keep:
-            self._drafts[model] = _plain(traced.drafts)
-        done = self._finished(model, traced.drafts)
-        maps = {
-            path: map_text(path, draft, self.text(path), traced.others)
-            for path, draft in done.items()
-            if self.is_generated(path)
-        }
-        outputs = {path: digest_text(self.text(path)) for path in maps}
-        record = ModelMaps(traced.inputs, traced.lookups, outputs, maps)
-        self._store.save(model, record)
-        return record
-
-    def _finished(self, model: str, drafts: Mapping[str, str]) -> Mapping[str, str]:
-        """Drafts with their places as the project's own passes on finished files leave them."""
-        if self._finish is None:
-            return drafts
-        done = self._finish(JobResult(model, _plain(drafts)))
-        if done.problems:
-            raise CodegenError(*done.problems)
-        return {
-            path: passed(draft, done.texts[path]) if isinstance(draft, Traced) else draft
-            for path, draft in drafts.items()
-        }
-
-    @cached_property
-    def _finish(self) -> Callable[[JobResult], JobResult] | None:
-        return generated_pass(self.tree) if self.settings.rewrite else None
 
     def _recalled(self, model: str) -> ModelMaps | None:
         record = self._store.load(model)
@@ -287,44 +224,10 @@ class Atlas:
         return record if holds else None
 
     def _digest(self, path: str) -> str:
-        known = self._replaced.get(path)
+        known = self.sources.digests.get(path)
         return known if known is not None else self._cache.digest(self.tree.root / path)
 
     # -- passes ----------------------------------------------------------------------------------
-
-    @cached_property
-    def _replaced(self) -> Mapping[str, str]:
-        """Digests of what the passes made of sources, known without running them if nothing changed."""
-        if not self.settings.rewrite:
-            return {}
-        known = recall_rewriting(self.tree, self._cache)
-        return known.digests if known else self.rewriting.digests
-
-    @cached_property
-    def rewriting(self) -> Rewriting:
-        """What the passes made of the sources."""
-        if not self.settings.rewrite:
-            return Rewriting()
-        return rewritten_sources(self.tree, self._cache, self.settings.progress)
-
-    @cached_property
-    def _tracer(self) -> Tracer:
-        return Tracer(self.tree, self.names, self.rewriting.edits)
-
-    def _rewrite_map(self, path: str) -> FileMap:
-        """The map of a source as the passes left it; kept like those of models."""
-        inputs = {path: digest_text(self.text(path))}
-        outputs = {path: self._replaced[path]}
-        name = f"rewritten-{digest_text(path)}"
-        known = self._models.get(name) or self._store.load(name)
-        if known is None or (known.inputs, known.outputs) != (inputs, outputs):
-            after = self.rewriting.edits[path]
-            before = passed(SOURCES.traced(path, self.text(path)), after)
-            made = map_text(path, before, after)
-            known = ModelMaps(inputs, {}, outputs, {path: made})
-            self._store.save(name, known)
-        self._models[name] = known
-        return known.maps[path]
 
     def as_rewritten(
         self, path: str, start: int, end: int, replaced: bool = False
@@ -333,25 +236,12 @@ class Atlas:
 
         With ``replaced`` that is also what passes wrote in its place: they read it.
         """
-        if path not in self._replaced:
-            yield path, start, end
-            return
-        found = self._rewrite_map(path)
-        ends = (*found.begins[1:], found.begins[-1] + 1) if found.begins else ()
-        for begin, stop, file, place in zip(found.begins, ends, found.files, found.offsets):
-            if file and start <= place < end:
-                yield path, begin, stop
-        if replaced:
-            for index in found.passed_in_place(self.text(path), start, end):
-                yield path, found.begins[index], ends[index]
+        return self.sources.ranges(path, start, end, replaced)
 
     def line_before(self, spot: Spot) -> int:
         """The line, in the file as it was given, behind which passes wrote what is at a place."""
-        found = self._rewrite_map(spot.path)
-        index = bisect_right(found.begins, spot.offset) - 1
-        while index >= 0 and not found.files[index]:
-            index -= 1
-        return self.line(Spot(spot.path, found.offsets[index])) if index >= 0 else 1
+        place = self.sources.place_before(spot)
+        return self.line(place) if place else 1
 
     def line_as_given(self, spot: Spot) -> int:
         """The line of a place in the file as it was given, also if the place is in what passes made of it."""
@@ -367,28 +257,3 @@ class Atlas:
         if path not in self._lines:
             self._lines[path] = LineMap(self.text(path))
         return self._lines[path]
-
-    def records(self) -> Sequence[Mapping[str, Any]]:
-        """What the passes say of what they did."""
-        if not self.settings.rewrite:
-            return ()
-        known = recall_rewriting(self.tree, self._cache)
-        return known.report if known else self.rewriting.report
-
-
-def _plain(texts: Mapping[str, str]) -> dict[str, str]:
-    """Texts without their places."""
-    return {path: str.__str__(text) for path, text in texts.items()}
-
-
-_atlas: Any = None
-
-
-def _start(atlas: Atlas) -> None:
-    global _atlas
-    _atlas = atlas
-
-
-def _make_one(model: str) -> ModelMaps | None:
-    made: ModelMaps | None = _atlas._make_or_none(model)
-    return made

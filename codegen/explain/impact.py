@@ -64,14 +64,24 @@ def find_subjects(atlas: Atlas, name: str) -> tuple[Subject, ...]:
     model, _, member = name.partition(".")
     paths = _sources(atlas, model)
     if not paths:
-        known = sorted({*(item.model for item in atlas.tree.definitions), *_by_hand(atlas)})
-        close = get_close_matches(model, known, _HINTS)
-        hint = f"did you mean {' or '.join(close)}?" if close else "see `python -m codegen list`"
-        raise fail("unknown-model", f"no sources of a model {model!r}", "", 0, hint)
+        raise _no_model(atlas, model)
     found = [subject for path in paths for subject in _subjects(atlas, path, name, member)]
     if not found:
         raise _no_member(atlas, paths, model, member)
     return tuple(found)
+
+
+def check_model(atlas: Atlas, model: str) -> None:
+    """Raise CodegenError for what is no model of a tree."""
+    if not _sources(atlas, model):
+        raise _no_model(atlas, model)
+
+
+def _no_model(atlas: Atlas, model: str) -> CodegenError:
+    known = sorted({*(item.model for item in atlas.tree.definitions), *_by_hand(atlas)})
+    close = get_close_matches(model, known, _HINTS)
+    hint = f"did you mean {' or '.join(close)}?" if close else "see `python -m codegen list`"
+    return fail("unknown-model", f"no sources of a model {model!r}", "", 0, hint)
 
 
 def _sources(atlas: Atlas, model: str) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from codegen.explain.align import aligned, word_end, word_spans
-from codegen.explain.instrument import Candidate
+from codegen.explain.choices import Candidate
 from codegen.explain.origins import SOURCES, Traced, file_number, offset
 from codegen.explain.passed import BY_PASS
 

@@ -126,10 +126,12 @@ def _read_log() -> str:
 
 
 def _impact(arguments: argparse.Namespace, paint: Paint, progress: Progress) -> str:
-    from codegen.explain.impact import find_subjects, impact_of
+    from codegen.explain.impact import check_model, find_subjects, impact_of
     from codegen.explain.show_impact import show_impact, show_way
 
     atlas = _atlas(arguments, progress)
+    if arguments.why:
+        check_model(atlas, arguments.why)
     found = {name: impact_of(atlas, find_subjects(atlas, name)) for name in arguments.names}
     if arguments.format == "json":
         return json.dumps({name: asdict(impact) for name, impact in found.items()}, indent=2)

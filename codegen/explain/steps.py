@@ -233,7 +233,7 @@ def rewritten_by(atlas: Atlas, path: str, member: Named | None, line: str) -> It
     method = "" if member is None or member.kind == "import" else member.name.rpartition(".")[2]
     named_here: list[Any] = []
     others: list[Any] = []
-    for record in atlas.records():
+    for record in atlas.sources.records():
         place = str(record["location"]).rpartition(":")[0]
         if record["kind"] == "left" or not (path == place or path.endswith(f"/{place}")):
             continue

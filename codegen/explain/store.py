@@ -26,7 +26,17 @@ from codegen.store.system import read_regular
 
 _FORMAT = 5
 #: The modules that decide what a map says; the others word it.
-_MAKERS = ("align", "instrument", "maps", "origins", "passed", "tracing")
+_MAKERS = (
+    "align",
+    "choices",
+    "cut_names",
+    "instrument",
+    "maps",
+    "origins",
+    "passed",
+    "replaced",
+    "tracing",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from codegen.errors import CodegenError
 from codegen.explain import instrument
+from codegen.explain.choices import CHOICES, Candidate
 from codegen.trees.tree import Tree
 
 
@@ -21,7 +22,7 @@ class Traced:
     drafts: Mapping[str, str]
     inputs: Mapping[str, str]
     lookups: Mapping[str, str]
-    others: Mapping[int, tuple[instrument.Candidate, ...]]
+    others: Mapping[int, tuple[Candidate, ...]]
 
 
 class Tracer:
@@ -48,8 +49,8 @@ class Tracer:
         Raises:
             CodegenError: it cannot be expanded.
         """
-        instrument.CHOICES.begin()
+        CHOICES.begin()
         result = self._runner.run(self._job(self._tree.definition(model), self._texts))
         if result.problems:
             raise CodegenError(*result.problems)
-        return Traced(result.texts, result.inputs, result.lookups, instrument.CHOICES.others)
+        return Traced(result.texts, result.inputs, result.lookups, CHOICES.others)

@@ -29,15 +29,15 @@ class _Note:
     said: str
 
 
-def format_annotations(report: Report) -> str:
+def format_annotations(report: Report, prefix: str = "") -> str:
     """One command per alarm (error), risk (warning) and change (notice), each on the line that a reader
-    would edit; at most ten of each, the gravest first."""
+    would edit; at most ten of each, the gravest first. ``prefix`` is where the tree lies in its repository."""
     levels = (
         ("error", [*_alarms(report)]),
         ("warning", [*_risks(report)]),
         ("notice", [*_changes(report)]),
     )
-    return "".join(line for level, notes in levels for line in _capped(level, notes))
+    return "".join(line for level, notes in levels for line in _capped(level, notes, prefix))
 
 
 def _alarms(report: Report) -> Iterator[_Note]:
@@ -63,11 +63,11 @@ def _changes(report: Report) -> Iterator[_Note]:
             yield _Note(change.edit.place, f"change {change.number}", said)
 
 
-def _capped(level: str, notes: Sequence[_Note]) -> Iterator[str]:
+def _capped(level: str, notes: Sequence[_Note], prefix: str) -> Iterator[str]:
     """The commands of one level; where there are too many, the last one counts the others."""
     shown = notes if len(notes) <= SHOWN else notes[: SHOWN - 1]
     for note in shown:
-        place = f"file={_property(note.place.path)},line={max(note.place.line, 1)}"
+        place = f"file={_property(prefix + note.place.path)},line={max(note.place.line, 1)}"
         yield _command(level, f"{place},title={_property(note.kind)}", note.said)
     rest = notes[len(shown) :]
     if rest:

@@ -31,23 +31,27 @@ def format_text(report: Report, paint: Paint = plain) -> str:
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def format_shown(report: Report, what: str, paint: Paint = plain) -> str | None:
-    """One change (``2``) or one variant (``2A``); None if there is none of that name."""
+def named_change(report: Report, what: str) -> tuple[Change, str] | None:
+    """The change that a name such as ``2``, ``2A`` or an id stands for, with the letter of its variant ("" for
+    all); None if there is none of that name."""
     number = what.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     letter = what[len(number) :]
     for change in report.changes:
-        if number not in (str(change.number), change.id):
-            continue
-        lines = list(_heading(change, paint))
-        if not letter:
-            lines += _cause(change, paint)
-        found = [item for item in change.variants if letter in ("", item.letter)]
-        if letter and not found:
-            return None
-        for variant in found:
-            lines += _variant(variant, paint, True)
-        return "\n".join(lines) + "\n"
+        if number in (str(change.number), change.id):
+            known = letter in ("", *(variant.letter for variant in change.variants))
+            return (change, letter) if known else None
     return None
+
+
+def format_shown(change: Change, letter: str, paint: Paint = plain) -> str:
+    """One change, or one variant of it where there is a letter."""
+    lines = list(_heading(change, paint))
+    if not letter:
+        lines += _cause(change, paint)
+    for variant in change.variants:
+        if letter in ("", variant.letter):
+            lines += _variant(variant, paint, True)
+    return "\n".join(lines) + "\n"
 
 
 def count(number: int, noun: str) -> str:

@@ -12,7 +12,8 @@ from codegen.errors import fail
 from codegen.review.kinds import RISKS
 
 if TYPE_CHECKING:
-    from codegen.review.model import Report
+    from codegen.review.build import Question
+    from codegen.review.model import Change, Report
 
 
 EXIT_OK, EXIT_FAILED_ON = 0, 3
@@ -83,17 +84,18 @@ def run_review(
 ) -> Answer:
     """Make the report and word it. Raises CodegenError for what cannot be compared."""
     wanted = _checked_kinds(arguments)
-    report = _narrowed(_make(arguments, progress), arguments)
+    whole, question = _make(arguments, progress)
+    report = _narrowed(whole, arguments)
     code = EXIT_FAILED_ON if found_kinds(report) & wanted else EXIT_OK
     html = ""
     if arguments.html is not None:
         from codegen.review.as_html import format_html
 
         html = format_html(report)
-    return Answer(_worded(report, arguments, paint), code, html)
+    return Answer(_worded(report, question, arguments, paint), code, html)
 
 
-def _make(arguments: argparse.Namespace, progress: Callable[..., None]) -> Report:
+def _make(arguments: argparse.Namespace, progress: Callable[..., None]) -> tuple[Report, Question]:
     from codegen.review.ask import Asked, make_question
     from codegen.review.build import build_report
     from codegen.run.sync import Options
@@ -111,19 +113,24 @@ def _make(arguments: argparse.Namespace, progress: Callable[..., None]) -> Repor
         from codegen.review.built import with_built
 
         report = with_built(report, question)
-    return report
+    return report, question
 
 
-def _worded(report: Report, arguments: argparse.Namespace, paint: Callable[[str, str], str]) -> str:
+def _worded(
+    report: Report,
+    question: Question,
+    arguments: argparse.Namespace,
+    paint: Callable[[str, str], str],
+) -> str:
     from codegen.review import as_text
 
     if arguments.show:
-        text = as_text.format_shown(report, arguments.show, paint)
-        if text is None:
-            count = len(report.changes)
-            hint = f"there are 1 to {count}, with letters such as 1A" if count else "there is none"
-            raise fail("unknown-change", f"no change {arguments.show!r}", "", 0, hint)
-        return text
+        change, letter = _shown(report, arguments.show)
+        if arguments.format == "text":
+            return as_text.format_shown(change, letter, paint)
+        from codegen.review.narrow import about_change
+
+        report = about_change(report, change.number, letter)
     if arguments.format == "json":
         from codegen.review.as_data import format_json
 
@@ -134,18 +141,32 @@ def _worded(report: Report, arguments: argparse.Namespace, paint: Callable[[str,
         return format_markdown(report)
     if arguments.format == "github":
         from codegen.review.as_annotations import format_annotations
+        from codegen.trees.history import History
 
-        return format_annotations(report)
+        return format_annotations(report, History(question.tree.root).prefix)
     return as_text.format_text(report, paint)
+
+
+def _shown(report: Report, what: str) -> tuple[Change, str]:
+    """The change that ``--show`` names, with the letter of a variant."""
+    from codegen.review.as_text import named_change
+
+    found = named_change(report, what)
+    if found is None:
+        count = len(report.changes)
+        hint = f"there are 1 to {count}, with letters such as 1A" if count else "there is none"
+        raise fail("unknown-change", f"no change {what!r}", "", 0, hint)
+    return found
 
 
 def _checked_kinds(arguments: argparse.Namespace) -> set[str]:
     kinds = {kind.strip() for kind in arguments.fail_on.split(",") if kind.strip()}
-    asked = kinds | ({arguments.risk} if arguments.risk else set())
-    unknown = sorted(asked - {*RISKS, *_SPECIAL})
-    if unknown:
-        hint = f"known kinds: {', '.join((*_SPECIAL, *RISKS))}"
-        raise fail("unknown-kind", f"no kind of risk: {', '.join(unknown)}", "", 0, hint)
+    asked = [arguments.risk] if arguments.risk else []
+    for names, known in ((asked, (*RISKS,)), (sorted(kinds), (*_SPECIAL, *RISKS))):
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            hint = f"known kinds: {', '.join(known)}"
+            raise fail("unknown-kind", f"no kind of risk: {', '.join(unknown)}", "", 0, hint)
     return kinds
 
 

@@ -23,7 +23,8 @@ class FunctionFacts:
 
 
 _PLAIN = frozenset({"parameter", "buffer", "module", "container"})
-_EMPTY_BASES = frozenset({"nn.Module", "torch.nn.Module", "Module", "object"})
+#: Bases that bring nothing of their own.
+EMPTY_BASES = frozenset({"nn.Module", "torch.nn.Module", "Module", "object"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class ModuleFacts:
         item = self.classes[name]
         if any(w.kind in _PLAIN or self._holds(w.kind, seen) for w in item.weights.values()):
             return True
-        return any(b not in _EMPTY_BASES and self._holds(b, seen) for b in item.plain_bases)
+        return any(b not in EMPTY_BASES and self._holds(b, seen) for b in item.plain_bases)
 
     def keys_of(self, name: str) -> object:
         """What decides about the keys and sizes of a class, whatever it is called: equal for one that has

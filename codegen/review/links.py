@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath as Path
 
-from codegen.review.model import Line, MemberChange, SourceHunk, Tokens
+from codegen.review.model import Line, Member, MemberChange, SourceHunk, Tokens
 from codegen.review.said import (
     PLACEHOLDERS,
     documented,
@@ -238,6 +238,34 @@ def _called(lines: Sequence[Line]) -> dict[str, list[bool]]:
     return found
 
 
+#: The head of a class with its bases.
+_BASES = re.compile(r"^[ \t]*class\s+\w+\s*\((?P<bases>[^)]*)\)\s*:", re.M)
+
+
+def base_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
+    """A class that gets a base, and the members that it has no more, or the reverse; a method that becomes
+    another's is moved, not lost."""
+    changed: dict[tuple[str, str], tuple[int, bool, bool]] = {}
+    for index, item in enumerate(hunks):
+        member = item.change.member
+        if member.kind == "class" and item.change.kind == "changed" and not item.whole:
+            old, new = (_bases(each.text) if each else set() for each in _states(item.change))
+            changed[item.change.path, member.name] = index, bool(new - old), bool(old - new)
+    for index, item in enumerate(hunks) if changed else ():
+        first, come, gone = changed.get((item.change.path, item.change.member.owner), (0, 0, 0))
+        if (come and item.change.kind == "gone") or (gone and item.change.kind == "added"):
+            yield first, index
+
+
+def _states(change: MemberChange) -> tuple[Member | None, Member | None]:
+    return change.old, change.new
+
+
+def _bases(text: str) -> set[str]:
+    head = _BASES.search(text)
+    return {base.strip() for base in head["bases"].split(",")} - {""} if head else set()
+
+
 def placeholder_pairs(hunks: Sequence[SourceHunk]) -> Pairs:
     """`pass` in a class that has lost what it held, or gets something, and the last such member."""
     last: dict[tuple[str, str], int] = {}
@@ -318,6 +346,7 @@ PAIRS = (
     argument_pairs,
     used_pairs,
     property_pairs,
+    base_pairs,
     placeholder_pairs,
     renamed_file_pairs,
     replaced_pairs,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from codegen.errors import Location
-from codegen.review.index import ClassInfo
+from codegen.review.facts import EMPTY_BASES
+from codegen.review.index import ClassInfo, Index
 from codegen.review.lineage import Lineage, Origin
 
 
@@ -32,8 +33,9 @@ def lost_overrides(base: Lineage, head: Lineage) -> Iterator[Loss]:
             if base.class_text(*home)[1] == head.class_text(*home)[1]:
                 continue  # what is the same has lost nothing
             old, new = _class(base, home), _class(head, home)
-            if old is not None and new is not None:
-                yield from _losses(definition, info, old, new, home[0], head)
+            gone = _gone(old, new, head.index(home[0])) if old and new else set()
+            if new is not None and gone:
+                yield from _losses(definition, info, gone, new, home[0], head)
 
 
 def lost_definitions(
@@ -64,13 +66,24 @@ def _class(lineage: Lineage, home: tuple[str, str]) -> ClassInfo | None:
     return lineage.index(home[0]).classes.get(home[1])
 
 
+def _gone(old: ClassInfo, new: ClassInfo, index: Index) -> set[str]:
+    """What a class had and has no more, nor a base that it has got: nobody knows what one from elsewhere has."""
+    come = set(new.bases) - {*old.bases, *EMPTY_BASES}
+    if not come <= index.classes.keys():
+        return set()
+    infos = (new, *(index.classes[name] for name in come))
+    has = {name for info in infos for name in (*info.members, *info.assigned)}
+    return {*old.members, *old.assigned} - has
+
+
 def _losses(
-    definition: str, info: ClassInfo, old: ClassInfo, new: ClassInfo, parent: str, head: Lineage
+    definition: str,
+    info: ClassInfo,
+    gone: set[str],
+    new: ClassInfo,
+    parent: str,
+    head: Lineage,
 ) -> Iterator[Loss]:
-    had, has = {*old.members, *old.assigned}, {*new.members, *new.assigned}
-    gone = had - has
-    if not gone:
-        return
     models = tuple(sorted(_models(head, Origin(definition, info.name))))
 
     def loss(kind: str, name: str, line: int, said: str) -> Loss:

@@ -1,4 +1,4 @@
-"""A report about less: one model, or one kind of risk. Numbers and ids of changes stay."""
+"""A report about less: one model, one kind of risk, one change. Numbers and ids of changes stay."""
 
 from __future__ import annotations
 
@@ -41,3 +41,20 @@ def about_risk(report: Report, kind: str) -> Report:
     numbers = {item.change for item in risks}
     changes = tuple(item for item in report.changes if item.number in numbers)
     return replace(report, risks=risks, changes=changes)
+
+
+def about_change(report: Report, number: int, letter: str) -> Report:
+    """One change, or one variant of it where there is a letter, with the risks that come from it."""
+    changes = tuple(
+        replace(item, variants=tuple(v for v in item.variants if letter in ("", v.letter)))
+        for item in report.changes
+        if item.number == number
+    )
+    return replace(
+        report,
+        stale=(),
+        unexplained=(),
+        risks=tuple(item for item in report.risks if item.change == number),
+        changes=changes,
+        not_reached=tuple(item for item in report.not_reached if item.change == number),
+    )

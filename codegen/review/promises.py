@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from codegen.review.classes import ClassFacts
-from codegen.review.facts import ModuleFacts
+from codegen.review.facts import EMPTY_BASES, ModuleFacts
 from codegen.review.signatures import Parameter
 from codegen.review.weights import Weight
 
@@ -32,15 +32,19 @@ def compare_classes(
     have another name now (:func:`renamed_classes`)."""
     old, new = (file.classes[name] for file in files)
     yield from _state_keys(files, new, renamed)
+    brought = to_be_brought(files, name)
     if old.bases != new.bases:
         bases = f"({', '.join(old.bases)}) become ({', '.join(new.bases)})"
+        if brought:
+            bases += f", which have to bring {', '.join(sorted(brought))} now"
         yield Finding("base", f"bases of {new.role} {bases}", new.name, new.name, "")
     yield from _decorators(new.role, old.decorators, new.decorators, new.name, new.name)
+    inherited = {key: one for each in files[1].ancestors(name) for key, one in each.methods.items()}
     for name, method in old.methods.items():
         shown = f"{new.role}.{name}"
-        now = new.methods.get(name)
+        now = new.methods.get(name) or inherited.get(name)
         if now is None:
-            if not name.startswith("__"):
+            if not name.startswith("__") and name not in brought:
                 message = f"method {shown} is gone"
                 yield Finding("signature", message, new.name, name, name)
             continue
@@ -52,6 +56,20 @@ def compare_classes(
         yield from _fields(old, new)
 
 
+def to_be_brought(files: tuple[ModuleFacts, ModuleFacts], name: str) -> set[str]:
+    """What a class had and has no more since it inherits from a class that the file does not define: methods,
+    and attributes that it reads."""
+    old, new = (file.classes[name] for file in files)
+    known = {*files[1].classes, *old.plain_bases, *EMPTY_BASES}
+    if known.issuperset(new.plain_bases):
+        return set()
+    before, now = (
+        {each for item in file.ancestors(name) for each in item.defined} for file in files
+    )
+    needed = new.read | {each for each in old.methods if not each.startswith("__")}
+    return (before - now) & needed
+
+
 def _state_keys(
     files: tuple[ModuleFacts, ModuleFacts], item: ClassFacts, renamed: Mapping[str, str]
 ) -> Iterator[Finding]:
@@ -59,6 +77,11 @@ def _state_keys(
     was_there = {name: _under(weight, renamed) for name, weight in old.weights.items()}
     gone = {name: was_there[name] for name in _kept(before, old, new)}
     come = _kept(after, new, old)
+    for keys, weights in ((gone, _inherited(after, new)), (come, _inherited(before, old))):
+        for name in [
+            key for key in keys if key in weights and _same_weight(keys[key], weights[key])
+        ]:
+            del keys[name]  # a base has it now, or had it
     for name, weight in list(gone.items()):
         other = next((key for key, each in come.items() if _same_weight(each, weight)), None)
         if other is not None:
@@ -121,6 +144,12 @@ def _kept(module: ModuleFacts, item: ClassFacts, other: ClassFacts) -> dict[str,
         for name, weight in item.weights.items()
         if name not in other.weights and module.holds_weights_of(weight)
     }
+
+
+def _inherited(module: ModuleFacts, item: ClassFacts) -> dict[str, Weight]:
+    """What bases of a class within the module assign, the nearest first."""
+    above = [each for each in module.ancestors(item.name) if each is not item]
+    return {name: weight for each in reversed(above) for name, weight in each.weights.items()}
 
 
 def _resized(old: Weight, new: Weight) -> str:

@@ -27,6 +27,7 @@ from codegen.review.promises import (
     compare_numerics,
     compare_public,
     renamed_classes,
+    to_be_brought,
 )
 from codegen.review.scope import can_lack_names
 from codegen.text.unresolved import unresolved_names
@@ -148,6 +149,7 @@ def _lost_attributes(file: _File, old: ClassFacts | None, new: ClassFacts) -> It
         return
     defined = {name for each in file.new.ancestors(new.name) for name in each.defined}
     before = {name for each in file.old.ancestors(old.name) for name in each.defined}
+    before -= to_be_brought((file.old, file.new), new.name)
     for name in sorted(new.read - defined):
         if name in before:
             message = f"{new.role} reads self.{name}, which nothing assigns any more"

@@ -64,6 +64,11 @@ class History:
         return (self._ask("rev-parse", *options) or b"").decode().strip()
 
     @property
+    def prefix(self) -> str:
+        """Where the folder lies in its repository: "" at the top, else with a slash at the end."""
+        return (self._ask("rev-parse", "--show-prefix") or b"").decode(errors="replace").strip()
+
+    @property
     def is_shallow(self) -> bool:
         """Whether only the last commits are there."""
         return (self._ask("rev-parse", "--is-shallow-repository") or b"").strip() == b"true"

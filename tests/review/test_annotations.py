@@ -54,3 +54,8 @@ def test_kinds_come_in_the_order_of_their_weight() -> None:
     text = format_annotations(report(*(risk(kind, 1) for kind in reversed(RISKS))))
     told = re.findall(r"title=([\w-]+)::", text)
     assert told == list(RISKS)[: SHOWN - 1]
+
+
+def test_a_tree_below_the_top_of_its_repository_is_found() -> None:
+    text = format_annotations(report(risk("signature", 7)), "packages/models/")
+    assert "file=packages/models/d/modular_d.py,line=7" in text

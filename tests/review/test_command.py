@@ -104,6 +104,11 @@ def test_narrowing(sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str])
     assert len(about["changes"]) == 1
     assert main(["review", "old", "new", "--show", "9"]) == 2
     assert "no change '9'" in capsys.readouterr().err
+    one = json.loads(output(capsys, "old", "new", "--format", "json", "--show", "1A"))
+    assert [len(change["variants"]) for change in one["changes"]] == [1]
+    assert {risk["change"] for risk in one["risks"]} == {1} and not one["unexplained"]
+    assert main(["review", "old", "new", "--risk", "any"]) == 2, "--fail-on has more kinds"
+    assert "known kinds: state-dict" in capsys.readouterr().err
 
 
 def test_failing_on_kinds(sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,4 +183,4 @@ def test_a_comment_is_never_too_long(
     make_project(tmp_path / "new", {**FAMILY, "delta": f"class DeltaModel:\n{lines}\n"})
     text = output(capsys, "old", "new", "--format", "md")
     assert len(text.encode()) < LIMIT
-    assert "left out: run" in text
+    assert "more places" in text and "Long hunks are cut: run" in text and "left out" not in text

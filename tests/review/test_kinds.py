@@ -140,6 +140,7 @@ def kind(name: str, *pairs: tuple[str, str, str], count: int = 1, risks: str = "
     return Kind(name, pairs, count, frozenset(risks.split()))
 
 
+_TURNING = ROOT[ROOT.index("    def scaling") : ROOT.index("    @torch.no_grad()")]
 KINDS = (
     kind(
         "method made a property",
@@ -266,6 +267,23 @@ KINDS = (
             "        return self.attention(states, mask=mask, factor=0.5)\n\n\nclass StemBlock(",
         ),
         risks="state-dict",
+    ),
+    kind(
+        "base extracted",
+        ("stem", _TURNING, ""),
+        (
+            "stem",
+            "class StemAttention(nn.Module):",
+            f"class StemTurning(nn.Module):\n{_TURNING.rstrip()}\n\n\nclass StemAttention(StemTurning):",
+        ),
+        risks="base",
+    ),
+    kind(
+        "mixin of a library in place of methods",
+        ("stem", _TURNING, ""),
+        ("stem", "class StemAttention(nn.Module):", "class StemAttention(Turning, nn.Module):"),
+        ("stem", "from torch import nn\n", "from elsewhere import Turning\nfrom torch import nn\n"),
+        risks="base",
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from codegen.review.model import (
     NotReached,
     Report,
     Risk,
+    Unexplained,
     Variant,
 )
 from tests.review.test_annotations import SUMMARY
@@ -58,3 +60,23 @@ def test_lists_are_left_out_before_anything_else() -> None:
     assert text.count("- **signature**") == 150 and "left out" not in text
     assert "m00, m01 and 88 more" in text and "m02" not in text
     assert "parts left out: run" in format_markdown(report(90, risks=900))
+
+
+def test_a_decorator_is_no_person() -> None:
+    """GitHub tells everybody whose name stands behind an `@` in prose."""
+    one = report(1)
+    told = replace(one.risks[0], kind="decorator", message="run: @torch.no_grad() is gone")
+    change = replace(one.changes[0], title="@torch.no_grad leaves run")
+    text = format_markdown(replace(one, risks=(told,), changes=(change,)))
+    prose = re.sub(r"```.*?```", "", text, flags=re.S)
+    assert "@<!-- -->torch" in prose and not re.search(r"@\w", prose)
+
+
+def test_long_hunks_are_cut_before_any_part_is_left_out() -> None:
+    """First of all an alarm, however many lines it has."""
+    lines = tuple(Line(f"value_{n} = {'x' * 60!r}", n, ()) for n in range(2000))
+    place = Location("g/m00.py", 1)
+    alarm = Unexplained(place, "Block", "m00", "by hand", (Hunk((), lines, 1, 1),))
+    text = format_markdown(replace(report(1), unexplained=(alarm,)))
+    assert len(text.encode()) < LIMIT and "value_11 =" in text and "left out" not in text
+    assert "… and 1940 more lines" in text
