@@ -83,6 +83,8 @@ def commit_texts(tree: Tree, ref: str, unread: list[str]) -> dict[str, str]:
         hint = "name a commit, branch or tag, or two folders"
         if history.is_shallow:
             hint = "this clone is shallow: git fetch --unshallow, then review again"
+        elif not history.commit("HEAD"):
+            hint = "nothing is committed here yet: commit once, or name two folders"
         raise fail("unknown-ref", f"git knows no commit {ref!r}", "", 0, hint)
     paths = history.files(commit, places_of(tree))
     wanted = [path for path in paths if path.endswith((".py", SETTINGS))]

@@ -77,6 +77,16 @@ def test_what_cannot_be_compared_is_one_error(
     assert "git fetch --unshallow" in capsys.readouterr().err
 
 
+def test_a_repository_without_commits_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_project(tmp_path / "tree")
+    subprocess.run(["git", "init", "-q", "."], cwd=root, check=True)
+    monkeypatch.chdir(root)
+    assert main(["review"]) == 2
+    assert "nothing is committed here yet" in capsys.readouterr().err
+
+
 def test_a_long_review_goes_through_the_pager(repository: Path, tmp_path: Path) -> None:
     path = repository / "definitions/alpha/modular_alpha.py"
     path.write_text(FAMILY["alpha"].replace("self.up", "self.wide"), encoding="utf-8")
