@@ -11,15 +11,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain
 
 from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import glance, walk
-from codegen.rewrite.probe.budget import Meter
-from codegen.rewrite.probe.machine import UNKNOWN
 from codegen.rewrite.probe.probes import LARGEST_NUMBER, MERGES
 from codegen.rewrite.probe.prompting import PromptInterpreter
 from codegen.rewrite.probe.prompts import (
@@ -33,21 +30,14 @@ from codegen.rewrite.probe.prompts import (
     small_prompts,
 )
 from codegen.rewrite.probe.trace import Trace, assigned_names
-from codegen.rewrite.probe.values import LATE, Arr
-from codegen.rewrite.recognise.effects import Objection, vanishing
-from codegen.rewrite.recognise.evidence import BYTES, STEPS, uncovered
+from codegen.rewrite.recognise.effects import Objection
+from codegen.rewrite.recognise.evidence import BYTES, STEPS
 from codegen.rewrite.recognise.guards import refuses
+from codegen.rewrite.recognise.runs import Runs, something_else
 from codegen.rewrite.recognise.sounds import sound_roles
 from codegen.rewrite.recognise.study import same
 from codegen.rewrite.recognise.targets import source_roles
-from codegen.rewrite.recognise.traces import (
-    callees_of,
-    entered_by,
-    not_understood,
-    placed,
-    shown_by,
-    two_results,
-)
+from codegen.rewrite.recognise.traces import entered_by, not_understood, two_results
 from codegen.rewrite.vocabulary import TOKEN_IDS, TOKEN_TYPES
 
 MOST_TRIED = 4
@@ -151,15 +141,16 @@ class Trial:
     cls: ClassInfo
     function: Function
     roles: Roles
-    meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
-    runs: dict[Prompt, Trace] = field(default_factory=dict)
-    changed: bool = False
+    runs: Runs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runs = Runs(self.cls, self.function, STEPS, BYTES)
 
     def verdict(self) -> Positions | Objection:
         """What the method computes, or why it is left."""
         layout = next((name for name in LAYOUTS if self._glance(name)), "")
         if not layout:
-            return not_understood(self.function, self.runs.values())
+            return not_understood(self.function, self.runs.traces)
         found = self._arguments(layout)
         if isinstance(found, Objection):
             return found
@@ -168,22 +159,17 @@ class Trial:
     # -- runs --------------------------------------------------------------------------------------
 
     def _run(self, prompt: Prompt) -> Trace:
-        if prompt not in self.runs:
-            self.meter.bytes = BYTES
-            roles = self.roles
-            arrays = {roles.types: prompt.types, **dict.fromkeys(roles.others, prompt.ids)}
-            optional = {roles.images: prompt.images, roles.videos: prompt.videos}
-            optional |= {roles.mask: prompt.mask, roles.seconds: prompt.seconds}
-            arrays |= {n: v for n, v in optional.items() if n and v is not None}
-            given = {name: Arr(array.copy()) for name, array in arrays.items()}
-            absent = dict.fromkeys(n for n in optional if n and n not in given)
-            rows = prompt.types.size
-            interpreter = PromptInterpreter(self.index, prompt.variant, rows, self.meter)
-            whole = {**given, **absent, UNKNOWN: LATE}
-            trace = interpreter.run(self.cls, self.function, self.cls, whole)
-            self.changed |= any(not same(given[n].data, data) for n, data in arrays.items())
-            self.runs[prompt] = trace
-        return self.runs[prompt]
+        known = self.runs.get(prompt)
+        if known is not None:
+            return known
+        roles = self.roles
+        arrays = {roles.types: prompt.types, **dict.fromkeys(roles.others, prompt.ids)}
+        optional = {roles.images: prompt.images, roles.videos: prompt.videos}
+        optional |= {roles.mask: prompt.mask, roles.seconds: prompt.seconds}
+        given = {**arrays, **{name: array for name, array in optional.items() if name}}
+        rows = prompt.types.size
+        interpreter = PromptInterpreter(self.index, prompt.variant, rows, self.runs.meter)
+        return self.runs.add(prompt, interpreter, given)
 
     def _prompts(self, layout: str) -> Iterator[Prompt]:
         """Prompts that the parameters can hold."""
@@ -222,9 +208,8 @@ class Trial:
         if len(merges) > 1 or len(temporal) > 1:
             several = ", ".join(merges if len(merges) > 1 else temporal)
             return Objection(self.function, f"several fields have one value: {several}")
-        like = _like(
-            self.function, entered_by(self.runs.values()), {self.roles.types, *self.roles.others}
-        )
+        known_types = {self.roles.types, *self.roles.others}
+        like = _like(self.function, entered_by(self.runs.traces), known_types)
         if isinstance(like, Objection):
             return like
         for per_second in ["", *(text for text in texts if text not in (*merges, *temporal))]:
@@ -239,17 +224,12 @@ class Trial:
     # -- evidence ----------------------------------------------------------------------------------
 
     def _objection(self, layout: str, found: Positions) -> Objection | None:
-        if any(trace.asked_tracing for trace in self.runs.values()):
+        if self.runs.asked_tracing:
             return Objection(self.function, "it asks whether it is traced")
-        effects = vanishing(
-            found.statements,
-            self.function,
-            partial(callees_of, self.runs.values()),
-            fresh=self._own(),
-        )
-        if effects is not None:
-            return placed(effects, self.function, self.runs.values())
-        numbers = {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
+        lost = self.runs.vanishing(found.statements)
+        if lost is not None:
+            return lost
+        numbers = self.runs.numbers
         if max(numbers, default=0) > LARGEST_NUMBER:
             return Objection(self.function, f"no prompt reaches the number {max(numbers)}")
         around = (prompts_around(layout, numbers, variant) for variant in (0, 1))
@@ -257,27 +237,12 @@ class Trial:
             if not self._holds(prompt):
                 continue
             trace = self._run(prompt)
-            if trace.cost:
-                return Objection(self.function, f"on {prompt} it would take {trace.cost}")
-            if self.changed:
-                return Objection(self.function, f"it changes what it is given on {prompt}")
-            if not _agrees(prompt, trace, found.per_second):
-                why = f": {trace.refused}" if trace.refused else ""
-                return Objection(self.function, f"it gives something else on {prompt}{why}")
-        return self._coverage(found)
-
-    def _own(self) -> frozenset[str]:
-        """Parameters: what is written under their names reaches nobody, or `changed` tells."""
-        return frozenset(parameters(self.function)[1:])
-
-    def _coverage(self, found: Positions) -> Objection | None:
-        ran, outcomes = shown_by(self.runs.values())
-        called = [s for function in entered_by(self.runs.values()) for s in function.body]
-        for tree in (*found.statements, *called):
-            missing = uncovered(tree, ran, outcomes)
-            if missing is not None:
-                return placed(missing, self.function, self.runs.values())
-        return None
+            problem = self.runs.refused(prompt, trace)
+            if not problem and not _agrees(prompt, trace, found.per_second):
+                problem = something_else(prompt, trace)
+            if problem:
+                return Objection(self.function, problem)
+        return self.runs.uncovered(found.statements)
 
 
 def _agrees(prompt: Prompt, trace: Trace, per_second: str) -> bool:

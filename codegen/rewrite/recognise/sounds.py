@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
@@ -18,8 +18,6 @@ from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.probe.budget import Meter
-from codegen.rewrite.probe.machine import UNKNOWN
 from codegen.rewrite.probe.probes import LARGEST_NUMBER, MERGES
 from codegen.rewrite.probe.sound_prompts import (
     PER_SECOND,
@@ -34,18 +32,11 @@ from codegen.rewrite.probe.sound_prompts import (
 )
 from codegen.rewrite.probe.telling import TokenInterpreter
 from codegen.rewrite.probe.trace import Trace, assigned_names
-from codegen.rewrite.probe.values import LATE, Arr
 from codegen.rewrite.recognise.branch import Branch, made_like, positions_branch, unshown
-from codegen.rewrite.recognise.effects import Objection, vanishing
+from codegen.rewrite.recognise.effects import Objection
+from codegen.rewrite.recognise.runs import Runs, something_else
 from codegen.rewrite.recognise.study import same
-from codegen.rewrite.recognise.traces import (
-    callees_of,
-    entered_by,
-    not_understood,
-    placed,
-    shown_by,
-    two_results,
-)
+from codegen.rewrite.recognise.traces import entered_by, not_understood, shown_by, two_results
 from codegen.rewrite.vocabulary import TOKEN_IDS, token_role
 
 STEPS, BYTES = 600_000, 40 << 20
@@ -139,10 +130,11 @@ class Trial:
     roles: SoundRoles
     branch: Branch
     dtype: str
-    meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
-    runs: dict[tuple[object, ...], Trace] = field(default_factory=dict)
+    runs: Runs = field(init=False)
     """By what was given: prompts of several styles can be the same."""
-    changed: bool = False
+
+    def __post_init__(self) -> None:
+        self.runs = Runs(self.cls, self.function, STEPS, BYTES)
 
     def verdict(self) -> SoundPositions | Objection:
         """What the method computes, or why it is left."""
@@ -154,7 +146,7 @@ class Trial:
             for shared, padding in _FORMS:
                 if not all(self._gives(told(style), shared, padding) for told in _TELLING):
                     continue
-                if self._told(*self.runs.values()) is not None:
+                if self._told(*self.runs.traces) is not None:
                     return None
                 found = self._arguments(style, shared, padding)
                 if isinstance(found, SoundPositions) and self._objection(style, found) is None:
@@ -188,27 +180,21 @@ class Trial:
         return objections[-1] if objections else self._not_understood(firsts)
 
     def _run(self, prompt: SoundPrompt) -> Trace:
-        if prompt.given not in self.runs:
-            self.meter.bytes = BYTES
-            roles = self.roles
-            arrays = {
-                roles.ids: prompt.ids,
-                roles.images: prompt.images,
-                roles.videos: prompt.videos,
-                roles.mask: prompt.mask,
-                roles.lengths: prompt.lengths,
-                roles.seconds: prompt.seconds,
-            }
-            given = {n: None if a is None else Arr(a.copy()) for n, a in arrays.items()}
-            interpreter = TokenInterpreter(self.index, prompt.variant, prompt.ids.size, self.meter)
-            whole = {**given, roles.with_sound: prompt.with_sound, UNKNOWN: LATE}
-            trace = interpreter.run(self.cls, self.function, self.cls, whole)
-            kept = ((given[name], a) for name, a in arrays.items())
-            self.changed |= any(
-                arr is not None and a is not None and not same(arr.data, a) for arr, a in kept
-            )
-            self.runs[prompt.given] = trace
-        return self.runs[prompt.given]
+        known = self.runs.get(prompt.given)
+        if known is not None:
+            return known
+        roles, rows = self.roles, prompt.ids.size
+        arrays = {
+            roles.ids: prompt.ids,
+            roles.images: prompt.images,
+            roles.videos: prompt.videos,
+            roles.mask: prompt.mask,
+            roles.lengths: prompt.lengths,
+            roles.seconds: prompt.seconds,
+        }
+        interpreter = TokenInterpreter(self.index, prompt.variant, rows, self.runs.meter)
+        others = {roles.with_sound: prompt.with_sound}
+        return self.runs.add(prompt.given, interpreter, arrays, others)
 
     # -- arguments ---------------------------------------------------------------------------------
 
@@ -241,24 +227,15 @@ class Trial:
     # -- evidence ----------------------------------------------------------------------------------
 
     def _objection(self, style: Style, found: SoundPositions) -> Objection | None:
-        told = self._told(*self.runs.values())
+        told = self._told(*self.runs.traces)
         if told is not None:
             return told
-        own = frozenset(parameters(self.function)[1:])
-        lost = vanishing(
-            self.branch.statements,
-            self.function,
-            partial(callees_of, self.runs.values()),
-            fresh=own,
-            ending=_LOOPS,
-        )
+        lost = self.runs.vanishing(self.branch.statements, ending=_LOOPS, where=" in a graph")
         if lost is not None:
-            return placed(
-                replace(lost, reason=f"{lost.reason} in a graph"), self.function, self.runs.values()
-            )
+            return lost
         known: set[int] = set()
         prompts: Iterable[SoundPrompt] = chain(small_prompts(style), large_prompts(style))
-        while numbers := self._numbers() - known:
+        while numbers := self.runs.numbers - known:
             if max(numbers) > LARGEST_NUMBER:
                 return Objection(self.function, f"no prompt reaches the number {max(numbers)}")
             around = (prompts_around(style, numbers, variant) for variant in (0, 1))
@@ -269,10 +246,6 @@ class Trial:
             known, prompts = known | numbers, ()
         return self._coverage()
 
-    def _numbers(self) -> set[int]:
-        """Numbers that have taken part so far."""
-        return {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
-
     def _told(self, *traces: Trace) -> Objection | None:
         """It may have its second form already; one run is enough to see that."""
         if any(trace.asked_tracing for trace in traces):
@@ -281,10 +254,9 @@ class Trial:
 
     def _disagreement(self, prompt: SoundPrompt, found: SoundPositions) -> Objection | None:
         trace = self._run(prompt)
-        if trace.cost:
-            return Objection(self.function, f"on {prompt} it would take {trace.cost}")
-        if self.changed:
-            return Objection(self.function, f"it changes what it is given on {prompt}")
+        refused = self.runs.refused(prompt, trace)
+        if refused:
+            return Objection(self.function, refused)
         if (
             prompt.mask is None
             and not trace.refused
@@ -293,17 +265,16 @@ class Trial:
         ):
             return None  # it cannot do without a mask
         if not _agrees(prompt, trace, found.shared, found.padding):
-            why = f": {trace.refused}" if trace.refused else ""
-            return Objection(self.function, f"it gives something else on {prompt}{why}")
+            return Objection(self.function, something_else(prompt, trace))
         return None
 
     def _coverage(self) -> Objection | None:
-        ran, outcomes = shown_by(self.runs.values())
-        called = [function.body for function in entered_by(self.runs.values())]
+        ran, outcomes = shown_by(self.runs.traces)
+        called = [function.body for function in entered_by(self.runs.traces)]
         for body in (self.branch.statements, *called):
             missing = unshown(body, ran, outcomes)
             if missing is not None:
-                return placed(missing, self.function, self.runs.values())
+                return self.runs.placed(missing)
         return None
 
     def _not_understood(self, firsts: list[Trace]) -> Objection:

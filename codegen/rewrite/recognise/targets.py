@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -20,8 +19,6 @@ from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import resolved, walk
-from codegen.rewrite.probe.budget import Meter
-from codegen.rewrite.probe.machine import UNKNOWN
 from codegen.rewrite.probe.probes import LARGEST_NUMBER
 from codegen.rewrite.probe.source_prompts import (
     SourcePrompt,
@@ -31,20 +28,13 @@ from codegen.rewrite.probe.source_prompts import (
 )
 from codegen.rewrite.probe.sourcing import SourceInterpreter
 from codegen.rewrite.probe.trace import Trace, assigned_names
-from codegen.rewrite.probe.values import LATE, Arr
+from codegen.rewrite.probe.values import Arr
 from codegen.rewrite.recognise.branch import Branch, positions_branch
-from codegen.rewrite.recognise.effects import Objection, vanishing
-from codegen.rewrite.recognise.evidence import uncovered
+from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.guards import Guards
+from codegen.rewrite.recognise.runs import Runs, something_else
 from codegen.rewrite.recognise.study import same
-from codegen.rewrite.recognise.traces import (
-    callees_of,
-    entered_by,
-    not_understood,
-    placed,
-    shown_by,
-    two_results,
-)
+from codegen.rewrite.recognise.traces import not_understood, two_results
 from codegen.rewrite.vocabulary import TOKEN_IDS, token_role
 
 STEPS, BYTES = 600_000, 24 << 20
@@ -144,10 +134,11 @@ class Trial:
     function: Function
     roles: SourceRoles
     branch: Branch
-    meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
-    runs: dict[SourcePrompt, Trace] = field(default_factory=dict)
+    runs: Runs = field(init=False)
     written: dict[SourcePrompt, dict[str, Any]] = field(default_factory=dict)
-    changed: bool = False
+
+    def __post_init__(self) -> None:
+        self.runs = Runs(self.cls, self.function, STEPS, BYTES)
 
     def verdict(self) -> SourcePositions | Objection:
         """What the method computes, or why it is left."""
@@ -175,25 +166,20 @@ class Trial:
         return self._objection(found) or found
 
     def _run(self, prompt: SourcePrompt) -> Trace:
-        if prompt not in self.runs:
-            self.meter.bytes = BYTES
-            roles = self.roles
-            arrays = {
-                roles.ids: prompt.ids,
-                roles.grid: prompt.grid,
-                roles.sizes: prompt.sizes,
-                roles.mask: prompt.mask,
-            }
-            given = {n: None if a is None else Arr(a.copy()) for n, a in arrays.items()}
-            interpreter = SourceInterpreter(self.index, 0, prompt.ids.size, self.meter)
-            whole = {**given, UNKNOWN: LATE}
-            self.runs[prompt] = interpreter.run(self.cls, self.function, self.cls, whole)
-            self.written[prompt] = interpreter.written
-            pairs = ((given[name], a) for name, a in arrays.items())
-            self.changed |= any(
-                arr is not None and a is not None and not same(arr.data, a) for arr, a in pairs
-            )
-        return self.runs[prompt]
+        known = self.runs.get(prompt)
+        if known is not None:
+            return known
+        roles = self.roles
+        arrays = {
+            roles.ids: prompt.ids,
+            roles.grid: prompt.grid,
+            roles.sizes: prompt.sizes,
+            roles.mask: prompt.mask,
+        }
+        interpreter = SourceInterpreter(self.index, 0, prompt.ids.size, self.runs.meter)
+        trace = self.runs.add(prompt, interpreter, arrays)
+        self.written[prompt] = interpreter.written
+        return trace
 
     def _kept(self, prompt: SourcePrompt) -> tuple[tuple[str, str], ...] | Objection:
         """What the attributes that the method writes keep."""
@@ -215,57 +201,39 @@ class Trial:
             for node in walk(statement)
             if self_attribute(node) in attributes and isinstance(node, ast.Attribute)
         }
-        lost = vanishing(
-            self.branch.statements,
-            self.function,
-            partial(callees_of, self.runs.values()),
-            _Spared(nodes=frozenset(stores)),
-            frozenset(parameters(self.function)[1:]),
-        )
+        spared = _Spared(nodes=frozenset(stores))
+        lost = self.runs.vanishing(self.branch.statements, spared, where=" in a graph")
         if lost is not None:
-            reason = f"{lost.reason} in a graph"
-            return placed(replace(lost, reason=reason), self.function, self.runs.values())
+            return lost
         for prompt in self._prompts():
             problem = self._disagreement(prompt, found)
             if problem:
                 return Objection(self.function, problem)
-        return self._coverage()
+        return self.runs.uncovered(self.branch.statements)
 
     def _prompts(self) -> Iterator[SourcePrompt]:
         yield from chain(small_prompts(), large_prompts())
-        numbers = {int(abs(n)) for t in self.runs.values() for n in chain(*t.numbers.values())}
-        yield from prompts_around(numbers)
+        yield from prompts_around(self.runs.numbers)
 
     def _disagreement(self, prompt: SourcePrompt, found: SourcePositions) -> str:
         trace = self._run(prompt)
         if max((abs(n) for n in chain(*trace.numbers.values())), default=0) > LARGEST_NUMBER:
             return "no prompt reaches the largest of its numbers"
-        if trace.cost:
-            return f"on {prompt} it would take {trace.cost}"
-        if self.changed:
-            return f"it changes what it is given on {prompt}"
+        refused = self.runs.refused(prompt, trace)
+        if refused:
+            return refused
         results = two_results(trace)
         if (
             results is None
             or not same(results[0].data, prompt.positions(found.padding))
             or not same(results[1].data, np.zeros((len(prompt.samples), 1), np.int64))
         ):
-            why = f": {trace.refused}" if trace.refused else ""
-            return f"it gives something else on {prompt}{why}"
+            return something_else(prompt, trace)
         written = self.written[prompt]
         if written.keys() != {text for text, _ in found.kept}:
             return f"it writes to other attributes on {prompt}"
         wrong = [text for text, kind in found.kept if not _keeps(written[text], kind, prompt)]
         return f"it keeps something else in {wrong[0]} on {prompt}" if wrong else ""
-
-    def _coverage(self) -> Objection | None:
-        ran, outcomes = shown_by(self.runs.values())
-        called = [s for function in entered_by(self.runs.values()) for s in function.body]
-        for tree in (*self.branch.statements, *called):
-            missing = uncovered(tree, ran, outcomes)
-            if missing is not None:
-                return placed(missing, self.function, self.runs.values())
-        return None
 
 
 def _keeps(value: Any, kind: str, prompt: SourcePrompt) -> bool:
