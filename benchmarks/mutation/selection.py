@@ -60,7 +60,7 @@ def recorded_order(
     """Tests that can notice a mutant, as many as take a number of seconds together.
 
     First those that run through the changed statement, the quickest first, in front of them some of files
-    that speak of what is changed; where code is traced, which
+    that speak of what is changed, or that have the module's name where the line runs on import; where code is traced, which
     the record does not see line by line, those that run through its function. Then those of the same
     files, where something may have been done once for several; or all, where the line runs on import
     or in processes that the record does not see.
@@ -72,7 +72,9 @@ def recorded_order(
     if "" in covering:
         near = _quickest(known, frozenset[str]().union(*known.lines.get(mutant.path, {}).values()))
         everything = _quickest(known, known.seconds)
+        of_module = [t for t in everything if _is_of_module(t, mutant.path)]
         quick = [t for t in (*near, *everything) if known.seconds[t] <= _QUICK]
+        quick = [*of_module, *quick]
         rest: Iterable[str] = [*near, *everything]
     elif not first:
         rest = _quickest(known, known.seconds)
@@ -160,6 +162,12 @@ def _function_names(mutant: Mutant) -> list[str]:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef))
         and node.lineno <= mutant.line <= (node.end_lineno or 0)
     ]
+
+
+def _is_of_module(test: str, path: str) -> bool:
+    """Whether a test is one of those that there are for each module, and for this one."""
+    dotted = ".".join(Path(path).with_suffix("").parts[2:])
+    return f"[{dotted}]" in test or f"[{dotted}." in test
 
 
 @cache

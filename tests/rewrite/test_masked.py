@@ -20,7 +20,7 @@ from codegen.rewrite.emit.edits import (
     Substitute,
 )
 from codegen.rewrite.emit.hidden import hidden
-from codegen.rewrite.emit.masked import masks
+from codegen.rewrite.emit.masked import _span, masks
 from codegen.rewrite.emit.write import write_edits
 from codegen.text.lines import LineMap
 
@@ -96,3 +96,37 @@ def test_what_is_masked() -> None:
         "Unpack[Keywords]",
         "tuple[torch.Tensor, ...]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "is_masked"),
+    [
+        ("x = (hidden.a)", "hidden.a", True),
+        (
+            "x = (hidden.a)if y else z",
+            "hidden.a",
+            True,
+        ),  # a letter behind the bracket is none beside it
+        ("x = f(1, hidden.a )", "hidden.a", True),
+        ("x = hidden.a", "hidden.a", True),
+        ("x = [1, 2]if y else z", "[1, 2]", False),
+        ("x = y if[1, 2] else z", "[1, 2]", False),
+        ("x = a.bcd", "a.bcd", False),
+        ("x = a.bcde", "a.bcde", True),
+        ("x = (a.bcde,\n  y)", "(a.bcde, y)", False),
+        ("x = f(a.bcde, 'é')", "a.bcde", False),
+    ],
+)
+def test_where_an_expression_can_be_masked(line: str, code: str, is_masked: bool) -> None:
+    tree = ast.parse(line)
+    node = next(n for n in ast.walk(tree) if isinstance(n, ast.expr) and ast.unparse(n) == code)
+    found = _span(LineMap(line), node, ())
+    assert found == ((1, node.col_offset, node.end_col_offset) if is_masked else None)
+
+
+@pytest.mark.parametrize(("start", "is_masked"), [(3, True), (4, False), (9, False), (12, True)])
+def test_what_an_edit_speaks_of_is_not_masked(start: int, is_masked: bool) -> None:
+    line = "x = hidden.a"
+    node = ast.parse(line).body[0].value  # type: ignore[attr-defined]
+    assert (_span(LineMap(line), node, [(1, start)]) is not None) == is_masked
+    assert _span(LineMap(line), node, [(2, start)]) is not None

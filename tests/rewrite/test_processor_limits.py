@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
+from codegen.rewrite.probe import budget
 from codegen.rewrite.tokens import limits
 from codegen.rewrite.tokens.limits import TooMuch
+from codegen.rewrite.tokens.operators import LONGEST, binary
+from codegen.rewrite.tokens.terms import Unsupported, World
+from tests.rewrite.test_processor_runs import code, machine
 from tests.rewrite.test_rules import GOLDEN, read_case, run
 
 CASE = read_case(GOLDEN / "expand_tokens/queue_loop.txt")
@@ -62,3 +67,95 @@ def test_patterns_that_may_go_over_a_string_again_and_again(pattern: str) -> Non
 @pytest.mark.parametrize("pattern", [r"<\|image\|>", "(?:<image>)+", r"\(a\+\)\+", "[+*]+", "a+b"])
 def test_patterns_of_placeholders(pattern: str) -> None:
     limits.matched(pattern, "a" * 1_000)
+
+
+def asked_for(work: Callable[[], object]) -> int:
+    """Bytes that some work asks for; -1 where it is refused."""
+    meter = budget.Meter(10_000, 1 << 22)
+    try:
+        with budget.metered(meter):
+            work()
+    except (Unsupported, budget.OverBudget):
+        return -1
+    return (1 << 22) - meter.bytes
+
+
+def mult(left: object, right: object) -> object:
+    return binary(World(0), "Mult", left, right)
+
+
+ITEMS = asked_for(lambda: budget.items(1))
+
+
+@pytest.mark.parametrize(
+    ("work", "items"),
+    [
+        (lambda: limits.entries(256), 0),
+        (lambda: limits.entries(257), 257),
+        (lambda: limits.characters(256), 0),
+        (lambda: limits.characters(257), 17),
+        (lambda: limits.characters(16 * 30), 31),
+        (lambda: limits.weighed([[1] * 4_999] * 4), 0),
+        (lambda: limits.weighed([[1] * 5_000] * 4), -1),
+        (lambda: limits.weighed({"a": [0] * 19_999}), 0),
+        (lambda: limits.weighed({"a": [0] * 20_000}), -1),
+        (lambda: limits.numbers("Pow", 2, 2_048), 0),
+        (lambda: limits.numbers("Pow", 2, 2_049), -1),
+        (lambda: limits.numbers("Pow", 2, -2_049), -1),
+        (lambda: limits.numbers("Pow", 2.5, 2_049), 0),
+        (lambda: limits.numbers("Pow", 2, 2.5), 0),
+        (lambda: limits.numbers("Mult", 1 << 2_047, 1 << 2_047), 0),
+        (lambda: limits.numbers("Mult", 1 << 2_047, 1 << 2_048), -1),
+        (lambda: limits.formatted("%9999d", 1), 0),
+        (lambda: limits.formatted("%99999d", 1), -1),
+        (lambda: limits.formatted("%*d", 9_999), 0),
+        (lambda: limits.formatted("%*d", 10_000), -1),
+        (lambda: limits.formatted("{:{}}", -10_000), -1),
+        (lambda: limits.formatted("{0:{width}}", 10_000), -1),
+        (lambda: limits.formatted("{}", 10_000), 0),
+        (lambda: limits.formatted("%*d", "a" * 10), 0),
+        (lambda: limits.called("a", "ljust", [320]), 21),
+        (lambda: limits.called("a", "center", ["a"]), 0),
+        (lambda: limits.called("a", "zfill", []), 0),
+        (lambda: limits.called("\t\t\t", "expandtabs", [160]), 31),
+        (lambda: limits.called("abab", "replace", ["a", "b" * 160]), 21),
+        (lambda: limits.called("abab", "replace", ["c", "b" * 160]), 0),
+        (lambda: limits.called("abab", "replace", ["a"]), 0),
+        (lambda: limits.called("abab", "replace", ["a", 3]), 0),
+        (lambda: limits.called("abab", "other", [1_000, "b" * 1_000]), 0),
+        (lambda: limits.called("{:99999}", "format", [1]), -1),
+        (lambda: limits.called("{:99999}", "format_map", [1]), -1),
+        (lambda: limits.called("a" * 320, "strip", []), 21),
+        (lambda: limits.matched("a", "a" * 5_000), 0),
+        (lambda: limits.matched("a", "a" * 5_001), -1),
+        (lambda: limits.matched("a+", "a" * 5_000), 0),
+        (lambda: limits.matched("a+b*", "a" * 1_000), 0),
+        (lambda: limits.matched("a+b*", "a" * 1_001), -1),
+        (lambda: limits.matched("a+b*c{2,}", "a" * 200), 0),
+        (lambda: limits.matched("a+b*c{2,}", "a" * 201), -1),
+        (lambda: limits.matched("a+b+c+d+", "a" * 50), 0),
+        (lambda: limits.matched("a+b+c+d+", "a" * 51), -1),
+        (lambda: limits.matched("a{999}", "a"), 0),
+        (lambda: limits.matched("a{1000}", "a"), -1),
+        (lambda: mult("ab", 20), 0),
+        (lambda: mult(20, "ab"), 0),
+        (lambda: mult([1, 2], 200), 400),
+        (lambda: mult((1, 2), 200), 400),
+        (lambda: mult("ab", 200), 26),
+        (lambda: mult("ab", 1.5), -1),
+        (lambda: mult("a", LONGEST), LONGEST // 16 + 1),
+        (lambda: mult("a", LONGEST + 1), -1),
+        (lambda: mult("ab", LONGEST // 2 + 1), -1),
+        (lambda: mult("ab", -3), 0),
+    ],
+)
+def test_what_is_asked_for_on_both_sides_of_limits(work: Callable[[], object], items: int) -> None:
+    assert asked_for(work) == (items if items < 0 else items * ITEMS)
+
+
+@pytest.mark.parametrize(("count", "steps"), [(3, 0), (200, 0), (201, 1), (230, 30)])
+def test_many_entries_take_a_step_each(count: int, steps: int) -> None:
+    run = machine(code("return texts"))
+    before = run.left
+    assert [*run.entries(iter(range(count)))] == [*range(count)]
+    assert before - run.left == steps

@@ -87,7 +87,7 @@ def _recognise(
         return "the loop does not go through a split in front of it"
     if not is_read(pieces.sizes) or (pieces.axis is not None and integer(pieces.axis) != 0):
         return "the rows are not split along dim=0 by lengths"
-    if not isinstance(node.target, ast.Name) or not node.body:
+    if not isinstance(node.target, ast.Name):
         return "the loop has no plain name"
     *body, last = node.body
     collected = appended(last)

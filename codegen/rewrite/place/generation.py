@@ -61,6 +61,9 @@ _EXPANSION = (
     "    return expand(expand_size=expand_size, **model_kwargs)",
 )
 
+_DEEPEST = 3
+"""So many modules in each other are looked into for the one that takes keywords."""
+
 
 class Generation:
     """Classes that generate, and those whose ``forward`` takes prefixed keywords.
@@ -85,7 +88,7 @@ class Generation:
                     self._accept(cls)
                     self._protect(cls)
 
-    def takes_keywords(self, cls: ClassInfo, depth: int = 3) -> bool:
+    def takes_keywords(self, cls: ClassInfo, depth: int = _DEEPEST) -> bool:
         """Tell whether the ``forward`` of a class hands prefixed keywords to features methods."""
         for owner in self.index.mro(cls):
             function = owner.methods.get("forward")
@@ -116,9 +119,9 @@ class Generation:
 
     def _strip(self, cls: ClassInfo, function: Function) -> None:
         """Keep prefixed keywords from functions beside the one that takes them, such as the loss."""
-        if not any(self._takers(cls, glance(function), 3)):
+        if not any(self._takers(cls, glance(function), _DEEPEST)):
             return
-        takers = list(self._takers(cls, function, 3))
+        takers = list(self._takers(cls, function, _DEEPEST))
         edits: tuple[Edit, ...] = tuple(
             Substitute(star, f"split_precomputed({star.id})[1]")
             for call, star in starred_calls(function)
