@@ -6,11 +6,13 @@ build another encoder under the same name, and expansion puts a class of the ren
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
+from codegen.rewrite.nodes import walk
 
 
 class Heirs:
@@ -19,14 +21,24 @@ class Heirs:
     def __init__(self, index: Index, classes: Iterable[ClassInfo]) -> None:
         self.index = index
         self._classes = list(classes)
+        self._unsure: set[int] = set()
 
     @cached_property
     def _by_ancestor(self) -> dict[int, list[ClassInfo]]:
         found: dict[int, list[ClassInfo]] = {}
         for cls in self._classes:
-            for ancestor in self.index.mro(cls)[1:]:
+            for ancestor in (*self.index.mro(cls)[1:], *self._perhaps(cls)):
                 found.setdefault(id(ancestor.node), []).append(cls)
         return found
+
+    def _perhaps(self, cls: ClassInfo) -> Iterator[ClassInfo]:
+        """Classes that a call among the bases of a class is given."""
+        calls = [base for base in cls.node.bases if isinstance(base, ast.Call)]
+        for name in (n.id for call in calls for n in walk(call) if isinstance(n, ast.Name)):
+            found = self.index.resolve(cls.module.source.module, name)
+            if found is not None:
+                self._unsure.add(id(cls.node))
+                yield from self.index.mro(found)
 
     def of(self, cls: ClassInfo, method: str) -> Iterator[ClassInfo]:
         """Classes that have the method of ``cls``, or call it in one of their own."""
@@ -36,7 +48,7 @@ class Heirs:
             calls = method in heir.methods and f"super().{method}(" in heir.module.segment(
                 heir.methods[method]
             )
-            if inherits or calls:
+            if inherits or calls or own is None and id(heir.node) in self._unsure:
                 yield heir
 
     def submodule(self, heir: ClassInfo, owner: ClassInfo, attribute: str) -> ClassInfo | None:

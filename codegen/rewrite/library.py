@@ -12,8 +12,9 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from codegen.rewrite.aliases import imports_of
 from codegen.rewrite.functions import Function, self_attribute, takes_parents_parameters
-from codegen.rewrite.modules import ClassInfo, ModuleInfo
+from codegen.rewrite.modules import ClassInfo, ModuleInfo, absolute
 from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.values import Library, Source
 from codegen.rewrite.vocabulary import DEFAULT, Vocabulary
@@ -116,6 +117,11 @@ class Index:
             return ClassInfo(info, info.classes[name])
         if name in info.imports:
             return self._imported(*info.imports[name])
+        if name in info.values:
+            return self.named(module, info.values[name])
+        further = self._imported_elsewhere(info, name)
+        if further is not None:
+            return further
         generated = self.generated_of(module)
         source = self.library.read(generated) if generated else None
         if source is None or f"class {name}(" not in source.text:
@@ -133,6 +139,36 @@ class Index:
                 return self.resolve(definition, name)
         return self.resolve(module, name)
 
+    def _imported_elsewhere(self, info: ModuleInfo, name: str) -> ClassInfo | None:
+        """The class that an import under a condition or in a function, or a star, gives a name."""
+        for node in imports_of(info.tree):
+            origin = absolute(
+                info.source.module, getattr(node, "level", 0), getattr(node, "module", "") or ""
+            )
+            for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+                if "*" in alias.name or name == (alias.asname or alias.name):
+                    found = self._imported(origin, name if "*" in alias.name else alias.name)
+                    if found is not None:
+                        return found
+        return None
+
+    def named(self, module: str, node: ast.expr) -> ClassInfo | None:
+        """The class that an expression in a file means: a name, one of a module, either with types in brackets."""
+        node = node.value if isinstance(node, ast.Subscript) else node
+        if isinstance(node, ast.Name):
+            return self.resolve(module, node.id)
+        info = self.get(module)
+        if info is None or not isinstance(node, ast.Attribute):
+            return None
+        held = ast.unparse(node.value)
+        if held in info.imports:
+            return self._imported(".".join(info.imports[held]), node.attr)
+        for statement in imports_of(info.tree):
+            for alias in statement.names if isinstance(statement, ast.Import) else ():
+                if held == (alias.asname or alias.name):
+                    return self._imported(alias.name, node.attr)
+        return None
+
     @staticmethod
     def generated_of(module: str) -> str:
         """The modeling module that a definition is expanded to, empty for other modules."""
@@ -142,10 +178,9 @@ class Index:
     def bases(self, cls: ClassInfo) -> Iterator[ClassInfo]:
         """Resolved base classes in order; unknown ones are skipped."""
         for base in cls.node.bases:
-            if isinstance(base, ast.Name):
-                found = self.resolve(cls.module.source.module, base.id)
-                if found is not None and found.node is not cls.node:
-                    yield found
+            found = self.named(cls.module.source.module, base)
+            if found is not None and found.node is not cls.node:
+                yield found
 
     def mro(self, cls: ClassInfo) -> list[ClassInfo]:
         """The class and its known ancestors, nearest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -85,9 +85,20 @@ class ModuleInfo:
         return {node.name: node for node in self.tree.body if isinstance(node, ast.ClassDef)}
 
     @cached_property
+    def hidden(self) -> Sequence[ClassInfo]:
+        """Classes under a condition, in a function or in another class."""
+        if not _INDENTED.search(self.source.text):
+            return ()
+        nodes = [node for node in walk(self.tree) if isinstance(node, ast.ClassDef)]
+        return [ClassInfo(self, n) for n in nodes if self.classes.get(n.name) is not n]
+
+    @cached_property
     def functions(self) -> dict[str, Function]:
-        """Top-level functions by name."""
-        return {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+        """Top-level functions by name, but for those whose names the file binds otherwise, too."""
+        found = {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+        rest = [node for node in self.tree.body if not isinstance(node, ast.FunctionDef)]
+        others = _bound_names(rest) if found else ()
+        return {name: node for name, node in found.items() if name not in others}
 
     @cached_property
     def imports(self) -> dict[str, tuple[str, str]]:
@@ -158,6 +169,8 @@ class ModuleInfo:
 
 
 _UNION = "|"
+
+_INDENTED = re.compile(r"\n[ \t]+class \w")
 
 _STORED = re.compile(r"self\.(\w+)(?: =|[:,])")
 

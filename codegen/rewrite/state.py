@@ -36,11 +36,15 @@ SHARED = ("vision_utils", HELPERS)
 _SHARED_NAMES = "get_vision_"
 """How the names of such helpers begin."""
 
-_BASES = re.compile(r"\nclass (\w+)([^:]*):")
-"""A class at the margin, and words among which its bases are: it may inherit, which its tree then tells.
+_BASES = re.compile(r"class (\w+)\(((?:#[^\n]*|[^:#])*)\)\s*:")
+"""A class and words among which its bases are: it may inherit, which its tree then tells.
 
 What begins with plain text is found much sooner.
 """
+_IMPORTED = re.compile(r"from [\w.]+ import (\([^)]*\)|[^\n]*)")
+_RENAMED = re.compile(r"(\w+)\s+as\s+(\w+)")
+_ASSIGNED = re.compile(r"\n(\w+) = ([\w.]+)\n")
+"""Further names that a file may give to a class."""
 _WORD = re.compile(r"\w+")
 
 
@@ -149,7 +153,7 @@ class RewriteState:
                 yield source
 
     def inheriting(self) -> list[ClassInfo]:
-        """Classes of the candidates, and those of the other files that inherit from them.
+        """Classes of the candidates, and those of the other files that inherit from them, wherever in a file.
 
         What is rewritten in a parent has to be right for a child, wherever that stands.
         """
@@ -164,7 +168,7 @@ class RewriteState:
                 )
             }
             self._inheriting = []
-            bases = [(s.module, _BASES.findall("\n" + s.text)) for s in self.others() if names]
+            bases = [(s.module, _made_of(s.text)) for s in self.others() if names]
             size = -1
             while size < len(names):
                 size = len(names)
@@ -176,7 +180,8 @@ class RewriteState:
             for module in self._inheriting:
                 self.index.open(module)
         opened = [info for name in self._inheriting if (info := self.index.get(name)) is not None]
-        return found + [cls for info in opened for cls in self.classes(info)]
+        found += [cls for info in opened for cls in self.classes(info)]
+        return found + [cls for info in (*self.candidates(), *opened) for cls in info.hidden]
 
     def classes(self, info: ModuleInfo) -> list[ClassInfo]:
         """Classes of a module."""
@@ -350,3 +355,12 @@ def taken_name(change: Change) -> Record | None:
         model = model_of(site.cls.module.source.module)
         return Record(model, site.cls.name, method_of(site), "left", place, name, reason=reason)
     return None
+
+
+def _made_of(text: str) -> list[tuple[str, str]]:
+    """Names of a text, each with words among which is what they are made of: classes, and other names of them."""
+    found = _BASES.findall(text)
+    for imported in _IMPORTED.findall(text):
+        if " as " in imported:
+            found += [(new, old) for old, new in _RENAMED.findall(imported)]
+    return found + _ASSIGNED.findall(text)

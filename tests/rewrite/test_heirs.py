@@ -151,3 +151,68 @@ def test_children_in_other_files_are_found_however_their_bases_are_written(bases
     report = rewrite_library(DictLibrary({**files, aside: changed})).report
     left = [record.reason for record in report if record.kind == "left"]
     assert any("Aside inherits it and has another" in reason for reason in left)
+
+
+ENCODER = """import torch
+
+
+class Encoder(torch.nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.unit = config.spatial_merge_size
+
+    def order(self, values):
+        return values.permute(0, 2, 1, 3).flatten()
+
+    def ids(self, grid_thw):
+        found = []
+        for t, h, w in grid_thw.tolist():
+            shape = (h // self.unit, self.unit, w // self.unit, self.unit)
+            rows = self.order(torch.arange(h)[:, None].expand(h, w).reshape(shape))
+            cols = self.order(torch.arange(w)[None, :].expand(h, w).reshape(shape))
+            found.append(torch.stack([rows, cols], dim=-1).repeat(t, 1))
+        ids = torch.cat(found)
+        return ids
+"""
+BODY = "    def order(self, values):\n        return values.flatten()\n"
+BELOW = BODY.replace("\n", "\n    ").rstrip(" ")
+FROM = "from ..tiny.modeling_tiny import Encoder"
+OTHERWISE = {
+    "by another name": f"{FROM} as Base\n\n\nclass Child(Base):\n{BODY}",
+    "by another name, over lines": (
+        f"{FROM.replace('Encoder', '(')}\n    Encoder\n    as Base,\n)\n\n\nclass Child(\n    # other\n    Base,\n):\n{BODY}"
+    ),
+    "of a module": f"from ..tiny import modeling_tiny\n\n\nclass Child(modeling_tiny.Encoder):\n{BODY}",
+    "of an absolute module": (
+        f"import models.tiny.modeling_tiny as tiny\n\n\nclass Child(tiny.Encoder):\n{BODY}"
+    ),
+    "by an assigned name": f"{FROM}\n\nBase = Encoder\n\n\nclass Child(Base):\n{BODY}",
+    "by a star": f"{FROM.replace('Encoder', '*')}\n\n\nclass Child(Encoder):\n{BODY}",
+    "by an import in a try": (
+        f"try:\n    {FROM} as Base\nexcept ImportError:\n    Base = object\n\n\nclass Child(Base):\n{BODY}"
+    ),
+    "in a condition": f"{FROM}\n\nif True:\n\n    class Child(Encoder):\n    {BELOW}",
+    "in a function": f"def make():\n    {FROM} as Base\n\n    class Child(Base):\n    {BELOW}",
+    "of what a call makes": f"{FROM}\n\n\nclass Child(mixed(Encoder)):\n{BODY}",
+    "by type": f'{FROM}\n\nChild = type("Child", (Encoder,), {{"order": str}})\n',
+    "put there": f"{FROM}\n\nEncoder.order = str\n",
+    "put there by setattr": f'{FROM}\n\nsetattr(Encoder, "order", str)\n',
+}
+
+
+@pytest.mark.parametrize("child", OTHERWISE.values(), ids=OTHERWISE)
+def test_a_method_that_another_file_has_otherwise_is_not_taken_for_the_one_here(child: str) -> None:
+    files = {"models/tiny/modeling_tiny.py": ENCODER, "models/child/modeling_child.py": child}
+    result = rewrite_library(DictLibrary(files))
+    reasons = [r.reason for r in result.report if r.helper == "get_rotary_pos_ids"]
+    assert result.edits == {}
+    assert len(reasons) == 1
+    assert "another order" in reasons[0] or "in the place of order" in reasons[0]
+
+
+def test_a_child_without_methods_of_its_own_changes_nothing() -> None:
+    files = {
+        "models/tiny/modeling_tiny.py": ENCODER,
+        "models/child/modeling_child.py": f"{FROM} as Base\n\n\nclass Child(Base):\n    pass\n",
+    }
+    assert list(rewrite_library(DictLibrary(files)).edits) == ["models/tiny/modeling_tiny.py"]

@@ -12,6 +12,7 @@ from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import walk
+from codegen.rewrite.place.overridden import otherwise
 from codegen.rewrite.place.proof import Unproven, costly, incomplete, missed, parts_of, unproven
 from codegen.rewrite.place.replacements import (
     canonical_names,
@@ -152,26 +153,13 @@ class Planner:
         )
 
     def _overridden(self, studied: Study, plan: MethodPlan) -> Iterator[Unproven]:
-        """Matches whose statements call an own method that a class inheriting them has otherwise."""
-        body, index = studied.function.body, self.index
-        effects = [effect(statement) for statement in body]
-        called = {
-            (self_attribute(node.func), number)
-            for number in plan.handled
-            for node in walk(body[number])
-            if isinstance(node, ast.Call)
-        }
-        for name, number in sorted(called):
-            own = index.method(studied.cls, name) if name else None
-            heirs = self.heirs.of(studied.cls, studied.function.name) if own is not None else ()
-            for heir in heirs:
-                other = index.method(heir, name)
-                if own is not None and (other is None or other[1] is not own[1]):
-                    reason = f"{heir.name} inherits it and has another {name}"
-                    through = [m for m in plan.matches if number in parts_of(effects, m)]
-                    for match in through or plan.matches:
-                        yield match, Objection(body[number], reason)
-                    break
+        """Matches whose statements use what another class, or another line, has otherwise."""
+        effects = [effect(statement) for statement in studied.function.body]
+        arguments = " ".join(text for match in plan.matches for text in match.arguments)
+        for number, reason in otherwise(self.index, self.heirs, studied, plan.handled, arguments):
+            through = [m for m in plan.matches if number in parts_of(effects, m)]
+            for match in through or plan.matches:
+                yield match, Objection(studied.function.body[number], reason)
 
     def _leave_all(
         self, cls: ClassInfo, function: Function, objections: Iterable[Unproven]

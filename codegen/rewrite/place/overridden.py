@@ -1,0 +1,115 @@
+"""What a method uses of its object, and what may be something else in another object or at another time.
+
+    class Child(Encoder):                          encoder.order = turned          setattr(encoder, "order", turned)
+        def order(self, values): ...
+
+What statements give is found by running them with the methods and attributes of one class. A helper in their
+place would give the same for a class that inherits them and has others, and where a line elsewhere replaces one.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+
+from codegen.rewrite.functions import self_attribute
+from codegen.rewrite.heirs import Heirs
+from codegen.rewrite.library import Index
+from codegen.rewrite.modules import ClassInfo, ModuleInfo
+from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.probe.trace import mutates
+from codegen.rewrite.recognise.study import Study
+
+
+def otherwise(
+    index: Index, heirs: Heirs, study: Study, statements: Collection[int], arguments: str
+) -> Iterator[tuple[int, str]]:
+    """Statements that use what may be something else, with what and why.
+
+    ``arguments`` are the texts of what helpers get in their place: these are read anew in every object.
+    """
+    for number in sorted(statements):
+        for name in sorted(_used(index, study, number)):
+            if not re.search(rf"\bself\.{name}\b", arguments):
+                why = _another(index, heirs, study, name) or _put_there(index, name)
+                if why:
+                    yield number, why
+
+
+def _used(index: Index, study: Study, number: int) -> frozenset[str]:
+    """Own methods that a statement enters, and attributes without a module that it and they read."""
+    entered = [f for trace in study.traces for f in trace.entered.get(number, ())]
+    nodes = [glance(function) for function in dict.fromkeys(entered)]
+    names = {self_attribute(n) for top in (study.function.body[number], *nodes) for n in walk(top)}
+    return frozenset(name for name in names - {""} if _is_own(index, study.cls, name))
+
+
+def _is_own(index: Index, cls: ClassInfo, name: str) -> bool:
+    """Tell whether a name is that of a method, or of an attribute that holds no module."""
+    if index.method(cls, name) is not None:
+        return True
+    found = index.attribute(cls, name)
+    return found is not None and name != "config" and not isinstance(found[2], ast.Call)
+
+
+def _another(index: Index, heirs: Heirs, study: Study, name: str) -> str:
+    """Which class that inherits a method has another method or attribute of a name; empty where none does."""
+    method, attribute = index.method(study.cls, name), index.attribute(study.cls, name)
+    for heir in heirs.of(study.cls, study.function.name):
+        other, value = index.method(heir, name), index.attribute(heir, name)
+        same = other is not None and method is not None and other[1] is method[1]
+        if method is None and attribute is not None:
+            same = value is not None and ast.dump(value[2]) == ast.dump(attribute[2])
+            same = same and name not in heir.rebound and name not in heir.methods
+        if not same:
+            return f"{heir.name} inherits it and has another {name}"
+    return ""
+
+
+def _put_there(index: Index, name: str) -> str:
+    """Where a file puts something else in the place of a method or attribute of any object; empty if none does."""
+    near = re.compile(rf"\.{name}(?:\s*[-+*/%|&]?=[^=]|\[|\.)|[\"']{name}[\"']")
+    for module in index.mentioning(name):
+        source = index.library.read(module)
+        info = index.open(module) if source is not None and near.search(source.text) else None
+        node = next(_writing(info, name), None) if info is not None else None
+        if info is not None and node is not None:
+            return f"{info.place(node)} puts something else in the place of {name}"
+    return ""
+
+
+def _writing(info: ModuleInfo, name: str) -> Iterator[ast.AST]:
+    """Nodes that assign to an attribute of an object that is not ``self``, or change what one of any object holds."""
+    for part in info.naming((name,)):
+        for node in walk(part):
+            written = _written(node)
+            if isinstance(written, ast.Attribute) and written.attr == name:
+                held = ast.unparse(written.value)
+                if not held.endswith("config") and (held != "self" or written is not node):
+                    yield node
+            elif isinstance(node, ast.Call) and name in _named_in(node):
+                yield node
+
+
+def _written(node: ast.AST) -> ast.AST | None:
+    """What a node assigns to or changes in place: an attribute, or what an item or a method stands behind."""
+    if isinstance(node, ast.Call):
+        method = node.func
+        is_change = isinstance(method, ast.Attribute) and mutates(method.attr)
+        return method.value if is_change and isinstance(method, ast.Attribute) else None
+    if not isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del)):
+        return None
+    return node.value if isinstance(node, ast.Subscript) else node
+
+
+def _named_in(call: ast.Call) -> frozenset[str]:
+    """Attributes that ``setattr(x, "name", ...)`` and ``type("Child", (Parent,), {"name": ...})`` name."""
+    function = getattr(call.func, "id", "")
+    if function in ("setattr", "delattr") and getattr(call.args[0], "id", "") != "self":
+        named: list[ast.expr | None] = [*call.args[1:2]]
+    elif function == "type" and len(call.args) == 3 and isinstance(call.args[2], ast.Dict):
+        named = call.args[2].keys
+    else:
+        return frozenset()
+    return frozenset(str(n.value) for n in named if isinstance(n, ast.Constant))
