@@ -169,7 +169,13 @@ def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="NAME",
         help="prompts of g and x: image, video, both, batch, sound, film (default: all)",
     )
-    command.add_argument("--jobs", type=_jobs, default=0, metavar="N", help=argparse.SUPPRESS)
+    command.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=0,
+        metavar="N",
+        help="models verified side by side (default: all cores, eight at most)",
+    )
     command.add_argument("--format", choices=("text", "json"), default="text")
 
 

@@ -50,6 +50,7 @@ def verify_tree(
         arguments.backend,
         tuple(arguments.scenarios) or tuple(SCENARIOS),
         progress=progress,
+        jobs=arguments.jobs,
     )
     try:
         return verify(options), () if arguments.models else absent_models(options)
@@ -153,6 +154,7 @@ def _verify_project(
         arguments.backend,
         tuple(arguments.scenarios) or tuple(SCENARIOS),
         progress=progress,
+        jobs=arguments.jobs,
         plain=folders["plain"] / output,
         package=output.replace("/", "."),
     )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from codegen.verify.scenarios import GRAPH_CHECKS, SCENARIOS, count_graph_checks
 
 Progress = Callable[[str, int, int], None]
 
+#: Models that are verified side by side at most: each process holds torch and a library.
+MOST_JOBS = 8
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: As ``python -m`` does it, but without the working directory, which may hold a ``torch.py``.
 _START = (
@@ -33,7 +36,8 @@ class VerifyOptions:
     ``root`` is the original package folder (it contains ``models``), ``overlay`` a folder with the
     rewritten files laid out like it. ``names`` are cases or models; empty means all that the tree has.
     ``scenarios`` are the prompts of the checks of graphs. ``progress`` is called with what is done, and the number of checks done and of all. Where the original is not as it
-    is in ``root`` either, ``plain`` is a folder with its files, and ``package`` its dotted name.
+    is in ``root`` either, ``plain`` is a folder with its files, and ``package`` its dotted name. ``jobs`` is
+    how many models are verified side by side; 0 stands for one a core, eight at most, as each holds torch.
     """
 
     root: Path
@@ -48,6 +52,7 @@ class VerifyOptions:
     progress: Progress = lambda doing, done, total: None
     plain: Path | None = None
     package: str = ""
+    jobs: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,31 +76,49 @@ def verify(options: VerifyOptions) -> tuple[CheckResult, ...]:
         RuntimeError: a process failed as a whole; the message ends with its output.
     """
     names = select(options)
+    jobs = options.jobs or min(os.cpu_count() or 1, MOST_JOBS)
+    groups = [names[start::jobs] for start in range(min(jobs, len(names)) or 1)]
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        folders = [Path(folder) / str(number) for number in range(len(groups))]
+        total = _expected(options, names)
+
+        def tick() -> None:
+            options.progress("verifying", sum(map(len, map(_results, folders))), total)
+
+        jobs_of = [_jobs(options, *group) for group in zip(groups, folders, strict=True)]
+        _side_by_side(options.python, jobs_of, tick)
+        found = [CheckResult(**json.loads(line)) for each in folders for line in _results(each)]
+    place = {name: number for number, name in enumerate(names)}
+    of_wholes = frozenset(f"m{GRAPH_CHECKS}")
+    return tuple(sorted(found, key=lambda item: (item.check in of_wholes, place[item.case])))
+
+
+def _jobs(options: VerifyOptions, names: Sequence[str], folder: Path) -> list[dict[str, object]]:
+    """What the two processes of a group of models are told, in the order in which they run."""
+    folder.mkdir()
     root = options.root.resolve()
     package = options.package or root.name
-    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        job = {
-            "search": str(root.parents[package.count(".")]),
-            "package": package,
-            "names": names,
-            "attention": list(options.attention),
-            "checks": options.checks,
-            "cases": str(options.cases.resolve()) if options.cases else "",
-            "backend": options.backend,
-            "scenarios": list(options.scenarios),
-            "folder": folder,
-        }
-        results = Path(folder) / "results.jsonl"
-        total = _expected(options, names)
-        plain = str(options.plain.resolve()) if options.plain else ""
-        _process(options, {**job, "role": "original", "overlay": plain}, folder, lambda: None)
-        _process(
-            options,
-            {**job, "role": "rewritten", "overlay": str(options.overlay.resolve())},
-            folder,
-            lambda: options.progress("verifying", len(_lines(results)), total),
-        )
-        return tuple(CheckResult(**json.loads(line)) for line in _lines(results))
+    job = {
+        "search": str(root.parents[package.count(".")]),
+        "package": package,
+        "names": names,
+        "attention": list(options.attention),
+        "checks": options.checks,
+        "cases": str(options.cases.resolve()) if options.cases else "",
+        "backend": options.backend,
+        "scenarios": list(options.scenarios),
+        "folder": str(folder),
+    }
+    plain = str(options.plain.resolve()) if options.plain else ""
+    overlay = str(options.overlay.resolve())
+    return [
+        {**job, "role": "original", "overlay": plain},
+        {**job, "role": "rewritten", "overlay": overlay},
+    ]
+
+
+def _results(folder: Path) -> list[str]:
+    return _lines(folder / "results.jsonl")
 
 
 def _lines(path: Path) -> list[str]:
@@ -150,31 +173,57 @@ def _model(name: str, known: Mapping[str, Case]) -> str:
     return known[name].model if name in known else name
 
 
-def _process(
-    options: VerifyOptions, job: dict[str, object], folder: str, tick: Callable[[], None]
+def _side_by_side(
+    python: str, groups: Sequence[Sequence[dict[str, object]]], tick: Callable[[], None]
 ) -> None:
-    """Run one role in a process of its own, calling ``tick`` until it ends."""
-    path, log = (Path(folder) / f"{job['role']}.{suffix}" for suffix in ("json", "log"))
+    """Run the jobs of each group one after another, the groups beside each other, calling ``tick`` until all end."""
+    waiting = [deque(group) for group in groups]
+    running: dict[int, _Process] = {}
+    try:
+        while running or any(waiting):
+            for number, jobs in enumerate(waiting):
+                if number not in running and jobs:
+                    running[number] = _start(python, jobs.popleft())
+            tick()
+            time.sleep(0.1)
+            for number in [n for n, process in running.items() if process.ended()]:
+                del running[number]
+    finally:
+        for process in running.values():
+            process.stop()
+
+
+@dataclass(frozen=True)
+class _Process:
+    role: str
+    log: Path
+    running: subprocess.Popen[bytes]
+
+    def ended(self) -> bool:
+        """Whether it did what it was told. Raises RuntimeError with the end of its output if it failed."""
+        if self.running.poll():
+            output = self.log.read_text(encoding="utf-8", errors="replace")[-4000:]
+            raise RuntimeError(f"the {self.role} process failed:\n{output}")
+        return self.running.returncode is not None
+
+    def stop(self) -> None:
+        """End it if it is not over."""
+        self.running.kill()
+        self.running.wait()
+
+
+def _start(python: str, job: dict[str, object]) -> _Process:
+    """A process of its own for one role of a group."""
+    path, log = (Path(str(job["folder"])) / f"{job['role']}.{suffix}" for suffix in ("json", "log"))
     path.write_text(json.dumps(job), encoding="utf-8")
     environment = {"HF_HUB_OFFLINE": "1", **os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(REPOSITORY), environment.get("PYTHONPATH")])
     )
-    command = [options.python, "-c", _START, str(path)]
-    with (
-        log.open("w", encoding="utf-8") as out,
-        subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT) as process,
-    ):
-        try:
-            while process.poll() is None:
-                tick()
-                time.sleep(0.1)
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        output = log.read_text(encoding="utf-8", errors="replace")[-4000:]
-        raise RuntimeError(f"the {job['role']} process failed:\n{output}")
+    command = [python, "-c", _START, str(path)]
+    with log.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    return _Process(str(job["role"]), log, process)
 
 
 def format_table(results: Sequence[CheckResult], absent: Sequence[str] = ()) -> str:

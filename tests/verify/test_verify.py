@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -135,3 +136,59 @@ def test_failed_process_shows_its_output(tmp_path: Path) -> None:
     options = VerifyOptions(ROOT, tmp_path, ("qwen2_vl",), python=str(python))
     with pytest.raises(RuntimeError, match="^the original process failed:\nno such interpreter"):
         verify(options)
+
+
+def fake_python(folder: Path, script: str) -> str:
+    """An interpreter that runs a shell script in place of a role: its job file is ``$3``, its group ``$group``."""
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\ngroup=$(dirname "$3")\n{script}')
+    python.chmod(0o755)
+    return str(python)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_results_come_in_the_order_of_the_models_whichever_ends_first(
+    tmp_path: Path, jobs: int
+) -> None:
+    """The first group is the slowest; a group's original is over before its rewritten one begins."""
+    python = fake_python(
+        tmp_path,
+        'case $3 in *original.json) touch "$group/over"; exit;; esac\n'
+        'test -e "$group/over" || exit 1\n'
+        "case $group in */0) sleep 0.4;; esac\n"
+        'for name in $(sed -E \'s/.*"names": \\[([^]]*)\\].*/\\1/; s/[",]//g\' "$3"); do\n'
+        '  line="\\"case\\": \\"$name\\", \\"attention\\": \\"sdpa\\", \\"ok\\": true, \\"difference\\": 0.0"\n'
+        '  for check in m a; do echo "{$line, \\"check\\": \\"$check\\"}" >> "$group/results.jsonl"; done\n'
+        "done\n",
+    )
+    names = ("qwen3_vl", "mlcd", "qwen2_vl")
+    seen: list[tuple[str, int, int]] = []
+    options = VerifyOptions(
+        ROOT,
+        tmp_path,
+        names,
+        ("sdpa",),
+        "am",
+        python=python,
+        jobs=jobs,
+        progress=lambda *a: seen.append(a),
+    )
+    found = [(result.check, result.case) for result in verify(options)]
+    assert found == [(check, name) for check in "am" for name in names]
+    assert {total for _, _, total in seen} == {5}
+    assert seen[0][1] == 0
+
+
+def test_a_failed_group_ends_the_others(tmp_path: Path) -> None:
+    """The second group waits until the first one has begun what would take a minute."""
+    python = fake_python(
+        tmp_path,
+        f"began={tmp_path}/began\n"
+        "case $group in */1) while ! test -s $began; do sleep 0.05; done; echo broken; exit 3;; esac\n"
+        "echo $$ > $began; exec sleep 60\n",
+    )
+    options = VerifyOptions(ROOT, tmp_path, ("qwen2_vl", "mlcd"), python=python, jobs=2)
+    with pytest.raises(RuntimeError, match="^the original process failed:\nbroken"):
+        verify(options)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "began").read_text()), 0)
