@@ -42,15 +42,31 @@ class Plan:
     placed: set[Target] = field(default_factory=set)
     #: Classes of the definition that live in other files.
     elsewhere: dict[str, str] = field(default_factory=dict)
+    #: How far down in its module something stood that was placed here: what is further down goes last.
+    furthest: dict[str, int] = field(default_factory=dict)
+
+    def append(self, item: Placed) -> None:
+        """Put an item behind all others."""
+        self._note(item)
+        self.items.append(item)
 
     def insert(self, item: Placed) -> None:
         """Put an item in front of what stands behind it in its own module."""
-        for position, other in enumerate(self.items):
-            places = (other.module, other.index), other.parent
-            if any(module == item.module and index > item.index for module, index in places):
-                self.items.insert(position, item)
-                return
-        self.items.append(item)
+        module, index = item.module, item.index
+        if index < self.furthest.get(module, -1):
+            for position, other in enumerate(self.items):
+                beside, above = other.module, other.parent
+                if (beside == module and other.index > index) or (
+                    above[0] == module and above[1] > index
+                ):
+                    self._note(item)
+                    self.items.insert(position, item)
+                    return
+        self.append(item)
+
+    def _note(self, item: Placed) -> None:
+        for module, index in ((item.module, item.index), item.parent):
+            self.furthest[module] = max(index, self.furthest.get(module, -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +175,7 @@ class Linker:
             fold = self.folds.get(unit)
             item = self._folded(unit, fold) if fold else self._own(unit)
             self.need(item.now | item.called | item.later, plan, fold.module if fold else "")
-            plan.items.append(item)
+            plan.append(item)
             plan.seen.add(unit)
             target = Target("own", "", unit.name)
             plan.placed.add(target)
@@ -231,7 +247,7 @@ class Linker:
         for unit in self.units_of(target):
             if unit not in plan.seen and not self._has_own_turn(unit):
                 plan.seen.add(unit)
-                plan.items.append(self._copied(unit, {}) if unit.module else self._own(unit))
+                plan.append(self._copied(unit, {}) if unit.module else self._own(unit))
                 plan.placed |= {Target(target.kind, unit.module, name) for name in unit.binds}
 
     def _has_own_turn(self, unit: Unit) -> bool:
@@ -255,7 +271,7 @@ class Linker:
                 instead = {target.name: unit.name} if rider.module else {}
                 item = self._copied(rider, instead) if rider.module else self._own(rider)
                 self.need(item.now | item.called | item.later, plan, rider.module)
-                plan.items.append(item)
+                plan.append(item)
 
     # -- order -------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -54,7 +54,8 @@ class _Sorter:
     def __init__(self, items: Sequence[Placed]) -> None:
         self.items = sorted(items, key=lambda item: item.rank)
         self.place = {item: position for position, item in enumerate(self.items)}
-        self.touching = _touching(self.items)
+        self.touching = _by_name(self.items, lambda item: item.binds | item.changes)
+        self.reading = _by_name(self.items, lambda item: item.now)
         self.done: list[Placed] = []
         self.state: dict[Placed, str] = {}
 
@@ -67,7 +68,7 @@ class _Sorter:
         if self.state.get(item) == "done":
             return
         self.state[item] = "open"
-        needs = set(self._needs(item))
+        needs = {need for need in self._needs(item) if self.state.get(need) != "done"}
         for need in sorted(needs, key=self.place.__getitem__):
             if self.state.get(need) == "open":
                 cycle = (*path, item)
@@ -104,9 +105,8 @@ class _Sorter:
         # Who still reads a variable as it was stands before those that change it.
         for name in item.binds | item.changes:
             if len(self.touching.get(name, ())) > 1:
-                for other in self.items:
-                    earlier = other.module == item.module and other.index < item.index
-                    if earlier and name in other.now:
+                for other in self.reading.get(name, ()):
+                    if other.module == item.module and other.index < item.index:
                         yield other
 
     def _wishes(self, item: Placed) -> Iterator[Placed]:
@@ -118,8 +118,11 @@ class _Sorter:
             if name in seen:
                 continue
             seen.add(name)
+            own = name in item.binds or name in item.changes
             for other in self.touching.get(name, ()):
-                if other is not item:
+                # What changes the same thing further down needs this item: no use to try.
+                behind = own and other.module == item.module and other.index >= item.index
+                if other is not item and not behind:
                     yield other
                 if other.kind in ("function", "class"):
                     queue += other.later
@@ -131,10 +134,12 @@ def _is_turned_first(name: str, item: Placed, other: Placed) -> bool:
     return both and bool(item.module) and not other.module
 
 
-def _touching(items: Sequence[Placed]) -> Mapping[str, tuple[Placed, ...]]:
-    """For each name the items that bind or change it."""
+def _by_name(
+    items: Sequence[Placed], names: Callable[[Placed], Iterable[str]]
+) -> Mapping[str, tuple[Placed, ...]]:
+    """The items, in their order, by each of some of their names."""
     found: dict[str, list[Placed]] = {}
     for item in items:
-        for name in item.binds | item.changes:
+        for name in names(item):
             found.setdefault(name, []).append(item)
     return {name: tuple(group) for name, group in found.items()}
