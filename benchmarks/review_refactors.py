@@ -100,18 +100,18 @@ _ROPE_NOW = """\
         self.rope_init_fn = ROPE_INIT_FUNCTIONS[self.rope_type]
         inv_freq, self.attention_scaling = self.rope_init_fn(self.config, device)
 """
-_ROPE_METHOD = re.compile(
-    r"    @staticmethod\n    def compute_default_rope_parameters\(.*?return inv_freq, attention_factor\n\n",
-    re.S,
-)
+_ROPE_DEVICE = re.compile(r"^        device_type = x\.device\.type if .*\n", re.M)
 
 
 def _rotary_by_table(path: str, text: str) -> str:
-    """Take the default frequencies from the library's table, too."""
+    """Take the default frequencies from the library's table, too, and the type of a device as it is."""
     if not path.endswith("/modeling_llama.py"):
         return text
     assert _ROPE_INIT in text
-    return _ROPE_METHOD.sub("", text.replace(_ROPE_INIT, _ROPE_NOW), count=1)
+    text = _ROPE_DEVICE.sub("", text.replace(_ROPE_INIT, _ROPE_NOW), count=1)
+    return text.replace(
+        "(device_type=device_type, enabled", "(device_type=x.device.type, enabled", 1
+    )
 
 
 _ROTARY_DOC = re.compile(
@@ -156,7 +156,7 @@ REFACTORS = (
         ),
         frozenset({"base"}),
     ),
-    Seed("rotary frequencies from a table", _rotary_by_table, frozenset({"lost-override"})),
+    Seed("rotary frequencies from a table", _rotary_by_table),
     Seed("docstring rewritten", _short_docstring),
     Seed(
         "mixin extracted",

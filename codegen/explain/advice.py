@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from codegen.explain.maps import Substitute
 from codegen.explain.named import find_named
-from codegen.explain.steps import Reader, is_kept, listed
+from codegen.explain.steps import Reader, is_kept, listed, records_behind
 from codegen.explain.values import Advice, Link, Place
 
 
@@ -38,6 +38,29 @@ def advise(
     if public:
         return Advice(everywhere, _override_kept(reader, definition, place, public))
     return Advice(everywhere, _override(reader, definition, place, links[0]))
+
+
+def advise_kept(reader: Reader, place: Place, source: str) -> Advice:
+    """What to do about a line that passes wrote into a method of a source: keep them from it."""
+    member = reader.member(place.path, place.line)
+    records = records_behind(reader.atlas, source, member, place.text)
+    named = dict.fromkeys(f"{each['cls']}.{each['method']}" for each in records)
+    found = (find_named(reader.members(source), name) for name in named)
+    known = list(filter(None, found))
+    if not known:
+        return Advice()
+    first = known[0]
+    more = f", and of {listed([each.name for each in known[1:]])}," if known[1:] else ","
+    keep = f"`# codegen: keep` in front of {first.name}, {source}:{first.first}{more} keeps the passes away"
+    definition = reader.atlas.tree.definition(reader.atlas.owners[place.path]).path
+    if source == definition:
+        return Advice(keep, f"the same: it is this model's own{_taken_over(reader, place)}")
+    method = first.name.rpartition(".")[2]
+    owner = (member.owner if member else "") or first.owner
+    child = find_named(reader.members(definition), owner)
+    line = f":{child.header}" if child else ""
+    here = f"write {method} into class {owner}, {definition}{line}, with `# codegen: keep` in front of it"
+    return Advice(keep, here)
 
 
 def _taken_over(reader: Reader, place: Place) -> str:
@@ -88,6 +111,16 @@ def _override_kept(reader: Reader, definition: str, place: Place, public: str) -
     )
 
 
+#: How a class or method gets something of its own in place of what it takes from the parent, by the part that
+#: a line is in: heads of methods are those of the definition, so that of a class tells of its bases.
+_OWN = {
+    "decorator": "write decorators of its own in front of {}",
+    "signature": "name other bases behind the parent of {}",
+    "docstring": "write a docstring of its own into {}",
+    "body": "write it into {}",
+}
+
+
 def _override(reader: Reader, definition: str, place: Place, link: Link) -> str:
     own = reader.members(definition)
     if link.kind == "imported":
@@ -99,11 +132,13 @@ def _override(reader: Reader, definition: str, place: Place, link: Link) -> str:
         parent = link.place.member.partition(".")[0]
         inherit = f"({parent}), imported from {link.place.path}," if what == "class" else ""
         return f"write the {what} {owner}{inherit} into {definition}"
+    member = reader.member(place.path, place.line)
+    part = member.part(place.line) if member else "body"
     if not rest:
-        return f"write it into class {owner}, {definition}:{child.header}"
+        return f"{_OWN[part].format(f'class {owner}')}, {definition}:{child.header}"
     known = find_named(own, place.member)
     if known is not None:
         if known.kind == "function":
-            return f"write it into {place.member}, {definition}:{known.header}"
+            return f"{_OWN[part].format(place.member)}, {definition}:{known.header}"
         return f"change {place.member}, {definition}:{known.header}"
     return f"write {rest} into class {owner}, {definition}:{child.header}"

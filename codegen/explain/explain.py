@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from codegen.explain.advice import advise
+from codegen.explain.advice import advise, advise_kept
 from codegen.explain.align import word_end, word_spans, word_starts
 from codegen.explain.atlas import Atlas, Origin
 from codegen.explain.forward import written_from
@@ -68,6 +68,8 @@ class Explainer:
         first = next((strand for strand in strands if strand.links), None)
         links = first.links if first else ()
         advice = advise(self._reader(self.atlas), place, links, self._substitutes(path, number))
+        if not links and (spot := self._rewritten(path, number)) is not None:
+            advice = advise_kept(self._reader(self.atlas), place, spot.path)
         notes = self._notes(path)
         # Of a file that was edited by hand nobody can tell what the formatter did.
         layout = () if notes else tuple(layout_of(self.atlas, path, number))
@@ -91,6 +93,13 @@ class Explainer:
         links = [strand.links for strand in self._strands(path, member.header)]
         advice = advise(self._reader(self.atlas), place, links[0] if links else ())
         return MemberExplanation(place, member.last, tuple(sections), advice, self._notes(path))
+
+    def _rewritten(self, path: str, number: int) -> Spot | None:
+        """Where passes wrote the first word of a line that they wrote at all."""
+        start = self.atlas.lines(path).start_of(number)
+        line = self.atlas.text(path)[start:].split("\n", 1)[0]
+        found = (self.atlas.origin(path, start + at).rewritten for at in word_starts(line))
+        return next(filter(None, found), None)
 
     def _substitutes(self, path: str, number: int) -> Sequence[Substitute]:
         """The imports that the names in a line could have come from as well."""

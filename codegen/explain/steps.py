@@ -229,6 +229,11 @@ class Way:
 
 def rewritten_by(atlas: Atlas, path: str, member: Named | None, line: str) -> Iterator[Step]:
     """What passes did in a method of a source, or for a line of imports, with their reasons."""
+    yield from (Step("passes", _told(each)) for each in records_behind(atlas, path, member, line))
+
+
+def records_behind(atlas: Atlas, path: str, member: Named | None, line: str) -> Sequence[Any]:
+    """The records of passes that tell of a line which they wrote into a source."""
     words = set(_WORD.findall(line))
     method = "" if member is None or member.kind == "import" else member.name.rpartition(".")[2]
     named_here: list[Any] = []
@@ -242,8 +247,7 @@ def rewritten_by(atlas: Atlas, path: str, member: Named | None, line: str) -> It
             continue
         helpers = {name.strip() for name in str(record["helper"]).split(",")}
         (named_here if words & {*helpers, *record["parameters"]} else others).append(record)
-    for record in (named_here or (others if method else []))[:_SHOWN]:
-        yield Step("passes", _told(record))
+    return (named_here or (others if method else []))[:_SHOWN]
 
 
 def _told(record: Any) -> str:

@@ -15,7 +15,11 @@ from tests.cli.trees import Sandbox
 _BESIDE = '''\
 """Beside the others, from the same parent as beta."""
 
-from ..alpha.modeling_alpha import AlphaAttention, AlphaModel
+from ..alpha.modeling_alpha import AlphaAttention, AlphaModel, AlphaOutput
+
+
+class OmegaOutput(AlphaOutput):
+    pass
 
 
 class OmegaAttention(AlphaAttention):
@@ -116,7 +120,12 @@ def written(family: Sandbox, here: str, code: str) -> None:
         )
         lines = text.split("\n")
         indent = " " * node.body[0].col_offset
-        lines[node.end_lineno or number : node.end_lineno] = [textwrap.indent(code, indent)]
+        if here.startswith("write decorators"):
+            lines.insert(number - 1, textwrap.indent(code, " " * node.col_offset).rstrip())
+        elif here.startswith("write a docstring"):
+            lines.insert(node.body[0].lineno - 1, textwrap.indent(code, indent).rstrip())
+        else:
+            lines[node.end_lineno or number : node.end_lineno] = [textwrap.indent(code, indent)]
         text = "\n".join(lines)
     (family.root / path).write_text(text, encoding="utf-8")
 
@@ -146,6 +155,8 @@ def written(family: Sandbox, here: str, code: str) -> None:
         ("beta", "self.width = config.width", "self.width = 5\n", "beta gamma"),
         ("omega", "heads = 4", "heads = 8\n", "omega"),
         ("omega", "Attention of", '"""Another one."""\n', "omega"),
+        # What stands around a body.
+        ("omega", "@dataclass", "@dataclass(repr=False)", "omega"),
     ],
 )
 def test_an_override_here_changes_this_model_only(

@@ -224,6 +224,15 @@ def test_a_line_that_a_pass_wrote_into_a_source_has_no_author(rewritten: Atlas) 
     (strand,) = explained.strands
     assert not strand.links
     assert strand.made[0].startswith("written by a rewrite pass behind modeling_alpha.py:")
+    alpha = "src/transformers/models/alpha/modeling_alpha.py"
+    source = rewritten.text(alpha).split("\n")
+    head = source.index("    def forward(self, rows, grid_thw):") + 1
+    keep = (
+        f"`# codegen: keep` in front of AlphaModel.forward, {alpha}:{head}, keeps the passes away"
+    )
+    assert explained.advice.everywhere == keep
+    assert "forward into class BetaModel" in explained.advice.here
+    assert "with `# codegen: keep` in front of it" in explained.advice.here
 
 
 def test_what_passes_replaced_reaches_who_has_what_they_wrote(rewritten: Atlas) -> None:
