@@ -6,7 +6,7 @@ Record anew with ``pytest tests/rewrite/test_probe_tables.py --update-golden``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -20,6 +20,13 @@ from codegen.rewrite.probe.prompts import LAYOUTS, MERGED, Prompt
 TABLE = Path(__file__).parent / "golden" / "probes.txt"
 VARIANTS = range(len(MERGES))
 AROUND = (4, 10, 64, 65)
+
+
+def around(make: Callable[[Collection[int], int], Iterable[Probe]]) -> Iterator[Probe]:
+    """What stands on both sides of numbers, for each set of fields."""
+    return (probe for variant in VARIANTS for probe in make(AROUND, variant))
+
+
 TABLES: dict[str, Callable[[], Iterable[Probe]]] = {
     "small grids": lambda: probes.PROBES,
     "small images": lambda: probes.SIDE_PROBES,
@@ -28,6 +35,9 @@ TABLES: dict[str, Callable[[], Iterable[Probe]]] = {
     "fields apart": lambda: [probes.DISTINCT],
     "lengths": probes.length_probes,
     "larger lengths": probes.large_length_probes,
+    "grids around 4, 10, 64 and 65": lambda: around(probes.probes_around),
+    "images around 4, 10, 64 and 65": lambda: around(probes.side_probes_around),
+    "lengths around 4, 10, 64 and 65": lambda: around(probes.length_probes_around),
 }
 PROMPTS: dict[str, Callable[[str], Iterable[Prompt]]] = {
     "small prompts": prompts.small_prompts,
