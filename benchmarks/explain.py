@@ -20,8 +20,9 @@ from pathlib import Path
 from benchmarks.trees import fetch_release
 from codegen.console.progress import show_progress
 from codegen.run.evidence import Trials
+from codegen.run.examine import name_table
 from codegen.run.outcome import ModelOutcome, State
-from codegen.run.sync import Options, check, name_table
+from codegen.run.sync import Options, check
 from codegen.text.lines import split_lines
 from codegen.trees.dialect import RULES, Dialect
 from codegen.trees.tree import Tree, open_tree, with_dialect

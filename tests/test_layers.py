@@ -55,7 +55,8 @@ LAYERS = (
     ("run.missing", "run.written", "run.job", "store.cache", "store.workspace", "console"),
     ("run.pool", "run.workers", "run.ahead", "run.edits", "run.copies"),
     ("run.engine", "run.rewriting", "run.evidence"),
-    ("run.sync", "run.rules", "run.orphans", "run.inherited", "run.helper_files", "run.init"),
+    ("run.sync", "run.examine", "run.comparison", "run.rules", "run.orphans")
+    + ("run.inherited", "run.helper_files", "run.init"),
     ("explain", "graph", "run.verification", "run.definition_checks", "review"),
     ("cli", "__main__"),
 )

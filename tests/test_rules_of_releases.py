@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.trees import fetch_release
 from codegen.run.evidence import Trials
-from codegen.run.sync import Options, check, name_table
+from codegen.run.examine import name_table
+from codegen.run.sync import Options, check
 from codegen.trees.dialect import RULES, Dialect
 from codegen.trees.tree import open_tree
 

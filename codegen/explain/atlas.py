@@ -12,9 +12,9 @@ from codegen.explain.making import Maker
 from codegen.explain.maps import FileMap, Spot
 from codegen.explain.rewritten import RewrittenSources
 from codegen.explain.store import ModelMaps, Store, identity_of_maps
+from codegen.run.examine import name_table, plan_of
 from codegen.run.plan import Plan
 from codegen.run.rules import recall_rules
-from codegen.run.sync import name_table, plan_of
 from codegen.store.cache import cache_folder, load_cache
 from codegen.store.system import usable_cores
 from codegen.text.indent import normalize_indent

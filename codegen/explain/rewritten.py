@@ -11,8 +11,8 @@ from codegen.explain.maps import FileMap, Spot, map_text
 from codegen.explain.origins import SOURCES
 from codegen.explain.passed import passed
 from codegen.explain.store import ModelMaps, Store
+from codegen.run.examine import rewritten_sources
 from codegen.run.rewriting import Rewriting, recall_rewriting
-from codegen.run.sync import rewritten_sources
 from codegen.store.cache import Cache
 from codegen.trees.sources import digest_text
 from codegen.trees.tree import Tree

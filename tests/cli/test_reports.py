@@ -167,12 +167,12 @@ def test_failure_of_the_tool_itself_is_no_difference(
     project: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit code 1 means out of sync; a defect of ours must not look like that."""
-    import codegen.run.sync
+    import codegen.run.examine
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("out of luck")
 
-    monkeypatch.setattr(codegen.run.sync, "make_plan", broken)
+    monkeypatch.setattr(codegen.run.examine, "make_plan", broken)
     result = project.run("check")
     assert result.code == 2
     assert "error[internal]: ZeroDivisionError: out of luck" in result.err

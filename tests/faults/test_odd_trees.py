@@ -310,8 +310,8 @@ def test_folder_that_cannot_be_read(tree: str, request: pytest.FixtureRequest) -
 
 def test_definitions_that_vanish_while_the_command_runs(project: Sandbox) -> None:
     hook = """\
-import codegen.run.sync as sync, shutil
-real = sync._definition_texts
+import codegen.run.examine as examine, shutil
+real = examine._definition_texts
 
 def vanishing(tree):
     shutil.rmtree("definitions/delta")
@@ -319,7 +319,7 @@ def vanishing(tree):
     shutil.rmtree("definitions/gamma")
     return texts
 
-sync._definition_texts = vanishing
+examine._definition_texts = vanishing
 """
     result = project.run_apart("sync", hook=hook)
     assert result.code == 2
@@ -331,14 +331,14 @@ sync._definition_texts = vanishing
 
 def test_all_definitions_vanish(project: Sandbox) -> None:
     hook = """\
-import codegen.run.sync as sync, shutil
-real = sync.make_plan
+import codegen.run.examine as examine, shutil
+real = examine.make_plan
 
 def vanishing(*arguments):
     shutil.rmtree("definitions")
     return real(*arguments)
 
-sync.make_plan = vanishing
+examine.make_plan = vanishing
 """
     result = project.run_apart("sync", hook=hook)
     assert result.code == 2
