@@ -58,6 +58,7 @@ LAYERS = (
     ("run.sync", "run.examine", "run.comparison", "run.rules", "run.orphans")
     + ("run.inherited", "run.helper_files", "run.init"),
     ("explain", "graph", "run.verification", "run.definition_checks", "review"),
+    ("arguments",),
     ("cli", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

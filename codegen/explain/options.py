@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codegen.console.commands import Commands, add_command
 from codegen.errors import fail
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Paint = Callable[[str, str], str]
 Progress = Callable[[str, int, int], None]
 
 
-def add_explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_explain(commands: Commands) -> None:
     """Declare the three commands."""
     explain = _command(
         commands,
@@ -66,20 +67,14 @@ def add_explain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: Commands,
     name: str,
     summary: str,
     description: str,
     *examples: str,
     formats: tuple[str, ...] = ("text", "json"),
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name,
-        help=summary,
-        description=description,
-        epilog="\n".join(["examples:", *(f"  {example}" for example in examples)]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    command = add_command(commands, name, summary, description, *examples)
     command.add_argument(
         "--root", type=Path, metavar="DIR", help="the tree (default: the enclosing one)"
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codegen.console.commands import Commands, add_command
 from codegen.errors import fail
 from codegen.review.kinds import RISKS
 
@@ -29,14 +30,17 @@ class Answer:
     html: str = ""
 
 
-def add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_review(commands: Commands) -> None:
     """Declare the command."""
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "review",
-        help="what an edit of definitions does, each change once, with its risks",
-        description="Compare two states of a tree: definitions, and the generated files that they "
+        "what an edit of definitions does, each change once, with its risks",
+        "Compare two states of a tree: definitions, and the generated files that they "
         "reach, folded so that each change is read once. By default HEAD against the work tree.",
-        epilog="example: python -m codegen review main --html review.html --fail-on state-dict",
+        "python -m codegen review",
+        "python -m codegen review main --html review.html --fail-on state-dict",
+        "python -m codegen review --against ~/transformers-next --format md",
     )
     command.add_argument("states", nargs="*", metavar="BASE [HEAD]", help="git refs, or folders")
     command.add_argument(

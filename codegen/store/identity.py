@@ -17,6 +17,7 @@ from codegen.trees.tree import Tree
 #: `tests/test_layers.py` holds this against what the commands that write can import.
 APART = (
     "__main__.py",
+    "arguments.py",
     "cli.py",
     "console",
     "explain",

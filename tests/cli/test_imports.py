@@ -48,7 +48,10 @@ def test_version_and_help_import_only_the_command_line(project: Sandbox, option:
     ours = {name for name in _imported(project, option) if name.startswith("codegen")}
     assert ours <= {
         "codegen",
+        "codegen.arguments",
         "codegen.cli",
+        "codegen.console",
+        "codegen.console.commands",
         "codegen.errors",
         "codegen.explain",
         "codegen.explain.options",
