@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 
 from codegen.rewrite.nodes import glance
 from codegen.rewrite.vocabulary import TORCH_MODULES
+from codegen.text.lines import LineMap
+from codegen.text.statements import first_line
 
 Aliases = Mapping[str, str]
 """Local name -> dotted name in torch."""
@@ -62,11 +64,14 @@ def other_names(aliases: Aliases) -> dict[str, str]:
     }
 
 
-def resolve_aliases(tree: ast.Module, aliases: Aliases) -> None:
-    """Put the rules' spelling in place of other names for torch, its modules and functions."""
+def resolve_aliases(tree: ast.Module, aliases: Aliases, text: str = "") -> None:
+    """Put the rules' spelling in place of other names for torch, its modules and functions.
+
+    Where the ``text`` of the tree is given, functions in whose lines no such name stands are not looked into.
+    """
     wanted = other_names(aliases)
     if wanted:
-        _Resolver(wanted).visit(tree)
+        _Resolver(wanted, LineMap(text) if text else None).visit(tree)
 
 
 def known_spelling(dotted: str) -> str:
@@ -95,14 +100,23 @@ def spelled(aliases: Aliases, dotted: str) -> str:
 class _Resolver(ast.NodeTransformer):
     """Replaces names outside the functions in which they mean something local."""
 
-    def __init__(self, wanted: Mapping[str, str]) -> None:
+    def __init__(self, wanted: Mapping[str, str], text: LineMap | None) -> None:
         self._wanted = dict(wanted)
+        self._text = text
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._scope(node)
+        return self._scope(node) if self._may_speak(node) else node
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return self._scope(node)
+        return self._scope(node) if self._may_speak(node) else node
+
+    def _may_speak(self, node: ast.stmt) -> bool:
+        """Tell whether one of the names may stand in a function; Python reads other letters as plain ones, too."""
+        if self._text is None:
+            return True
+        start = self._text.start_of(first_line(node))
+        lines = self._text.text[start : self._text.start_of((node.end_lineno or 0) + 1)]
+        return not lines.isascii() or any(name in lines for name in self._wanted)
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return self._scope(node)

@@ -30,7 +30,7 @@ from codegen.rewrite.emit.edits import (
     Replace,
     Substitute,
 )
-from codegen.rewrite.nodes import BLOCKS, children, walk
+from codegen.rewrite.nodes import BLOCKS, children, of_kind, walk
 from codegen.rewrite.plain_reads import plain_reads
 from codegen.text.lexer import lex
 from codegen.text.lines import LineMap
@@ -122,8 +122,7 @@ def _alone(node: ast.stmt, lines: str) -> str:
 
 def _early_reads(statements: Sequence[ast.stmt]) -> set[str]:
     """Local names that a statement of a method reads although no way to it assigns them."""
-    nodes = [node for statement in statements for node in walk(statement)]
-    methods = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    methods = [node for statement in statements for node in of_kind(statement, ast.FunctionDef)]
     return {name for method in methods for name in early_reads(method)}
 
 

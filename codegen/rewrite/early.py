@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
-from codegen.rewrite.nodes import BLOCKS, own_nodes, walk
+from codegen.rewrite.nodes import BLOCKS, of_kind, own_nodes, walk
 from codegen.rewrite.reach import UNBOUND, Reaching
 
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try)
@@ -14,8 +14,7 @@ _JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 def early_reads(function: ast.FunctionDef) -> Iterator[str]:
     """Names that a function assigns somewhere, and reads where nothing can have assigned them."""
-    names = [n for n in walk(function) if isinstance(n, ast.Name)]
-    stored = {n.id for n in names if _is_store(n)}
+    stored = {n.id for n in of_kind(function, ast.Name) if _is_store(n)}
     if not stored:
         return
     given = {n.arg for n in walk(function.args) if isinstance(n, ast.arg)}

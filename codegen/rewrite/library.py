@@ -295,7 +295,7 @@ def _assigned(init: Function) -> Mapping[str, Sequence[ast.expr]]:
 
 def _is_same(left: ast.expr, right: ast.expr) -> bool:
     """Tell whether two expressions call one class, or one sets what the other builds to nothing."""
-    if isinstance(left, ast.Constant) and left.value is None:
+    if left is right or isinstance(left, ast.Constant) and left.value is None:
         return True
     return (
         isinstance(left, ast.Call)

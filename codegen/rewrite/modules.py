@@ -37,7 +37,7 @@ class ModuleInfo:
         """
         tree = ast.parse(source.text)
         aliases = torch_aliases(tree)
-        resolve_aliases(tree, aliases)
+        resolve_aliases(tree, aliases, source.text)
         return cls(source, tree, aliases)
 
     @cached_property
@@ -229,6 +229,20 @@ def absolute(module: str, level: int, name: str) -> str:
     return ".".join([*package, name] if name else package)
 
 
+@lru_cache(maxsize=8192)
+def _methods_of(node: ast.ClassDef) -> dict[str, Function]:
+    """See :attr:`ClassInfo.methods`: a class is looked up anew whenever any file changes, its node stays."""
+    found = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
+    rebound = _rebound_in(node)
+    return {name: method for name, method in found.items() if name not in rebound}
+
+
+@lru_cache(maxsize=8192)
+def _rebound_in(node: ast.ClassDef) -> frozenset[str]:
+    """See :attr:`ClassInfo.rebound`."""
+    return frozenset(_bound_names(n for n in node.body if not isinstance(n, ast.FunctionDef)))
+
+
 @dataclass(frozen=True, eq=False)
 class ClassInfo:
     """A class and the file it is defined in."""
@@ -244,14 +258,12 @@ class ClassInfo:
     @cached_property
     def methods(self) -> dict[str, Function]:
         """Methods defined in the class body itself, but for those whose names it binds otherwise, too."""
-        found = {n.name: n for n in self.node.body if isinstance(n, ast.FunctionDef)}
-        return {name: node for name, node in found.items() if name not in self.rebound}
+        return _methods_of(self.node)
 
     @cached_property
     def rebound(self) -> frozenset[str]:
         """Names that the class body binds otherwise than by ``def`` at its margin: what they hold is not known."""
-        rest = [node for node in self.node.body if not isinstance(node, ast.FunctionDef)]
-        return frozenset(_bound_names(rest))
+        return _rebound_in(self.node)
 
     def replaces(self, name: str) -> bool:
         """Tell whether a method of the class assigns something to ``self.<name>``."""

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+N = TypeVar("N", bound=ast.AST)
 
 _PLAIN = frozenset(
     ("ctx", "op", "ops", "id", "attr", "arg", "name", "asname", "module", "level", "kind", "rest")
@@ -154,9 +155,38 @@ def walk(node: ast.AST) -> tuple[ast.AST, ...]:
 
 
 @lru_cache(maxsize=20_000)
-def calls_in(node: ast.AST) -> tuple[ast.Call, ...]:
+def _by_kind(node: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
+    found: dict[type[ast.AST], list[ast.AST]] = {}
+    for inner in walk(node):
+        kind = inner.__class__
+        if kind in found:
+            found[kind].append(inner)
+        else:
+            found[kind] = [inner]
+    return found
+
+
+def of_kind(node: ast.AST, kind: type[N]) -> Sequence[N]:
+    """What of a kind is among a node and all below it, in the order of :func:`walk`.
+
+    Many rules ask for few kinds of a method each, and all of them together are told by one walk.
+    """
+    return _by_kind(node).get(kind, ())  # type: ignore[return-value]
+
+
+def of_kinds(node: ast.AST, *kinds: type[ast.AST]) -> Sequence[ast.AST]:
+    """What of several kinds is among a node and all below it, in the order of :func:`walk`."""
+    return _of_kinds(node, kinds)
+
+
+@lru_cache(maxsize=20_000)
+def _of_kinds(node: ast.AST, kinds: tuple[type[ast.AST], ...]) -> tuple[ast.AST, ...]:
+    return tuple([inner for inner in walk(node) if inner.__class__ in kinds])
+
+
+def calls_in(node: ast.AST) -> Sequence[ast.Call]:
     """The calls among a node and all below it, in the order of :func:`walk`."""
-    return tuple([inner for inner in walk(node) if inner.__class__ is ast.Call])
+    return of_kind(node, ast.Call)
 
 
 def children(node: ast.AST) -> list[ast.AST]:

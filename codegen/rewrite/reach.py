@@ -295,8 +295,9 @@ def changed_names(node: ast.AST) -> frozenset[str]:
     """Names that a statement binds, or whose value it changes in place."""
     found = set()
     for child in walk(node):
-        if isinstance(child, ast.Call):
-            called = child.func
+        kind = child.__class__
+        if kind is ast.Call:
+            called = child.func  # type: ignore[attr-defined]
             if (
                 isinstance(called, ast.Attribute)
                 and called.attr.endswith("_")
@@ -304,6 +305,6 @@ def changed_names(node: ast.AST) -> frozenset[str]:
                 and isinstance(called.value, ast.Name)
             ):
                 found.add(called.value.id)
-        elif isinstance(child, (ast.Import, ast.ImportFrom)):
-            found |= {alias.asname or alias.name.partition(".")[0] for alias in child.names}
+        elif kind is ast.alias:
+            found.add((child.asname or child.name).partition(".")[0])  # type: ignore[attr-defined]
     return assigned_names(node) | found

@@ -196,14 +196,19 @@ class OverlaidLibrary:
     texts: Mapping[str, str]
     selected: frozenset[str] | None = None
     known: dict[str, Source | None] = field(default_factory=dict)
+    _overlaid: dict[str, Source | None] = field(default_factory=dict, init=False)
 
     def read(self, module: str) -> Source | None:
         """See :class:`Library`."""
         if module not in self.known:
             self.known[module] = self.base.read(module)
-        source = self.known[module]
-        text = self.texts.get(module)
-        return source if source is None or text is None else replace(source, text=text)
+        if module not in self.texts:
+            return self.known[module]
+        if module not in self._overlaid:
+            source = self.known[module]
+            made = replace(source, text=self.texts[module]) if source is not None else None
+            self._overlaid[module] = made
+        return self._overlaid[module]
 
     def modules(self) -> Mapping[str, str]:
         """See :class:`Library`."""
@@ -275,7 +280,7 @@ def helper_files(settings: Settings, needed: Iterable[str]) -> tuple[HelperFile,
 def _within_package(text: str) -> tuple[str, tuple[str, ...]]:
     """A helper module that imports its siblings from its own package, and the names of these."""
     lines, splices, names = LineMap(text), list[Splice](), list[str]()
-    for node in walk(ast.parse(text)):
+    for node in walk(_down_to(text, text.rfind("from utils"))):
         package, _, name = (getattr(node, "module", "") or "").partition(".")
         if isinstance(node, ast.ImportFrom) and node.level == 0 and package == "utils":
             start = lines.span(node)[0]
@@ -283,6 +288,15 @@ def _within_package(text: str) -> tuple[str, tuple[str, ...]]:
             splices.append(Splice(place, place + len("utils"), ""))
             names.append(name)
     return spliced(text, splices), tuple(names)
+
+
+def _down_to(text: str, place: int) -> ast.Module:
+    """The tree of a module down to the blank lines behind a place: what stands behind is of no interest."""
+    end = text.find("\n\n\n", place)
+    try:
+        return ast.parse("" if place < 0 else text if end < 0 else text[: end + 1])
+    except SyntaxError:  # the blank lines stand inside of something
+        return ast.parse(text)
 
 
 _PACKAGE = '''\

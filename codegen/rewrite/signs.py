@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from textwrap import dedent
 
-from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.nodes import calls_in, glance, of_kind, of_kinds, walk
 
 TELLING = ("repeat_interleave", "arange", "linspace", "cumsum")
 """Functions one of which takes part where positions and boundaries are computed of sizes."""
@@ -130,7 +130,7 @@ def sizes_by_use(function: ast.FunctionDef) -> Sizes | None:
 @lru_cache(maxsize=8192)
 def _by_use(function: ast.FunctionDef) -> Sizes | None:
     args = function.args
-    read = {n.id for n in walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    read = {n.id for n in of_kind(function, ast.Name) if isinstance(n.ctx, ast.Load)}
     for given in (*args.posonlyargs, *args.args, *args.kwonlyargs):
         if given.arg != "self" and given.arg in read:
             found = _use_of(function, given.arg)
@@ -143,9 +143,7 @@ def _use_of(function: ast.FunctionDef, name: str) -> Sizes | None:
     """What one parameter is used as."""
     rows, parts = _rows_of(function, name)
     parts |= _derived(function, parts) if parts else set()
-    for node in walk(function):
-        if not isinstance(node, ast.Call):
-            continue
+    for node in calls_in(function):
         if parts and _called(node) in TELLING and parts & _names(node):
             return Sizes(name, "grids", node)
         if (
@@ -166,7 +164,7 @@ def _rows_of(function: ast.FunctionDef, name: str) -> tuple[set[str], set[str]]:
     """Names of single rows of a parameter, and names that hold one of three numbers of a row."""
     rows: set[str] = set()
     parts: set[str] = set()
-    for node in walk(function):
+    for node in of_kinds(function, ast.For, ast.comprehension, ast.Assign):
         if isinstance(node, (ast.For, ast.comprehension)):
             target, iterated = node.target, node.iter
             if isinstance(iterated, ast.Call) and _called(iterated) == "enumerate":
@@ -193,9 +191,7 @@ def _three(target: ast.expr) -> set[str]:
 def _numbered(function: ast.FunctionDef, name: str, rows: set[str]) -> set[int]:
     """The numbers by which entries of rows are read: ``row[1]``, ``rows[:, 1]``, ``rows[i][1]``, ``rows[i, 1]``."""
     found: set[int] = set()
-    for node in walk(function):
-        if not isinstance(node, ast.Subscript):
-            continue
+    for node in of_kind(function, ast.Subscript):
         several = isinstance(node.slice, ast.Tuple) and len(node.slice.elts) == 2
         row = _root(node.value) in rows or isinstance(node.value, ast.Subscript)
         if _root(node.value) not in {name, *rows} or not (row or several):
@@ -228,8 +224,8 @@ def _derived(function: ast.FunctionDef, names: set[str]) -> set[str]:
     size = -1
     while size < len(found):
         size = len(found)
-        for node in walk(function):
-            if isinstance(node, ast.Assign) and found & _names(node.value):
+        for node in of_kind(function, ast.Assign):
+            if found & _names(node.value):
                 found |= {t.id for t in node.targets if isinstance(t, ast.Name)}
     return found
 
@@ -244,8 +240,8 @@ def _is_of(node: ast.expr, name: str, function: ast.FunctionDef, steps: int = 4)
         return False
     values = [
         n.value
-        for n in walk(function)
-        if isinstance(n, ast.Assign) and any(getattr(t, "id", "") == node.id for t in n.targets)
+        for n in of_kind(function, ast.Assign)
+        if any(getattr(t, "id", "") == node.id for t in n.targets)
     ]
     others = [value for value in values if getattr(value, "id", "") != node.id]
     return len(others) == 1 and _is_of(others[0], name, function, steps - 1)
@@ -255,13 +251,13 @@ def _is_boundaries(function: ast.FunctionDef, call: ast.Call) -> bool:
     """Tell whether a sum is given a zero in front: by ``pad(..., (1, 0))``, or joined behind zeros."""
     made = {
         t.id
-        for n in walk(function)
-        if isinstance(n, ast.Assign) and any(inner is call for inner in walk(n.value))
+        for n in of_kind(function, ast.Assign)
+        if any(inner is call for inner in calls_in(n.value))
         for t in n.targets
         if isinstance(t, ast.Name)
     }
-    for node in walk(function):
-        if not isinstance(node, ast.Call) or _called(node) not in ("pad", "cat", "concat"):
+    for node in calls_in(function):
+        if _called(node) not in ("pad", "cat", "concat"):
             continue
         holds = any(inner is call for inner in walk(node)) or made & _names(node)
         written = ast.unparse(node)

@@ -328,6 +328,8 @@ class RewriteState:
         for module in dict.fromkeys((*self.index.library.modules(), *changed)):
             source = self.index.library.read(module)
             text = changed.get(module, source.text) if source is not None else ""
+            if lead not in text:
+                continue
             named = [words[word] for word in {*imported_so.findall(text)}]
             if not any(name in text for names in named for name in names):
                 continue

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import ast
-import re
 from bisect import bisect_right
 from functools import cached_property
 from itertools import accumulate
 
 from codegen.text.lexer import Region
 
-#: A line with its break, or the rest of the text.
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-
 
 def split_lines(text: str) -> list[str]:
     r"""The lines of a text with their line breaks, which are ``\n`` in every text read from a file."""
-    return [match[0] for match in _LINE.finditer(text)]
+    *whole, last = text.split("\n")
+    return [line + "\n" for line in whole] + ([last] if last else [])
 
 
 class LineMap:

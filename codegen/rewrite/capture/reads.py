@@ -15,7 +15,7 @@ from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.nodes import calls_in, children, glance, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.vocabulary import FEATURES_METHODS, TOKEN_IDS, Vocabulary
@@ -84,8 +84,8 @@ def _path(index: Index, cls: ClassInfo) -> Iterator[Method]:
             continue
         seen.add(id(found[1]))
         yield found
-        for node in walk(glance(found[1])):
-            called = self_attribute(node.func) if isinstance(node, ast.Call) else ""
+        for node in calls_in(glance(found[1])):
+            called = self_attribute(node.func)
             if called and index.method(holder, called) is not None:
                 pending.append((holder, called))
             elif called and "forward" in starts:
@@ -202,7 +202,7 @@ def _found(expression: ast.AST, sizes: set[str]) -> Iterator[ast.expr]:
             and any(_values(argument, sizes) for argument in expression.args)
         ):
             yield expression
-    for child in ast.iter_child_nodes(expression):
+    for child in children(expression):
         yield from _found(child, sizes)
 
 
@@ -229,4 +229,4 @@ def _values(expression: ast.AST, sizes: set[str]) -> bool:
         return False
     if isinstance(expression, ast.Name):
         return expression.id in sizes
-    return any(_values(child, sizes) for child in ast.iter_child_nodes(expression))
+    return any(_values(child, sizes) for child in children(expression))

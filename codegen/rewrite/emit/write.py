@@ -201,6 +201,12 @@ class Writer(cst.CSTTransformer):
         end = (found.end.line, found.end.column)
         return next_due < len(self.due) and self.due[next_due] <= end
 
+    def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
+        """Nothing is due between the parts of a node: no method need be looked for."""
+
+    def on_leave_attribute(self, original_node: cst.CSTNode, attribute: str) -> None:
+        """See :meth:`on_visit_attribute`."""
+
     def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> object:  # type: ignore[override]
         """Carry out what is due at a node, once what is due inside it is done."""
         if original_node.__class__ not in _STATEMENTS:

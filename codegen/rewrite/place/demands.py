@@ -20,7 +20,7 @@ from codegen.rewrite.helper_entry import VISION, Helper
 from codegen.rewrite.helpers import HELPER_MODULES, LIFTED, LONGEST
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.nodes import glance, of_kind, walk
 from codegen.rewrite.state import RewriteState
 
 Argument = str | int
@@ -123,9 +123,7 @@ def guarded_results(function: Function) -> Iterator[tuple[Helper, ast.Assign]]:
 
 def _guarded(function: Function) -> Iterator[tuple[Helper, ast.Assign]]:
     names = set(parameters(function))
-    for node in walk(function):
-        if not isinstance(node, ast.If):
-            continue
+    for node in of_kind(function, ast.If):
         # What is done to a result behind the call, as for tracing, is of no interest here.
         for assigned in node.body:
             call = assigned.value if isinstance(assigned, ast.Assign) else None

@@ -178,7 +178,7 @@ def own_returns(node: ast.AST) -> Iterator[ast.Return]:
     for child in children(node):
         if isinstance(child, ast.Return):
             yield child
-        elif not isinstance(child, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+        elif not isinstance(child, (ast.expr, ast.FunctionDef, ast.ClassDef)):
             yield from own_returns(child)
 
 

@@ -104,7 +104,10 @@ class Trace:
     refused: str = ""
 
 
-_BINDING = frozenset((ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.alias))
+_NAMING = frozenset(
+    (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.alias)
+    + (ast.Name, ast.Subscript, ast.Attribute, ast.Call)
+)
 
 
 @lru_cache(maxsize=8192)
@@ -112,6 +115,8 @@ def assigned_names(node: ast.AST) -> frozenset[str]:
     """Names that a statement binds or mutates (``x = ``, ``x[...] =``, ``x.append``, ``x.clamp_``)."""
     names: set[str] = set()
     for child in walk(node):
+        if child.__class__ not in _NAMING:
+            continue
         if isinstance(child, ast.Name):
             if child.ctx.__class__ is not ast.Load:
                 names.add(child.id)
@@ -121,8 +126,6 @@ def assigned_names(node: ast.AST) -> frozenset[str]:
         elif isinstance(child, ast.Call):
             if isinstance(child.func, ast.Attribute) and mutates(child.func.attr):
                 names.add(root_name(child.func.value))
-        elif child.__class__ not in _BINDING:
-            continue
         elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(child.name)
         elif isinstance(child, ast.alias):

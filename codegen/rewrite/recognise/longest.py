@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 
 from codegen.rewrite.functions import Function, parameters
-from codegen.rewrite.nodes import glance, target_of, walk
+from codegen.rewrite.nodes import glance, of_kind, target_of, walk
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.vocabulary import torch_name
 
@@ -29,9 +29,7 @@ def find_measure(function: Function) -> Measure | Objection | None:
     if seen is not function and find_measure(seen) is None:
         return None
     found = None
-    for statement in walk(function):
-        if not isinstance(statement, ast.Assign):
-            continue
+    for statement in of_kind(function, ast.Assign):
         target = target_of(statement)
         if not isinstance(target, ast.Name):
             continue

@@ -14,7 +14,7 @@ import numpy as np
 from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
-from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.nodes import glance, of_kind
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.probes import PROBES, SIDE_PROBES, Probe
@@ -71,15 +71,16 @@ def _grid_by_use(function: Function) -> str:
 def rows_of_three(function: Function) -> frozenset[str]:
     """Names whose rows are used as three numbers: unpacked in a loop, or column by column."""
     columns: dict[str, set[int]] = {}
-    for node in walk(function):
-        if isinstance(node, ast.For) and isinstance(node.target, ast.Tuple):
+    for node in of_kind(function, ast.For):
+        if isinstance(node.target, ast.Tuple):
             rows = node.iter
             if isinstance(rows, ast.Call) and isinstance(rows.func, ast.Attribute):
                 rows = rows.func.value if rows.func.attr == "tolist" else rows
             if isinstance(rows, ast.Name) and len(node.target.elts) == 3:
                 columns.setdefault(rows.id, set()).update(range(3))
-        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
-            key = node.slice
+    for part in of_kind(function, ast.Subscript):
+        if isinstance(part.value, ast.Name):
+            key = part.slice
             if (
                 isinstance(key, ast.Tuple)
                 and len(key.elts) == 2
@@ -87,7 +88,7 @@ def rows_of_three(function: Function) -> frozenset[str]:
             ):
                 last = key.elts[1]
                 if isinstance(last, ast.Constant) and isinstance(last.value, int):
-                    columns.setdefault(node.value.id, set()).add(last.value)
+                    columns.setdefault(part.value.id, set()).add(last.value)
     return frozenset(name for name, read in columns.items() if read == {0, 1, 2})
 
 
@@ -98,7 +99,7 @@ def worth_a_look(index: Index, info: ModuleInfo, function: Function) -> bool:
     text = info.segment(function)
     if not any(word in text for word in (*wanted, *aliases)):
         return False  # looking for words is many times faster than walking
-    names = {n.attr for n in walk(glance(function)) if isinstance(n, ast.Attribute)}
+    names = {n.attr for n in of_kind(glance(function), ast.Attribute)}
     if not grid_parameters(index, function)[0]:
         known = names & set(index.vocabulary.frequencies)
         return bool(known) and len(parameters(function)) == 3

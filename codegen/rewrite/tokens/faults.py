@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import of_kind, walk
 from codegen.rewrite.tokens.asking import HELPER, WORKED_ON
 from codegen.rewrite.tokens.names import free_names
 from codegen.rewrite.tokens.sites import Site
@@ -32,12 +32,11 @@ def faults(cls: ClassInfo, sites: list[Site]) -> Iterator[Record]:
 
 def _of_the_first(function: ast.FunctionDef, name: str) -> bool:
     """Whether a name is given its value from the first of something."""
-    for node in walk(function):
-        if isinstance(node, ast.Assign):
-            targets = (n for t in node.targets for n in walk(t) if isinstance(n, ast.Name))
-            is_bound = any(target.id == name for target in targets)
-            if is_bound and "[0]" in ast.unparse(node.value):
-                return True
+    for node in of_kind(function, ast.Assign):
+        targets = (n for t in node.targets for n in walk(t) if isinstance(n, ast.Name))
+        is_bound = any(target.id == name for target in targets)
+        if is_bound and "[0]" in ast.unparse(node.value):
+            return True
     return False
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 
 from codegen.rewrite.functions import Function
-from codegen.rewrite.nodes import target_of, target_text, walk
+from codegen.rewrite.nodes import of_kind, target_of, target_text, walk
 from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.swaps import names_in
 
@@ -56,22 +56,24 @@ def leftovers(function: Function, sites: Sequence[Site]) -> Iterator[ast.stmt]:
 
 def patterns(function: Function, gone: Collection[int]) -> Iterator[ast.Assign]:
     """Regular expressions that are given a name, which only loops of sites read."""
-    kept = {name.id for name in _loads(function) if id(name) not in gone}
-    used = {name.id for name in _loads(function)} - kept
-    for node in walk(function):
+    made = [node for node in of_kind(function, ast.Assign) if _is_pattern(node.value)]
+    kept = {name.id for name in _loads(function) if id(name) not in gone} if made else set()
+    used = {name.id for name in _loads(function)} - kept if made else set()
+    for node in made:
         target = target_of(node)
-        if isinstance(node, ast.Assign) and isinstance(target, ast.Name):
-            called = node.value.func if isinstance(node.value, ast.Call) else None
-            if called is None or target.id not in used:
-                continue
-            if ast.unparse(called) in ("re.compile", "re.escape"):
-                yield node
+        if isinstance(target, ast.Name) and target.id in used:
+            yield node
+
+
+def _is_pattern(value: ast.expr) -> bool:
+    """Whether an expression is a call of ``re.compile`` or ``re.escape``."""
+    called = value.func if isinstance(value, ast.Call) else None
+    known = isinstance(called, ast.Attribute) and called.attr in ("compile", "escape")
+    return known and getattr(called.value, "id", "") == "re"  # type: ignore[union-attr]
 
 
 def _loads(function: Function) -> Iterator[ast.Name]:
-    for node in walk(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            yield node
+    return (node for node in of_kind(function, ast.Name) if isinstance(node.ctx, ast.Load))
 
 
 def _is_empty(value: ast.expr) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from codegen.rewrite.functions import Function
-from codegen.rewrite.nodes import is_written, only, target_of, walk
+from codegen.rewrite.nodes import is_written, of_kind, only, target_of, walk
 
 _TAKEN = {".pop(0)", ".replace("}
 """What a loop does that puts what waits in a queue in the place of marks: all of it, and nothing else."""
@@ -222,8 +222,8 @@ def last_value(function: Function, name: str, before: ast.stmt | ast.expr) -> as
     That something is absent (``None``) counts only where nothing else is given.
     """
     found: tuple[int, ast.expr] | None = None
-    for node in walk(function):
-        if isinstance(node, ast.Assign) and node.lineno < before.lineno:
+    for node in of_kind(function, ast.Assign):
+        if node.lineno < before.lineno:
             for target in node.targets:
                 if isinstance(target, ast.Name) and target.id == name:
                     absent = isinstance(node.value, ast.Constant) and node.value.value is None

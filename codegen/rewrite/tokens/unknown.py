@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from codegen.rewrite.functions import parameters, self_attribute
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import calls_in, walk
+from codegen.rewrite.nodes import calls_in, of_kinds, walk
 from codegen.rewrite.tokens.asking import HELPER
 from codegen.rewrite.tokens.leftovers import patterns
 from codegen.rewrite.tokens.sites import Site
@@ -31,8 +32,8 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
             continue
         gone |= _only_looked_for(function)
         handed_on = _handed_on(cls, function)
-        for node in walk(function):
-            if not isinstance(node, (ast.While, ast.Call)) or id(node) in gone:
+        for node in of_kinds(function, ast.While, ast.Call):
+            if id(node) in gone:
                 continue
             overwritten = _overwrites(node)
             if overwritten:
@@ -76,10 +77,18 @@ def _handed_on(cls: ClassInfo, function: ast.FunctionDef) -> set[str]:
     names = names[1:] if names[:1] == ["self"] else names
     found: set[str] = set()
     for caller in cls.methods.values():
-        for call in calls_in(caller):
-            if self_attribute(call.func) == function.name:
-                given = [*zip(names, call.args), *((k.arg, k.value) for k in call.keywords)]
-                found |= {name for name, value in given if name and _is_placeholder(value)}
+        for call in _own_calls(caller).get(function.name, ()):
+            given = [*zip(names, call.args), *((k.arg, k.value) for k in call.keywords)]
+            found |= {name for name, value in given if name and _is_placeholder(value)}
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _own_calls(function: ast.FunctionDef) -> dict[str, list[ast.Call]]:
+    """Calls of attributes of ``self`` in a method, by their names."""
+    found: dict[str, list[ast.Call]] = {}
+    for call in calls_in(function):
+        found.setdefault(self_attribute(call.func), []).append(call)
     return found
 
 
