@@ -81,7 +81,9 @@ def numbers(count: int, taken: int = 0) -> int:
     """Ask for a tensor of ``count`` numbers, and for ``taken`` steps in front of that."""
     meter = _METER.get(None) or Meter()
     if taken:
-        meter.step(taken)
+        meter.steps -= taken
+        if meter.steps < 0:
+            meter.step(0)
     # Most are small, less than the memory of a step.
     if 0 <= count < _SMALL_TENSOR and count * 8 <= meter.bytes:
         meter.bytes -= count * 8

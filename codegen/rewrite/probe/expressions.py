@@ -39,18 +39,18 @@ class Expressions(Calls):
         if meter.steps < 0:
             meter.step(0)
         kind = node.__class__
-        if kind is ast.Name and node.id in env:  # type: ignore[attr-defined]
-            return env[node.id]  # type: ignore[attr-defined]
+        if kind is ast.Name:
+            if node.id in env:  # type: ignore[attr-defined]
+                return env[node.id]  # type: ignore[attr-defined]
+        elif kind is ast.Constant:
+            value = node.value  # type: ignore[attr-defined]
+            if value.__class__ is int or value.__class__ is float:
+                self._number(value)
+            return value
         handler = self._expressions.get(kind)
         if handler is None:
             raise Unsupported(f"expression {kind.__name__}")
         return handler(self, node, env)
-
-    def _expr_Constant(self, node: ast.Constant, env: dict[str, Any]) -> Any:
-        value = node.value
-        if value.__class__ is int or value.__class__ is float:
-            self._number(value)
-        return value
 
     def _expr_JoinedStr(self, node: ast.JoinedStr, env: dict[str, Any]) -> Any:
         return OPAQUE
@@ -254,6 +254,8 @@ class Expressions(Calls):
         if base is LATE:
             return LATE
         key = self._key(node.slice, env)
+        if key.__class__ is int and (base.__class__ is list or base.__class__ is tuple):
+            return base[key]  # most are, of a row of numbers
         if isinstance(base, Freq):
             if base.table and isinstance(key, np.ndarray):
                 ask_index(base.positions, key)

@@ -14,7 +14,7 @@ import numpy as np
 
 from codegen.rewrite.functions import Function
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import complete, walk
 from codegen.rewrite.probe.budget import OverBudget, items, metered, numbers
 from codegen.rewrite.probe.expressions import Expressions
 from codegen.rewrite.probe.operators import binary, iterate, truth
@@ -146,6 +146,9 @@ class Interpreter(Expressions):
             ran = self.trace.ran[self._top] = set()
         ran.add(node)
         handler = self._statements.get(node.__class__)
+        if handler is None:
+            complete(node)  # a function of a text that has been edited, not looked into so far
+            handler = self._statements.get(node.__class__)
         if handler is None:
             raise Unsupported(f"statement {type(node).__name__}")
         handler(self, node, env)

@@ -51,6 +51,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.GtE: operator.ge,
 }
 _NUMBERS = (bool, int, float)
+_COMPARED = frozenset((*_NUMBERS, str))
+"""What a value is looked for among as it is."""
 _SMALL = 2**62
 """Two integers less than that give one with few digits, but for powers."""
 
@@ -174,6 +176,8 @@ def _contains(item: Any, items: Any) -> bool:
     if listed is None:
         raise Unsupported("membership in such a value")
     budget.items(len(listed))
+    if _COMPARED.issuperset(map(type, listed)):
+        return number in listed
     known = [array(entry).item() if isinstance(entry, Arr) else entry for entry in listed]
     if not all(isinstance(entry, (*_NUMBERS, str)) for entry in known):
         raise Unsupported("membership among such values")

@@ -10,7 +10,6 @@ import ast
 from dataclasses import dataclass
 from typing import Any
 
-from codegen.rewrite.nodes import complete
 from codegen.rewrite.probe import budget
 from codegen.rewrite.probe.operators import truth
 from codegen.rewrite.probe.prompting import PromptInterpreter
@@ -105,11 +104,6 @@ class TokenInterpreter(PromptInterpreter):
             raise Unsupported("a loop of unknown length")
         self._note(test, truth(value))
         return truth(value)
-
-    def _statement(self, node: ast.stmt, env: dict[str, Any]) -> None:
-        if isinstance(node, ast.FunctionDef):
-            complete(node)  # it may be one of a text that has been edited, not looked into so far
-        super()._statement(node, env)
 
     def _stmt_FunctionDef(self, node: ast.FunctionDef, env: dict[str, Any]) -> None:
         spec = node.args

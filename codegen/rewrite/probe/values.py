@@ -127,6 +127,9 @@ def array(value: Any) -> np.ndarray:
                 raise Unsupported("an integer that no tensor holds")
             budget.numbers(len(value))
             return np.array(value, dtype=np.int64)
+        if value and {*map(type, value)} == {float}:
+            budget.numbers(len(value))
+            return np.array(value)
         parts = [array(item) for item in value]
         budget.numbers(sum(part.size for part in parts))
         return np.array(parts)
@@ -166,7 +169,8 @@ def broadcast(*arrays: np.ndarray) -> None:
     if len(arrays) == 2:
         left, right = arrays[0].shape, arrays[1].shape
         if left == right or not right or not left:
-            volume(left or right)
+            shape = left or right
+            budget.numbers(math.prod(shape), len(shape))
             return
     shapes = {item.shape for item in arrays}
     if len(shapes) > 1:

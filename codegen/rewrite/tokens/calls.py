@@ -83,6 +83,8 @@ def _arguments(node: ast.Call) -> Arguments:
 
     def run_plain(machine: Machine, scope: Scope) -> tuple[list[Any], dict[str, Any]]:
         args = [code(machine, scope) for code in placed]
+        if not named:
+            return args, {}
         return args, {str(name): code(machine, scope) for name, code in named}
 
     return run_plain

@@ -109,7 +109,8 @@ def _copied(value: Any, seen: dict[int, Any]) -> Any:
 
 def _term(value: Term, seen: dict[int, Any]) -> Term:
     made = seen[id(value)] = Term(value.digest, value.length, value.nested, value.items)
-    made.children = _copied(value.children, seen)
+    if value.children:
+        made.children = _copied(value.children, seen)
     if value.changed:
         made.changed = _copied(value.changed, seen)
     return made
@@ -129,10 +130,10 @@ def _list(value: list[Any], seen: dict[int, Any]) -> list[Any]:
 
 
 def _dict(value: dict[Any, Any], seen: dict[int, Any]) -> dict[Any, Any]:
-    made: dict[Any, Any] = {}
-    seen[id(value)] = made
+    made = seen[id(value)] = value.copy()
     for key, item in value.items():
-        made[key] = item if item.__class__ in _PLAIN else _copied(item, seen)
+        if item.__class__ not in _PLAIN:
+            made[key] = _copied(item, seen)
     return made
 
 

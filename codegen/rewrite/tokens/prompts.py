@@ -68,7 +68,7 @@ def prompt_of(
     optional = [arg for arg in names if arg not in (*ITEMS, "text")]
     required = len(call.args.args) - 1 - len(call.args.defaults)
     arguments |= {name: term("named", name) for name in names[:required] if name in optional}
-    arguments |= _switched(call, Random(f"switches {number}"))
+    arguments |= _switched(call, number)
     for kind in kinds:
         if kind not in arguments and names.index(kind) < required:
             arguments[kind] = []
@@ -81,17 +81,19 @@ def has_no_text(number: int) -> bool:
     return number % 4 == 3
 
 
-def _switched(call: ast.FunctionDef, random: Random) -> dict[str, bool]:
+def _switched(call: ast.FunctionDef, number: int) -> dict[str, bool]:
     """Switches among the parameters, now and then the other way."""
     places = zip(reversed(call.args.args), reversed(call.args.defaults))
     pairs = [*places, *zip(call.args.kwonlyargs, call.args.kw_defaults)]
-    return {
+    switches = {
         arg.arg: not default.value
         for arg, default in pairs
-        if isinstance(default, ast.Constant)
-        and isinstance(default.value, bool)
-        and random.random() < 0.4
+        if isinstance(default, ast.Constant) and isinstance(default.value, bool)
     }
+    if not switches:
+        return {}
+    random = Random(f"switches {number}")
+    return {name: other for name, other in switches.items() if random.random() < 0.4}
 
 
 def placeholders(machine: Machine, tokens: Sequence[str]) -> dict[str, list[str]]:

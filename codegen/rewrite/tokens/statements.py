@@ -99,7 +99,9 @@ def block(nodes: Sequence[ast.stmt]) -> Step:
             steps.extend([(id(n), _unready(steps, place, n)) for place, n in enumerate(nodes)])
         reached = machine.reached
         for number, step in steps:
-            machine.spend()
+            machine.left -= 1
+            if machine.left < 0:
+                machine.spend()
             reached.add(number)
             end = step(machine, scope)
             if end is not None:
