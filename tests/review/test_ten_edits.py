@@ -118,7 +118,7 @@ def test_edits_made_together_are_told_apart(base: Path, tmp_path: Path) -> None:
     assert risks_of(report) == expected
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_several_edits_at_once_are_as_many_changes(seed: int, base: Path, tmp_path: Path) -> None:
     chance = random.Random(seed)
     names = chance.sample(sorted(EDITS), chance.randint(3, 5))
