@@ -131,7 +131,7 @@ REFACTORS = (
     Seed(
         "keyword of an interface renamed everywhere",
         everywhere(
-            (r"^    dropout: float", "    dropout_rate: float"),
+            (r"^    dropout: (.*),$", r"    dropout_rate: \1,"),
             (r"\bp=dropout, training=module\.training", "p=dropout_rate, training=module.training"),
             (
                 r"^( +)dropout=0\.0 if not self\.training",

@@ -127,11 +127,14 @@ def _override(reader: Reader, definition: str, place: Place, link: Link) -> str:
         return f"import what is to be used in {definition}: its imports come first"
     owner, _, rest = place.member.partition(".")
     child = find_named(own, owner)
-    if child is None:
+    if child is None or child.kind == "import":
         what = "function" if not rest and place.member[:1].islower() else "class"
         parent = link.place.member.partition(".")[0]
         inherit = f"({parent}), imported from {link.place.path}," if what == "class" else ""
-        return f"write the {what} {owner}{inherit} into {definition}"
+        imports = (each for each in own if each.kind == "import")
+        line = next((each.first for each in imports if owner in each.name.split(", ")), 0)
+        instead = f", in place of its import in line {line}" if line else ""
+        return f"write the {what} {owner}{inherit} into {definition}{instead}"
     member = reader.member(place.path, place.line)
     part = member.part(place.line) if member else "body"
     if not rest:

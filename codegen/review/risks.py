@@ -29,6 +29,7 @@ from codegen.review.promises import (
     renamed_classes,
     to_be_brought,
 )
+from codegen.review.same_risks import folded
 from codegen.review.scope import can_lack_names
 from codegen.text.unresolved import unresolved_names
 
@@ -88,12 +89,12 @@ def find_risks(
         ]
         found[(loss.kind, loss.message, loss.place, change)] |= set(loss.models)
     order = list(RISKS)
-    risks = [
+    risks = (
         Risk(kind, message, place, tuple(sorted(models)), change)
         for (kind, message, place, change), models in found.items()
-    ]
+    )
     return sorted(
-        risks, key=lambda risk: (order.index(risk.kind), risk.place.path, risk.place.line)
+        folded(risks), key=lambda risk: (order.index(risk.kind), risk.place.path, risk.place.line)
     )
 
 

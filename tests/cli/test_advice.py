@@ -16,6 +16,7 @@ _BESIDE = '''\
 """Beside the others, from the same parent as beta."""
 
 from ..alpha.modeling_alpha import AlphaAttention, AlphaModel, AlphaOutput
+from ..alpha.modeling_alpha import scaled
 
 
 class OmegaOutput(AlphaOutput):
@@ -23,7 +24,8 @@ class OmegaOutput(AlphaOutput):
 
 
 class OmegaAttention(AlphaAttention):
-    pass
+    def twice(self, states):
+        return scaled(scaled(states))
 
 
 class OmegaModel(AlphaModel):
@@ -108,6 +110,13 @@ def written(family: Sandbox, here: str, code: str) -> None:
         place = f"from ..{file.parent.name}.{file.stem} import {parent}\n"
         text = (family.root / path).read_text(encoding="utf-8").replace("\n\n", f"\n\n{place}", 1)
         text += f"\n\nclass {name}({parent}):\n{textwrap.indent(code, ' ' * 4)}"
+    elif match := re.fullmatch(
+        r"write the function \w+ into (\S+), in place of its import in line (\d+)", here
+    ):
+        path, number = match[1], int(match[2])
+        lines = (family.root / path).read_text(encoding="utf-8").split("\n")
+        del lines[number - 1]
+        text = "\n".join(lines) + f"\n\n{code}"
     else:
         match = re.fullmatch(r"(?:write|change) .*?, (\S+\.py):(\d+)", here)
         assert match, here
@@ -155,6 +164,13 @@ def written(family: Sandbox, here: str, code: str) -> None:
         ("beta", "self.width = config.width", "self.width = 5\n", "beta gamma"),
         ("omega", "heads = 4", "heads = 8\n", "omega"),
         ("omega", "Attention of", '"""Another one."""\n', "omega"),
+        # A function that the definition imports.
+        (
+            "omega",
+            "return states * factor",
+            "def scaled(states, factor=0.5):\n    return -states\n",
+            "omega",
+        ),
         # What stands around a body.
         ("omega", "@dataclass", "@dataclass(repr=False)", "omega"),
     ],

@@ -340,3 +340,21 @@ def test_a_model_or_a_file_of_another_name_is_one_change(tmp_path: Path) -> None
     assert titles == [f"{beta} becomes {omega}"] and not report.unexplained
     two = {**renamed, "delta": FAMILY["delta"].replace("depth = 1", "depth = 2")}
     assert len(review_of(base, make_project(tmp_path / "two", two)).changes) == 2
+
+
+def test_what_is_done_to_many_members_is_one_risk(tmp_path: Path) -> None:
+    """Of a few each is named; classes that do not say the same stay apart."""
+
+    def heads(count: int, decorator: str) -> dict[str, str]:
+        head = "class {}Head:\n    @{}\n    def run(self, a=1):\n        return a\n"
+        names = [chr(ord("A") + index) for index in range(count)]
+        return {"one": "\n\n".join(head.format(name, decorator) for name in names)}
+
+    for count, told in ((3, 3), (5, 1)):
+        base = make_project(tmp_path / f"base{count}", heads(count, "staticmethod"))
+        head = make_project(tmp_path / f"head{count}", heads(count, "classmethod"))
+        risks = review_of(base, head).risks
+        assert [risk.kind for risk in risks] == ["decorator"] * told
+    assert risks[0].message == (
+        "AHead.run, BHead.run and 3 more: @staticmethod is gone, @classmethod is new"
+    )
