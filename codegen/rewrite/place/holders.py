@@ -89,6 +89,17 @@ def _meant(
 def _held_by(init: Function, wanted: frozenset[str]) -> Iterator[tuple[str, Held]]:
     """What the statements of an ``__init__`` put where."""
     local: dict[str, frozenset[str]] = {}
+    size = -1
+    while size < sum(map(len, local.values())):  # a list may be filled behind what it is put into
+        size = sum(map(len, local.values()))
+        found = [*_put_by(init, wanted, local)]
+    yield from found
+
+
+def _put_by(
+    init: Function, wanted: frozenset[str], local: dict[str, frozenset[str]]
+) -> Iterator[tuple[str, Held]]:
+    """The same, where local names hold modules of these classes; more of them are entered on the way."""
     for node in walk(init):
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             made = _made(node.value, wanted, local)
