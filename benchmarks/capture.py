@@ -192,7 +192,9 @@ def failures(results: list[Measured], dtype: str) -> list[str]:
 
 def main() -> int:
     """Print a table; see the description of the module."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.capture", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=tuple(TOLERANCE), default="float32")
     parser.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS))

@@ -67,7 +67,9 @@ def measured(root: Path) -> tuple[float, float, int]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one line for a release and one for a project."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.checks", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--release", default="5.8.1", metavar="VERSION")
     parser.add_argument("--sample", type=int, default=60, help="definitions of the project")
     options = parser.parse_args(arguments)

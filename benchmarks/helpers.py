@@ -180,7 +180,9 @@ def time_pair(case: Case, seconds: float) -> tuple[float, float]:
 
 def main() -> int:
     """Print the table of times and ratios; return 1 if `--check` finds a missed bar."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.helpers", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--only", default="", help="run helpers whose name contains this")
     parser.add_argument("--seconds", type=float, default=0.4, help="time per row")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")

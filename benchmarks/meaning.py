@@ -156,7 +156,9 @@ def sweep(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sweep; see the module's docstring."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.meaning", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--library", default="transformers")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="files of each kind")

@@ -159,7 +159,9 @@ def _verified(
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.releases", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("releases", nargs="+")
     parser.add_argument("--path", default="", help="folder with packages that a release needs")
     parser.add_argument("--checks", default="ab", help="of codegen verify; empty for imports only")

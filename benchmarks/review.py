@@ -166,7 +166,7 @@ def conclude(results: Sequence[Result]) -> None:
 
 def main() -> None:
     """Measure seeded edits of a release, then pairs of releases."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.review", description=__doc__)
     parser.add_argument("--release", default="5.8.1")
     parser.add_argument("--seeds", nargs="*", metavar="NAME")
     parser.add_argument(

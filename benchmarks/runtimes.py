@@ -91,7 +91,9 @@ def parts_of(
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.runtimes", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--release", default="5.8.1", metavar="VERSION")
     parser.add_argument("--checks", default="op", help="of codegen verify")
     parser.add_argument("--attention", nargs="+", default=["sdpa", "eager"])

@@ -100,7 +100,9 @@ def _run(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.mutation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--folder", nargs="+", choices=FOLDERS, default=list(FOLDERS))
     parser.add_argument("--sample", type=int, default=200)

@@ -33,7 +33,7 @@ def add_explain(commands: Commands) -> None:
         "to change it, and which other files have it. Without a target a traceback is read from "
         "standard input, and each of its frames is told so.",
         "python -m codegen explain generated/qwen2_vl/modeling_qwen2_vl.py:120",
-        "python -m codegen explain modeling_qwen2_vl.py:Qwen2VLModel.forward",
+        "python -m codegen explain generated/qwen2_vl/modeling_qwen2_vl.py:Qwen2VLModel.forward",
         "python train.py 2>&1 | python -m codegen explain",
     )
     explain.add_argument(

@@ -44,7 +44,9 @@ def _part(number: int, pairs: int) -> tuple[Counter[str], str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sweep; see the module's docstring."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.differential.sweep", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--pairs", type=int, default=8000)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seed", type=int, default=0, help="the first of the seeds, one a job")
