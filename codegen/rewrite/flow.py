@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from codegen.rewrite.nodes import walk
-from codegen.rewrite.probe.trace import assigned_names
+from codegen.rewrite.probe.trace import RESULT, assigned_names
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ def effect(node: ast.stmt) -> Effect:
         for target in targets:
             parts = target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]
             sets |= {part.id for part in parts if isinstance(part, ast.Name)}
+    if isinstance(node, ast.Return):
+        changes, sets = changes | {RESULT}, {RESULT}
     # A partial change (x.append, x[i] = ...) also needs the old value.
     places = frozenset(uses) - _values(node) - (changes - sets)
     return Effect(frozenset(uses | (changes - sets)), frozenset(changes), frozenset(sets), places)

@@ -8,6 +8,9 @@ from typing import Protocol
 
 from codegen.rewrite.vocabulary import DEFAULT, Vocabulary
 
+KEPT_TABLE = "keeps its table"
+"""What is said of a rotary table that stays: nothing of what it is looked up by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

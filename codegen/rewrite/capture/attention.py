@@ -177,6 +177,7 @@ def _segment_lines(text: LineMap, split: SplitAttention) -> list[str]:
         f"{split.output}, {split.weights or '_'} = attend_segments(",
         *[f"    {argument}," for argument in given],
         ")",
+        *_listed(split),
     ]
 
 
@@ -196,7 +197,13 @@ def _masked_lines(text: LineMap, split: SplitAttention, convention: str) -> list
         f"{target} = {text.source(split.call.func)}(",
         *[f"    {argument}," for argument in _arguments(text, split)],
         ")",
+        *_listed(split),
     ]
+
+
+def _listed(split: SplitAttention) -> list[str]:
+    """A list of the one result, for what joins a list."""
+    return [f"{split.output} = [{split.output}]"] if split.is_list else []
 
 
 def _arguments(text: LineMap, split: SplitAttention) -> Iterator[str]:

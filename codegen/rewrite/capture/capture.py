@@ -156,9 +156,11 @@ def host_split(segment: str, function: Function) -> Left | None:
         named = any(isinstance(size, ast.Name) and size.id in read for size in sizes)
         if node.func.attr == "split" and (named or any(map(_reads, sizes))):
             written = ast.unparse(node)
-            return Left(
-                node, f"{written} reads its sizes on the host, in a form that no rule knows"
+            why = (
+                "its parts are not attended to, pooled, or run through modules that keep rows apart"
             )
+            near = f"{written} reads its sizes on the host, in a form that no rule knows"
+            return Left(node, f"{near}: {why}")
     return None
 
 

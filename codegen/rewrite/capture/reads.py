@@ -18,6 +18,7 @@ from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, children, glance, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.state import RewriteState
+from codegen.rewrite.values import KEPT_TABLE
 from codegen.rewrite.vocabulary import FEATURES_METHODS, TOKEN_IDS, Vocabulary
 
 Method = tuple[ClassInfo, Function]
@@ -43,7 +44,16 @@ def reads(index: Index, cls: ClassInfo) -> Iterator[tuple[ClassInfo, Function, L
             walked = f"a loop takes the numbers in {ast.unparse(node)}"
             read = f"{ast.unparse(node)} reads numbers of a tensor"
             reason = walked if isinstance(node, ast.Name) else read
-            yield owner, function, Left(node, f"{reason} on the host, in a form that no rule knows")
+            near = f"{reason} on the host, in a form that no rule knows"
+            yield owner, function, Left(node, f"{near}: {_why(index, function, node)}")
+
+
+def _why(index: Index, function: Function, node: ast.AST) -> str:
+    """Which condition of the rules a read does not meet: that of helpers, or that there are sizes at all."""
+    sizes = {name for name in parameters(function) if _is_sizes(index.vocabulary, name)}
+    if any(isinstance(n, ast.Name) and n.id in sizes for n in walk(node)):
+        return "no helper gives what is made of them"
+    return "they are made of no parameter that holds sizes"
 
 
 def is_told(state: RewriteState, owner: ClassInfo, function: Function, node: ast.AST) -> bool:
@@ -54,13 +64,17 @@ def is_told(state: RewriteState, owner: ClassInfo, function: Function, node: ast
         last = statement.end_lineno or statement.lineno
         ranges.append((state.given_line(info, statement.lineno), state.given_line(info, last)))
     told = [
-        int(record.location.rpartition(":")[2])
+        (int(record.location.rpartition(":")[2]), KEPT_TABLE not in record.reason)
         for record in state.records
         if (record.cls, record.method, record.kind) == (owner.name, function.name, "left")
         and record.location.rpartition(":")[0] == path
     ]
-    named = [s for s, (a, b) in zip(function.body, ranges) if any(a <= n <= b for n in told)]
-    read = {n.id for s in named for n in walk(s) if isinstance(n, ast.Name)}
+    named = [s for s, (a, b) in zip(function.body, ranges) if any(a <= n <= b for n, _ in told)]
+    # That a table is kept says nothing of what it is looked up by.
+    spoken = [
+        s for s, (a, b) in zip(function.body, ranges) if any(a <= n <= b and of for n, of in told)
+    ]
+    read = {n.id for s in spoken for n in walk(s) if isinstance(n, ast.Name)}
     mine = next(s for s in function.body if any(n is node for n in walk(s)))
     return mine in named or bool(assigned_names(mine) & read and isinstance(mine, ast.Assign))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from codegen.rewrite.capture.parts import JOINS, appended, starts_list
 from codegen.rewrite.capture.pieces import (
@@ -43,7 +44,8 @@ class SplitAttention:
 
     ``pieces`` maps loop names to the split states; ``call`` is the attention call of one segment;
     ``is_first`` tells that only the first of its results is used. ``output`` and ``weights`` are what
-    the joined results are called, ``weights`` empty where they are not collected.
+    the joined results are called, ``weights`` empty where they are not collected. With ``is_list`` the
+    results are joined in an expression, and ``output`` is the list of them.
     """
 
     statements: tuple[ast.stmt, ...]
@@ -53,6 +55,7 @@ class SplitAttention:
     is_first: bool
     output: str
     weights: str
+    is_list: bool
 
     @property
     def query(self) -> str:
@@ -164,12 +167,13 @@ def _recognise(
         raise Refused(loop.statement, "a state that is split is not a plain name")
     _check_call(call, loop, names)
     is_first, outputs, weights = _results(block, loop, call, own)
-    output = _joined(block, loop, outputs, own)
+    is_list = not weights and _joined_where_used(function, block, loop, outputs)
+    output = outputs if is_list else _joined(block, loop, outputs, own)
     if weights:
         own += [s for s in block if starts_list(s, {weights}) and s not in own]
     statements = _region(function, block, own, {output, weights})
     pieces = {name: ast.unparse(state) for name, state in zip(names, states)}
-    return SplitAttention(statements, boundaries, pieces, call, is_first, output, weights)
+    return SplitAttention(statements, boundaries, pieces, call, is_first, output, weights, is_list)
 
 
 def _pieces(block: Sequence[ast.stmt], loop: _Loop, own: list[ast.stmt]) -> list[Split]:
@@ -262,6 +266,38 @@ def _is_first(value: ast.expr, call: ast.Call, loop: _Loop) -> bool:
     raise Refused(loop.statement, f"{ast.unparse(value)} is made of the result of every call")
 
 
+def _is_join(node: ast.AST | None, outputs: str) -> TypeGuard[ast.Call]:
+    """Tell whether a node joins a list, along whatever axis."""
+    if not isinstance(node, ast.Call) or torch_name(node.func) not in JOINS:
+        return False
+    others = {keyword.arg for keyword in node.keywords} - {"dim", "axis"}
+    return bool(node.args) and getattr(node.args[0], "id", "") == outputs and not others
+
+
+def _axis_of(join: ast.Call) -> int | None:
+    given = [*join.args[1:], *(keyword.value for keyword in join.keywords)]
+    return integer(given[0]) if given else 0
+
+
+def _joined_where_used(
+    function: Function, block: Sequence[ast.stmt], loop: _Loop, outputs: str
+) -> bool:
+    """Tell whether a list is joined along positions in expressions, wherever it is read, and nowhere else.
+
+    Then what joins it may stay, and gets a list of one.
+    """
+    behind = block[list(block).index(loop.statement) + 1 :]
+    joins = [node for s in behind for node in walk(s) if _is_join(node, outputs)]
+    if not joins or any(
+        target_of(s) and _is_join(getattr(s, "value", None), outputs) for s in behind
+    ):
+        return False
+    known = {id(join.args[0]) for join in joins} | {id(n) for n in walk(loop.statement)}
+    known |= {id(n) for s in block if starts_list(s, {outputs}) for n in walk(s)}
+    names = [n for n in walk(function) if isinstance(n, ast.Name) and n.id == outputs]
+    return all(id(n) in known for n in names) and all(_axis_of(join) in JOINED for join in joins)
+
+
 def _joined(block: Sequence[ast.stmt], loop: _Loop, outputs: str, own: list[ast.stmt]) -> str:
     """The name of the outputs joined along positions."""
     for statement in block[list(block).index(loop.statement) + 1 :]:
@@ -269,19 +305,16 @@ def _joined(block: Sequence[ast.stmt], loop: _Loop, outputs: str, own: list[ast.
         uses = any(isinstance(n, ast.Name) and n.id == outputs for n in walk(statement))
         if not uses:
             continue
-        joins = isinstance(value, ast.Call) and torch_name(value.func) in JOINS
         target = target_of(statement)
-        if not joins or not isinstance(target, ast.Name):
+        joins = [node for node in walk(statement) if _is_join(node, outputs)]
+        if not joins:
             raise Refused(statement, f"{outputs} is used otherwise than joined")
-        assert isinstance(value, ast.Call)
-        others = {k.arg for k in value.keywords} - {"dim", "axis"}
-        if not value.args or ast.unparse(value.args[0]) != outputs or others:
-            raise Refused(statement, f"{outputs} is used otherwise than joined")
-        given = [*value.args[1:], *(k.value for k in value.keywords)]
-        axis = integer(given[0]) if given else 0
+        axis = _axis_of(joins[0])
         if axis not in JOINED:
             reason = f"the outputs are joined along dim={axis}, not along positions (dim=1)"
             raise Refused(statement, reason)
+        if value is not joins[0] or not isinstance(target, ast.Name):
+            raise Refused(statement, f"{outputs} is joined and used for something else, too")
         add(own, statement)
         return target.id
     raise Refused(loop.statement, f"{outputs} is not joined behind the loop")

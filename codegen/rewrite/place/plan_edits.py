@@ -13,6 +13,7 @@ from codegen.rewrite.place.notes import rounding_note
 from codegen.rewrite.place.planner import MethodPlan
 from codegen.rewrite.place.replacements import new_lines, ordered_rows, refusal_lines
 from codegen.rewrite.place.rotary import RotaryTables, position_forward
+from codegen.rewrite.probe.trace import RESULT
 from codegen.rewrite.recognise.grids import Match
 from codegen.rewrite.values import Record, model_of
 from codegen.rewrite.vision_helpers import BLOCK_ORDER
@@ -42,7 +43,8 @@ def method_change(plan: MethodPlan, rotary: RotaryTables) -> Change:
         tuple(
             _record(plan, match)
             for match in plan.matches
-            if not isinstance(function.body[match.statement], ast.Return)
+            if match.names == (RESULT,)
+            or not isinstance(function.body[match.statement], ast.Return)
         ),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from codegen.rewrite.flow import Effect, dead_statements, effect
-from codegen.rewrite.functions import Function, self_attribute
+from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
@@ -25,16 +25,24 @@ from codegen.rewrite.place.replacements import (
 from codegen.rewrite.place.rotary import near_tables
 from codegen.rewrite.place.views import change_through_view
 from codegen.rewrite.probe.probes import small_numbers
-from codegen.rewrite.probe.trace import assigned_names, iter_statements
+from codegen.rewrite.probe.trace import RESULT, assigned_names, iter_statements
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection
 from codegen.rewrite.recognise.grids import Match, is_whole, match_statement, typed
 from codegen.rewrite.recognise.guards import Guards, guards_of
 from codegen.rewrite.recognise.study import Study, study, understood, worth_a_look
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
-from codegen.rewrite.vision_helpers import IMAGE_POS_IDS, POS_EMBED, ROTARY_POS_IDS
+from codegen.rewrite.vision_helpers import (
+    BLOCK_ORDER,
+    CU_SEQLENS,
+    IMAGE_POS_IDS,
+    POS_EMBED,
+    ROTARY_POS_IDS,
+)
 
 NOTHING = Effect(frozenset(), frozenset(), frozenset())
+RETURNED = (CU_SEQLENS, ROTARY_POS_IDS, BLOCK_ORDER)
+"""Helpers whose results a method may return without a name."""
 GUESSES = 4
 """Unknown fields of configurations that are tried for a method."""
 
@@ -190,7 +198,10 @@ class Planner:
         for number, statement in iter_statements(studied.function):
             if self._is_left_to_callee(cls, statement):
                 continue
-            for match in match_statement(studied, number, sorted(assigned_names(statement))):
+            names = sorted(assigned_names(statement)) + _returned(studied.function, statement)
+            for match in match_statement(studied, number, names):
+                if RESULT in match.names and match.helper not in RETURNED:
+                    continue
                 if is_whole(studied, match) or (match.helper.name, match.names) not in found:
                     found[match.helper.name, match.names] = match
         return list(found.values())
@@ -238,6 +249,15 @@ class Planner:
         return False
 
 
+def _returned(function: Function, statement: ast.stmt) -> list[str]:
+    """What a statement returns without a name, as far as a call can stand for it that gets one."""
+    value = statement.value if isinstance(statement, ast.Return) else None
+    if not isinstance(value, (ast.Call, ast.Subscript, ast.BinOp)):
+        return []
+    taken = {n.id for n in walk(function) if isinstance(n, ast.Name)} | {*parameters(function)}
+    return [] if taken & {name for helper in RETURNED for name in helper.outputs} else [RESULT]
+
+
 def _also_reading(known: Effect, names: frozenset[str]) -> Effect:
     """An effect that reads further names."""
     return replace(known, uses=known.uses | names)
@@ -254,7 +274,8 @@ def _gone(
     surplus = superseded(effects, matches)
     replaced.update(dict.fromkeys(surplus, NOTHING))
     replaced.update({m.statement: replaced_effect(m) for m in matches})
-    removable = [n for n, _ in iter_statements(studied.function) if understood(studied, n)]
+    numbered = [(n, s) for n, s in iter_statements(studied.function) if understood(studied, n)]
+    removable = [n for n, statement in numbered if not isinstance(statement, ast.Return)]
     matched = {match.statement for match in matches}
     removed = dead_statements(effects, removable, replaced) | surplus
     guards = guards_of(studied.function, removed | matched)

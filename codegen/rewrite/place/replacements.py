@@ -10,7 +10,7 @@ from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.modules import ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.flattened import flattened_rows
-from codegen.rewrite.probe.trace import assigned_names
+from codegen.rewrite.probe.trace import RESULT, assigned_names
 from codegen.rewrite.recognise.grids import Match
 from codegen.rewrite.recognise.study import Study
 from codegen.rewrite.vision_helpers import (
@@ -60,6 +60,9 @@ def helper_lines(match: Match, function: Function, renames: dict[str, str]) -> l
             f"{name} = {name}[0] + {name}[1] + {name}[2] + {name}[3]",
         ]
     outputs = [renames.get(name, name) for name in match.names]
+    if match.names == (RESULT,):
+        cast = "".join(f".{cast}()" for cast in match.casts if cast)
+        return [f"{outputs[0]} = {call}", f"return {outputs[0]}{cast}"]
     casts = zip(match.names, outputs, match.casts)
     return [
         f"{', '.join(outputs)} = {call}",

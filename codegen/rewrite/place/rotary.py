@@ -16,7 +16,7 @@ from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.values import Freq
 from codegen.rewrite.state import RewriteState
-from codegen.rewrite.values import Record, model_of
+from codegen.rewrite.values import KEPT_TABLE, Record, model_of
 
 
 def position_forward(buffer: str) -> tuple[str, ...]:
@@ -86,7 +86,7 @@ class RotaryTables:
                         function.name,
                         "left",
                         place,
-                        reason=f"{table.name} keeps its table: this call is not a lookup by known position ids",
+                        reason=f"{table.name} {KEPT_TABLE}: this call is not a lookup by known position ids",
                     )
                 )
 

@@ -20,6 +20,7 @@ from codegen.rewrite.probe.expressions import Expressions
 from codegen.rewrite.probe.operators import binary, iterate, truth
 from codegen.rewrite.probe.tensor_methods import ask_index, write
 from codegen.rewrite.probe.trace import (
+    RESULT,
     Break,
     Continue,
     Flow,
@@ -85,6 +86,8 @@ class Interpreter(Expressions):
                 self._top = number
                 self._top_statement(number, statement, env)
         except Return as returned:
+            if isinstance(function.body[self._top], ast.Return):
+                self.trace.snapshots[self._top] = {RESULT: self._kept(returned.value)}
             return returned.value
         return None
 

@@ -104,6 +104,9 @@ class Trace:
     refused: str = ""
 
 
+RESULT = "return"
+"""What snapshots call the value that a ``return`` at the margin of a method gives: no name can be that."""
+
 _NAMING = frozenset(
     (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.alias)
     + (ast.Name, ast.Subscript, ast.Attribute, ast.Call)

@@ -130,6 +130,8 @@ def recognise_positions(
         objection = objection or found
     if not is_near(index, cls, function):
         return None
+    if objection is None and len(_returned(glance(function))) != 2:
+        return Objection(function.body[-1], "what it returns at its end are not two names")
     return objection or Objection(function, "it is not told the types of the tokens")
 
 

@@ -7,7 +7,7 @@ import re
 # Both only say of a text that it may be worth to be parsed: what it holds is then asked of its tree.
 _WORDS = re.compile(r"_token\b|<image>|IMAGE_TOKEN")
 _MOVABLE = re.compile(
-    r"\.replace\(|\.subn?\(|\.r?split\(|finditer\(|\.r?partition\(|get_text_with_replacements"
+    r"\.replace\(|\.subn?\(|\.r?split\(|finditer\(|\.r?partition\(|\.r?find\(|\.r?index\(|get_text_with_replacements"
 )
 
 

@@ -15,6 +15,8 @@ from codegen.rewrite.values import Record, model_of
 
 _APART = ("replace", "split", "rsplit", "partition", "rpartition", "escape")
 """Methods that take a text apart at what they are given first, and what makes a pattern of that."""
+_LOOKING = ("find", "index", "rfind", "rindex")
+"""Methods that tell where in a text something is, at which it is then cut."""
 _BY_PATTERN = ("sub", "subn", "compile")
 """The same for a pattern, in which a placeholder may be a part."""
 _ITEMS = ("image", "video", "audio", "media", "boi_")
@@ -50,25 +52,45 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
                 found = _worked_on(node, node.func.attr)
             if any(_is_placeholder(item) or getattr(item, "id", "") in handed_on for item in found):
                 place = cls.module.place(node)
-                reason = "it replaces placeholders in a form that no rule knows"
+                reason = (
+                    f"it replaces placeholders in a form that no rule knows: {_condition(node)}"
+                )
                 model = model_of(cls.module.source.module)
                 return Record(model, cls.name, function.name, "left", place, HELPER, reason=reason)
     return None
 
 
+def _condition(node: ast.AST) -> str:
+    """What a place would have to be for a rule, and is not."""
+    if isinstance(node, ast.While):
+        return "the loop does not replace the first placeholder of a text once in each round"
+    shown = ast.unparse(node).partition("\n")[0]
+    called = getattr(getattr(node, "func", None), "attr", "")
+    if called == "replace":
+        return f"{shown} is in no loop that runs while the placeholder is in the text"
+    if called in _BY_PATTERN or called == "escape":
+        return f"{shown} takes part in no re.sub that a function of one match answers"
+    if called in _LOOKING:
+        return f"the text is cut at what {shown} gives"
+    return f"the parts of {shown} are not joined with what placeholders become in one loop"
+
+
 def _only_looked_for(function: ast.FunctionDef) -> set[int]:
     """Patterns that a method looks for without making a text of pieces: what is counted is not replaced."""
-    looking = ("finditer", "findall", "search", "match")
+    looking = ("finditer", "findall", "search", "match", *_LOOKING)
     calls = [n for n in calls_in(function) if getattr(n.func, "attr", "") in looking]
     sums = [
         n
         for n in (walk(function) if calls else ())
-        if isinstance(n, (ast.BinOp, ast.AugAssign)) and isinstance(n.op, ast.Add)
+        if isinstance(n, (ast.BinOp, ast.AugAssign))
+        and isinstance(n.op, ast.Add)
+        or isinstance(n, ast.Call)
+        and getattr(n.func, "attr", "") in ("append", "extend", "join")
     ]
     pieces = [s for n in sums for s in walk(n) if isinstance(s, ast.Subscript)]
     if any(isinstance(piece.slice, ast.Slice) for piece in pieces):
         return set()
-    return {id(argument) for call in calls for argument in call.args}
+    return {id(node) for call in calls for node in (call, *call.args)}
 
 
 def _handed_on(cls: ClassInfo, function: ast.FunctionDef) -> set[str]:
@@ -94,7 +116,7 @@ def _own_calls(function: ast.FunctionDef) -> dict[str, list[ast.Call]]:
 
 def _worked_on(call: ast.Call, name: str) -> list[ast.expr]:
     """What a call takes a text apart at, or replaces in it; of a pattern each part."""
-    if name in _APART:
+    if name in _APART or name in _LOOKING:
         return call.args[:1]
     parts = [*walk(call.args[0])] if name in _BY_PATTERN and call.args else []
     return [part for part in parts if isinstance(part, ast.expr)]
