@@ -7,6 +7,7 @@ import pytest
 from codegen.rewrite.probe.probes import (
     LARGEST_NUMBER,
     MERGES,
+    MOST_PATCHES,
     length_probes_around,
     probes_around,
     relevant,
@@ -67,3 +68,13 @@ def test_lengths_are_on_both_sides_of_a_number_and_as_many() -> None:
     assert many.grid[:, 0].tolist() == [5, 6] * 31
     assert many.merge_sizes.tolist() == [1] * 62 and {one.variant, many.variant} == {1}
     assert not list(length_probes_around([1], 0))
+
+
+def test_very_many_numbers_are_parted_to_several_probes() -> None:
+    numbers = range(5, 1_900, 7)
+    probes = list(probes_around(numbers, 0))
+    assert max(probe.rows for probe in probes) <= MOST_PATCHES
+    sides = {side for probe in probes for side in probe.grid[:, 1].tolist()}
+    frames = {count for probe in probes for count in probe.grid[:, 0].tolist()}
+    assert all({n // 2 * 2, n // 2 * 2 + 2} <= sides for n in numbers)
+    assert all({n - 1, n, n + 1} <= frames for n in numbers)

@@ -7,7 +7,8 @@ sides of every number that the computation reads.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -121,9 +122,9 @@ def probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
         frames += [[count, merge, merge] for count in (number - 1, number, number + 1)]
     if not wanted:
         return
-    yield _probe(variant, sides)
+    yield from _parted(variant, sides)
     if variant == 0:
-        yield _probe(variant, frames)
+        yield from _parted(variant, frames)
         # The other probes have fewer images than any of the numbers.
         yield _probe(variant, [[1, merge, merge * (1 + i % 2)] for i in range(wanted[-1] + 2)])
 
@@ -182,6 +183,20 @@ def bare(probe: Probe) -> Probe:
 
 DISTINCT = Probe(0, np.array([[1, 16, 32], [2, 16, 16]]), np.array([2, 1]), distinct=True)
 """Its sides are multiples of what fields with one value get instead."""
+
+
+def _parted(variant: int, entries: Sequence[list[int]]) -> Iterator[Probe]:
+    """Entries as one probe, or as several where there are too many patches for one."""
+    taken: list[list[int]] = []
+    rows = 0
+    for entry in entries:
+        count = math.prod(entry)
+        if taken and rows + count > MOST_PATCHES:
+            yield _probe(variant, taken)
+            taken, rows = [], 0
+        taken.append(entry)
+        rows += count
+    yield _probe(variant, taken)
 
 
 def _probe(variant: int, entries: list[list[int]]) -> Probe:

@@ -32,6 +32,10 @@ _ORDER: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
+BYTES = (bytes, bytearray, memoryview)
+"""What no text of a processor is made of: it is not counted what operations on them would take."""
+
+
 def named(name: str) -> Any:
     """What is known of something by its name: a token is a string of its own, all else a term."""
     return f"⟨{name}⟩" if name.endswith("_token") else term("named", name)
@@ -51,6 +55,8 @@ def text(value: Any) -> str:
 
 def binary(world: World, name: str, left: Any, right: Any) -> Any:
     """``left + right`` and its like, by the name of the operator in ``ast``."""
+    if isinstance(left, BYTES) or isinstance(right, BYTES):
+        raise Unsupported("arithmetic with bytes")
     if name == "Mult" and isinstance(right, (str, list, tuple)):
         left, right = right, left
     if name == "Mult" and isinstance(left, (str, list, tuple)):
