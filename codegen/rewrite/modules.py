@@ -269,7 +269,11 @@ class ClassInfo:
         """Tell whether a method of the class assigns something to ``self.<name>``."""
         if name not in self.module.maybe_stored:
             return False
-        return any(_is_stored(node, name) for node in walk(self.node))
+        return any(
+            _is_stored(node, name)
+            for part in self.node.body
+            for node in walk(glance(part) if isinstance(part, ast.FunctionDef) else part)
+        )
 
 
 def made_of(info: ModuleInfo, names: Collection[str]) -> Iterator[tuple[ast.Call, str]]:

@@ -22,7 +22,7 @@ from codegen.rewrite.emit.edits import Change, Insert, Site
 from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -92,6 +92,9 @@ def _dumped(block: Block) -> list[str]:
 
 def cleared_in(prepare: Function) -> Cleared | None:
     """Where prepared inputs of the library lose their positions for good; None if they do not."""
+    seen = glance(prepare)
+    if seen is not prepare and cleared_in(seen) is None:
+        return None
     made: dict[str, frozenset[str]] = {}
     found: list[Cleared] = []
     changed: set[str] = set()
@@ -130,6 +133,9 @@ def _handed_on(call: ast.expr, names: Sequence[str]) -> frozenset[str]:
 
 def block_in(forward: Function) -> Block | Left | None:
     """The statements that count positions, why they cannot stand elsewhere, or None if there are none."""
+    seen = glance(forward)
+    if seen is not forward and block_in(seen) is None:
+        return None
     for number, statement in enumerate(forward.body):
         if isinstance(statement, ast.If) and _counts(statement):
             return _gathered(forward, number)

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from codegen.rewrite.emit.edits import Change, Edit, Enclose, Site, at_top
 from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
-from codegen.rewrite.nodes import children, glance, target_of, walk
+from codegen.rewrite.nodes import children, glance, of_kind, target_of, walk
 from codegen.rewrite.place.demands import Demand, find_demands
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -150,9 +150,9 @@ def replaced_grid(call: Function) -> str:
     key = "image_grid_thw"
     values: dict[str, list[ast.expr]] = {}
     replaced = set()
-    for node in walk(call):
+    for node in of_kind(glance(call), ast.Assign):
         target = target_of(node)
-        if not isinstance(node, ast.Assign) or target is None:
+        if target is None:
             continue
         if isinstance(target, ast.Name):
             values.setdefault(target.id, []).append(node.value)

@@ -176,8 +176,8 @@ def forward_edits(
 def hands_on(function: Function) -> bool:
     """Tell whether a method expands its own keywords, or those of one modality among them, in a call."""
     name = function.args.kwarg.arg if function.args.kwarg is not None else ""
-    for call in walk(function):
-        for keyword in call.keywords if isinstance(call, ast.Call) else ():
+    for call in calls_in(glance(function)):
+        for keyword in call.keywords:
             if keyword.arg is None and name in {
                 n.id for n in walk(keyword.value) if isinstance(n, ast.Name)
             }:
@@ -191,20 +191,20 @@ def takers(
     """Calls of own features methods that take packed inputs, and of encoders with a grid of one modality."""
     if not any(_may_take(call) for call in calls_in(glance(function))):
         return
-    for call in calls_in(function):
+    for number, call in enumerate(calls_in(glance(function))):
         name = self_attribute(call.func)
         if not name:
             continue
         method = state.index.signature(cls, name)
         if method is not None:
             if name in FEATURES_METHODS and is_packed(method):
-                yield call, method, FEATURES_METHODS[name]
+                yield calls_in(function)[number], method, FEATURES_METHODS[name]
             continue
         modality = modality_of(call)
         held = state.index.submodule(cls, name) if modality else None
         forward = state.index.method(held, "forward") if held is not None else None
         if forward is not None:
-            yield call, forward[1], modality
+            yield calls_in(function)[number], forward[1], modality
 
 
 def _may_take(call: ast.Call) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from codegen.rewrite.functions import parameters, self_attribute
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.budget import OverBudget, numbers
 from codegen.rewrite.probe.machine import Machine
 from codegen.rewrite.probe.trace import Bound, Config, Embedding, root_name
@@ -102,9 +102,9 @@ class Attributes(Machine):
     def _may_be_reset(self, cls: ClassInfo, owner: ClassInfo, name: str) -> bool:
         owners = self.index.mro(cls)
         others = (f for o in owners for f in o.methods.values() if f.name != "__init__")
-        if any(name in written_attributes(function) for function in others):
+        if any(name in written_attributes(glance(function)) for function in others):
             return True
-        init = owner.methods["__init__"]
+        init = glance(owner.methods["__init__"])
         whole = [s for s in init.body if isinstance(s, (ast.Assign, ast.AnnAssign))]
         return written_attributes(init).count(name) > 1 or not any(
             name in written_attributes(statement) for statement in whole

@@ -16,7 +16,7 @@ from itertools import chain
 from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.nodes import glance, of_kind, walk
 from codegen.rewrite.probe.probes import LARGEST_NUMBER, MERGES
 from codegen.rewrite.probe.prompting import PromptInterpreter
 from codegen.rewrite.probe.prompts import (
@@ -97,7 +97,7 @@ def is_near(index: Index, cls: ClassInfo, function: Function) -> bool:
     takes = any(name.endswith((*TOKEN_TYPES, *TOKEN_IDS)) for name in names)
     if not takes or not index.vocabulary.grid_of(names):
         return False
-    values = [node.value for node in walk(function) if isinstance(node, ast.Return)]
+    values = [node.value for node in of_kind(glance(function), ast.Return)]
     pairs = [v for v in values if isinstance(v, ast.Tuple) and len(v.elts) == 2]
     return len(pairs) == len(values) > 0 and "arange(" in cls.module.segment(function)
 

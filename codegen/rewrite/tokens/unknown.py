@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from codegen.rewrite.functions import parameters, self_attribute
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import calls_in, of_kinds, walk
+from codegen.rewrite.nodes import calls_in, glance, of_kinds, walk
 from codegen.rewrite.tokens.asking import HELPER
 from codegen.rewrite.tokens.leftovers import patterns
 from codegen.rewrite.tokens.sites import Site
@@ -99,7 +99,7 @@ def _handed_on(cls: ClassInfo, function: ast.FunctionDef) -> set[str]:
     names = names[1:] if names[:1] == ["self"] else names
     found: set[str] = set()
     for caller in cls.methods.values():
-        for call in _own_calls(caller).get(function.name, ()):
+        for call in _own_calls(glance(caller)).get(function.name, ()):
             given = [*zip(names, call.args), *((k.arg, k.value) for k in call.keywords)]
             found |= {name for name, value in given if name and _is_placeholder(value)}
     return found
