@@ -20,12 +20,13 @@ _Decorated = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def agreeing_with(atlas: Atlas, ranges: Sequence[Range]) -> list[Range]:
-    """The generated members whose definitions repeat decorators that stand in ranges of sources, or come
-    from there."""
+    """The generated members whose definitions repeat decorators that stand in ranges of sources, as these are
+    written, or come from there."""
     if atlas.tree.kind != "project":
         return []
     edited = [each for each in ranges if next(_decorated(atlas, each), None) is not None]
-    reached = [(spot.path, spot.offset, spot.offset + 1) for spot in changed_with(atlas, edited)]
+    read = [part for each in edited for part in atlas.as_rewritten(*each, replaced=True)]
+    reached = [(spot.path, spot.offset, spot.offset + 1) for spot in changed_with(atlas, read)]
     found: dict[Range, None] = {}
     for place in dict.fromkeys((*edited, *reached)):
         for member in _decorated(atlas, place):

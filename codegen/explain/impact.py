@@ -127,16 +127,16 @@ def _no_member(atlas: Atlas, paths: Sequence[str], model: str, member: str) -> C
 
 def impact_of(atlas: Atlas, subjects: Sequence[Subject]) -> Impact:
     """The models that an edit of these lines changes, those with most lines first."""
-    ranges = []
-    for subject in subjects:
-        text = atlas.text(subject.path)
-        start, end = _range(text, subject.first, subject.last)
-        ranges += list(atlas.as_rewritten(subject.path, start, end, replaced=True))
+    written = [
+        (subject.path, *_range(atlas.text(subject.path), subject.first, subject.last))
+        for subject in subjects
+    ]
+    ranges = [part for each in written for part in atlas.as_rewritten(*each, replaced=True)]
     reader = _Members(atlas)
     reached = _all_reached(reader, ranges)
     known = {item.model for item in reached if item.body}
     places = [place for subject in subjects for place in _filled(reader, subject)]
-    places += agreeing_with(atlas, ranges)
+    places += agreeing_with(atlas, written)
     more = [item for item in _all_reached(reader, places) if item.model not in known]
     more = [item for item in more if item.body]
     added = {item.model for item in more}

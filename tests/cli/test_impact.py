@@ -135,6 +135,54 @@ def test_decorators_that_have_to_agree(family: Sandbox) -> None:
     assert score.precision == score.recall == 1, "\n".join(show(score, "models"))
 
 
+SHIFTED = '''\
+"""Delta, into which passes write in front of a class."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class DeltaModel(nn.Module):
+    def forward(self, rows, grid_thw):
+        per_frame = torch.repeat_interleave(grid_thw[:, 1] * grid_thw[:, 2], grid_thw[:, 0])
+        bounds = F.pad(per_frame.cumsum(dim=0, dtype=torch.int32), (1, 0), value=0)
+        for layer in self.layers:
+            rows = layer(rows, cu_seqlens=bounds)
+        return rows
+
+
+@dataclass
+class DeltaOutput:
+    states: list
+'''
+HEIR = '''\
+"""Epsilon repeats the decorator of its parent."""
+
+from dataclasses import dataclass
+
+from ..delta.modeling_delta import DeltaOutput
+
+
+@dataclass
+class EpsilonOutput(DeltaOutput):
+    more: int = 1
+'''
+
+
+def test_decorators_agree_where_passes_moved_them(family: Sandbox) -> None:
+    family.write({"delta": SHIFTED, "epsilon": HEIR})
+    assert family.run("sync", "--rewrite", "--root", str(family.root)).code == 0
+    tree = open_tree(family.root, None)
+    atlas, path = Atlas(tree, Settings(True)), path_of(tree, "delta")
+    line = SHIFTED.split("\n").index("@dataclass") + 1
+    assert atlas.is_rewritten(path)
+    told = impact_of(atlas, [Subject("decorator", path, line, line)])
+    assert {each.model for each in told.reached} == {"delta", "epsilon"}
+
+
 def test_the_graph_as_data(family: Sandbox) -> None:
     data = family.run("graph", "--json").json
     assert {node["name"]: node["depth"] for node in data["nodes"]} == {
