@@ -13,6 +13,7 @@ from pathlib import PurePosixPath as Path
 
 from codegen.review.arguments import argument_pairs, documented_pairs
 from codegen.review.model import Line, Member, MemberChange, SourceHunk, Tokens
+from codegen.review.reshaped import reshaped_pairs
 from codegen.review.said import (
     PLACEHOLDERS,
     made_property,
@@ -262,4 +263,5 @@ PAIRS = (
     placeholder_pairs,
     renamed_file_pairs,
     replaced_pairs,
+    lambda hunks: reshaped_pairs(hunks, WIDE),
 )

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from codegen.review.model import Hunk, Line, MemberChange, Tokens
+from codegen.review.reshaped import same_in_another_shape
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 #: An f-string, and what is read in it.
@@ -67,7 +68,9 @@ def replaced_word(hunk: Hunk) -> tuple[str, str] | None:
 
 def replaced_in(change: MemberChange, hunk: Hunk) -> tuple[str, str] | None:
     """What takes the place of what in a hunk, if that is all it does; in a header whatever it was before."""
-    return renewed(hunk) if change.member.kind == "header" else replaced_word(hunk)
+    if change.member.kind == "header":
+        return renewed(hunk)
+    return same_in_another_shape(change) or replaced_word(hunk)
 
 
 def renewed(hunk: Hunk) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ import re
 import select
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -358,3 +359,21 @@ def test_what_is_done_to_many_members_is_one_risk(tmp_path: Path) -> None:
     assert risks[0].message == (
         "AHead.run, BHead.run and 3 more: @staticmethod is gone, @classmethod is new"
     )
+
+
+def test_a_collection_of_another_kind_everywhere_is_one_change(tmp_path: Path) -> None:
+    """Read once where nothing is lost, as a dictionary that becomes the list of its keys; what is new is read."""
+
+    def models(shape: Callable[[int], str]) -> dict[str, str]:
+        return {f"m{n}": f"class M{n}Head:\n    tied = {shape(n)}\n" for n in range(10)}
+
+    shapes: tuple[Callable[[int], str], ...] = (
+        lambda n: f'{{"head{n}": "embed{n}", "other": "more"}}',
+        lambda n: f'["head{n}", "other"]',
+        lambda n: f'("head{n}", "{"another" if n == 4 else "other"}")',
+    )
+    made = [make_project(tmp_path / str(n), models(shape)) for n, shape in enumerate(shapes)]
+    for base, head, read in ((0, 1, 1), (1, 2, 2), (1, 0, 10)):
+        report = review_of(made[base], made[head])
+        assert len(report.changes) == 1, [change.title for change in report.changes]
+        assert report.summary.read_hunks == read and not report.unexplained
