@@ -56,7 +56,7 @@ def _repeating(atlas: Atlas, path: str, member: Named) -> Iterator[Range]:
         tree = ast.parse(atlas.text(definition.path))
         for child in _children(tree, parent):
             node = _node_of(tree, child, method)
-            if shared & _decorators(node) and (not method or _asks_parent(node)):
+            if shared & _decorators(node) and (not method or _asks_parent(node, child)):
                 yield from _generated(
                     atlas, definition.model, f"{child}.{method}" if method else child
                 )
@@ -101,7 +101,8 @@ def _decorators(node: _Decorated | None) -> set[str]:
     return {ast.dump(each) for each in node.decorator_list} if node is not None else set()
 
 
-def _asks_parent(node: _Decorated | None) -> bool:
-    return node is not None and any(
-        isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(node)
-    )
+def _asks_parent(node: _Decorated | None, owner: str) -> bool:
+    """Whether a method calls its parent's: ``super(Parent, self)`` asks further up."""
+    calls = (each for each in (ast.walk(node) if node else ()) if isinstance(each, ast.Call))
+    supers = (call for call in calls if last_name(call.func) == "super")
+    return any(not call.args or last_name(call.args[0]) == owner for call in supers)
