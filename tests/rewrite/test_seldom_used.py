@@ -14,6 +14,7 @@ from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.place.demands import _side_of_table
 from codegen.rewrite.place.thread import generate_edits
+from codegen.rewrite.recognise.effects import vanishing
 from codegen.rewrite.report import broken
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.tokens.mixin import _handing_on
@@ -307,3 +308,22 @@ def test_modules_are_parsed_from_their_text() -> None:
         "def f():\n    return a\n",
         "b = 2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("decorator", "reason"),
+    [
+        ("", ""),
+        ("@staticmethod\n", ""),
+        ("@torch.no_grad()\n", ""),
+        ("@noted\n", "what the decorator noted does would vanish"),
+        ("@noted(1)\n", "what the decorator noted does would vanish"),
+        ("@torch.no_grad()\n@noted\n", "what the decorator noted does would vanish"),
+    ],
+)
+def test_what_decorators_of_called_functions_do_would_vanish(decorator: str, reason: str) -> None:
+    called = ast.parse(f"{decorator}def inner(a):\n    return a + 1\n").body[0]
+    function = ast.parse("def f(x):\n    y = inner(x)\n    return y\n").body[0]
+    assert isinstance(called, ast.FunctionDef) and isinstance(function, ast.FunctionDef)
+    found = vanishing(function.body[:1], function, lambda call: (called,))
+    assert (found.reason if found is not None else "") == reason
