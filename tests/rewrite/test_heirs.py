@@ -197,6 +197,14 @@ OTHERWISE = {
     "by type": f'{FROM}\n\nChild = type("Child", (Encoder,), {{"order": str}})\n',
     "put there": f"{FROM}\n\nEncoder.order = str\n",
     "put there by setattr": f'{FROM}\n\nsetattr(Encoder, "order", str)\n',
+    "put there with an annotation": f"{FROM}\n\nEncoder.order: object = str\n",
+    "put there beside something": f"{FROM}\n\nEncoder.order, other = str, 1\n",
+    "put there last of several": f"{FROM}\n\n(other, Encoder.order) = 1, str\n",
+    "put there by a loop": f"{FROM}\n\nfor Encoder.order in (str, int):\n    pass\n",
+    "taken away": f"{FROM}\n\ndel Encoder.order\n",
+    "put there by setattr behind one of nothing": (
+        f'{FROM}\n\n\ndef never(**names):\n    setattr(**names)\n    setattr(Encoder, "order", str)\n'
+    ),
 }
 
 

@@ -69,7 +69,10 @@ def _another(index: Index, heirs: Heirs, study: Study, name: str) -> str:
 
 def _put_there(index: Index, name: str) -> str:
     """Where a file puts something else in the place of a method or attribute of any object; empty if none does."""
-    near = re.compile(rf"\.{name}(?:\s*[-+*/%|&]?=[^=]|\[|\.)|[\"']{name}[\"']")
+    # What such a line looks like, so that few files are read: its tree decides.
+    assigned = rf"\.{name}(?:\b[^\n(=]*=(?!=)|\[|\.)"
+    bound = rf"\b(?:del|for|as)\b[^\n]*\.{name}\b"
+    near = re.compile(rf"{assigned}|{bound}|[\"']{name}[\"']")
     for module in index.mentioning(name):
         source = index.library.read(module)
         info = index.open(module) if source is not None and near.search(source.text) else None
@@ -106,7 +109,8 @@ def _written(node: ast.AST) -> ast.AST | None:
 def _named_in(call: ast.Call) -> frozenset[str]:
     """Attributes that ``setattr(x, "name", ...)`` and ``type("Child", (Parent,), {"name": ...})`` name."""
     function = getattr(call.func, "id", "")
-    if function in ("setattr", "delattr") and getattr(call.args[0], "id", "") != "self":
+    first = call.args[0] if call.args else None
+    if function in ("setattr", "delattr") and getattr(first, "id", "") != "self":
         named: list[ast.expr | None] = [*call.args[1:2]]
     elif function == "type" and len(call.args) == 3 and isinstance(call.args[2], ast.Dict):
         named = call.args[2].keys
