@@ -118,11 +118,9 @@ def _jobs(options: VerifyOptions, names: Sequence[str], folder: Path) -> list[di
 
 
 def _results(folder: Path) -> list[str]:
-    return _lines(folder / "results.jsonl")
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    """The lines of what a group's checks gave so far, one for each."""
+    path = folder / "results.jsonl"
+    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
 
 
 def _expected(options: VerifyOptions, names: Sequence[str]) -> int:
