@@ -16,7 +16,9 @@ import numpy as np
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.probe.budget import Meter
+from codegen.rewrite.probe.codes import CodeInterpreter
 from codegen.rewrite.probe.interp import Interpreter
+from codegen.rewrite.probe.sourcing import SourceInterpreter
 from codegen.rewrite.probe.telling import TokenInterpreter
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import Arr
@@ -77,12 +79,22 @@ class Tiny(nn.Module):
         self.part = Part(config, config.hidden_size)
         self.other = Part(config, size=7, scale=3)
         self.layer = nn.Linear(3, 3)
+        self.point = nn.Conv2d(3, 3, kernel_size=1)
+        self.plain = nn.Conv2d(3, 3, (1, 1), bias=False)
+        self.wide = nn.Conv2d(3, 3, 2)
+        self.strided = nn.Conv2d(3, 3, 1, stride=2)
 
     def change(self):
         self.reset = 4
 
     def twice(self, y, k=2):
         return y * k
+
+    def scaled(self, y, *, by=3, plus):
+        return y * by, plus
+
+    def named(self, y, **others):
+        return y
 """
 #: Beside those that the tests of the interpreter run.
 MORE = """
@@ -110,6 +122,16 @@ n if n > 3 else rows | rows if rows.sum() > 0 else n | n and rows | rows and n |
 isinstance(n, int) | isinstance(rows, torch.Tensor) | isinstance(x, list) | hasattr(self, "merge") | getattr(self, "merge") | getattr(self, "gone", 3)
 torch.jit.is_tracing() | torch.compiler.is_compiling() | F.interpolate(self.table.weight[None], size=(2, 2)) | F.pad(rows, (0, 1)) | nn.Linear(2, 3)
 f"{n} and {x.shape[0]:>3}" | "a" + "b" | "a" * n | "ab"[0] | "a" in "ab" | "ab".split("a") | str(n) | print(n) | range(n)[1] | list(range(n, 0, -1))
+self.scaled(n) | self.scaled(n, by=2) | self.scaled(n, 2) | self.scaled(n, other=2) | self.named(n, other=2) | self.named(n, 2)
+self.twice(n, k=2) | self.twice(n, y=2) | self.twice(n, 2, 3) | torch.where(ids > 150, n) | torch.zeros(2) | torch.zeros(mystery(n)) | x.where(ids)
+F.pad(ids, (0, 2), mode="replicate") | F.pad(ids, (0, n), mode="replicate") | F.pad(x, (1, 2), mode="replicate") | F.pad(x, (0, -1), mode="replicate")
+F.pad(ids, (0, 0), mode="replicate") | F.pad(x, (0, 1, 2), mode="replicate") | F.pad(x[:, :0], (0, 1), mode="replicate") | F.pad(x, (0, 1), mode="reflect")
+self.config.image_token_id | self.config.image_start_token_id | self.config.image_end_token_id | self.config.start | torch.sum(self.merge, self.pair)
+F.normalize(x) | F.normalize(x, p=2, dim=-1) | F.normalize(x, dim=0) | F.normalize(x, p=1) | F.normalize(x - x) | F.normalize(mystery(x))
+torch.einsum("ij,kj->ik", x, x + 1) | torch.einsum("i...,i->i", x, x) | torch.einsum("ij->i", x) | torch.einsum(n, x, x) | torch.argmin(x) | Out()
+torch.argmin(-x, dim=1) | torch.argmin(-x, dim=0) | self.point(x[None, :, None]) | self.plain(x[None, :, None]) | self.wide(x[None, :, None])
+self.strided(x[None, :, None]) | self.point(x) | self.point(x[None, :, None], n) | Out(first=n) | Out(first=n).first | Out(first=n).other | Out(n)
+Out(n, first=n) | out(first=n) | fill(t=x) | self.config.text_config.size | self.config.text_config | self.config.configs | self.table.bias
 sorted([3, 1, 2]) | sorted(x[0].tolist(), reverse=True) | list(map(abs, [1, -2])) | list(zip([1], x[0])) | set([1, 1]) | len({1, 2}) | divmod(7, 2)
 round(2.5) | round(n / 2) | math.ceil(2.5) | int(n / 2) | float("1") | bool(n) | min(n, rows) | sum(rows) | sum([rows, 1]) | all([]) | any([n, rows])
 """
@@ -207,13 +229,26 @@ def of_tokens(body: str) -> Any:
     return _told(body, TokenInterpreter, 1)
 
 
+def of_sources(body: str) -> Any:
+    """The same where it counts positions of prompts with source images."""
+    return _told(body, SourceInterpreter, 0)
+
+
+def of_codes(body: str) -> Any:
+    """The same where rows of images become codes."""
+    return _told(body, CodeInterpreter, 0)
+
+
 def _told(body: str, kind: type[Interpreter], variant: int) -> str:
     index, cls = _tiny()
     tokens = [7, 3, 154, 151, 151, 155, 153, 9]
     values = {"x": Arr(np.arange(12).reshape(3, 4)), "n": 5, "ids": Arr(np.array(tokens))}
     meter = Meter(steps=20_000, size=1 << 20)
-    trace = kind(index, variant, 10, meter).run(cls, method(body), cls, values)
-    return "; ".join([value_in_words(trace.result), *_noted(trace)])
+    interpreter = kind(index, variant, 10, meter)
+    trace = interpreter.run(cls, method(body), cls, values)
+    kept = interpreter.written if isinstance(interpreter, SourceInterpreter) else {}
+    written = [f"keeps {name}: {value_in_words(value)}" for name, value in kept.items()]
+    return "; ".join([value_in_words(trace.result), *_noted(trace), *written])
 
 
 def value_in_words(value: Any) -> str:
@@ -247,7 +282,7 @@ def _noted(trace: Trace) -> Iterator[str]:
 
 def asked_runs() -> dict[str, Asked]:
     """The interpreters as functions that are asked."""
-    functions: tuple[Callable[..., Any], ...] = (interpreted, of_tokens)
+    functions: tuple[Callable[..., Any], ...] = (interpreted, of_tokens, of_sources, of_codes)
     return {
         f"runs.{function.__name__}": Asked(f"runs.{function.__name__}", function, {"body": "str"})
         for function in functions
