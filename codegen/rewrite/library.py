@@ -133,10 +133,9 @@ class Index:
         if not last.startswith(("modeling_", "modular_")):
             return None
         definition = f"{package}.modular_{last.split('_', 1)[1]}"
-        if definition != module and self.get(definition) is not None:
-            found = self.get(definition)
-            if found is not None and name in found.classes:
-                return self.resolve(definition, name)
+        found = self.get(definition) if definition != module else None
+        if found is not None and name in found.classes:
+            return self.resolve(definition, name)
         return self.resolve(module, name)
 
     def _imported_elsewhere(self, info: ModuleInfo, name: str) -> ClassInfo | None:

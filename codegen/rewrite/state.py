@@ -22,7 +22,7 @@ from codegen.rewrite.helpers import HELPER_MODULES, helper_path
 from codegen.rewrite.keep import find_kept
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
-from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.nodes import walk
 from codegen.rewrite.report import Place, broken, failure, method_of, place_of, too_deep
 from codegen.rewrite.values import Library, Record, Settings, Source, model_of
 from codegen.trees.names import HELPERS
@@ -248,8 +248,8 @@ class RewriteState:
         info = self.index.get(module)
         if info is None or helper not in info.imports:
             return
-        parts = (glance(p) if isinstance(p, ast.FunctionDef) else p for p in info.naming((helper,)))
-        if any(isinstance(n, ast.Name) and n.id == helper for part in parts for n in walk(part)):
+        nodes = (node for part in info.naming((helper,)) for node in walk(part))
+        if any(isinstance(node, ast.Name) and node.id == helper for node in nodes):
             return
         from codegen.rewrite.emit.imports import without_import
 

@@ -193,8 +193,21 @@ BODIES = (
 )
 
 
+#: What is made of a tensor of 32 bits, and asked how many it has.
+NARROW = """
+y + 1 | 1 - y | y * n | y // 2 | y % 2 | -y | y + x | y + x[0, 0] | y + y[0, 0] | y[0, 0] + x[0, 0] | y[0, 0] + 1 | y / 2 | y > 1 | y[0, 0] | y[:, 1]
+torch.where(y > 1, y, y) | torch.where(y > 1, y, 0) | torch.where(y > 1, y, x) | torch.where(y > 1, x, y[0, 0]) | torch.where(x > 1, 1, 0) | abs(y)
+torch.where(y[0, 0] > 1, y, y) | torch.minimum(y, y) | torch.maximum(y, x) | y.clamp(max=3) | y.sum() | y.sum(0) | y.cumsum(0) | y.prod() | y.max()
+torch.cat([y, y]) | torch.cat([y, x]) | torch.stack([y, y]) | torch.repeat_interleave(y[0], y[0]) | torch.repeat_interleave(y[0], 2) | y.repeat(2, 1)
+F.pad(y, (1, 0)) | y.flatten() | torch.arange(n, dtype=torch.int32) | torch.arange(n) | torch.full((2,), n) | torch.zeros_like(y) | y.new_zeros(2)
+torch.div(y, 2, rounding_mode="floor") | torch.ceil(y / 2) | torch.floor_divide(y, 2) | y.argsort() | y.unique() | y.long() | y.float() | y.bool()
+"""
+
+
 def bodies() -> Iterator[str]:
     """All programs."""
+    for expression in filter(str.strip, NARROW.replace("\n", " | ").split(" | ")):
+        yield f"y = x.to(torch.int32)\nreturn ({expression.strip()}).dtype"
     for expression in MORE.replace("\n", " | ").split(" | "):
         if expression.strip():
             yield f"return {expression.strip()}"

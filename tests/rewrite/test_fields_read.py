@@ -86,6 +86,11 @@ def test_every_token_has_to_be_read(token: str) -> None:
     assert found == f"it reads no id of a token for {token.removesuffix('_token_id')}"
 
 
+def test_all_tokens_that_are_not_read_are_named() -> None:
+    found = of_sounds({**dict([MERGE, SPEED]), **without("audio")})
+    assert found == "it reads no id of a token for audio, audio_start"
+
+
 def result(prompt: SoundPrompt, shared: bool, padding: int, kind: type, more: int = 0) -> Any:
     where, ahead = prompt.expected(shared, padding)
     return SimpleNamespace(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from codegen.rewrite import rewrite_library
+from codegen.rewrite import Settings, rewrite_library
 from codegen.rewrite.heirs import Heirs, held_module, renamed
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
+from codegen.rewrite.state import RewriteState
 from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case
 
 TINY = """class TinyRotary:
@@ -88,6 +89,38 @@ def test_a_module_that_an_ancestor_builds_has_the_name_that_it_gets_in_the_heir(
     found = held_module(index, known[name], "rotary")
     assert found is not None and found.name == held
     assert held_module(index, known[name], "other") is None
+
+
+SIZED = """import torch
+
+
+class TinyEncoder:
+    def forward(self, hidden, grid_thw):
+        return torch.cat([torch.arange(t * h * w) for t, h, w in grid_thw.tolist()])
+
+
+class TinyOther:
+    pass
+"""
+OUTSIDE = {
+    "models/a/modular_a.py": "from ..b.modular_b import Child as Base\nclass Grandchild(Base): pass",
+    "models/b/modular_b.py": "from ..tiny.modeling_tiny import TinyEncoder\nclass Child(TinyEncoder): pass",
+    "models/c/modular_c.py": "from ..tiny.modeling_tiny import TinyOther\nclass OfNoSizes(TinyOther): pass",
+    "models/d/modular_d.py": "class Unrelated:\n    pass",
+    "models/e/modular_e.py": (
+        "from ..tiny.modeling_tiny import TinyEncoder as E\n"
+        "def made():\n    class Hidden(E): pass\nclass Beside: pass"
+    ),
+}
+
+
+def test_heirs_are_looked_for_in_all_files_and_nothing_else_is_opened() -> None:
+    state = RewriteState(
+        DictLibrary({"models/tiny/modeling_tiny.py": SIZED, **OUTSIDE}), Settings()
+    )
+    for _ in range(2):
+        found = [cls.name for cls in state.inheriting()]
+        assert found == ["TinyEncoder", "TinyOther", "Child", "Beside", "Grandchild", "Hidden"]
 
 
 def test_heirs_have_the_method_or_call_it() -> None:

@@ -199,3 +199,15 @@ def test_types_name_the_inputs_of_each_modality() -> None:
         assert [*get_type_hints(typed)] == names and not typed.__required_keys__
         assert set(get_type_hints(typed).values()) == {torch.Tensor}
     assert [*NAMES] == [*INPUTS]
+
+
+def test_the_number_of_rows_says_something_about_what_stands_for_each_row() -> None:
+    assert {name for name, helper in REGISTRY.items() if helper.needs_rows} == {
+        "get_vision_cu_seqlens",
+        "get_rotary_pos_ids",
+        "get_window_index",
+        "get_pos_embed_indices",
+        "get_half_pixel_indices",
+        "get_sampling_grid",
+        "get_block_permutation",
+    }

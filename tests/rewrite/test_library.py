@@ -30,6 +30,25 @@ def cls_of(index: Index, name: str, module: str = "modeling_tiny") -> ClassInfo:
     return found
 
 
+def test_a_class_beside_a_definition_is_that_of_the_file_it_is_imported_from() -> None:
+    index = index_of(
+        modular_tiny="class Both: pass\nclass Defined: pass",
+        modeling_tiny="class Both: pass\nclass Beside: pass",
+        modeling_other="from .modeling_tiny import Beside, Both, Defined, Gone",
+    )
+    found = {
+        n: index.resolve("models.tiny.modeling_other", n) for n in ("Beside", "Both", "Defined")
+    }
+    places = {name: cls.module.source.path for name, cls in found.items() if cls is not None}
+    folder = "models/tiny"
+    assert places == {
+        "Beside": f"{folder}/modeling_tiny.py",
+        "Both": f"{folder}/modular_tiny.py",
+        "Defined": f"{folder}/modular_tiny.py",
+    }
+    assert index.resolve("models.tiny.modeling_other", "Gone") is None
+
+
 def test_names_that_a_file_binds() -> None:
     info = info_of("""
         import os.path, sys as system

@@ -137,6 +137,29 @@ def test_a_method_that_gives_other_texts_is_left() -> None:
     assert ["other texts than one pass" in record.reason for record in report] == [True]
 
 
+OF_RELEASES = "its parameters are not those of the releases"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("text, images_replacements=[], v", "text, pictures=[], v", OF_RELEASES),
+        ("text, images_replacements=[], v", "text, heaps=[], v", OF_RELEASES),
+        ("audio_replacements=[]):", "audio_replacements=[], more=None):", OF_RELEASES),
+        ("=[], videos_replacements=[], audio_replacements=[]):", "=[]):", OF_RELEASES),
+        (", audio_replacements=[]):", "):", "it cannot be followed"),
+        ("new = next(", "new = self.unknown(", "it cannot be followed"),
+        ("next(lists[match.lastgroup])", "next(lists['sound'])", "it cannot be followed"),
+    ],
+)
+def test_a_method_that_cannot_be_what_it_was_is_left(old: str, new: str, reason: str) -> None:
+    assert MIXIN.count(old) == 1
+    other = MIXIN.replace(old, new)
+    files, report = rewritten(other)
+    assert files["lib/processing_utils.py"] == other
+    assert [(r.kind, r.reason.startswith(reason)) for r in report] == [("left", True)], report
+
+
 SORTING = """
 
 class SortingProcessor(TinyProcessor):

@@ -9,12 +9,13 @@ import pytest
 from codegen.rewrite import Settings, rewrite_library
 from codegen.rewrite.library import _why_unreadable
 from codegen.rewrite.modules import ClassInfo, ModuleInfo, absolute
+from codegen.rewrite.settle import Settled
 from codegen.rewrite.state import RewriteState
-from codegen.rewrite.tokens.expand_tokens import processors
+from codegen.rewrite.tokens.expand_tokens import _unequal, processors
 from codegen.rewrite.tokens.names import Unmovable
 from codegen.rewrite.tokens.plans import token_of
 from codegen.rewrite.tokens.sites import Site as TokenSite
-from codegen.rewrite.values import Source
+from codegen.rewrite.values import Record, Source
 from tests.rewrite.test_keep import run as run_keeping
 from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case, run
 
@@ -176,6 +177,35 @@ def test_a_placeholder_is_what_the_only_call_of_a_method_gives(
     else:
         with pytest.raises(Unmovable, match="its callers decide"):
             token_of(cls, site)
+
+
+def record(kind: str, reason: str) -> Record:
+    return Record("tiny", "TinyProcessor", "__call__", kind, "tiny.py:1", reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("records", "reason"),
+    [
+        ([], "nothing was written"),
+        ([("left", "it stays")], "nothing was written"),
+        ([("failed", "it does not parse")], "it does not parse"),
+        ([("left", "it stays"), ("failed", "it does not parse"), ("failed", "more")], "it does not parse"),
+        (
+            [("failed", "it uses size, which nothing defines")],
+            "what a placeholder becomes is computed with size, which belongs to the loop",
+        ),
+    ],
+)  # fmt: skip
+def test_why_nothing_came_of_an_attempt(records: list[tuple[str, str]], reason: str) -> None:
+    state = RewriteState(DictLibrary({}), Settings())
+    info = ModuleInfo.parse(Source("tiny.py", "tiny", CALLER))
+    other = ModuleInfo.parse(Source("other.py", "other", CALLER))
+    cls = ClassInfo(info, info.classes["TinyProcessor"])
+    told = tuple(record(*each) for each in records)
+    for modules in ((), (other,)):
+        assert _unequal(state, cls, [], Settled(modules, told), set()) == reason
+    if told and told[0].kind == "failed":
+        assert _unequal(state, cls, [], Settled((info,), told), set()) == reason
 
 
 def test_helpers_are_found_behind_a_file_that_cannot_be_read() -> None:

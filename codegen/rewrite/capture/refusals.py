@@ -116,12 +116,14 @@ def _listed(node: ast.expr) -> ast.Name | None:
 def _in_tensors(text: str, test: ast.expr) -> str:
     """The condition, with what the host adds up added up by a tensor."""
     assert isinstance(test, ast.Compare)
-    if all(_listed(side) is None for side in (test.left, *test.comparators)):
+    left, (right,) = test.left, test.comparators
+    if _listed(left) is None and _listed(right) is None:
         return text
-    parts = []
-    for side in (test.left, *test.comparators):
-        of = _listed(side)
-        parts.append(ast.unparse(side) if of is None else f"{of.id}.sum()")
-    operator = ast.unparse(test).removeprefix(ast.unparse(test.left))
-    operator = operator.removesuffix(ast.unparse(test.comparators[0])).strip()
-    return f"{parts[0]} {operator} {parts[1]}"
+    operator = ast.unparse(test).removeprefix(ast.unparse(left)).removesuffix(ast.unparse(right))
+    return f"{_added(left)} {operator.strip()} {_added(right)}"
+
+
+def _added(side: ast.expr) -> str:
+    """One side of it."""
+    of = _listed(side)
+    return ast.unparse(side) if of is None else f"{of.id}.sum()"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from codegen.rewrite.emit.edits import (
     AddOption,
@@ -104,8 +105,8 @@ def nodes_of(edit: Edit) -> Iterator[ast.stmt | ast.expr]:
 def _header_end(node: ast.FunctionDef) -> int:
     """The last line on which a parameter or the result of a method is described."""
     arguments = [child for child in walk(node.args) if isinstance(child, (ast.expr, ast.arg))]
-    ends = [child.end_lineno or 0 for child in (*arguments, *filter(None, [node.returns]))]
-    return max(node.lineno, *ends, node.lineno)
+    ends = [child.end_lineno for child in (*arguments, *filter(None, [node.returns]))]
+    return max([node.lineno, *filter(None, ends)])
 
 
 def _head(
@@ -201,11 +202,9 @@ def untouched(
     """
     found: list[Lines] = []
     before, joins = header_end, False
-    for number, node in enumerate(body):
+    for node, behind in zip_longest(body, body[1:]):
         first, last = first_line(node), last_line(text, node, limit)
-        shared = first <= before or (
-            number + 1 < len(body) and first_line(body[number + 1]) <= last
-        )
+        shared = first <= before or (behind is not None and first_line(behind) <= last)
         line = text.lines[first - 1]
         alone = not shared and not line[: node.col_offset].strip()
         elif_ = is_elif(text, node)

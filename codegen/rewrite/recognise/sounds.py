@@ -212,7 +212,7 @@ class Trial:
         tokens = {token_role(text.rpartition(".")[2]): text for text in texts}
         missing = [role for role in _NEEDED if role not in tokens]
         if missing:
-            return Objection(self.function, f"it reads no id of a token for {missing[0]}")
+            return Objection(self.function, f"it reads no id of a token for {', '.join(missing)}")
         return SoundPositions(
             self.roles,
             merges[0],
