@@ -18,13 +18,17 @@ from codegen.rewrite.tokens.sites import Site
 from codegen.rewrite.tokens.wording import MAX_LINE
 from codegen.rewrite.values import Source
 
-LOOP = 'for i in range(len(text)):\n    text[i] = text[i].replace(self.token, "x" * next(sizes), 1)\n'
+LOOP = (
+    'for i in range(len(text)):\n    text[i] = text[i].replace(self.token, "x" * next(sizes), 1)\n'
+)
 
 
 def site_of(lines: str, loop: str = LOOP, behind: str = "") -> tuple[ModuleInfo, Site]:
     """A method with some lines in front of its loop and behind it, and its site."""
     body = f"{lines}\n{loop}{behind}"
-    info = ModuleInfo.parse(Source("tiny.py", "tiny", f"def f(self, text):\n{indent(body, '    ')}"))
+    info = ModuleInfo.parse(
+        Source("tiny.py", "tiny", f"def f(self, text):\n{indent(body, '    ')}")
+    )
     function = info.functions["f"]
     found = next(n for n in function.body if isinstance(n, ast.For) and "replace" in ast.unparse(n))
     changed = found.body[0]

@@ -187,7 +187,8 @@ def _receiver(cls: ClassInfo, forward: Function, sample: ast.Call) -> Receiver |
     while first > 0 and _belongs(forward, first - 1, last, points.id, parts):
         first -= 1
     block = tuple(forward.body[first : last + 1])
-    if made[0] < first or not _belongs(forward, first, last, points.id, parts):
+    whole = all(_belongs(forward, n, last, points.id, parts) for n in range(first, last + 1))
+    if made[0] < first or not whole:
         return f"uses what {points.id} is made of for something else, too"
     other = next(
         (n for s in block for n in walk(s) if getattr(n, "attr", "") in _OTHER_KINDS), None
@@ -200,7 +201,7 @@ def _receiver(cls: ClassInfo, forward: Function, sample: ast.Call) -> Receiver |
 def _belongs(forward: Function, number: int, last: int, points: str, parts: frozenset[int]) -> bool:
     """Tell whether a statement does nothing but prepare the points."""
     statement = forward.body[number]
-    if number not in parts or not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+    if number not in parts or not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
         return False
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
     if not all(isinstance(target, ast.Name) for target in targets):
