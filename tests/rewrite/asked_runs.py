@@ -105,7 +105,7 @@ self.part(x) | self.other(x) | self.other(x, 2) | self.other(x, by=3) | self.oth
 self.layer(rows) | self.layer(x) | self.twice(x) | self.twice(n, 3) | self.twice(y=n, k=4) | self.twice(*[n]) | self.rotary(5)
 self.rotary(n)[x[0]] | self.rotary(3)[x[:, :2] % 3].flatten(1) | self.rotary.inv_freq | torch.outer(x[0], self.rotary.inv_freq)
 rows.split([4, 6]) | rows.split([4, 6], dim=0)[1] | rows.split([1, 2], dim=-1)[0] | rows.split([1, 2], -1) | rows.split([1, 2], 1)[1]
-rows.split([4, 6], dim=-1)[0] | rows.split([4, 6], -2)[0]
+rows.split([4, 6], dim=-1)[0] | rows.split([4, 6], dim=-3)[0] | rows.split([4, 6], -2)[0]
 rows.T.split([4, 6])[1] | rows.T.split([4, 6], -2)[1] | rows.T.split([4, 6], dim=1)[0] | rows.T.split([4, 6], -1)[1] | rows.T.split([1, 2]) | rows.split(5) | rows.split([4, 6], dim=2)
 rows.split([4, 6], 0, 1) | rows.split([4, 6], other=0) | rows.split(x[0].tolist()) | rows.shape | rows.shape[0] | rows.device
 rows.dtype | x.dtype | x.device | n.device | x.is_cuda | x.shape | len(rows) | rows[:2] | rows[x[0] % 10] | rows + 1 | rows * rows

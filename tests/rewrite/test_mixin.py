@@ -183,3 +183,41 @@ def test_a_call_that_sorts_its_keywords_hands_on_who_wants_offsets(monkeypatch) 
     assert "text_replacement_offsets" not in processor(["a <image>"], [2])
     asked = processor(["a <image>"], [2], return_text_replacement_offsets=True)
     assert asked["text_replacement_offsets"][0][0]["new_span"] == (4, 18)
+
+
+HANDED = "it hands on whether offsets are asked for"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_handed"),
+    [
+        ("**merged)", "**merged, **kwargs)", True),
+        ("**merged)", "**dict(merged))", False),
+        ("**merged)", "**kwargs)", False),
+        ("merged = self._merge_kwargs(", "merged = other._merge_kwargs(", False),
+        ("merged = self._merge_kwargs(", "self.merged = merged = self._merge_kwargs(", False),
+        ("merged = self._merge_kwargs(", "kwargs = merged = self._merge_kwargs(", False),
+        ('("padding",), **kwargs)', '("padding", "return_text_replacement_offsets"), **kwargs)', False),
+        ("super().__call__(images", "super().called(images", False),
+        ("images=None, **kwargs):", "images=None):\n        kwargs = {}", False),
+    ],
+)  # fmt: skip
+def test_only_calls_that_would_drop_it_hand_it_on(old: str, new: str, is_handed: bool) -> None:
+    assert SORTING.count(old) == 1
+    assert handed_on(MIXIN, SORTING.replace(old, new)) == is_handed
+
+
+def test_a_library_that_knows_the_option_keeps_it() -> None:
+    assert handed_on(MIXIN, SORTING)
+    known = "\nclass TextKwargs:\n    return_text_replacement_offsets: bool\n"
+    assert not handed_on(MIXIN + known, SORTING)
+
+
+def handed_on(mixin: str, sorting: str) -> bool:
+    """Whether a call that sorts its keywords is changed, and said to be."""
+    path = "lib/models/tiny/processing_tiny.py"
+    files = {"lib/processing_utils.py": mixin, path: TINY + sorting}
+    result = rewrite_library(DictLibrary(files), Settings("...", passes=("expand_tokens",)))
+    told = [r.cls for r in result.report if r.reason == HANDED]
+    assert told == ["SortingProcessor"] * (path in result.edits)
+    return path in result.edits

@@ -6,8 +6,9 @@ import ast
 
 import pytest
 
+from codegen.rewrite.emit.edits import Insert, Replace
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
-from codegen.rewrite.tokens.own_call import Stays, parts_of
+from codegen.rewrite.tokens.own_call import Stays, change_of_call, parts_of, unused_imports
 from codegen.rewrite.values import Source
 
 FORM = """
@@ -131,3 +132,125 @@ def test_a_call_with_more_or_other_than_its_parts_stays(old: str, new: str, reas
     assert reason in found.value.reason
     near = ("in another order", "would use its", "precomputed")
     assert found.value.near == any(words in reason for words in near)
+
+
+GUARDS = [
+    "def prepare_inputs_layout(self, images=None, text=None, videos=None, audio=None, **kwargs):",
+    '    """What is refused, and a text on its own as a list of one."""',
+    "    if text is None:",
+    '        raise ValueError("pebbles need words")',
+    "    text = text if text is None else list(text)",
+    "    return super().prepare_inputs_layout(images=images, text=text, videos=videos, audio=audio, **kwargs)",
+    "",
+]
+"""What becomes of what is refused."""
+IMAGES = [
+    "def _process_images(self, images, **kwargs):",
+    '    """What the image processor returns, and what the placeholder of each image becomes."""',
+    "    outputs = self.image_processor(images, **kwargs)",
+    "    images_replacements = [self.replace_image_token(outputs, n) for n in range(len(images))]",
+    "    return outputs, images_replacements",
+]
+"""What becomes of what is done for the images."""
+REFUSED = '        if text is None:\n            raise ValueError("pebbles need words")\n'
+INIT = "    def __init__(self, image_processor=None, tokenizer=None):\n        pass\n\n"
+
+
+def written(text: str) -> list[list[str]]:
+    """The lines that each place gets, in the order of the file."""
+    info = ModuleInfo.parse(Source("tiny.py", "tiny", text))
+    cls = ClassInfo(info, info.classes["PebbleProcessor"])
+    change = change_of_call(cls, parts_of(cls))
+    (record,) = change.records
+    assert (record.kind, record.method, record.location) == (
+        "extracted",
+        "__call__",
+        info.place(cls.methods["__call__"]),
+    )
+    lines = {
+        site.node.lineno: [
+            line for e in site.edits if isinstance(e, (Insert, Replace)) for line in e.lines
+        ]
+        for site in change.sites
+    }
+    return [lines[number] for number in sorted(lines)]
+
+
+SETTING = "valid_processor_kwargs = PebbleKinds"
+ONE_EACH = "            # one each\n            images_replacements = ["
+
+
+def indented(lines: list[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", [[SETTING, ""], [*GUARDS, *IMAGES]]),
+        (REFUSED, "", [[SETTING, ""], IMAGES]),
+        (INIT, "", [[SETTING, "", *GUARDS, *IMAGES]]),
+        (
+            "if images is not None",
+            "if images",
+            [
+                [SETTING, ""],
+                [
+                    *(*GUARDS, *IMAGES[:2], "    images_replacements = []", "    if images:"),
+                    *(*indented(IMAGES[2:4]), IMAGES[-1]),
+                ],
+            ],
+        ),
+        (
+            REFUSED,
+            f"        # words first\n        # always\n{REFUSED}",
+            [
+                [SETTING, ""],
+                [*GUARDS[:2], "    # words first", "    # always", *GUARDS[2:], *IMAGES],
+            ],
+        ),
+        (
+            "            images_replacements = [",
+            ONE_EACH,
+            [[SETTING, ""], [*GUARDS, *IMAGES[:3], "    # one each", *IMAGES[3:]]],
+        ),
+        (
+            "        outputs = {}\n",
+            "        outputs = {}  # none yet\n",
+            [[SETTING, ""], [*GUARDS, *IMAGES[:2], "    # none yet", *IMAGES[2:]]],
+        ),
+        (
+            "        outputs = {}\n",
+            "        sizes = [image.size for image in images]  # one\n",
+            [
+                [SETTING, ""],
+                [*GUARDS, *IMAGES[:2], "    sizes = [image.size for image in images]  # one", *IMAGES[2:]],
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_written_for_the_parts(old: str, new: str, expected: list[list[str]]) -> None:
+    assert written(changed(old, new) if old else FORM) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "            text = made\n",
+        "        batch = self.tokenizer",
+        "        return BatchFeature",
+    ],
+)
+def test_a_comment_behind_the_placeholders_has_no_place(line: str) -> None:
+    with pytest.raises(Stays) as found:
+        written(changed(line, f"{line[: len(line) - len(line.lstrip())]}# behind\n{line}"))
+    assert found.value.reason == "the comment # behind would have no place"
+    assert found.value.near
+
+
+def test_imports_that_only_the_call_used_are_not_needed_any_more() -> None:
+    info = ModuleInfo.parse(
+        Source("tiny.py", "tiny", f"from lib import a, b\nfrom other import c\n{FORM}\nb")
+    )
+    cls = ClassInfo(info, info.classes["PebbleProcessor"])
+    assert [*unused_imports(cls, ["a", "b", "c", "BatchFeature", "d"])] == ["a", "c"]
