@@ -162,3 +162,36 @@ def test_many_entries_take_a_step_each(count: int, steps: int) -> None:
     before = run.left
     assert [*run.entries(iter(range(count)))] == [*range(count)]
     assert before - run.left == steps
+
+
+@pytest.mark.parametrize(
+    ("left", "name", "right", "asked"),
+    [
+        ([1, 2], "Add", [3], ["entries 3"]),
+        ([1], "Add", [], ["entries 1"]),
+        ((1,), "Add", (2, 3, 4), ["entries 4"]),
+        ("ab", "Add", "c", ["characters 3"]),
+        ("ab", "Add", "", ["characters 2"]),
+        ([1, 2], "Mult", 3, ["entries 6"]),
+        (3, "Mult", [1, 2], ["entries 6"]),
+        ("ab", "Mult", 3, ["characters 6"]),
+        (3, "Mult", "ab", ["characters 6"]),
+        (2, "Pow", 9, ["numbers Pow 2 9"]),
+        (2, "Mult", 9, ["numbers Mult 2 9"]),
+        ("%d", "Mod", 3, ["formatted %d 3"]),
+        ("%d %d", "Mod", (3, 4), ["formatted %d %d 3 4"]),
+        (7, "Mod", 3, []),
+        (7, "Add", 3, []),
+        (7, "Sub", 3, []),
+    ],
+)
+def test_an_operation_asks_for_what_it_makes(
+    monkeypatch: pytest.MonkeyPatch, left: object, name: str, right: object, asked: list[str]
+) -> None:
+    told: list[str] = []
+    for limit in ("entries", "characters", "numbers", "formatted"):
+        monkeypatch.setattr(
+            limits, limit, lambda *a, limit=limit: told.append(" ".join(map(str, (limit, *a))))
+        )
+    binary(World(0), name, left, right)
+    assert told == asked
