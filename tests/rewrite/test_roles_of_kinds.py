@@ -49,7 +49,9 @@ def test_a_method_for_source_images_is_told_four_things(head: str, roles: str) -
 
 
 ALL = f"input_ids, {GRIDS}, attention_mask, use_audio_in_video, audio_seqlens, second_per_grids"
-SOUNDS = "image_grid_thw video_grid_thw attention_mask use_audio_in_video audio_seqlens second_per_grids"
+SOUNDS = (
+    "image_grid_thw video_grid_thw attention_mask use_audio_in_video audio_seqlens second_per_grids"
+)
 
 
 @pytest.mark.parametrize(
@@ -216,3 +218,81 @@ def test_what_attributes_keep_is_a_length_or_the_positions_of_targets() -> None:
         assert not targets._keeps(other, targets.TARGETS, full)
     for other in (Arr(expected), 0):
         assert not targets._keeps(other, targets.TARGETS, bare)
+
+
+ASKS = "x = 1 if len(found) > 0 else 2"
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_filled"),
+    [
+        (f"found.append(1)\n{ASKS}", True),
+        (f"found.append(1)\ny = 1\n{ASKS}", True),
+        (f"found.append(found.pop())\n{ASKS}", True),
+        (f"found.append(1)\nfor i in a:\n    {ASKS}", True),
+        (f"for i in a:\n    found.append(1)\n    {ASKS}", True),
+        (f"if a:\n    found.append(1)\nelse:\n    found.append(2)\n{ASKS}", True),
+        (f"found.append(1)\nother.clear()\n{ASKS}", True),
+        (f"{ASKS}\nfound.append(1)", False),
+        (f"other.append(1)\n{ASKS}", False),
+        (f"found.extend(a)\n{ASKS}", False),
+        (f"if a:\n    found.append(1)\n{ASKS}", False),
+        (f"if a:\n    found.append(1)\nelse:\n    other.append(1)\n{ASKS}", False),
+        (f"for i in a:\n    found.append(1)\n{ASKS}", False),
+        (f"found.append(1)\nfound = []\n{ASKS}", False),
+        (f"found.append(1)\nfound.clear()\n{ASKS}", False),
+        (f"found.append(1)\nfound.pop()\n{ASKS}", False),
+        (f"found.append(1)\nprint(found.pop())\n{ASKS}", False),
+        (f"found.append(1)\ny = found.pop()\n{ASKS}", False),
+        (f"found.append(1)\ndel found[0]\n{ASKS}", False),
+        (f"found.append(1)\nif a:\n    found.remove(1)\n{ASKS}", False),
+        (f"found.append(1)\nfor i in a:\n    {ASKS}\n    found.clear()", False),
+        (
+            f"if a:\n    found.append(1)\n    found.clear()\nelse:\n    found.append(2)\n{ASKS}",
+            False,
+        ),
+        (f"found.append(1)\n{ASKS.replace('> 0', '> 1')}", False),
+        (f"found.append(1)\n{ASKS.replace('> 0', '>= 0')}", False),
+        (f"found.append(1)\n{ASKS.replace('len(', 'sum(')}", False),
+        (f"found.append(1)\n{ASKS.replace('len(found) > 0', 'found')}", False),
+    ],
+)
+def test_a_list_that_is_filled_is_not_empty(lines: str, is_filled: bool) -> None:
+    body = ast.parse(lines).body
+    assert len([*branch._never_else(body)]) == is_filled
+    nodes = {node for statement in body for node in ast.walk(statement)}
+    (value,) = (node for node in nodes if isinstance(node, ast.IfExp))
+    shown = branch.unshown(body, nodes, {value.test: {True}})
+    assert (shown is None) == is_filled
+    assert branch.unshown(body, nodes, {value.test: {True, False}}) is None
+
+
+SHOWN = "for i in ids:\n    y = x[:2] + i % 2\n    z = torch.clamp(y, max=3)\n    y += 1"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "outcomes", "reason"),
+    [
+        ("", {}, None),
+        ("y += 1", {}, "no probe runs it"),
+        ("z = torch.clamp(y, max=3)", {}, "no probe runs it"),
+        ("", {"x[:2]": {True, False}, "i % 2": {True}, "y += 1": {True}}, None),
+        ("", {"x[:2]": {False}}, "no probe is large enough to show what it does"),
+        ("", {"i % 2": {False}}, "no probe is large enough to show what it does"),
+        ("", {"y += 1": {False}}, "no probe is large enough to show what it does"),
+        ("", {"max=3": {True, False}, "torch.clamp(y, max=3)": {True, False}}, None),
+        ("", {"max=3": {True}}, "no probe shows both sides of it"),
+        ("", {"torch.clamp(y, max=3)": {False}}, "no probe shows both sides of it"),
+        ("", {"y": set()}, None),
+    ],
+)
+def test_what_no_run_shows(
+    left_out: str, outcomes: dict[str, set[bool]], reason: str | None
+) -> None:
+    body = ast.parse(f'"""Words."""\n{SHOWN}').body
+    nodes = {ast.unparse(node): node for statement in body for node in ast.walk(statement)}
+    ran = {n for n in nodes.values() if ast.unparse(n) != left_out and n is not body[0]}
+    found = branch.unshown(body, ran, {nodes[text]: seen for text, seen in outcomes.items()})
+    assert (found.reason if found is not None else None) == reason
+    if found is not None:
+        assert ast.unparse(found.node) == (left_out or [*outcomes][0])

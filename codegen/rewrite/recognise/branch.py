@@ -125,9 +125,11 @@ def _never_else(
             yield from (n for n in walk(statement) if isinstance(n, ast.IfExp) and _asks(n, filled))
         for block in blocks:
             yield from _never_else(block, filled - _bound(statement))
-        filled |= _appended(statement)
-        if not isinstance(statement, ast.Expr):
-            filled -= _bound(statement)
+        appended, bound = _appended(statement), _bound(statement)
+        if isinstance(statement, ast.Expr):  # what it appends is made first
+            filled = filled - bound | appended
+        else:
+            filled = (filled | appended) - bound
 
 
 def _asks(node: ast.IfExp, filled: frozenset[str]) -> bool:
