@@ -21,6 +21,8 @@ def scale_down_blocks(hidden_states: torch.Tensor, block_centres: torch.Tensor) 
     block_centres = block_centres.to(hidden_states.device)
     if is_tracing():
         return hidden_states[block_centres].mean(0)
+    if block_centres.shape[1] == 0:
+        return hidden_states[block_centres[0]]
     # All blocks in a row, two patches high and wide: an image that is scaled down by two.
     places = block_centres.view(2, 2, -1).transpose(1, 2).reshape(2, -1)
     image = hidden_states[places].permute(2, 0, 1).unsqueeze(0)

@@ -88,13 +88,20 @@ def require_sizes(name: str, grid_thw: torch.Tensor | None) -> None:
 
 
 def check_grid_layout(grid_thw: torch.Tensor) -> None:
-    """Raise ValueError unless `grid_thw` holds integers, `(num_entries, 3)` and not empty."""
+    """Raise ValueError unless `grid_thw` holds integers, `(num_entries, 3)`; there may be no entry."""
     if grid_thw.ndim != 2 or grid_thw.shape[1] != 3:
         raise ValueError(f"grid_thw must have shape (num_entries, 3), got {tuple(grid_thw.shape)}")
     if grid_thw.is_floating_point() or grid_thw.dtype == torch.bool:
         raise ValueError(f"grid_thw must hold integers, got {grid_thw.dtype}")
-    if not is_tracing() and grid_thw.shape[0] == 0:
-        raise ValueError("grid_thw is empty: at least one row (t, h, w) is needed")
+
+
+def has_no_entry(grid_thw: torch.Tensor) -> bool:
+    """Tell whether a grid has no row, where no graph is captured: from that nothing can be reduced.
+
+    The formulas that captures use hold for it as they are. Asked there, it would tie a graph to the
+    answer, or have none where the number of rows is open.
+    """
+    return not is_tracing() and grid_thw.shape[0] == 0
 
 
 def check_positive(name: str, value: int) -> None:
@@ -115,7 +122,8 @@ def read_grid(
     given: int | None = None,
     totals: Sequence[torch.Tensor] = (),
 ) -> GridFacts | None:
-    """Check a grid and summarise it with one host read; None where its values must not be read.
+    """Check a grid and summarise it with one host read; None where its values must not be read, or
+    there are none.
 
     Args:
         grid_thw: `(num_entries, 3)` integers.
@@ -124,12 +132,14 @@ def read_grid(
         totals: 0-d integer tensors that are read together with the summary.
 
     Raises:
-        ValueError: wrong rank or dtype, no row, a value below one, h or w not a multiple of its
-        merge size,
+        ValueError: wrong rank or dtype, a value below one, h or w not a multiple of its merge size,
             `given` unlike the grid.
     """
     check_grid_layout(grid_thw)
     check_merge(merge, grid_thw)
+    if has_no_entry(grid_thw):
+        check_total("the total", given, 0)
+        return None
     if not can_read(grid_thw, given):
         return None
     if grid_thw.shape[0] == 1 and isinstance(merge, int) and not totals:
@@ -262,7 +272,7 @@ def locate_bounded(
     """
     ends = sizes.cumsum(0)
     position = torch.arange(bound, device=sizes.device)
-    exists = position < ends[-1]
+    exists = position < sizes.sum()
     owner = count_passed(ends, bound).clamp_max(sizes.shape[0] - 1)
     return owner, position - (ends - sizes)[owner], exists
 

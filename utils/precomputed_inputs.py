@@ -221,12 +221,13 @@ def check_boundaries(name: str, boundaries: torch.Tensor, rows: int) -> None:
     """Refuse segment boundaries `(num_segments + 1,)` that do not lead from 0 to `rows`.
 
     Raises:
-        ValueError: not one dimension, no integers, fewer than two, or another first or last value.
+        ValueError: not one dimension, no integers, fewer than two (one where there are no rows), or
+            another first or last value.
     """
     if is_tracing():
         return
     check_shape(name, boundaries, (None,))
-    if boundaries.is_floating_point() or boundaries.shape[0] < 2:
+    if boundaries.is_floating_point() or boundaries.shape[0] < (2 if rows else 1):
         kind = f"{boundaries.dtype} {tuple(boundaries.shape)}"
         raise _refused(name, f"must hold at least two integers, got {kind}")
     if boundaries.device.type != "cpu":

@@ -18,6 +18,7 @@ from utils.packed import (
     check_total,
     count_passed,
     divide,
+    has_no_entry,
     locate,
     locate_bounded,
     read_grid,
@@ -36,7 +37,8 @@ def get_vision_cu_seqlens(
     """Return the boundaries of the attention segments, one segment per frame.
 
     Args:
-        grid_thw: `(num_entries, 3)` integers, rows `(t, h, w)` in patches.
+        grid_thw: `(num_entries, 3)` integers, rows `(t, h, w)` in patches; without rows there are no
+            segments, and one boundary.
         num_segments: F = Σ t or any larger number. Given, the shape does not depend on the values
             of the grid; segments beyond F are empty (their boundaries repeat N), which no consumer
             notices. The number of tokens is always large enough.
@@ -46,11 +48,13 @@ def get_vision_cu_seqlens(
         the running sum of h·w, t times per entry.
 
     Raises:
-        ValueError: wrong rank or dtype, no row, a value below one, `num_segments` too small.
+        ValueError: wrong rank or dtype, a value below one, `num_segments` too small.
     """
     require_grid("cu_seqlens", grid_thw)
     check_grid_layout(grid_thw)
     dtype = boundary_dtype(grid_thw)
+    if has_no_entry(grid_thw):
+        return torch.zeros((num_segments or 0) + 1, dtype=dtype, device=grid_thw.device)
     if not can_read(grid_thw, num_segments):
         grid = grid_thw.to(torch.int64)
         sizes = grid[:, 1] * grid[:, 2]
@@ -141,6 +145,9 @@ def flatten_video_grid(grid_thw: Grid, *, num_frames: int | None = None) -> Grid
         return grid_thw
     check_grid_layout(grid_thw)
     frames = grid_thw[:, 0]
+    if has_no_entry(grid_thw):
+        check_total("num_frames", num_frames, 0)
+        return grid_thw.clone()
     if can_read(grid_thw, num_frames) and grid_thw.shape[0] == 1:
         t, h, w = grid_thw.tolist()[0]
         _check_frames(min(t, h, w), t, None)
@@ -170,14 +177,15 @@ def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int | None) -> torch.T
         `(N,)` int64: the number of segment ends that are not larger than the token's position.
 
     Raises:
-        ValueError: `cu_seqlens` is not a 1-D integer tensor with at least two boundaries.
+        ValueError: `cu_seqlens` is not a 1-D integer tensor with at least two boundaries, or one
+            where there is no token.
     """
     if cu_seqlens.ndim != 1 or cu_seqlens.is_floating_point():
         raise ValueError(
             f"cu_seqlens must be a 1-D integer tensor, got {cu_seqlens.dtype} "
             f"{tuple(cu_seqlens.shape)}"
         )
-    if not (torch.compiler.is_compiling() or cu_seqlens.shape[0] > 1):
+    if not (torch.compiler.is_compiling() or cu_seqlens.shape[0] > (0 if not num_tokens else 1)):
         raise ValueError("cu_seqlens needs at least two boundaries")
     total = int(cu_seqlens[-1]) if num_tokens is None else num_tokens
     # Counted from the boundary at zero: compilers cannot search in a slice of what they have fused.

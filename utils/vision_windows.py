@@ -23,6 +23,7 @@ from utils.packed import (
     boundary_dtype,
     count_up,
     divide,
+    has_no_entry,
     locate,
     locate_bounded,
     read_grid,
@@ -72,7 +73,10 @@ def get_window_index(
         )
     side = window_size // m // patch_size
     dtype = boundary_dtype(grid_thw)
-    if facts is not None and facts.common is not None:
+    if has_no_entry(grid_thw):
+        order = torch.zeros(0, dtype=torch.int64, device=grid_thw.device)
+        ends = order.new_zeros(num_windows or 0)
+    elif facts is not None and facts.common is not None:
         order, ends = _uniform_frames(facts, m, side, grid_thw.device)
     else:
         units = torch.stack((grid_thw[:, 0], grid_thw[:, 1] // m, grid_thw[:, 2] // m), dim=1).to(

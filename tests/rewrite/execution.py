@@ -43,10 +43,14 @@ Call = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Side:
-    """What the ``# run`` section gives on one side of a case."""
+    """What the ``# run`` section gives on one side of a case.
+
+    ``without_entries`` are arguments for a grid without rows, None where the section makes none of a grid.
+    """
 
     run: Call
     inputs: list[tuple[Any, ...]]
+    without_entries: tuple[Any, ...] | None = None
 
 
 class Config(types.SimpleNamespace):
@@ -104,10 +108,12 @@ def load(files: Mapping[str, str], folder: Path, name: str, section: str) -> Sid
     }
     exec(compile(section, f"{name} # run", "exec"), space)
     inputs = space.get("inputs")
-    if inputs is None:
-        inputs_of = space.get("inputs_of", lambda grid: (grid,))
-        inputs = [inputs_of(torch.tensor(grid)) for grid in GRIDS]
-    return Side(space["run"], inputs)
+    if inputs is not None:
+        return Side(space["run"], inputs)
+    inputs_of = space.get("inputs_of", lambda grid: (grid,))
+    inputs = [inputs_of(torch.tensor(grid)) for grid in GRIDS]
+    nothing = result_of(inputs_of, (torch.empty(0, 3, dtype=torch.int64),))
+    return Side(space["run"], inputs, nothing if isinstance(nothing, tuple) else None)
 
 
 @pytest.fixture

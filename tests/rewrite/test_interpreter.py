@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ torch = pytest.importorskip("torch")
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def interpret(body: str, extra: str = "", meter: Meter | None = None) -> Trace:
+def interpret(
+    body: str, extra: str = "", meter: Meter | None = None, shape: tuple[int, int] = (3, 4)
+) -> Trace:
     """Run lines as the body of a method of ``(self, x, n)``."""
     lines = "".join(f"        {line}\n" for line in body.splitlines())
     text = f"import torch\nimport torch.nn.functional as F\n\n{extra}\n\nclass Tiny:\n"
@@ -38,16 +41,16 @@ def interpret(body: str, extra: str = "", meter: Meter | None = None) -> Trace:
     index = Index(DictLibrary({"models/tiny/modeling_tiny.py": text}), lambda _: True)
     cls = index.resolve("models.tiny.modeling_tiny", "Tiny")
     assert cls is not None
-    values = {"x": Arr(np.arange(12).reshape(3, 4)), "n": 5}
+    values = {"x": Arr(np.arange(math.prod(shape)).reshape(shape)), "n": 5}
     return Interpreter(index, 0, 10, meter).run(cls, cls.methods["run"], cls, values)
 
 
-def execute(body: str, extra: str = "") -> Any:
+def execute(body: str, extra: str = "", shape: tuple[int, int] = (3, 4)) -> Any:
     """What torch says."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     space: dict[str, Any] = {"torch": torch, "F": torch.nn.functional}
     exec(f"{extra}\ndef run(x, n):\n{lines}", space)
-    return space["run"](torch.arange(12).reshape(3, 4), 5)
+    return space["run"](torch.arange(math.prod(shape)).reshape(shape), 5)
 
 
 def plain(value: Any) -> Any:
@@ -120,6 +123,33 @@ def test_expressions_give_what_torch_gives(expression: str) -> None:
     trace = interpret(f"return {expression}")
     assert not trace.reasons and not trace.cost
     assert plain(trace.result) == plain(execute(f"return {expression}"))
+
+
+WITHOUT_ROWS = """
+x.sum() | x.sum(0) | x.prod(1).sum() | x[:, 1] * x[:, 2] | x[:, 1].cumsum(0) | torch.diff(x[:, 0]) | x.amax()
+x.repeat_interleave(x[:, 0], dim=0) | torch.repeat_interleave(x[:, 1], x[:, 0]) | x[:, 0].repeat_interleave(2)
+torch.cat([]) | torch.stack([]) | torch.hstack([]) | torch.cat([x, x[:, :4]]) | F.pad(x[:, 0], (1, 0)) | x.max()
+torch.tensor([row for row in x.tolist()]) | torch.tensor([0, *x[:, 0].tolist()]) | torch.tensor([[], []])
+x.split([]) | x.split(2) | x.split([0]) | x.unbind(0) | x.view(-1, 2) | x.reshape(-1) | x[:1] | x[0] | len(x)
+[row for row in x] | max(x[:, 0].tolist()) | sum(x[:, 0].tolist()) | torch.arange(len(x)) | x.float().mean()
+torch.bincount(x[:, 0]) | torch.searchsorted(x[:, 0], torch.arange(3)) | x[x > 0] | torch.unique_consecutive(x[:, 0])
+"""
+
+
+@pytest.mark.parametrize(
+    "expression", WITHOUT_ROWS.strip().replace("\n", " | ").split(" | "), ids=str
+)
+def test_without_rows_nothing_is_given_that_torch_does_not_give(expression: str) -> None:
+    trace = interpret(f"return {expression}", shape=(0, 4))
+    try:
+        expected = plain(execute(f"return {expression}", shape=(0, 4)))
+    except (RuntimeError, ValueError, IndexError):
+        expected = None
+    if expression.endswith("mean()"):  # numpy would say so aloud
+        expected = None
+    known = not trace.reasons
+    assert known == (expected is not None)
+    assert not known or plain(trace.result) == expected
 
 
 PROGRAMS = {

@@ -72,7 +72,6 @@ def test_results_without_a_grid_are_named(helper: str, results: str) -> None:
         (torch.tensor([[4, 4]]), "shape"),
         (torch.ones(1, 1, 3, dtype=torch.int64), "shape"),
         (torch.tensor([[1.0, 4.0, 4.0]]), "integers"),
-        (torch.empty(0, 3, dtype=torch.int64), "empty"),
         (torch.tensor([[1, -4, 4]]), "positive"),
         (torch.tensor([[1, 4, 4], [1, 4, -4]]), "positive"),
         (torch.tensor([[1, 4, 4], [0, 4, 4]]), "positive"),

@@ -33,8 +33,8 @@ from codegen.rewrite.probe.stretches import StretchInterpreter
 from codegen.rewrite.probe.trace import Trace, assigned_names
 from codegen.rewrite.probe.values import Arr
 from codegen.rewrite.reach import Reaching, read_names
+from codegen.rewrite.recognise.coverage import uncovered
 from codegen.rewrite.recognise.effects import vanishing
-from codegen.rewrite.recognise.evidence import uncovered
 from codegen.rewrite.recognise.guards import refuses
 from codegen.rewrite.recognise.traces import callees_of, shown_by
 from codegen.rewrite.vocabulary import TOKEN_IDS, torch_name

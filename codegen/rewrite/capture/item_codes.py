@@ -29,7 +29,7 @@ from codegen.rewrite.probe.codes import CHANNELS, CodeInterpreter, entered_write
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import Arr
 from codegen.rewrite.reach import Reaching
-from codegen.rewrite.recognise.evidence import uncovered
+from codegen.rewrite.recognise.coverage import uncovered
 from codegen.rewrite.recognise.traces import entered_by, shown_by
 
 Found = tuple[list[Edit], tuple[str, ...], str]

@@ -17,7 +17,7 @@ from codegen.rewrite.nodes import walk
 from codegen.rewrite.place.replacements import superseded
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import Claim, Run, Trial, participants
-from codegen.rewrite.recognise.grids import Match, agrees, first_difference
+from codegen.rewrite.recognise.grids import Match, agrees, first_difference, without_entries
 from codegen.rewrite.recognise.guards import Guards
 from codegen.rewrite.recognise.study import Study, is_unknown, understood
 
@@ -53,7 +53,12 @@ def unproven(
         return [(match, beside) for match in matches]
     found = []
     for match, nodes, taking_part in zip(matches, used, parts):
-        claim = Claim(partial(_agrees, study, match, nodes), taking_part, removed & taking_part)
+        claim = Claim(
+            partial(_agrees, study, match, nodes),
+            taking_part,
+            removed & taking_part,
+            partial(without_entries, study, match),
+        )
         objection = trial.objection(claim)
         if objection is not None:
             found.append((match, objection))

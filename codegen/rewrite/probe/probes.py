@@ -51,6 +51,8 @@ class Probe:
     def __str__(self) -> str:
         if self.is_audio:
             return f"{len(self.grid)} lengths up to {self.grid.max()}"
+        if not len(self.grid):
+            return "a grid without entries"
         if len(self.grid) <= 3:
             return str(self.grid.tolist())
         frames, rows, columns = self.grid.max(0).tolist()
@@ -78,6 +80,10 @@ SIDE_PROBES = (
     Probe(0, np.array([[1, 4, 6]]), np.array([1])),
     Probe(1, np.array([[1, 5, 3]]), np.array([1])),
 )
+
+
+NO_ENTRY = Probe(0, np.empty((0, 3), dtype=np.int64), np.empty(0, dtype=np.int64))
+"""No helper is told by it: much code fails on it, and the rest gives little."""
 
 
 @cache

@@ -30,7 +30,7 @@ def rotary_pos_ids(grid: Ints, merge: int | Ints) -> Ints:
         np.tile(block_positions(h, w, m), (t, 1))
         for (t, h, w), m in zip(grid.tolist(), _merge_sizes(grid, merge))
     ]
-    return np.concatenate(pieces)
+    return np.concatenate([np.empty((0, 2), dtype=np.int64), *pieces])
 
 
 def sampling_grid(grid: Ints, merge: int | Ints) -> np.ndarray:
@@ -46,7 +46,7 @@ def sampling_grid(grid: Ints, merge: int | Ints) -> np.ndarray:
 
 def block_order(grid: Ints, merge: int) -> Ints:
     """Raster position of the patch at every block-major position: ``(N,)``."""
-    pieces, offset = [], 0
+    pieces, offset = [np.empty(0, dtype=np.int64)], 0
     for t, h, w in grid.tolist():
         for _ in range(t):
             rows, cols = block_positions(h, w, merge).T
@@ -58,7 +58,7 @@ def block_order(grid: Ints, merge: int) -> Ints:
 def cu_seqlens(grid: Ints) -> Ints:
     """Boundaries of one segment per frame: ``(F + 1,)``."""
     lengths = [h * w for t, h, w in grid.tolist() for _ in range(t)]
-    return np.concatenate(([0], np.cumsum(lengths)))
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def window_index(grid: Ints, merge: int, window: int, patch: int) -> tuple[Ints, Ints] | None:
@@ -82,7 +82,7 @@ def window_index(grid: Ints, merge: int, window: int, patch: int) -> tuple[Ints,
                     order += units
                     bounds.append(bounds[-1] + len(units) * merge**2)
         offset += t * height * width
-    return np.asarray(order), np.asarray(bounds)
+    return np.asarray(order, dtype=np.int64), np.asarray(bounds)
 
 
 def corner_weights(rows: np.ndarray, cols: np.ndarray, side: int) -> tuple[Ints, np.ndarray]:
@@ -97,7 +97,7 @@ def corner_weights(rows: np.ndarray, cols: np.ndarray, side: int) -> tuple[Ints,
 
 def pos_embed_indices(grid: Ints, side: int, merge: int) -> tuple[Ints, np.ndarray]:
     """Corners of the align-corners rule for every patch, block-major: ``(4, N)`` twice."""
-    rows, cols = [], []
+    rows, cols = [np.empty(0)], [np.empty(0)]
     for t, h, w in grid.tolist():
         ids = np.tile(block_positions(h, w, merge), (t, 1))
         rows.append(np.linspace(0, side - 1, h)[ids[:, 0]])
@@ -107,7 +107,7 @@ def pos_embed_indices(grid: Ints, side: int, merge: int) -> tuple[Ints, np.ndarr
 
 def half_pixel_indices(grid: Ints, side: int) -> tuple[Ints, np.ndarray]:
     """Corners of the half-pixel rule for every patch, raster order: ``(4, N)`` twice."""
-    rows, cols = [], []
+    rows, cols = [np.empty(0)], [np.empty(0)]
     for t, h, w in grid.tolist():
         ids = np.tile(block_positions(h, w, 1), (t, 1))
         rows.append(np.maximum((ids[:, 0] + 0.5) * side / h - 0.5, 0))
@@ -122,7 +122,7 @@ def weighted_rows(table: np.ndarray, indices: Ints, weights: np.ndarray) -> np.n
 
 def unshuffled_rows(rows: np.ndarray, grid: Ints, merge: int | Ints) -> np.ndarray:
     """Half-pixel bilinear down-scale of every m x m block: mean of its central rows."""
-    out, start = [], 0
+    out, start = [rows[:0]], 0
     for (t, h, w), m in zip(grid.tolist(), _merge_sizes(grid, merge)):
         blocks = rows[start : start + t * h * w].reshape(-1, m, m, rows.shape[-1])
         low, high = (m - 1) // 2, m // 2
@@ -132,14 +132,15 @@ def unshuffled_rows(rows: np.ndarray, grid: Ints, merge: int | Ints) -> np.ndarr
             blocks[:, high, low],
             blocks[:, high, high],
         ]
-        out.append(sum(centre) / 4)
+        out.append(np.asarray(sum(centre) / 4))
         start += t * h * w
     return np.concatenate(out)
 
 
 def flattened_frames(grid: Ints) -> Ints:
     """One row ``(1, h, w)`` per frame: ``(F, 3)``."""
-    return np.asarray([[1, h, w] for t, h, w in grid.tolist() for _ in range(t)])
+    rows = [[1, h, w] for t, h, w in grid.tolist() for _ in range(t)]
+    return np.asarray(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def temporal_pairs(grid: Ints, merge: int) -> tuple[Ints, Ints]:
@@ -153,7 +154,7 @@ def temporal_pairs(grid: Ints, merge: int) -> tuple[Ints, Ints]:
             first += range(offset + low * units, offset + (low + 1) * units)
             second += range(offset + high * units, offset + (high + 1) * units)
         offset += t * units
-    return np.asarray(first), np.asarray(second)
+    return np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64)
 
 
 def chunk_lengths(lengths: Ints, n_window: int) -> Ints:

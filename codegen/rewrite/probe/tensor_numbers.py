@@ -41,6 +41,8 @@ def _prod(data: np.ndarray, dim: Any = None, keepdim: Any = False, dtype: Any = 
 
 
 def _mean(data: np.ndarray, dim: Any = None, keepdim: Any = False, dtype: Any = None) -> np.ndarray:
+    if not data.size:  # numpy says so aloud
+        raise Unsupported("the mean of nothing")
     return _typed(data.mean(axis=_axes(dim), keepdims=bool(keepdim)), dtype)
 
 

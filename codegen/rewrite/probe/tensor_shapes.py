@@ -105,7 +105,7 @@ def split(data: np.ndarray, size: Any, dim: int = 0) -> list[np.ndarray]:
         if sum(lengths) != data.shape[dim] or min(lengths, default=0) < 0:
             raise Unsupported("split sizes do not add up")
         budget.items(4 * len(lengths))
-        return np.split(data, np.cumsum(lengths)[:-1], axis=dim)
+        return np.split(data, np.cumsum(lengths)[:-1], axis=dim) if lengths else []
     step = scalar(size)
     if step < 1:
         raise Unsupported("pieces without length")
@@ -136,7 +136,7 @@ def _repeat_interleave(
         raise Unsupported("negative numbers of repeats")
     axis = None if dim is None else scalar(dim)
     length = data.size if axis is None else data.shape[axis]
-    total = int(counts.sum()) if counts.size > 1 else int(counts.reshape(-1)[0]) * length
+    total = int(counts.reshape(-1)[0]) * length if counts.size == 1 else int(counts.sum())
     if output_size is not None and scalar(output_size) != total:
         raise Unsupported("another output size")
     volume([max(total, 0), data.size // max(length, 1)])

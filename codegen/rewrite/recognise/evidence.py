@@ -1,6 +1,7 @@
 """What must hold before a computation counts as recognised: more than that it agrees on small grids.
 
-It has to agree on random larger probes and on both sides of every number that takes part in it, every
+It has to agree on random larger probes, on both sides of every number that takes part in it and, where it
+gives anything for it, on a grid without entries; every
 branch of it has to have run, every bound to have been met, and it may have no effect that would vanish.
 The first of these that fails is the reason why it is left.
 """
@@ -24,6 +25,7 @@ from codegen.rewrite.probe.machine import UNKNOWN
 from codegen.rewrite.probe.probes import (
     DISTINCT,
     LARGEST_NUMBER,
+    NO_ENTRY,
     Probe,
     bare,
     large_length_probes,
@@ -36,8 +38,9 @@ from codegen.rewrite.probe.probes import (
 )
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import LATE
+from codegen.rewrite.recognise.coverage import uncovered
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection, vanishing
-from codegen.rewrite.recognise.guards import Guards, refuses
+from codegen.rewrite.recognise.guards import Guards
 from codegen.rewrite.recognise.study import Study, given_to
 
 STEPS = 160_000
@@ -65,12 +68,15 @@ class Claim:
     """That a helper gives what some statements of a method compute.
 
     ``agrees`` compares the two after a run. ``statements`` are the numbers of those that take part in
-    the computation, ``removed`` of those that will not run any more.
+    the computation, ``removed`` of those that will not run any more. ``differs`` says what they give in
+    place of what the helper gives on a grid without entries: None where they give nothing, because
+    they fail, return before, or are not understood there. Without it that grid is not asked about.
     """
 
     agrees: Callable[[Run], bool]
     statements: Collection[int]
     removed: Collection[int]
+    differs: Callable[[Run], str | None] | None = None
 
 
 def participants(effects: Sequence[Effect], last: int, names: Iterable[str]) -> frozenset[int]:
@@ -107,6 +113,7 @@ class Trial:
     guards: Guards = NO_GUARDS
     meter: Meter = field(default_factory=lambda: Meter(STEPS, BYTES))
     _runs: dict[Probe, Run] = field(default_factory=dict)
+    _none: list[Run] = field(default_factory=list)
     _around: dict[tuple[int, frozenset[int]], tuple[Probe, ...]] = field(default_factory=dict)
 
     def objection(self, claim: Claim) -> Objection | None:
@@ -115,6 +122,7 @@ class Trial:
             self.effects(claim.removed)
             or self._numbers(claim)
             or self._disagreement(claim)
+            or self._beside_none(claim)
             or self._placed(self._coverage(claim))
             or self._unmet(claim)
         )
@@ -144,7 +152,7 @@ class Trial:
         """A refusal that would be met in front of the helper, and is not met in every run."""
         for number in sorted(self.guards.kept.keys() & set(claim.removed)):
             for guard in self.guards.kept[number]:
-                if not all(guard in trace.ran.get(number, ()) for trace in self._traces()):
+                if not all(guard in trace.ran.get(number, ()) for trace in self._shown(claim)):
                     what = "an assert" if isinstance(guard, ast.Assert) else "a raise"
                     return Objection(guard, f"{what} would vanish: not every grid leads to it")
         return None
@@ -247,19 +255,43 @@ class Trial:
 
     def _run(self, probe: Probe) -> Run:
         if probe not in self._runs:
-            study = self.study
-            self.meter.bytes = BYTES
-            interpreter = Interpreter(
-                self.index, probe.variant, probe.rows, self.meter, probe.tracing
-            )
-            interpreter.passed = [] if self.passing else None
-            interpreter.distinct = probe.distinct
-            given = given_to(probe, study.grid, study.merges)
-            given |= {} if probe.defaults else {UNKNOWN: LATE}
-            trace = interpreter.run(study.cls, study.function, study.owner, given, self.statements)
-            passed = tuple(interpreter.passed or ())
-            self._runs[probe] = Run(probe, trace, interpreter.hidden, passed)
+            self._runs[probe] = self._interpreted(probe)
         return self._runs[probe]
+
+    def _interpreted(self, probe: Probe) -> Run:
+        study = self.study
+        self.meter.bytes = BYTES
+        interpreter = Interpreter(self.index, probe.variant, probe.rows, self.meter, probe.tracing)
+        interpreter.passed = [] if self.passing else None
+        interpreter.distinct = probe.distinct
+        given = given_to(probe, study.grid, study.merges)
+        given |= {} if probe.defaults else {UNKNOWN: LATE}
+        trace = interpreter.run(study.cls, study.function, study.owner, given, self.statements)
+        passed = tuple(interpreter.passed or ())
+        return Run(probe, trace, interpreter.hidden, passed)
+
+    # -- no entries --------------------------------------------------------------------------------
+
+    def _differs(self, claim: Claim) -> str | None:
+        """What a claim gives beside its helper on a grid without entries, None where it gives nothing."""
+        if claim.differs is None or not self.study.grid or self.study.probes[0].is_audio:
+            return None
+        if not self._none:
+            self._none.append(self._interpreted(NO_ENTRY))
+        trace = self._none[0].trace
+        return None if trace.cost or trace.refused else claim.differs(self._none[0])
+
+    def _beside_none(self, claim: Claim) -> Objection | None:
+        what = self._differs(claim)
+        if not what:
+            return None
+        last = self.study.function.body[max(claim.statements)]
+        return Objection(last, f"it gives something else on {NO_ENTRY}: {what}")
+
+    def _shown(self, claim: Claim) -> list[Trace]:
+        """All runs in which a claim gives what its helper gives."""
+        beside = [self._none[0].trace] if self._differs(claim) == "" else []
+        return [*self._traces(), *beside]
 
     # -- coverage ----------------------------------------------------------------------------------
 
@@ -268,7 +300,7 @@ class Trial:
 
     def _coverage(self, claim: Claim) -> Objection | None:
         """A statement that never ran, or a condition or bound of which one side was never seen."""
-        traces = self._traces()
+        traces = self._shown(claim)
         ran = {node for t in traces for n in claim.statements for node in t.ran.get(n, ())}
         outcomes: dict[ast.AST, set[bool]] = {}
         for trace in traces:
@@ -305,40 +337,3 @@ def _size(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         return 0
     return int(min(abs(value), 10**18))
-
-
-def uncovered(
-    tree: ast.stmt, ran: set[ast.AST], outcomes: Mapping[ast.AST, set[bool]]
-) -> Objection | None:
-    """What of a statement is not shown by any run."""
-    skipped = {node for guard in walk(tree) if refuses(guard) for node in walk(guard)}
-    for node in walk(tree):
-        if node in skipped or isinstance(node, ast.Raise) or _is_docstring(node):
-            continue
-        if isinstance(node, ast.stmt) and node not in ran:
-            return Objection(node, "no probe runs it")
-        for condition in _conditions(node):
-            seen = outcomes.get(condition, set())
-            if len(seen) < 2:
-                what = "true" if False in seen else "false"
-                return Objection(condition, f"no probe makes its condition {what}")
-        if node not in outcomes:
-            continue
-        if isinstance(node, (ast.BinOp, ast.AugAssign, ast.Subscript)):
-            if True not in outcomes[node]:
-                return Objection(node, "no probe is large enough to show what it does")
-        elif len(outcomes[node]) < 2:
-            return Objection(node, "no probe shows both sides of it")
-    return None
-
-
-def _conditions(node: ast.AST) -> list[ast.expr]:
-    if isinstance(node, (ast.If, ast.IfExp)):
-        return [node.test]
-    if isinstance(node, ast.comprehension):
-        return node.ifs
-    return node.values if isinstance(node, ast.BoolOp) else []
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -21,8 +21,9 @@ from codegen.rewrite.probe.probes import PROBES, Probe, large_probes, probes_aro
 from codegen.rewrite.probe.reference import flattened_frames
 from codegen.rewrite.probe.trace import Trace, assigned_names
 from codegen.rewrite.probe.values import Arr
+from codegen.rewrite.recognise.coverage import uncovered
 from codegen.rewrite.recognise.effects import Objection, vanishing
-from codegen.rewrite.recognise.evidence import BYTES, STEPS, uncovered
+from codegen.rewrite.recognise.evidence import BYTES, STEPS
 from codegen.rewrite.recognise.study import same
 
 

@@ -75,14 +75,53 @@ def first_difference(study: Study, match: Match, run: Run) -> str:
     expected = _EXPECTED[match.helper.name](run.probe.grid, *arguments[1:])
     for name, wanted in zip(match.names, expected if isinstance(expected, tuple) else (expected,)):
         value = _held(run.trace, match, name) if name else None
-        if not isinstance(value, Arr) or wanted is None or same(value.data, wanted):
-            continue
-        if value.data.shape != wanted.shape:
-            return f"{name} has shape {value.data.shape}, not {wanted.shape}"
-        place = tuple(int(n) for n in np.argwhere(value.data != wanted)[0])
-        where = ", ".join(map(str, place))
-        return f"{name}[{where}] is {value.data[place]}, not {wanted[place]}"
+        if isinstance(value, Arr) and wanted is not None and not same(value.data, wanted):
+            return _difference(name, value.data, wanted)
     return ""
+
+
+def _difference(name: str, value: np.ndarray, wanted: np.ndarray) -> str:
+    if value.shape != wanted.shape:
+        return f"{name} has shape {value.shape}, not {wanted.shape}"
+    place = tuple(int(n) for n in np.argwhere(value != wanted)[0])
+    where = ", ".join(map(str, place))
+    return f"{name}[{where}] is {value[place]}, not {wanted[place]}"
+
+
+def without_entries(study: Study, match: Match, run: Run) -> str | None:
+    """What the names of a match hold, on a run without entries, in place of what its helper gives.
+
+    Empty where that is the same; None where the names hold nothing that is known. What arguments are is
+    read on the first probe: a loop over no entries reads none.
+    """
+    if not {match.statement, max(match.statement, match.last)} <= run.trace.snapshots.keys():
+        return None
+    values = [(name, _held(run.trace, match, name)) for name in match.names if name]
+    if match.helper is vision_helpers.POS_EMBED:
+        return _rows_beside(study, match, *values)
+    if any(not isinstance(value, Arr) or value.late for _, value in values):
+        return None
+    known = Run(run.probe, study.traces[0], {})
+    arguments = [argument_value(study, text, known) for text in match.arguments[1:]]
+    expected = _EXPECTED[match.helper.name](run.probe.grid, *arguments)
+    wanted = dict(zip(match.names, expected if isinstance(expected, tuple) else (expected,)))
+    for name, value in values:
+        kind = _kind(study.traces[0], match, name)
+        if not same(value.data, wanted[name]):
+            return _difference(name, value.data, wanted[name])
+        if str(value.data.dtype) != kind:
+            return f"{name} holds {_told(str(value.data.dtype))}, not {kind}"
+    return ""
+
+
+def _rows_beside(study: Study, match: Match, held: tuple[str, Any]) -> str | None:
+    """The same of rows of a table: there are none, as wide as the table."""
+    name, value = held
+    if not isinstance(value, Arr):
+        return None
+    wanted = (0, study.traces[0].embeddings[match.rows].rows.shape[1])
+    shape = value.data.shape
+    return "" if shape == wanted else f"{name} has shape {shape}, not {wanted}"
 
 
 CASTS = {"int32": "int", "int64": "long"}
@@ -108,8 +147,7 @@ def typed(study: Study, small: Study | None, match: Match) -> Match | str:
             return f"the dtype of {name} is that of {study.grid or 'its input'}, not {result.dtype}"
         kind = next(iter(kinds), "")
         if kind not in CASTS:
-            what = "floating point numbers" if kind.startswith("float") else kind
-            return f"{name} holds {what}, not {result.dtype}"
+            return f"{name} holds {_told(kind)}, not {result.dtype}"
         casts.append("" if kind == result.dtype else CASTS[kind])
     return replace(match, casts=tuple(casts)) if any(casts) else match
 
@@ -124,6 +162,10 @@ def _kind(trace: Trace, match: Match, name: str) -> str:
     """The dtype of a name behind the statements of a match, empty where the run did not get there."""
     value = _held(trace, match, name)
     return str(value.data.dtype) if isinstance(value, Arr) else ""
+
+
+def _told(dtype: str) -> str:
+    return "floating point numbers" if dtype.startswith("float") else dtype
 
 
 def _held(trace: Trace, match: Match, name: str) -> Any:

@@ -99,9 +99,17 @@ def _result_objection(
             return False
         return test(run.probe.grid, rows, merge, result.data)
 
+    def differs(run: Run) -> str | None:
+        merge = argument_value(study, match[1], Run(run.probe, study.traces[0], {}))
+        result, rows = run.trace.result, run.hidden.get(match[0])
+        if rows is None or not isinstance(result, Arr) or not result.late:
+            return None
+        agreed = test(run.probe.grid, rows, merge, result.data)
+        return "" if agreed else f"its result has shape {result.data.shape}"
+
     numbers = frozenset(number for number, _ in iter_statements(study.function))
     trial = Trial(index, study, numbers, passing=calls is not None)
-    return trial.objection(Claim(agrees, numbers, numbers))
+    return trial.objection(Claim(agrees, numbers, numbers, differs))
 
 
 def match_half_pixel(study: Study, statement: int, name: str) -> tuple[str, str] | None:

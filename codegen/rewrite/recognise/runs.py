@@ -18,8 +18,8 @@ from codegen.rewrite.probe.interp import Interpreter
 from codegen.rewrite.probe.machine import UNKNOWN
 from codegen.rewrite.probe.trace import Trace
 from codegen.rewrite.probe.values import LATE, Arr
+from codegen.rewrite.recognise.coverage import uncovered
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection, vanishing
-from codegen.rewrite.recognise.evidence import uncovered
 from codegen.rewrite.recognise.guards import Guards
 from codegen.rewrite.recognise.study import same
 from codegen.rewrite.recognise.traces import callees_of, entered_by, placed, shown_by
