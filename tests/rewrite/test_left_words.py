@@ -201,3 +201,69 @@ def test_a_class_under_a_condition_is_not_looked_at() -> None:
     ) in reasons
     quiet = text.replace("grid_thw", "rows").replace("t, h, w", "t")
     assert not [r for r in run({PATH: quiet}, "extract").report if "not looked at" in r.reason]
+
+
+BY_FRAME = "ends = (grid_thw[:, 1] * grid_thw[:, 2]).repeat_interleave(grid_thw[:, 0]).cumsum(0)\n"
+WALK = "for t, h, w in grid_thw.tolist():\n    "
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (
+            "ends = grid_thw.prod(1).cumsum(0)\nbounds = F.pad(ends, (1, 0))",
+            "gives bounds: no helper gives it (nearest: get_vision_cu_seqlens, which differs for "
+            "1x4x6, 2x2x4: bounds[2] is 40, the helper's is 32)",
+        ),
+        (
+            BY_FRAME + "bounds = F.pad(ends, (1, 0)) * 2",
+            "get_vision_cu_seqlens, which differs for 1x4x6, 2x2x4: bounds[1] is 48, the helper's is 24)",
+        ),
+        (
+            BY_FRAME + "bounds = F.pad(ends, (1, 0))[:-1]",
+            "get_vision_cu_seqlens, which differs for 1x4x6, 2x2x4: bounds has shape (3,), the "
+            "helper's (4,))",
+        ),
+        (
+            "x = []\n" + WALK + "x.extend([[2, h, w]] * t)\nx = torch.tensor(x)",
+            "(nearest: flatten_video_grid, which differs for 1x4x6, 2x2x4: x[0, 0] is 2, the helper's is 1)",
+        ),
+        (
+            "x = (grid_thw[:, 0] / 2).cumsum(0)",
+            "(x holds floating point numbers of shape (2,) for 1x4x6, 2x2x4, like no result of a helper)",
+        ),
+        (
+            "x = (grid_thw[:, 0] > 2).repeat_interleave(grid_thw[:, 0])",
+            "(x holds truth values of shape (3,) for 1x4x6, 2x2x4, like no result of a helper)",
+        ),
+        (
+            "x = torch.arange(24).view(2, 3, 4) + grid_thw[0, 0].cumsum(0)",
+            "(x holds whole numbers of shape (2, 3, 4) for 1x4x6, 2x2x4, like no result of a helper)",
+        ),
+        (
+            "x = []\nfor t, h, w in grid_thw.tolist():\n    x.append(rows[:t].roll(h))",
+            "(x is made of more than sizes",
+        ),
+    ],
+)
+def test_what_is_nearest_is_named_with_what_differs(lines: str, words: str) -> None:
+    found = said(lines, beside="import torch.nn.functional as F")
+    assert any(words in reason for reason in found), found
+    assert all(len(reason) < 350 for reason in found)
+
+
+def test_what_is_nearest_to_lengths() -> None:
+    found = said(
+        "bounds = F.pad(feature_lens.cumsum(0), (1, 0))",
+        "rows, feature_lens",
+        "import torch.nn.functional as F",
+    )
+    words = "(nearest: get_audio_cu_seqlens, which differs for lengths 5, 13, 6: bounds[1] is 5, the helper's is 3)"
+    assert any(words in reason for reason in found), found
+
+
+def test_nothing_is_compared_where_nothing_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("codegen.rewrite.recognise.nearest.nearest", lambda *_: asked.append(_))
+    assert not said("x = grid_thw[:, 0] * 7") and not asked
+    assert said("x = grid_thw[:, 0].cumsum(0) * 7") and asked

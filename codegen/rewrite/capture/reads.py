@@ -17,6 +17,7 @@ from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, children, glance, walk
 from codegen.rewrite.probe.trace import assigned_names
+from codegen.rewrite.recognise.nearest import beside
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import KEPT_TABLE
 from codegen.rewrite.vocabulary import FEATURES_METHODS, TOKEN_IDS, Vocabulary
@@ -45,14 +46,14 @@ def reads(index: Index, cls: ClassInfo) -> Iterator[tuple[ClassInfo, Function, L
             read = f"{ast.unparse(node)} reads numbers of a tensor"
             reason = walked if isinstance(node, ast.Name) else read
             near = f"{reason} on the host, in a form that no rule knows"
-            yield owner, function, Left(node, f"{near}: {_why(index, function, node)}")
+            yield owner, function, Left(node, f"{near}: {_why(index, owner, function, node)}")
 
 
-def _why(index: Index, function: Function, node: ast.AST) -> str:
+def _why(index: Index, owner: ClassInfo, function: Function, node: ast.AST) -> str:
     """Which condition of the rules a read does not meet: that of helpers, or that there are sizes at all."""
     sizes = {name for name in parameters(function) if _is_sizes(index.vocabulary, name)}
     if any(isinstance(n, ast.Name) and n.id in sizes for n in walk(node)):
-        return "no helper gives what is made of them"
+        return f"no helper gives what is made of them{beside(index, owner, function, node)}"
     return "they are made of no parameter that holds sizes"
 
 

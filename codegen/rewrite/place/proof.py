@@ -58,6 +58,7 @@ def unproven(
             taking_part,
             removed & taking_part,
             partial(without_entries, study, match),
+            partial(first_difference, study, match),
         )
         objection = trial.objection(claim)
         if objection is not None:

@@ -87,11 +87,8 @@ def find(study: Study, test: Test, law: str = "", *, late: bool = False) -> Foun
     return None
 
 
-def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStudy | Study | None:
-    """Run a method on length probes; None unless it computes chunk lengths from a window scalar.
-
-    A method that costs too much to be looked at gives the bare study, which says so.
-    """
+def run_on_lengths(index: Index, cls: ClassInfo, function: Function) -> Study:
+    """Run a method on length probes."""
     lens = index.vocabulary.lengths_of(parameters(function))
     traces: list[Trace] = []
     hidden = []
@@ -100,7 +97,16 @@ def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStud
         interpreter = Interpreter(index, probe.variant, probe.rows, meter)
         traces.append(interpreter.run(cls, function, cls, given_to(probe, lens, "")))
         hidden.append(interpreter.hidden)
-    study = Study(cls, cls, function, lens, "", probes, tuple(traces), tuple(hidden), meter)
+    return Study(cls, cls, function, lens, "", probes, tuple(traces), tuple(hidden), meter)
+
+
+def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStudy | Study | None:
+    """Run a method on length probes; None unless it computes chunk lengths from a window scalar.
+
+    A method that costs too much to be looked at gives the bare study, which says so.
+    """
+    study = run_on_lengths(index, cls, function)
+    traces = study.traces
     if study.cost is not None:
         return study
     for text in sorted(traces[0].scalars, key=len):
@@ -110,7 +116,7 @@ def study_lengths(index: Index, cls: ClassInfo, function: Function) -> AudioStud
         chunks = tuple(reference.chunk_lengths(n, w) for n, w in zip(_lengths_of(study), windows))
         found = find(study, _is_one_of(chunks))
         if found is not None:
-            return AudioStudy(study, lens, text, chunks, found)
+            return AudioStudy(study, study.grid, text, chunks, found)
     return None
 
 

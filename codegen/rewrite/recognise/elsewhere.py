@@ -15,6 +15,7 @@ from codegen.rewrite.nodes import glance, walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.reach import read_names
 from codegen.rewrite.recognise.left import indexes, is_reported
+from codegen.rewrite.recognise.nearest import beside
 from codegen.rewrite.recognise.study import grid_parameters, rows_of_three
 from codegen.rewrite.signs import TELLING, sizes_by_use
 from codegen.rewrite.state import RewriteState
@@ -81,7 +82,8 @@ def report_unnamed(
     if not sizes.role:
         reason = f"boundaries of {sizes.name}, whose rows are two sizes: no helper gives them: kept"
     elif lengths:
-        reason = f"boundaries of {lengths}: no helper gives them in this form: kept"
+        near = beside(state.index, cls, function, node)
+        reason = f"boundaries of {lengths}: no helper gives them in this form{near}: kept"
     _note(state, cls, function, node, reason)
 
 

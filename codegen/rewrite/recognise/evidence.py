@@ -71,12 +71,14 @@ class Claim:
     the computation, ``removed`` of those that will not run any more. ``differs`` says what they give in
     place of what the helper gives on a grid without entries: None where they give nothing, because
     they fail, return before, or are not understood there. Without it that grid is not asked about.
+    ``said`` is what differs first on any other run, in words.
     """
 
     agrees: Callable[[Run], bool]
     statements: Collection[int]
     removed: Collection[int]
     differs: Callable[[Run], str | None] | None = None
+    said: Callable[[Run], str] | None = None
 
 
 def participants(effects: Sequence[Effect], last: int, names: Iterable[str]) -> frozenset[int]:
@@ -207,6 +209,8 @@ class Trial:
                 return Objection(place, f"it refuses {probe}: {run.trace.refused}")
             if not claim.agrees(run):
                 told = " while tracing" if probe.tracing else ""
+                what = claim.said(run) if claim.said is not None else ""
+                told += f": {what}" if what else ""
                 return Objection(last, f"it gives something else on {probe}{told}")
         return None
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
+from functools import partial
 
 from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
 from codegen.rewrite.probe.trace import assigned_names, iter_statements
 from codegen.rewrite.reach import read_names
+from codegen.rewrite.recognise.nearest import NEAREST, beside
 from codegen.rewrite.recognise.study import (
     Study,
     grid_parameters,
@@ -26,6 +28,7 @@ INDEXING = frozenset(
     + ("repeat_interleave", "searchsorted", "unique_consecutive")
 )
 """Functions and methods of index arithmetic."""
+_NO_HELPER = "no helper gives it"
 _READING = frozenset(("tolist", "item"))
 _COUNTING = frozenset(("torch.arange", "torch.linspace"))
 
@@ -52,13 +55,26 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
             names = ", ".join(unknown.values())
             reasons = dict.fromkeys(function.body, f" ({names} in no vocabulary)")
     for node in _loops(function, gone):
+        near = partial(_nearest, state, cls, function, node)
         if node in early:
-            _note(state, cls, function, node, "whose results no helper gives in this form")
+            what = f"whose results no helper gives in this form{near()}"
+            _note(state, cls, function, node, what)
         elif _walks_sizes(state.index.vocabulary, function, node) and _makes_indices(node):
-            why = reasons.get(node, "")
+            why = reasons.get(node) or near()
             _note(state, cls, function, node, f"with index arithmetic that matches no helper{why}")
         elif "grid" in segment and _lists_numbers(node):
-            _note(state, cls, function, node, "read on the host, which matches no helper")
+            _note(state, cls, function, node, f"read on the host, which matches no helper{near()}")
+
+
+def _nearest(state: RewriteState, cls: ClassInfo, function: Function, node: ast.AST) -> str:
+    """What comes nearest to a loop, in brackets: by what it makes, or by what is said of its method already."""
+    told = (
+        f" ({NEAREST}{r.helper}, see line {r.location.rpartition(':')[2]})"
+        for r in state.records
+        if r.helper and (r.cls, r.method, r.kind) == (cls.name, function.name, "left")
+    )
+    found = beside(state.index, cls, function, node)
+    return found if NEAREST in found else next(told, found)
 
 
 def report_hidden(state: RewriteState, info: ModuleInfo) -> None:
@@ -110,7 +126,10 @@ def report_near(
             continue
         reported |= made
         if not is_reported(state, cls, function, statement):
-            _note_near(state, cls, function, inner, _why(glance, number, statement, early))
+            why = _why(glance, number, statement, early)
+            if why == _NO_HELPER:
+                why += beside(state.index, cls, function, statement)
+            _note_near(state, cls, function, inner, why)
 
 
 def _simple(statement: ast.stmt) -> Iterator[ast.stmt]:
@@ -138,11 +157,11 @@ def _why(glance: Study, number: int, statement: ast.stmt, early: bool) -> str:
     """Why a statement that computes from sizes is left."""
     trace = glance.traces[0]
     if isinstance(statement, ast.Return) and not trace.reasons:
-        return "no helper gives it"
+        return _NO_HELPER
     if number not in trace.snapshots and not trace.reasons:
         return "the method may return in front of it"
     if early:
-        return "no helper gives it"
+        return _NO_HELPER
     if isinstance(statement, ast.If):
         return "a condition decides it that sizes do not decide"
     fields = [text for name, text in trace.unknown.items() if name in ast.unparse(statement)]

@@ -225,7 +225,7 @@ def is_unknown(value: Any) -> bool:
     return is_late(value) and not hasattr(value, "positions")
 
 
-def _candidates(study: Study, role: str) -> Iterator[tuple[str, list[Any]]]:
+def candidates(study: Study, role: str) -> Iterator[tuple[str, list[Any]]]:
     """Argument texts for one role with their values per probe, likeliest first."""
     texts = [
         t for t in study.traces[0].scalars if all(t in trace.scalars for trace in study.traces)
@@ -243,7 +243,7 @@ def search(
     study: Study, roles: Sequence[str], test: Callable[[int, tuple[Any, ...]], bool]
 ) -> tuple[str, ...] | None:
     """Find argument texts for the roles such that ``test(probe number, values)`` holds everywhere."""
-    choices = [list(_candidates(study, role)) for role in roles]
+    choices = [list(candidates(study, role)) for role in roles]
     for combination in itertools.islice(itertools.product(*choices), MOST_TRIED):
         if len({text for text, _ in combination}) < len(combination):
             continue
