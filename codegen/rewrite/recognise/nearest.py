@@ -65,11 +65,13 @@ def beside(index: Index, cls: ClassInfo, function: Function, node: ast.AST) -> s
 def nearest(index: Index, cls: ClassInfo, function: Function, node: ast.AST) -> str:
     """The helper that is nearest to what comes of a statement, and what differs first; else what is made.
 
-    Empty where the method takes no sizes, or costs too much to be run.
+    Empty where the method costs too much to be run.
     """
     studied = _studied(index, cls, function)
     number = _number_of(function, node)
-    if studied is None or studied.cost is not None or number < 0:
+    if studied is None:
+        return _not_taken(index, function)
+    if studied.cost is not None or number < 0:
         return ""
     made = list(_made(studied, number))
     near = [found for one in made for found in _compared(studied, one)]
@@ -85,6 +87,14 @@ def _studied(index: Index, cls: ClassInfo, function: Function) -> Study | None:
     if index.vocabulary.lengths_of(parameters(function)[1:]):
         return run_on_lengths(index, cls, function)
     return None
+
+
+def _not_taken(index: Index, function: Function) -> str:
+    """Which parameters helpers would have to take, and take no such ones."""
+    sizes = [name for name in parameters(function) if index.vocabulary.is_sizes(name)]
+    if not sizes:
+        return "the method takes no sizes"
+    return f"helpers take no {', '.join(sizes)}"[:LONGEST]
 
 
 def _number_of(function: Function, node: ast.AST) -> int:
