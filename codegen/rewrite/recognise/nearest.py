@@ -93,7 +93,7 @@ def _not_taken(index: Index, function: Function) -> str:
     """Which parameters helpers would have to take, and take no such ones."""
     sizes = [name for name in parameters(function) if index.vocabulary.is_sizes(name)]
     if not sizes:
-        return "the method takes no sizes"
+        return "the method takes neither a grid nor lengths"
     return f"helpers take no {', '.join(sizes)}"[:LONGEST]
 
 
