@@ -32,8 +32,11 @@ def _opcodes(old: str, new: str) -> tuple[tuple[str, int, int, int, int], ...]:
     a = b = start
     # Blank lines and brackets stand everywhere and take long to pair; what stands once is paired at once.
     for c, d in (*_once_in_both(here, there, (start, end), (start, last)), (end, last)):
-        gap = SequenceMatcher(None, here[a:c], there[b:d], autojunk=False)
-        found += [(tag, i + a, j + a, k + b, m + b) for tag, i, j, k, m in gap.get_opcodes()]
+        if here[a:c] == there[b:d]:
+            found.append(("equal", a, c, b, d))  # most are, a line that stands once
+        else:
+            gap = SequenceMatcher(None, here[a:c], there[b:d], autojunk=False)
+            found += [(tag, i + a, j + a, k + b, m + b) for tag, i, j, k, m in gap.get_opcodes()]
         a, b = c, d
     return (*found, ("equal", end, len(here), last, len(there)))
 

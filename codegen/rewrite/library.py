@@ -12,7 +12,6 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from codegen.rewrite.aliases import imports_of
 from codegen.rewrite.functions import Function, self_attribute, takes_parents_parameters
 from codegen.rewrite.modules import ClassInfo, ModuleInfo, absolute
 from codegen.rewrite.nodes import glance, walk
@@ -140,7 +139,7 @@ class Index:
 
     def _imported_elsewhere(self, info: ModuleInfo, name: str) -> ClassInfo | None:
         """The class that an import under a condition or in a function, or a star, gives a name."""
-        for node in imports_of(info.tree):
+        for node in info.all_imports:
             origin = absolute(
                 info.source.module, getattr(node, "level", 0), getattr(node, "module", "") or ""
             )
@@ -162,11 +161,8 @@ class Index:
         held = ast.unparse(node.value)
         if held in info.imports:
             return self._imported(".".join(info.imports[held]), node.attr)
-        for statement in imports_of(info.tree):
-            for alias in statement.names if isinstance(statement, ast.Import) else ():
-                if held == (alias.asname or alias.name):
-                    return self._imported(alias.name, node.attr)
-        return None
+        known = info.imported_modules.get(held)
+        return None if known is None else self._imported(known, node.attr)
 
     @staticmethod
     def generated_of(module: str) -> str:

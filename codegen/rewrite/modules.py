@@ -46,10 +46,24 @@ class ModuleInfo:
         return frozenset(_bound_names(self.tree.body))
 
     @cached_property
+    def all_imports(self) -> Sequence[ast.Import | ast.ImportFrom]:
+        """Its import statements, those under conditions and in functions included; not for their places."""
+        return tuple(imports_of(self.tree))
+
+    @cached_property
+    def imported_modules(self) -> dict[str, str]:
+        """Local name -> dotted module of plain imports."""
+        found: dict[str, str] = {}
+        for node in self.all_imports:
+            for alias in node.names if isinstance(node, ast.Import) else ():
+                found.setdefault(alias.asname or alias.name, alias.name)
+        return found
+
+    @cached_property
     def has_star(self) -> bool:
         """Whether a star import may bind any name."""
         return "import *" in self.source.text and any(
-            alias.name == "*" for node in imports_of(self.tree) for alias in node.names
+            alias.name == "*" for node in self.all_imports for alias in node.names
         )
 
     @cached_property

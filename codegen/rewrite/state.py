@@ -12,7 +12,6 @@ from os.path import commonprefix
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from codegen.rewrite.aliases import imports_of
 from codegen.rewrite.central import central_changes, without_repeated
 from codegen.rewrite.emit.edits import Change
 from codegen.rewrite.functions import Function, parameters
@@ -117,7 +116,7 @@ class RewriteState:
         if _SHARED_NAMES not in text or not any(word in text for word in SHARED):
             return ""
         info = self.index.get(module)
-        for node in imports_of(info.tree) if info is not None else ():
+        for node in info.all_imports if info is not None else ():
             names = [alias.name for alias in node.names]
             origin = getattr(node, "module", "") or ""
             if origin.endswith(SHARED) and any(name.startswith(_SHARED_NAMES) for name in names):

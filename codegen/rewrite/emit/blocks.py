@@ -21,7 +21,7 @@ from codegen.rewrite.emit.layout import (
     split_lead,
     with_lead,
 )
-from codegen.rewrite.emit.places import Place
+from codegen.rewrite.emit.positions import Place
 from codegen.rewrite.emit.style import Style
 
 

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import libcst as cst
-from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from codegen.rewrite.emit.hidden import NEW, Hidden, Lines
 from codegen.rewrite.emit.masked import Span, masked, unmasked
+from codegen.rewrite.emit.positions import Place, Places, places_of
 from codegen.text.lines import LineMap
-
-Place = tuple[int, int]
-"""Line and character, as libcst counts them in the lines it is given."""
 
 _FORM_FEED = re.compile(r"(?P<before>[ \t\f]*\f)[ \t]*[^\s#]")
 _MARK = "# \ue000"
@@ -63,7 +60,7 @@ class Excerpt:
         """Where a node begins; a function at its ``def``, not at its decorators."""
         return self.place(node.lineno, node.col_offset)
 
-    def span(self, node: ast.expr) -> tuple[Place, Place]:
+    def span(self, node: ast.expr) -> Places:
         """Where an expression begins and ends."""
         assert node.end_lineno is not None and node.end_col_offset is not None
         return self.start(node), self.place(node.end_lineno, node.end_col_offset)
@@ -124,25 +121,11 @@ def _led(lines: Sequence[str], margin: str) -> str:
     return text.rstrip("\n") + "\n"
 
 
-class _Wrapper(MetadataWrapper):
-    """Walks through a module only where a provider wants it: positions come from writing it."""
-
-    def visit_batched(
-        self,
-        visitors: Iterable[cst.BatchableCSTVisitor],
-        before_visit: Callable[[cst.CSTNode], None] | None = None,
-        after_leave: Callable[[cst.CSTNode], None] | None = None,
-    ) -> cst.CSTNode:
-        """See :class:`MetadataWrapper`."""
-        wanted = list(visitors)
-        return super().visit_batched(wanted, before_visit, after_leave) if wanted else self.module
-
-
 @lru_cache(maxsize=8)
-def parsed(text: str) -> tuple[cst.Module, Mapping[cst.CSTNode, CodeRange]]:
+def parsed(text: str) -> tuple[cst.Module, Mapping[int, Places]]:
     """Lines and where their nodes are; asked for again where names of torch get another spelling."""
     module = cst.parse_module(text)
-    return module, _Wrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+    return module, places_of(module)
 
 
 def _margin(line: str) -> str:

@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 import libcst as cst
-from libcst.metadata import CodeRange
 
 from codegen.rewrite.emit.blocks import BlockWriter, StatementEdits
 from codegen.rewrite.emit.docstring import marked_optional, with_entries
@@ -35,7 +34,8 @@ from codegen.rewrite.emit.expressions import enclosed, substituted, with_keyword
 from codegen.rewrite.emit.hidden import INDENT, hidden, nodes_of
 from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
 from codegen.rewrite.emit.masked import masks
-from codegen.rewrite.emit.places import Excerpt, Place, excerpt, parsed
+from codegen.rewrite.emit.places import Excerpt, excerpt, parsed
+from codegen.rewrite.emit.positions import Place, Places
 from codegen.rewrite.emit.signature import with_none, with_option, with_parameters
 from codegen.rewrite.emit.splices import Splice
 from codegen.rewrite.emit.style import Style
@@ -123,7 +123,7 @@ class Writer(cst.CSTTransformer):
 
     def __init__(
         self,
-        positions: Mapping[cst.CSTNode, CodeRange],
+        positions: Mapping[int, Places],
         lines: Excerpt,
         node: ast.stmt,
         edits: Sequence[Edit],
@@ -138,7 +138,7 @@ class Writer(cst.CSTTransformer):
         self.edits = tuple(dict.fromkeys(edits))
         self.root = lines.start(node)
         self.statements = StatementEdits()
-        self.expressions: dict[tuple[Place, Place], list[Edit]] = {}
+        self.expressions: dict[Places, list[Edit]] = {}
         self.branches: dict[Place, list[ElseIf]] = {}
         comments = {lines.start(s): found for s, found in lines.hidden.comments.items()}
         self.blocks = BlockWriter(self.statements, self._place, style, comments, new)
@@ -179,27 +179,23 @@ class Writer(cst.CSTTransformer):
                 raise EditError(f"no place for {describe(edit)}")
 
     def _place(self, node: cst.CSTNode) -> Place:
-        start = self.positions[node].start
-        return start.line, start.column
+        return self.positions[id(node)][0]
 
-    def _span(self, node: cst.BaseExpression) -> tuple[Place, Place]:
+    def _span(self, node: cst.BaseExpression) -> Places:
         """Where ``ast`` has an expression: a tuple or generator with its parentheses."""
-        found = self.positions[node]
-        start, end = found.start, found.end
         if isinstance(node, (cst.Tuple, cst.GeneratorExp)) and node.lpar:
-            start, end = self.positions[node.lpar[-1]].start, self.positions[node.rpar[0]].end
-        return (start.line, start.column), (end.line, end.column)
+            return self.positions[id(node.lpar[-1])][0], self.positions[id(node.rpar[0])][1]
+        return self.positions[id(node)]
 
     # -- the walk ---------------------------------------------------------------------------------
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         """Look into a node only if an edit is due in it: visiting is most of the work."""
-        found = self.positions.get(node)
+        found = self.positions.get(id(node))
         if found is None:
             return False
-        next_due = bisect_left(self.due, (found.start.line, found.start.column))
-        end = (found.end.line, found.end.column)
-        return next_due < len(self.due) and self.due[next_due] <= end
+        next_due = bisect_left(self.due, found[0])
+        return next_due < len(self.due) and self.due[next_due] <= found[1]
 
     def on_visit_attribute(self, node: cst.CSTNode, attribute: str) -> None:
         """Nothing is due between the parts of a node: no method need be looked for."""
@@ -212,7 +208,7 @@ class Writer(cst.CSTTransformer):
         if original_node.__class__ not in _STATEMENTS:
             if not self.expressions or not isinstance(original_node, cst.BaseExpression):
                 return updated_node
-            if original_node in self.positions:
+            if id(original_node) in self.positions:
                 assert isinstance(updated_node, cst.BaseExpression)
                 return self._expression(original_node, updated_node)
         elif isinstance(original_node, cst.IndentedBlock):

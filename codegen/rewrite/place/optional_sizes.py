@@ -19,7 +19,7 @@ from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helpers import is_input
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import calls_in, walk
+from codegen.rewrite.nodes import calls_in, glance, walk
 from codegen.rewrite.place.absent import AbsentReads, Call
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -40,12 +40,13 @@ def let_sizes_out(state: RewriteState) -> None:
 
 def required(function: Function) -> list[str]:
     """Parameters that can be given by place and have no default, in order."""
-    plain = [*function.args.posonlyargs, *function.args.args]
-    return [arg.arg for arg in plain[: len(plain) - len(function.args.defaults)]]
+    spec = glance(function).args
+    plain = [*spec.posonlyargs, *spec.args]
+    return [arg.arg for arg in plain[: len(plain) - len(spec.defaults)]]
 
 
 def _sizes_without_default(state: RewriteState, function: Function) -> list[str]:
-    spec = function.args
+    spec = glance(function).args
     named = [a.arg for a, default in zip(spec.kwonlyargs, spec.kw_defaults) if default is None]
     return [n for n in (*required(function), *named) if _is_sizes(state, n)]
 

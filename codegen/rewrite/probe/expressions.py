@@ -152,7 +152,12 @@ class Expressions(Calls):
 
     def _expr_Compare(self, node: ast.Compare, env: dict[str, Any]) -> Any:
         left = self._eval(node.left, env)
-        result: Any = True
+        if len(node.ops) == 1:
+            (op,) = node.ops
+            result = compare(op, left, self._eval(node.comparators[0], env))
+            self._note_comparison(node, op, result)
+            return result
+        result = True
         for op, comparator in zip(node.ops, node.comparators):
             right = self._eval(comparator, env)
             result = compare(op, left, right)
@@ -164,6 +169,8 @@ class Expressions(Calls):
         return result
 
     def _note_comparison(self, node: ast.Compare, op: ast.cmpop, result: Any) -> None:
+        if result is LATE:
+            return
         if isinstance(result, Arr) and not result.late and result.data.size == 1:
             self._note(node, bool(result.data.item()))
         elif isinstance(result, Arr) and not result.late:

@@ -53,6 +53,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 _NUMBERS = (bool, int, float)
 _COMPARED = frozenset((*_NUMBERS, str))
 """What a value is looked for among as it is."""
+_TENSORS = frozenset((Arr, *_NUMBERS))
+"""What most operands are."""
 _SMALL = 2**62
 """Two integers less than that give one with few digits, but for powers."""
 
@@ -63,6 +65,9 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
         if kind is ast.Pow or not (-_SMALL < left < _SMALL and -_SMALL < right < _SMALL):
             _ask_digits(kind, left, right)
         return _BINARY[kind](left, right)
+    is_known = left.__class__ in _TENSORS and right.__class__ in _TENSORS and kind in _BINARY
+    if is_known and (left.__class__ is Arr or right.__class__ is Arr):
+        return _of_tensors(kind, left, right)
     if _is_opaque(left) or _is_opaque(right):
         return LATE
     if kind not in _BINARY:
@@ -73,24 +78,29 @@ def binary(kind: type[ast.operator], left: Any, right: Any) -> Any:
     if isinstance(left, (list, tuple)):
         return _sequence(kind, left, right)
     if left.__class__ is Arr or right.__class__ is Arr:
-        numbers = array(left), array(right)
-        broadcast(*numbers)
-        by_zero = kind in (ast.FloorDiv, ast.Mod) and not numbers[1].all()
-        if by_zero and all(number.dtype.kind in "bi" for number in numbers):
-            raise Unsupported("division by zero")
-        late = is_late(left) or is_late(right)
-        result = narrowed(np.asarray(_BINARY[kind](*numbers)), *numbers)
-        if kind in (ast.Mult, ast.Pow):
-            held(result)
-        if kind in (ast.Mult, ast.Div) and not late:
-            result = inexact(result, *numbers)
-        return Arr(result, late)
+        return _of_tensors(kind, left, right)
     if isinstance(left, (str, bytes)) or isinstance(right, (str, bytes)):
         # What is written has no influence on numbers, and can be long.
         return LATE
     if OPAQUE in (left, right):
         return OPAQUE
     return _sequence(kind, left, right)
+
+
+def _of_tensors(kind: type[ast.operator], left: Any, right: Any) -> Arr:
+    """What an operator gives of numbers of which some are a tensor."""
+    low, high = array(left), array(right)
+    broadcast(low, high)
+    by_zero = (kind is ast.FloorDiv or kind is ast.Mod) and not high.all()
+    if by_zero and low.dtype.kind in "bi" and high.dtype.kind in "bi":
+        raise Unsupported("division by zero")
+    late = is_late(left) or is_late(right)
+    result = narrowed(np.asarray(_BINARY[kind](low, high)), low, high)
+    if kind is ast.Mult or kind is ast.Pow:
+        held(result)
+    if (kind is ast.Mult or kind is ast.Div) and not late:
+        result = inexact(result, low, high)
+    return Arr(result, late)
 
 
 def _is_opaque(value: Any) -> bool:

@@ -110,10 +110,13 @@ def large_side_probes() -> tuple[Probe, ...]:
     return tuple(_probe(variant, [[1, height, width]]) for variant, height, width in sides)
 
 
-def probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
+def probes_around(
+    numbers: Collection[int], variant: int, literals: Collection[int] | None = None
+) -> Iterator[Probe]:
     """Grids on both sides of numbers: as rows, columns, frames, images and patches of an image.
 
-    How many frames and images there are has nothing to do with the configuration: one set is enough.
+    How many frames and images there are has nothing to do with the configuration: one set is enough, and
+    only ``literals`` (all numbers, if they are not given) are numbers of images.
     """
     merge = MERGES[variant]
     wanted = relevant(numbers)
@@ -132,11 +135,14 @@ def probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
     if variant == 0:
         yield from _parted(variant, frames)
         # The other probes have fewer images than any of the numbers.
-        yield _probe(variant, [[1, merge, merge * (1 + i % 2)] for i in range(wanted[-1] + 2)])
+        for most in relevant(numbers if literals is None else literals)[-1:]:
+            yield _probe(variant, [[1, merge, merge * (1 + i % 2)] for i in range(most + 2)])
 
 
-def side_probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
-    """Images whose rows or columns are on both sides of numbers."""
+def side_probes_around(
+    numbers: Collection[int], variant: int, literals: Collection[int] | None = None
+) -> Iterator[Probe]:
+    """Images whose rows or columns are on both sides of numbers; one at a time, whatever is a literal."""
     for number in relevant(numbers):
         for side in (number - 1, number, number + 1):
             yield _probe(variant, [[1, side, 2]])
@@ -160,12 +166,18 @@ def large_length_probes() -> tuple[Probe, ...]:
     return (*found, _lengths(0, [9]), _lengths(1, [2_000]))
 
 
-def length_probes_around(numbers: Collection[int], variant: int) -> Iterator[Probe]:
-    """Lengths on both sides of numbers, and more audios than any of them."""
+def length_probes_around(
+    numbers: Collection[int], variant: int, literals: Collection[int] | None = None
+) -> Iterator[Probe]:
+    """Lengths on both sides of numbers, and more audios than any of the ``literals`` among them.
+
+    How many audios there are has nothing to do with the configuration.
+    """
     wanted = relevant(numbers)
     if wanted:
         yield _lengths(variant, [n + d for n in wanted for d in (-1, 0, 1)])
-        yield _lengths(variant, [5 + i % 2 for i in range(wanted[-1] + 2)])
+    for most in relevant(numbers if literals is None else literals)[-1:]:
+        yield _lengths(variant, [5 + i % 2 for i in range(most + 2)])
 
 
 def _lengths(variant: int, lengths: list[int]) -> Probe:

@@ -105,17 +105,18 @@ def _expected(prompt: SoundPrompt, shared: bool, padding: int) -> tuple[np.ndarr
     positions = np.full((3, *prompt.ids.shape), float(padding))
     ahead = []
     for number, sample in enumerate(prompt.samples):
-        _, placed = _sample(prompt.style, prompt.variant, sample, shared)
+        _, placed = _sample(prompt.style, prompt.variant, tuple(sample), shared)
         kept = slice(None) if prompt.mask is None else prompt.mask[number].astype(bool)
         positions[:, number, kept] = placed
         ahead.append([placed.max() + 1 - placed.shape[1]])
     return positions, np.array(ahead)
 
 
+@lru_cache(maxsize=128)
 def _sample(
-    style: Style, variant: int, items: Sequence[Item], shared: bool
+    style: Style, variant: int, items: tuple[Item, ...], shared: bool
 ) -> tuple[list[int], np.ndarray]:
-    """Ids of the tokens of a prompt, and their positions ``(3, length)``."""
+    """Ids of the tokens of a prompt, and their positions ``(3, length)``; nobody changes either."""
     random = np.random.default_rng(len(items))
     ids: list[int] = []
     pieces: list[np.ndarray] = []
@@ -214,7 +215,7 @@ def prompt(
         padding: tokens on the left and at least so many on the right of each; None for no mask.
         leftover: whether grids and lengths hold more than the prompts.
     """
-    rows = [_sample(style, variant, sample, False)[0] for sample in samples]
+    rows = [_sample(style, variant, tuple(sample), False)[0] for sample in samples]
     sides = list(padding or ()) + [(0, 0)] * (len(rows) - len(padding or ()))
     width = max(left + len(row) + right for row, (left, right) in zip(rows, sides))
     ids, mask = np.full((len(rows), width), 1), np.zeros((len(rows), width), np.int64)

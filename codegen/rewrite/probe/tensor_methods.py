@@ -17,6 +17,7 @@ from codegen.rewrite.probe.tensor_numbers import ELEMENTWISE, REDUCED
 from codegen.rewrite.probe.tensor_shapes import SHAPED
 from codegen.rewrite.probe.values import (
     LATE,
+    PLAIN,
     Arr,
     Dtype,
     Freq,
@@ -44,12 +45,15 @@ def call_method(target: Arr, name: str, args: Sequence[Any], kwargs: Mapping[str
     """Call a tensor method; results keep the lateness of their inputs."""
     given = without_harmless(kwargs) if kwargs else {}
     everything = [*args, *given.values()]
-    for value in everything:
-        if value is LATE or value.__class__ is Freq:
-            raise Unsupported(f"tensor method {name} of late values")
+    if PLAIN.issuperset(map(type, everything)):
+        late = target.late  # most are given numbers, if anything
+    else:
+        for value in everything:
+            if value is LATE or value.__class__ is Freq:
+                raise Unsupported(f"tensor method {name} of late values")
+        late = target.late or is_late(everything)
     if name.endswith("_") and not name.startswith("_"):
         return _in_place(target, name[:-1], args, given)
-    late = target.late or is_late(everything)
     budget.numbers(target.data.size)
     if name in ("tolist", "item"):
         return LATE if target.late else _host(target, name, args)

@@ -199,12 +199,15 @@ def held(result: np.ndarray) -> np.ndarray:
     return result
 
 
+_ONLY_SHORT = {np.dtype(np.int32)}
+
+
 def narrowed(result: np.ndarray, *operands: np.ndarray) -> np.ndarray:
     """A result with the bits that torch gives it: numbers without an axis do not widen those that have one."""
     if result.dtype != np.int64 or not result.ndim:
         return result
     deciding = {item.dtype for item in operands if item.ndim}
-    return result.astype(np.int32) if deciding == {np.dtype(np.int32)} else result
+    return result.astype(np.int32) if deciding == _ONLY_SHORT else result
 
 
 _OFF = 2.0**-22

@@ -45,7 +45,7 @@ from codegen.rewrite.recognise.study import Study, given_to
 
 STEPS = 160_000
 """Steps of all larger probes of a method together."""
-Around = Callable[[Collection[int], int], Iterator[Probe]]
+Around = Callable[[Collection[int], int, Collection[int]], Iterator[Probe]]
 BYTES = 40 << 20
 """Bytes of one of these runs."""
 
@@ -188,8 +188,11 @@ class Trial:
             for number in claim.statements
             for value in trace.numbers.get(number, ())
         }
-        static = {_size(n.value) for n in self._nodes(claim) if isinstance(n, ast.Constant)}
-        return frozenset(found | static)
+        return frozenset(found | self._literals(claim))
+
+    def _literals(self, claim: Claim) -> set[int]:
+        """Numbers that stand in the code itself."""
+        return {_size(n.value) for n in self._nodes(claim) if isinstance(n, ast.Constant)}
 
     # -- agreement ---------------------------------------------------------------------------------
 
@@ -231,7 +234,7 @@ class Trial:
         for variant in (0, 1):
             key = (variant, self._read(claim, variant))
             if key not in self._around:
-                self._around[key] = tuple(around(key[1], variant))
+                self._around[key] = tuple(around(key[1], variant, self._literals(claim)))
             yield from self._around[key]
 
     def _kinds(self) -> tuple[Callable[[], tuple[Probe, ...]], Around]:
