@@ -11,7 +11,7 @@ spelling of its author, and :func:`spelled` gives the spelling for what is writt
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from codegen.rewrite.nodes import glance
 from codegen.rewrite.vocabulary import TORCH_MODULES
@@ -22,10 +22,13 @@ Aliases = Mapping[str, str]
 """Local name -> dotted name in torch."""
 
 
-def torch_aliases(tree: ast.Module) -> dict[str, str]:
-    """All names that a module imports from torch, also inside conditions and functions."""
+Import = ast.Import | ast.ImportFrom
+
+
+def torch_aliases(imports: Iterable[Import]) -> dict[str, str]:
+    """All names that import statements, maybe those of :func:`imports_of`, import from torch."""
     found: dict[str, str] = {}
-    for node in imports_of(tree):
+    for node in imports:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.partition(".")[0] == "torch":
@@ -40,9 +43,19 @@ def torch_aliases(tree: ast.Module) -> dict[str, str]:
 _BLOCKS = ("body", "orelse", "handlers", "finalbody")
 
 
-def imports_of(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Import statements, looked for where they can be, in blocks of statements; not for their places."""
-    pending: list[ast.stmt] = list(tree.body)
+def imports_of(tree: ast.Module, text: str) -> Iterator[Import]:
+    """Import statements, looked for where they can be, in blocks of statements; not for their places.
+
+    The ``text`` of the tree tells where there are none but at its margin.
+    """
+    if _may_hold_inner(text):
+        return imports_in(tree.body)
+    return (node for node in reversed(tree.body) if isinstance(node, (ast.Import, ast.ImportFrom)))
+
+
+def imports_in(statements: Iterable[ast.stmt]) -> Iterator[Import]:
+    """Import statements among some statements and in their blocks; not for their places."""
+    pending = list(statements)
     while pending:
         node = pending.pop()
         if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -51,6 +64,17 @@ def imports_of(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
         if "body" in held:
             for name in _BLOCKS:
                 pending += held.get(name, ())
+
+
+def _may_hold_inner(text: str) -> bool:
+    """Whether an import may stand in a block of another statement: one that does not begin a line."""
+    if "\\\n" in text:
+        return True
+    lines = (line for line in text.split("\n") if "import" in line)
+    return any(
+        not line.startswith(("import ", "from ")) or not {":", ";"}.isdisjoint(line)
+        for line in lines
+    )
 
 
 def other_names(aliases: Aliases) -> dict[str, str]:

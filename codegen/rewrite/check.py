@@ -7,6 +7,7 @@ remove is gone, and no comment is.
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from codegen.rewrite.emit.edits import (
     Redefine,
     Replace,
     Substitute,
+    nodes_of,
+    texts_of,
 )
 from codegen.rewrite.nodes import BLOCKS, children, of_kind, walk
 from codegen.rewrite.plain_reads import plain_reads
@@ -38,6 +41,7 @@ from codegen.text.statements import first_line
 from codegen.text.unresolved import BUILT_IN, free_names
 
 _HEADER = "class _:\n"
+_WORDS = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,10 @@ def problem_of(changed: Changed, names: Collection[str], aliases: Aliases) -> st
     unresolved = changed.added_names(names)
     if unresolved:
         return f"what was written uses {', '.join(sorted(unresolved))}, which nothing defines"
-    early = _early_reads(changed.statements(tree))
+    suspects = _spoken_of(changed.edits)
+    early = _early_reads(changed.statements(tree), suspects)
     if early:
-        early -= _early_reads(ast.parse(_alone(changed.node, changed.old)).body)
+        early -= _early_reads(ast.parse(_alone(changed.node, changed.old)).body, suspects)
     if early:
         return f"what was written reads {', '.join(sorted(early))} before it is assigned"
     lost = _lost(changed, tree, aliases)
@@ -120,10 +125,24 @@ def _alone(node: ast.stmt, lines: str) -> str:
     return (_HEADER if node.col_offset else "") + (lines if lines.strip() else " pass\n")
 
 
-def _early_reads(statements: Sequence[ast.stmt]) -> set[str]:
-    """Local names that a statement of a method reads although no way to it assigns them."""
+def _early_reads(statements: Sequence[ast.stmt], suspects: Collection[str] | None) -> set[str]:
+    """Local names, of the suspects, that a statement of a method reads although no way to it assigns them."""
+    if suspects is not None and not suspects:
+        return set()
     methods = [node for statement in statements for node in of_kind(statement, ast.FunctionDef)]
-    return {name for method in methods for name in early_reads(method)}
+    return {name for method in methods for name in early_reads(method, suspects)}
+
+
+def _spoken_of(edits: Sequence[Edit]) -> set[str] | None:
+    """Names that edits write, or that stand in what they remove or move; None where that may be any name.
+
+    What else a method reads and assigns is as it was.
+    """
+    if any(isinstance(edit, Redefine) for edit in edits):
+        return None
+    words = (word for edit in edits for text in texts_of(edit) for word in _WORDS.findall(text))
+    nodes = (node for edit in edits for node in nodes_of(edit))
+    return {*words, *(name.id for node in nodes for name in of_kind(node, ast.Name))}
 
 
 @lru_cache(maxsize=1024)

@@ -5,19 +5,29 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Sequence
 
-from codegen.rewrite.nodes import BLOCKS, of_kind, own_nodes, walk
+from codegen.rewrite.nodes import BLOCKS, of_kind, of_kinds, own_nodes, walk
 from codegen.rewrite.reach import UNBOUND, Reaching
 
 _COMPOUND = (ast.If, ast.For, ast.While, ast.With, ast.Try)
 _JUMPS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
-def early_reads(function: ast.FunctionDef) -> Iterator[str]:
-    """Names that a function assigns somewhere, and reads where nothing can have assigned them."""
+def early_reads(
+    function: ast.FunctionDef, suspects: Collection[str] | None = None
+) -> Iterator[str]:
+    """Names that a function assigns somewhere, and reads where nothing can have assigned them.
+
+    Of all its names, or of the ``suspects`` among them.
+    """
     stored = {n.id for n in of_kind(function, ast.Name) if _is_store(n)}
+    if suspects is not None:
+        stored.intersection_update(suspects)
     if not stored:
         return
     given = {n.arg for n in walk(function.args) if isinstance(n, ast.arg)}
+    is_plain = not any(of_kinds(function, ast.Delete, ast.Match))
+    if is_plain and _read_behind(function, stored - given):
+        return
     if _reads_in_order(function.body, stored, given):
         return
     reaching = Reaching(function)
@@ -31,6 +41,53 @@ def early_reads(function: ast.FunctionDef) -> Iterator[str]:
             known = reaching.definitions(statement, name) - {UNBOUND}
             if name in stored and name not in made and not known:
                 yield name
+
+
+def _read_behind(function: ast.FunctionDef, names: Collection[str]) -> bool:
+    """Whether all reads of some names stand where they are plainly assigned; False where it is not told so soon.
+
+    That is behind an assignment in the same block, in the body of a loop over them, or in a comprehension.
+    """
+    covered: dict[str, list[tuple[_Position, _Position]]] = {name: [] for name in names}
+
+    def cover(target: ast.expr, start: _Position, end: _Position) -> None:
+        for node in target.elts if isinstance(target, ast.Tuple) else (target,):
+            if isinstance(node, ast.Name) and node.id in covered:
+                covered[node.id].append((start, end))
+
+    pending = [function.body]
+    for block in pending:
+        end = _end(block[-1])
+        for statement in block:
+            for target in statement.targets if isinstance(statement, ast.Assign) else ():
+                cover(target, _end(statement), end)
+            if isinstance(statement, ast.For):
+                cover(statement.target, _end(statement.iter), _end(statement.body[-1]))
+            if hasattr(statement, "body"):
+                pending += [list(inner) for _, inner in _blocks(statement) if inner]
+    for loop in of_kinds(function, ast.ListComp, ast.GeneratorExp):
+        assert isinstance(loop, (ast.ListComp, ast.GeneratorExp))
+        outer = loop.generators[0].iter
+        for generator in loop.generators:
+            cover(generator.target, _start(loop), _start(outer))
+            cover(generator.target, _end(outer), _end(loop))
+    for node in of_kind(function, ast.Name):
+        if node.id in covered and not _is_store(node):
+            place = _start(node)
+            if not any(start <= place < end for start, end in covered[node.id]):
+                return False
+    return True
+
+
+_Position = tuple[int, int]
+
+
+def _start(node: ast.expr) -> _Position:
+    return node.lineno, node.col_offset
+
+
+def _end(node: ast.stmt | ast.expr) -> _Position:
+    return node.end_lineno or 0, node.end_col_offset or 0
 
 
 def _reads_in_order(

@@ -36,9 +36,12 @@ class ModuleInfo:
             SyntaxError: it is not Python.
         """
         tree = ast.parse(source.text)
-        aliases = torch_aliases(tree)
+        imports = tuple(imports_of(tree, source.text))
+        aliases = torch_aliases(imports)
         resolve_aliases(tree, aliases, source.text)
-        return cls(source, tree, aliases)
+        info = cls(source, tree, aliases)
+        vars(info)["all_imports"] = imports
+        return info
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -48,7 +51,7 @@ class ModuleInfo:
     @cached_property
     def all_imports(self) -> Sequence[ast.Import | ast.ImportFrom]:
         """Its import statements, those under conditions and in functions included; not for their places."""
-        return tuple(imports_of(self.tree))
+        return tuple(imports_of(self.tree, self.source.text))
 
     @cached_property
     def imported_modules(self) -> dict[str, str]:
@@ -222,13 +225,17 @@ def _bound_names(statements: Iterable[ast.AST]) -> set[str]:
     pending = list(statements)
     while pending:
         node = pending.pop()
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+            continue
+        if isinstance(node, ast.Constant):
+            continue
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
             continue
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
         elif isinstance(node, ast.ExceptHandler) and node.name:
             found.add(node.name)
         pending += children(node)

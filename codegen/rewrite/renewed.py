@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from codegen.rewrite.aliases import Aliases, other_names, resolve_aliases, torch_aliases
+from codegen.rewrite.aliases import Aliases, imports_in, other_names, resolve_aliases, torch_aliases
 from codegen.rewrite.check import Changed
 from codegen.rewrite.emit.splices import Splice, spliced
 from codegen.rewrite.modules import ModuleInfo
@@ -204,10 +204,10 @@ class _Renewal:
 
     def resolve(self, aliases: Aliases) -> None:
         """Make what was parsed say ``torch``, as the rest does."""
-        gone, come = (ast.Module(body=part, type_ignores=[]) for part in (self.gone, self.come))
-        if torch_aliases(gone) != torch_aliases(come):
+        gone, come = (torch_aliases(imports_in(part)) for part in (self.gone, self.come))
+        if gone != come:
             raise _NotApart
-        resolve_aliases(come, aliases)
+        resolve_aliases(ast.Module(body=self.come, type_ignores=[]), aliases)
 
 
 def _covers(change: _Change, node: ast.stmt) -> bool:

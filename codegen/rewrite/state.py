@@ -167,12 +167,16 @@ class RewriteState:
                 )
             }
             self._inheriting = []
-            bases = [(s.module, _made_of(s.text)) for s in self.others() if names]
+            others = self.others() if names else ()
+            bases = [
+                (s.module, [(n, frozenset(_WORD.findall(b))) for n, b in _made_of(s.text)])
+                for s in others
+            ]
             size = -1
             while size < len(names):
                 size = len(names)
                 for module, classes in bases:
-                    below = {n for n, b in classes if not names.isdisjoint(_WORD.findall(b))}
+                    below = {n for n, words in classes if not names.isdisjoint(words)}
                     if below and module not in self._inheriting:
                         self._inheriting.append(module)
                     names |= below

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from codegen.rewrite import Settings, rewrite_library
-from codegen.rewrite.aliases import resolve_aliases, spelled, torch_aliases
+from codegen.rewrite.aliases import imports_in, imports_of, resolve_aliases, spelled, torch_aliases
 from codegen.rewrite.vocabulary import DEFAULT, Vocabulary, extended, field_value
 from codegen.trees.config import ROLES
 from tests.rewrite.test_rules import GOLDEN, DictLibrary, read_case
@@ -31,7 +31,7 @@ ALIASES = {
 @pytest.mark.parametrize("source", ALIASES)
 def test_aliases_are_resolved(source: str) -> None:
     tree = ast.parse(source)
-    resolve_aliases(tree, torch_aliases(tree))
+    resolve_aliases(tree, torch_aliases(imports_in(tree.body)))
     assert ast.unparse(tree.body[-1]) == ALIASES[source]
 
 
@@ -39,7 +39,7 @@ def test_a_shadowed_alias_is_kept_in_its_function_only() -> None:
     tree = ast.parse(
         "import torch as th\ndef f(th):\n    return th.cat\ndef g():\n    return th.cat"
     )
-    resolve_aliases(tree, torch_aliases(tree))
+    resolve_aliases(tree, torch_aliases(imports_in(tree.body)))
     assert ast.unparse(tree.body[1]).endswith("return th.cat")
     assert ast.unparse(tree.body[2]).endswith("return torch.cat")
 
@@ -57,7 +57,7 @@ def test_a_shadowed_alias_is_kept_in_its_function_only() -> None:
     ],
 )
 def test_spelling_of_what_is_written_anew(imports: str, name: str, written: str) -> None:
-    assert spelled(torch_aliases(ast.parse(imports)), name) == written
+    assert spelled(torch_aliases(imports_in(ast.parse(imports).body)), name) == written
 
 
 def test_roles_of_the_configuration_are_fields_of_the_vocabulary() -> None:
@@ -164,3 +164,25 @@ def test_fields_differ_between_the_probes_but_for_the_frames_of_a_patch() -> Non
 def test_fields_of_other_names_are_not_known() -> None:
     for name in ("hidden_act", "image_sizes", "depth", "patch_size_of_text"):
         assert field_value(DEFAULT, name, 0) is None, name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import torch\nfrom torch import nn\n",
+        "def f():\n    import torch as th\n",
+        "class A:\n\tfrom torch import cat\n",
+        "try: import torch as th\nexcept ImportError: pass\n",
+        "if a: \\\nimport torch as th\n",
+        "if (a and\nb): import torch as th\n",
+        "x = 1; import torch as th\n",
+        "if a:\r    import torch as th\r",
+        "if a:\n    pass\nelse:\x0c import torch as th\n",
+        '"""\nimport of goods: none\n"""\nimport torch as th\n',
+    ],
+)
+def test_every_import_is_found_by_the_text(text: str) -> None:
+    tree = ast.parse(text)
+    found = list(imports_of(tree, text))
+    assert found
+    assert found == list(imports_in(tree.body))

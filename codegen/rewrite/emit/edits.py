@@ -7,6 +7,7 @@ Lines of code in an edit are written as at the left margin, four spaces for each
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from codegen.rewrite.functions import Function
@@ -133,6 +134,22 @@ Edit = (
     | Describe
     | Redefine
 )
+
+
+def nodes_of(edit: Edit) -> Iterator[ast.stmt | ast.expr]:
+    """The nodes that an edit speaks of."""
+    return (item for item in _items(edit) if isinstance(item, (ast.stmt, ast.expr)))
+
+
+def texts_of(edit: Edit) -> Iterator[str]:
+    """The texts that an edit writes, or speaks of."""
+    return (item for item in _items(edit) if isinstance(item, str))
+
+
+def _items(edit: Edit) -> Iterator[object]:
+    for name in edit.__slots__:
+        value = getattr(edit, name)
+        yield from value if isinstance(value, tuple) else (value,)
 
 
 @dataclass(frozen=True, slots=True)

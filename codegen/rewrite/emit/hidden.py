@@ -23,6 +23,7 @@ from codegen.rewrite.emit.edits import (
     LetOut,
     Redefine,
     Replace,
+    nodes_of,
 )
 from codegen.rewrite.nodes import children, walk
 from codegen.text.lexer import lex
@@ -91,15 +92,6 @@ def _is_docstring(line: str) -> bool:
     """Whether a line is a string from its first to its last character."""
     begins, ends = line.startswith(_QUOTES), line.endswith(_QUOTES)
     return begins and ends and line.count(_QUOTES) == 2 and len(line) > 2 * len(_QUOTES)
-
-
-def nodes_of(edit: Edit) -> Iterator[ast.stmt | ast.expr]:
-    """The nodes that an edit speaks of."""
-    for name in edit.__slots__:
-        value = getattr(edit, name)
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, (ast.stmt, ast.expr)):
-                yield item
 
 
 def _header_end(node: ast.FunctionDef) -> int:

@@ -10,8 +10,8 @@ import ast
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from codegen.rewrite.emit.edits import AddParameters, Edit, LetOut
-from codegen.rewrite.emit.hidden import Hidden, nodes_of
+from codegen.rewrite.emit.edits import AddParameters, Edit, LetOut, nodes_of
+from codegen.rewrite.emit.hidden import Hidden
 from codegen.rewrite.nodes import children
 from codegen.text.lines import LineMap
 

@@ -29,9 +29,10 @@ from codegen.rewrite.emit.edits import (
     Redefine,
     Replace,
     Substitute,
+    nodes_of,
 )
 from codegen.rewrite.emit.expressions import enclosed, substituted, with_keywords, without_keyword
-from codegen.rewrite.emit.hidden import INDENT, hidden, nodes_of
+from codegen.rewrite.emit.hidden import INDENT, hidden
 from codegen.rewrite.emit.layout import comment_line, comments_in, with_lead
 from codegen.rewrite.emit.masked import masks
 from codegen.rewrite.emit.places import Excerpt, excerpt, parsed
