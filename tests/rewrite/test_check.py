@@ -238,7 +238,7 @@ def test_names_that_are_read_early_are_told_alike_both_ways(
     monkeypatch.setattr(early, "_read_behind", lambda function, names: False)
     assert quick == [set(early_reads(function)) for function in functions]
     assert sum(map(bool, quick)) > 20
-    assert sum(not found for found in quick) > 20
+    assert sum(not found for found in quick) > 5
 
 
 def _with_one_assigned_late(*paths: Path) -> Iterator[ast.FunctionDef]:
