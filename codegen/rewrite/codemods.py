@@ -122,7 +122,7 @@ def _load_module(name: str) -> ModuleType:
         return importlib.import_module(name)
     except Exception as error:
         message = f"the module of a pass cannot be imported: {type(error).__name__}: {error}"
-        raise fail("pass", message, name, 0, "see passes in [tool.codegen]") from None
+        raise fail("pass", message, name, hint="see passes in [tool.codegen]") from None
 
 
 def _failure(what: str, error: BaseException, shown: str, path: str) -> CodegenError:

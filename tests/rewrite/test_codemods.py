@@ -70,7 +70,9 @@ def test_one_in_an_installed_module() -> None:
 
 def test_what_is_not_there_is_refused_at_its_place(root: Path) -> None:
     assert problem(root, "passes/none.py:A").message == "the file of a pass does not exist"
-    assert problem(root, "passes:A").message.startswith("the module of a pass cannot be imported")
+    found = problem(root, "passes:A")
+    assert found.message.startswith("the module of a pass cannot be imported")
+    assert (str(found.location), found.hint) == ("passes", "see passes in [tool.codegen]")
     (root.parent / "outside.py").write_text("")
     message = "the file of a pass must be below the project's root"
     assert problem(root, "../outside.py:A").message == message

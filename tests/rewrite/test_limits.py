@@ -30,7 +30,7 @@ TABLE = Path(__file__).parent / "golden" / "limits.txt"
 
 def is_number(value: object) -> bool:
     """Whether something is a number or a switch, or holds any beside words."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, range)):
         return True
     if isinstance(value, (tuple, list, frozenset, dict)):
         items = [*(value.values() if isinstance(value, dict) else value)]

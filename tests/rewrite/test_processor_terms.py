@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from codegen.rewrite.tokens.machine import Machine
+from codegen.rewrite.tokens.natives import _number_of_parts
 from codegen.rewrite.tokens.scopes import Closure
 from codegen.rewrite.tokens.terms import Term, Unsupported, World, freeze, term
 from tests.rewrite.test_processor_runs import COUNTS, TEXTS, code, machine
@@ -214,3 +215,25 @@ def test_what_is_made_of_items_by_unknown_means_has_as_many(call: str, length: i
     texts.length = 3
     found, _ = unknown(f"return {call}", texts, COUNTS)
     assert isinstance(found, Term) and found.length == length
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "number"),
+    [
+        ("split", [0, [1, 2]], 2),
+        ("split", [[1, 2]], None),
+        ("split", [[1], 2], None),
+        ("stack", [[1, 2, 3]], 3),
+        ("array", [[1, 2], [3]], 2),
+        ("asarray", [[]], 0),
+        ("tensor", [[1, 2]], 2),
+        ("tensor", [(1, 2)], None),
+        ("tensor", [3, [1, 2]], None),
+        ("tensor", [], None),
+        ("zeros", [[1, 2]], None),
+    ],
+)
+def test_functions_on_lists_give_as_many_entries(
+    name: str, args: list[Any], number: int | None
+) -> None:
+    assert _number_of_parts(name, args) == number

@@ -20,7 +20,7 @@ from codegen.rewrite.probe.source_prompts import SourcePrompt
 from tests.rewrite.small_edits import GOLDEN
 
 TABLE = GOLDEN / "prompts_of_kinds.txt"
-AROUND = (3, 24, 25)
+AROUND = (3, 5, 24, 25)
 SOUNDS = {number: name for name, number in sound_prompts.TOKENS.items()} | {
     156: "vision_end",
     157: "audio_end",

@@ -43,6 +43,19 @@ FILES = {
 }
 
 
+def test_files_that_say_nothing_of_it_hide_no_other() -> None:
+    quiet = "# TinyEncoder and TinyRotary are elsewhere.\nx = 1\n"
+    last = "def angles(model: TinyEncoder):\n    return model.rotary(3)\n"
+    texts = {
+        "models/tiny/modeling_tiny.py": TINY,
+        "models/a/modeling_a.py": "x = 1\n",
+        "models/b/modeling_b.py": quiet,
+        "models/c/modeling_c.py": last,
+    }
+    kept = [r for r in rewrite_library(DictLibrary(texts)).report if CALL in r.reason]
+    assert [record.location for record in kept] == ["models/c/modeling_c.py:1"]
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_that_names_a_holder_and_reaches_for_the_module_keeps_it(file: str) -> None:
     texts = {

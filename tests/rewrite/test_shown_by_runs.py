@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from codegen.rewrite.flow import effect
-from codegen.rewrite.recognise.evidence import _size, participants, uncovered
+from codegen.rewrite.probe.probes import LARGEST_NUMBER
+from codegen.rewrite.recognise.evidence import Claim, Trial, _size, participants, uncovered
 
 LOOP = "for i in x:\n    y = x[:2] + i % 2 if i > 1 and k else 0\n    z = f(y, max=3)\n    y += 1"
 ALL = {
@@ -137,3 +139,54 @@ def test_a_statement_that_is_only_asked_for_its_device_takes_no_part() -> None:
 )
 def test_how_large_a_number_is(value: Any, size: int) -> None:
     assert _size(value) == size
+
+
+def claim_on(head: str, lines: str, called: str, ran: int = 3) -> tuple[Trial, Claim]:
+    """The claim about the last line of a method, which calls ``g``, and of which runs noted a number."""
+    text = "\n    ".join([f"def f({head}):", *lines.split("\n")])
+    (function,), (other,) = ast.parse(text).body, ast.parse(f"def g(): {called}").body
+    assert isinstance(function, ast.FunctionDef)
+    last = len(function.body) - 1
+    trace = SimpleNamespace(numbers={last: {ran}}, entered={last: {other}})
+    probes = [SimpleNamespace(variant=0)]
+    study: Any = SimpleNamespace(function=function, traces=[trace], probes=probes)
+    nothing: Any = None
+    return Trial(nothing, study, frozenset()), Claim(lambda run: True, (last,), ())
+
+
+LARGE = LARGEST_NUMBER + 1
+
+
+@pytest.mark.parametrize(
+    ("head", "lines", "called"),
+    [
+        ("a", "x = a[:N]", "y"),
+        ("a, b=N", "x = a", "y"),
+        ("a", "x = g(a)", "y = N"),
+        ("a", "x = -N", "y"),
+    ],
+)
+@pytest.mark.parametrize("number", [7, LARGEST_NUMBER, LARGE])
+def test_numbers_that_are_written_down_take_part(
+    head: str, lines: str, called: str, number: int
+) -> None:
+    trial, claim = claim_on(*(part.replace("N", str(number)) for part in (head, lines, called)))
+    assert (trial._read(claim, 0) - {0}, trial._read(claim, 1) - {0}) == ({3, number}, {number})
+    found = trial._numbers(claim)
+    assert (found is None) == (number <= LARGEST_NUMBER)
+    told = f"no probe reaches the number {number}"
+    assert found is None or found.reason.removesuffix(" in g") == told
+
+
+@pytest.mark.parametrize(("lines", "ran"), [(f"z = {LARGE}\nx = a", 3), ("x = a", LARGEST_NUMBER)])
+def test_other_numbers_do_not(lines: str, ran: int) -> None:
+    trial, claim = claim_on("a", lines, "y", ran)
+    assert trial._read(claim, 0) - {0} == {ran}
+    assert trial._numbers(claim) is None
+
+
+def test_a_number_that_only_runs_come_to_takes_part() -> None:
+    trial, claim = claim_on("a", "x = a", "y", LARGE)
+    found = trial._numbers(claim)
+    assert found is not None and found.reason == f"no probe reaches the number {LARGE}"
+    assert ast.unparse(found.node) == "x = a"

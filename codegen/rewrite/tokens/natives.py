@@ -158,8 +158,9 @@ def method_of_value(
             return _method_of_term(machine, source, name, args, keywords)
     if isinstance(owner, (list, dict, tuple, set)):
         if name == "extend" or (name == "update" and isinstance(owner, set)):
-            args = [list(machine.entries(args[0]))]
-            limits.entries(len(owner) + len(args[0]))
+            more = list(machine.entries(args[0]))
+            limits.entries(len(owner) + len(more))
+            args = [more]
         elif name == "update" and isinstance(owner, dict) and args and isinstance(args[0], Term):
             owner[f"**{len(owner)}"] = args[0]
             return None

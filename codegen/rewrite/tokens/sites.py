@@ -275,11 +275,10 @@ def _puts_back(node: ast.stmt, place: str, text: str) -> bool:
 
 def _comprehension(function: Function, block: Sequence[ast.stmt], node: ast.Assign) -> Site | None:
     """``out = [text.replace(P, r) for text in texts]`` and its like."""
-    made = node.value
-    if not isinstance(made, ast.ListComp) or len(made.generators) != 1:
+    made, target = node.value, target_of(node)
+    generator = only(made.generators) if isinstance(made, ast.ListComp) else None
+    if not isinstance(made, ast.ListComp) or generator is None:
         return None
-    generator = made.generators[0]
-    target = target_of(node)
     if not isinstance(generator.iter, ast.Name) or not isinstance(target, ast.Name):
         return None
     found = all_of(made.elt, ast.unparse(generator.target), function, node)
