@@ -163,13 +163,10 @@ class Tiny:
 )
 def test_functions_of_other_models_are_entered(call: str, value: int | None) -> None:
     path = "models/tiny/modeling_tiny.py"
-    index = Index(
-        DictLibrary({**FILES, path: FILES[path].replace("{call}", call)}), lambda _: True
-    )
+    index = Index(DictLibrary({**FILES, path: FILES[path].replace("{call}", call)}), lambda _: True)
     cls = index.resolve("models.tiny.modeling_tiny", "Tiny")
     assert cls is not None
     given: dict[str, Any] = {"n": 5}
     meter = Meter(steps=20_000, size=1 << 20)
     trace = Interpreter(index, 0, 10, meter).run(cls, cls.methods["run"], cls, given)
     assert (trace.result if isinstance(trace.result, int) else None) == value
-

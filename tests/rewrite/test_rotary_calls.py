@@ -9,6 +9,7 @@ import pytest
 
 from codegen.rewrite.nodes import children, walk
 from codegen.rewrite.place.rotary_callers import Callers, Refusal, _is_plain, _words_of
+from tests.rewrite.test_rules import DEFAULT, GOLDEN, read_case, run
 
 LINE = "x = self.rotary(grid)"
 
@@ -92,3 +93,17 @@ def test_words_of_a_file_are_names_and_whole_strings() -> None:
 def test_a_file_that_cannot_be_read_may_say_anything(text: str) -> None:
     with pytest.raises(Refusal, match="a file that cannot be read may call it"):
         _words_of(text)
+
+
+def test_a_call_of_another_module_in_front_hides_none() -> None:
+    text = read_case(GOLDEN / "all/table_too_short_for_some_grids.txt").files[DEFAULT]
+    call = "        table = self.rotary("
+    assert text.count(call) == 1
+    other = text.replace(call, f"        self.proj(ids)\n{call}")
+    for each in (text, other):
+        told = [
+            r.reason for r in run({DEFAULT: each}, "all").report if "keeps its table" in r.reason
+        ]
+        assert told == [
+            "TinyRotary keeps its table: this call is not a lookup by known position ids"
+        ]
