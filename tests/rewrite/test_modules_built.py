@@ -13,7 +13,6 @@ from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.probe.budget import Meter
 from codegen.rewrite.probe.interp import Interpreter
-from codegen.rewrite.values import Source
 from tests.rewrite.test_rules import DictLibrary
 
 TINY = """
