@@ -12,13 +12,14 @@ from os.path import commonprefix
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from codegen.rewrite.answered import find_answered
 from codegen.rewrite.central import central_changes, without_repeated
 from codegen.rewrite.emit.edits import Change
 from codegen.rewrite.functions import Function, parameters
 from codegen.rewrite.given_lines import line_before
 from codegen.rewrite.helper_entry import VISION
 from codegen.rewrite.helpers import HELPER_MODULES, helper_path
-from codegen.rewrite.keep import find_kept
+from codegen.rewrite.keep import Kept, find_kept
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
 from codegen.rewrite.nodes import walk
@@ -229,10 +230,15 @@ class RewriteState:
         """
         self._changes += self._permitted((change,))
 
+    @cached_property
+    def _answered(self) -> Kept:
+        """What keeps classes that answer themselves what their attributes are."""
+        return find_answered(self.index, self.inheriting())
+
     def _permitted(self, changes: Iterable[Change]) -> Iterator[Change]:
         """The changes that neither the author nor an earlier failure forbids; others are noted."""
         for change in changes:
-            refusals = self._kept.refuse(change)
+            refusals = self._kept.refuse(change) or self._answered.refuse(change)
             for record in refusals:
                 self.note(record)
             taken = None if refusals else taken_name(change)
