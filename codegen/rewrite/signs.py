@@ -73,11 +73,18 @@ def shows_sizes(text: str) -> bool:
         for new, old in renamed.items():
             segment = re.sub(rf"\b{new}\b", old, segment)
         try:
-            if _may_show(segment) and any(map(sizes_by_use, _functions(segment))):
+            if _may_show(segment) and any(map(_uses_any, _functions(segment))):
                 return True
         except RecursionError:
             return True  # who looks at the file says that it is nested too deeply
     return False
+
+
+def _uses_any(function: ast.FunctionDef) -> bool:
+    """Tell whether a method uses a parameter as sizes, or something that comes in ``*args`` or ``**kwargs``."""
+    several = [given.arg for given in (function.args.vararg, function.args.kwarg) if given]
+    names = (n for name in several for n in (name, *entries_of(function, name)))
+    return sizes_by_use(function) is not None or any(uses_as_sizes(function, n) for n in names)
 
 
 def _renamed(text: str) -> dict[str, str]:
@@ -294,3 +301,23 @@ def _asks_for_shape(node: ast.AST) -> bool:
         _called(node) in ("dim", "len", "numel", "size") if isinstance(node, ast.Call) else False
     )
     return called or getattr(node, "attr", "") in ("device", "dtype", "ndim", "shape")
+
+
+def uses_as_sizes(function: ast.FunctionDef, name: str) -> bool:
+    """Tell whether a method uses a name, which need be no parameter, as rows of three numbers."""
+    rows, parts = _rows_of(glance(function), name)
+    parts |= _derived(glance(function), parts) if parts else set()
+    calls = (node for node in calls_in(glance(function)) if _called(node) in TELLING)
+    return bool(parts) and any(parts & _names(node) for node in calls)
+
+
+def entries_of(function: ast.FunctionDef, several: str) -> Iterator[str]:
+    """Names that entries of ``*args`` are given, by a loop or an assignment."""
+    for node in walk(function):
+        target: ast.expr | None = None
+        if isinstance(node, (ast.For, ast.comprehension)):
+            target, value = node.target, node.iter
+        elif isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+        if target is not None and any(getattr(n, "id", "") == several for n in walk(value)):
+            yield from (n.id for n in walk(target) if isinstance(n, ast.Name))

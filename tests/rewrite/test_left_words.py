@@ -9,7 +9,7 @@ import pytest
 
 from codegen.rewrite.recognise.guards import guards_of, refuses
 from codegen.rewrite.recognise.left import (
-    _lists_numbers,
+    lists_numbers,
     _makes_indices,
     _walks_sizes,
     indexes,
@@ -69,7 +69,7 @@ def test_loops_that_read_numbers_or_count(body: str, is_so: bool) -> None:
     ],
 )
 def test_loops_over_numbers_of_a_tensor(loop: str, is_so: bool) -> None:
-    assert _lists_numbers(loop_of(loop)) == is_so
+    assert lists_numbers(loop_of(loop)) == is_so
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from codegen.rewrite.place.planner import MethodPlan, Planner
 from codegen.rewrite.place.rotary import RotaryTables
 from codegen.rewrite.recognise.elsewhere import report_elsewhere, report_unnamed
 from codegen.rewrite.recognise.left import report_hidden, report_left, report_near
+from codegen.rewrite.recognise.untaken import report_untaken
 from codegen.rewrite.state import RewriteState
 
 
@@ -54,6 +55,7 @@ def extract(state: RewriteState) -> None:
                     report_near(state, cls, cls.methods[name], handled)
                     report_elsewhere(state, cls, cls.methods[name], handled)
                     report_unnamed(state, cls, cls.methods[name], gone)
+                    report_untaken(state, cls, cls.methods[name], gone)
     rotary.check_callers()
     # A table and the lookups in it change together.
     changes: dict[int, list[Change]] = defaultdict(list)

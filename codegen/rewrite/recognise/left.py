@@ -62,7 +62,7 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
         elif _walks_sizes(state.index.vocabulary, function, node) and _makes_indices(node):
             why = reasons.get(node) or near()
             _note(state, cls, function, node, f"with index arithmetic that matches no helper{why}")
-        elif "grid" in segment and _lists_numbers(node):
+        elif "grid" in segment and lists_numbers(node):
             _note(state, cls, function, node, f"read on the host, which matches no helper{near()}")
 
 
@@ -197,7 +197,7 @@ def _makes_indices(loop: ast.For) -> bool:
     return False
 
 
-def _lists_numbers(loop: ast.For) -> bool:
+def lists_numbers(loop: ast.For) -> bool:
     """Tell whether a loop goes through numbers of a tensor, or begins with taking some."""
     reads = (n for part in (loop.iter, loop.body[0]) for n in walk(part))
     return any(isinstance(n, ast.Attribute) and n.attr == "tolist" for n in reads)
