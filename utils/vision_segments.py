@@ -192,7 +192,12 @@ def get_segment_ids(cu_seqlens: torch.Tensor, num_tokens: int | None) -> torch.T
     return count_passed(cu_seqlens, total) - 1
 
 
-def get_segment_mask(segment_ids: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+def get_segment_mask(
+    segment_ids: torch.Tensor,
+    dtype: torch.dtype | None = None,
+    *,
+    within: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Return the block mask of packed attention.
 
     Args:
@@ -201,6 +206,8 @@ def get_segment_mask(segment_ids: torch.Tensor, dtype: torch.dtype | None = None
         dtype: None for a boolean mask (True: may attend), which sdpa takes; a floating dtype for
             the additive mask of eager attention, 0 where a token may attend and the dtype's lowest
             value elsewhere.
+        within: boundaries of the segments, where these need not lead from the first token to the
+            last: a token outside attends to none. None where they do.
 
     Returns:
         `(1, 1, N, N)`.
@@ -211,6 +218,10 @@ def get_segment_mask(segment_ids: torch.Tensor, dtype: torch.dtype | None = None
     if segment_ids.ndim != 1:
         raise ValueError(f"segment_ids must be 1-D, got {tuple(segment_ids.shape)}")
     allowed = (segment_ids[:, None] == segment_ids[None, :])[None, None]
+    if within is not None:
+        position = torch.arange(segment_ids.shape[0], device=segment_ids.device)
+        boundaries = within.to(segment_ids.device)
+        allowed = allowed & ((position >= boundaries[0]) & (position < boundaries[-1]))
     if dtype is None:
         return allowed
     if not dtype.is_floating_point:

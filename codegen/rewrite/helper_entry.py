@@ -35,8 +35,8 @@ class Result:
 class Helper:
     """A function of tensors.
 
-    ``takes`` are its parameters, ``bounds`` those that can only be given by name: sizes that would
-    otherwise be read from values. The names of ``results`` are the optional parameters that a lift adds.
+    ``takes`` are its parameters, ``bounds`` those that can only be given by name, most of them sizes
+    that would otherwise be read from values. The names of ``results`` are the optional parameters that a lift adds.
     ``total`` is the bound that makes the call capturable once the number of rows is known; ``checks``
     are the calls that refuse a given result which does not fit, as templates: ``{rows}`` stands for
     the number of rows, ``{args[0]}`` for the first argument of the helper. ``rounds`` is true if what is

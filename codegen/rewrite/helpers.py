@@ -83,7 +83,7 @@ _OTHERS = (
         "get_segment_mask",
         VISION,
         ("segment_ids", "dtype"),
-        (),
+        ("within",),
         (Result("mask", "(1, 1, seq_len, seq_len)", "bool"),),
     ),
     Helper(

@@ -9,10 +9,10 @@ import pytest
 
 from codegen.rewrite.recognise.guards import guards_of, refuses
 from codegen.rewrite.recognise.left import (
-    lists_numbers,
     _makes_indices,
     _walks_sizes,
     indexes,
+    lists_numbers,
 )
 from codegen.rewrite.vocabulary import DEFAULT
 from tests.rewrite.test_rules import DEFAULT as PATH

@@ -16,6 +16,7 @@ from codegen.rewrite.functions import Function
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import is_written, target_of, walk
+from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.vocabulary import torch_name
 
 Found = tuple[list[Edit], tuple[str, ...], str]
@@ -44,11 +45,26 @@ def mask_edits(index: Index, cls: ClassInfo, function: Function) -> Found | Left
                 node, "a mask filled per segment: more is done with it before it is returned"
             )
         ids = f"get_segment_ids({boundaries}.to({size[1]}.device), {size[0]})"
-        lines = ("if is_tracing():", f"    return get_segment_mask({ids}, {size[1]}.dtype)")
+        # What else may be the side of a mask need not be where the boundaries end.
+        held = _counts_rows(function, number, *size)
+        within = "" if held else f", within={boundaries}"
+        lines = ("if is_tracing():", f"    return get_segment_mask({ids}, {size[1]}.dtype{within})")
         needs = ("get_segment_ids", "get_segment_mask", "is_tracing")
         reason = "dense mask filled per segment: compared segment ids while tracing"
         return [Insert(made, lines)], needs, reason
     return None
+
+
+def _counts_rows(function: Function, number: int, side: str, tensor: str) -> bool:
+    """Tell whether the side of a mask is the number of rows of the tensor that gives its dtype, by its text."""
+    counted = (f"{tensor}.shape[0]", f"{tensor}.size(0)", f"len({tensor})")
+    if any(tensor in assigned_names(statement) for statement in function.body[:number]):
+        return False
+    if side in counted:
+        return True
+    made = [s for s in function.body[:number] if side in assigned_names(s)]
+    values = [s.value for s in made if isinstance(s, ast.Assign) and is_written(target_of(s), side)]
+    return len(made) == len(values) == 1 and ast.unparse(values[0]) in counted
 
 
 def _slices(node: ast.For) -> str:

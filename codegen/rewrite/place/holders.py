@@ -184,7 +184,9 @@ class Giving:
         found = {name for name in self._held if name}
         for owner in self._index.mro(self._cls):
             for name, function in owner.methods.items():
-                if "return self." in owner.module.segment(function) and self._returned_by(function):
+                segment = owner.module.segment(function)
+                some = any(word in segment for word in ("return self.", " if ", " or "))
+                if some and "return " in segment and self._returned_by(function):
                     found.add(name)
         return found
 
@@ -322,10 +324,21 @@ class Giving:
 
     def _returned_by(self, function: Function) -> Held | None:
         returned = [n.value for n in walk(function) if isinstance(n, ast.Return) and n.value]
-        if not any(isinstance(value, (ast.Attribute, ast.Subscript)) for value in returned):
+        parts = [part for value in returned for part in _alternatives(value)]
+        if not any(isinstance(part, (ast.Attribute, ast.Subscript)) for part in parts):
             return None
         inner = Giving(self._index, self._cls, self._wanted, 1)
         return _either(map(inner.of, returned))
+
+
+def _alternatives(value: ast.expr) -> Iterator[ast.expr]:
+    """What an expression may give: either side of a condition, else itself."""
+    sides = [value.body, value.orelse] if isinstance(value, ast.IfExp) else []
+    sides += value.values if isinstance(value, ast.BoolOp) else []
+    for side in sides:
+        yield from _alternatives(side)
+    if not sides:
+        yield value
 
 
 def _either(held: Iterable[Held | None]) -> Held | None:
