@@ -166,14 +166,3 @@ def test_what_follows_from_no_entry_fits_it() -> None:
     check_centres("block_centres", centres, NONE, 2)
     rows = torch.randn(0, 5)
     assert scale_down_blocks(rows, centres).shape == (0, 5)
-
-
-def test_tokens_outside_of_boundaries_attend_to_none() -> None:
-    bounds = torch.tensor([1, 3, 3, 4])
-    expected = torch.zeros(6, 6, dtype=torch.bool)
-    expected[1:3, 1:3] = expected[3, 3] = True
-    ids = vision.get_segment_ids(bounds, 6)
-    assert torch.equal(vision.get_segment_mask(ids, within=bounds)[0, 0], expected)
-    filled = vision.get_segment_mask(ids, torch.float16, within=bounds)[0, 0]
-    assert torch.equal(filled == 0, expected)
-    assert filled[~expected].unique().tolist() == [torch.finfo(torch.float16).min]

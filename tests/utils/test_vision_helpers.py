@@ -348,3 +348,14 @@ def test_flatten_video_grid(case: tuple[Rows, int], dtype: torch.dtype) -> None:
     assert flat.tolist() == expected
     assert flat.dtype == dtype
     assert vision.flatten_video_grid(grid, num_frames=len(expected)).tolist() == expected
+
+
+def test_tokens_outside_of_boundaries_attend_to_none() -> None:
+    bounds = torch.tensor([1, 3, 3, 4])
+    expected = torch.zeros(6, 6, dtype=torch.bool)
+    expected[1:3, 1:3] = expected[3, 3] = True
+    ids = vision.get_segment_ids(bounds, 6)
+    assert torch.equal(vision.get_segment_mask(ids, within=bounds)[0, 0], expected)
+    filled = vision.get_segment_mask(ids, torch.float16, within=bounds)[0, 0]
+    assert torch.equal(filled == 0, expected)
+    assert filled[~expected].unique().tolist() == [torch.finfo(torch.float16).min]
