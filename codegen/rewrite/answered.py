@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from codegen.rewrite.keep import Kept
 from codegen.rewrite.library import Index
@@ -25,12 +25,12 @@ _DEFINED = re.compile(r"def __getattr|__getattr(?:ibute)?__(?:\"|')?\s*[=,:]")
 """A method of that name, or something else that is given the name."""
 
 
-def find_answered(index: Index, inheriting: Iterable[ClassInfo]) -> Kept:
+def find_answered(index: Index, inheriting: Callable[[], Iterable[ClassInfo]]) -> Kept:
     """What keeps the passes from classes: that they, or classes in line with them, answer for attributes.
 
     Args:
         index: the modules; those that hold such a method are opened, whatever else they hold.
-        inheriting: the classes that may be changed, and those that inherit from them.
+        inheriting: gives the classes that may be changed, and those that inherit from them.
     """
     answering: dict[Place, str] = {}
     for module in index.mentioning(_WORDS):
@@ -41,7 +41,7 @@ def find_answered(index: Index, inheriting: Iterable[ClassInfo]) -> Kept:
     if not answering:
         return Kept()
     places: dict[Place, str] = {}
-    classes = list(inheriting)
+    classes = list(inheriting())
     for cls in classes:
         index.open_ancestors(cls)
     for cls in classes:

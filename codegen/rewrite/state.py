@@ -233,7 +233,7 @@ class RewriteState:
     @cached_property
     def _answered(self) -> Kept:
         """What keeps classes that answer themselves what their attributes are."""
-        return find_answered(self.index, self.inheriting())
+        return find_answered(self.index, self.inheriting)
 
     def _permitted(self, changes: Iterable[Change]) -> Iterator[Change]:
         """The changes that neither the author nor an earlier failure forbids; others are noted."""

@@ -9,6 +9,7 @@ Wider than what a rule may act on: who reads this only reports.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,8 @@ _WALKING = frozenset(("dict", "enumerate", "iter", "list", "next", "reversed", "
 """Functions whose results hold what they are given."""
 _ADDING = frozenset(("add_module", "append", "extend", "insert", "register_module", "update"))
 """Methods that put a module into what they are called on."""
+_RETURNING = re.compile(r"return (?:self\.|\(|[^\n]* (?:if|or) )")
+"""What a method that returns a module is looked into for; a condition may stand in brackets."""
 _BOUND = frozenset(("__call__", "forward"))
 
 
@@ -185,8 +188,7 @@ class Giving:
         for owner in self._index.mro(self._cls):
             for name, function in owner.methods.items():
                 segment = owner.module.segment(function)
-                some = any(word in segment for word in ("return self.", " if ", " or "))
-                if some and "return " in segment and self._returned_by(function):
+                if _RETURNING.search(segment) and self._returned_by(function):
                     found.add(name)
         return found
 

@@ -33,13 +33,11 @@ def report_untaken(
 
     ``gone`` are statements that something else replaces.
     """
-    args = glance(function).args
     segment = cls.module.segment(function)
-    if is_host_class(cls.name) or not (args.vararg or args.kwarg):
+    if is_host_class(cls.name) or not any(word in segment for word in (*TELLING, "tolist")):
         return
-    if not any(word in segment for word in (*TELLING, "tolist")) or not _is_run(
-        state, cls, function
-    ):
+    args = glance(function).args
+    if not (args.vararg or args.kwarg) or not _is_run(state, cls, function):
         return
     vocabulary = state.index.vocabulary
     taken = dict(_taken(vocabulary, function))
