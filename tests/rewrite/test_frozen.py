@@ -24,6 +24,7 @@ LOOSE = {
     "_Shared": "names and statements, until nothing is added",
     "Called": "what calls enter, as they are looked at",
     "StatementEdits": "edits that are still due",
+    "_Writing": "libcst's own, which is one: lines as they are written",
     "Needs": "what the code of a placeholder needs, name by name",
     "Freq": "values of a run",
     "Arr": "values of a run, which code changes in place",

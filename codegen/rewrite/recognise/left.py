@@ -68,10 +68,13 @@ def report_left(state: RewriteState, cls: ClassInfo, name: str, gone: set[ast.st
 
 def _nearest(state: RewriteState, cls: ClassInfo, function: Function, node: ast.AST) -> str:
     """What comes nearest to a loop, in brackets: by what it makes, or by what is said of its method already."""
+    path = cls.module.source.path
     told = (
         f" ({NEAREST}{r.helper}, see line {r.location.rpartition(':')[2]})"
         for r in state.records
-        if r.helper and (r.cls, r.method, r.kind) == (cls.name, function.name, "left")
+        if r.helper
+        and (r.cls, r.method, r.kind) == (cls.name, function.name, "left")
+        and r.location.rpartition(":")[0] == path
     )
     found = beside(state.index, cls, function, node)
     return found if NEAREST in found else next(told, found)
