@@ -1,9 +1,9 @@
 """What must hold before a computation counts as recognised: more than that it agrees on small grids.
 
 It has to agree on random larger probes, on both sides of every number that takes part in it and, where it
-gives anything for it, on a grid without entries; every
-branch of it has to have run, every bound to have been met, and it may have no effect that would vanish.
-The first of these that fails is the reason why it is left.
+gives anything for it, on a grid without entries; every branch of it has to have run, every bound to have
+been met, and it may have no effect that would vanish. The first of these that fails is the reason why it
+is left.
 """
 
 from __future__ import annotations
@@ -152,9 +152,11 @@ class Trial:
 
     def _unmet(self, claim: Claim) -> Objection | None:
         """A refusal that would be met in front of the helper, and is not met in every run."""
-        for number in sorted(self.guards.kept.keys() & set(claim.removed)):
+        kept = sorted(self.guards.kept.keys() & set(claim.removed))
+        traces = self._shown(claim) if kept else []
+        for number in kept:
             for guard in self.guards.kept[number]:
-                if not all(guard in trace.ran.get(number, ()) for trace in self._shown(claim)):
+                if not all(guard in trace.ran.get(number, ()) for trace in traces):
                     what = "an assert" if isinstance(guard, ast.Assert) else "a raise"
                     return Objection(guard, f"{what} would vanish: not every grid leads to it")
         return None
