@@ -14,9 +14,9 @@ from functools import lru_cache
 
 from codegen.rewrite.functions import Function, self_attribute, takes_parents_parameters
 from codegen.rewrite.modules import ClassInfo, ModuleInfo, absolute
-from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.nodes import glance, of_kind, walk
 from codegen.rewrite.values import Library, Source
-from codegen.rewrite.vocabulary import DEFAULT, Vocabulary
+from codegen.rewrite.vocabulary import DEFAULT, Vocabulary, field_value
 
 Attribute = tuple[ClassInfo, Function, ast.expr]
 """An attribute of an instance: the class whose ``__init__`` assigns it, that method, and the expression, which may
@@ -191,23 +191,23 @@ class Index:
         """The parsed module, also if it does not look relevant."""
         if module not in self._opened:
             self._opened.add(module)
-            if self._modules.get(module) is not None:
-                return self._modules[module]
-            self._modules.pop(module, None)
-            self._forget_classes()
+            if module in self._modules and self._modules[module] is None:
+                # Somebody has asked for it, and what was found since may be otherwise with it.
+                del self._modules[module]
+                self._forget_classes()
         return self.get(module)
 
-    def open_ancestors(self, cls: ClassInfo) -> None:
-        """Read the files of all ancestors of a class, also those that do not look relevant."""
+    def open_ancestors(self, cls: ClassInfo, enough: Callable[[], bool] = lambda: False) -> None:
+        """Read the files of the ancestors of a class, also those that do not look relevant, until it is enough."""
         module = cls.module.source.module
         for base in cls.node.bases:
-            if not isinstance(base, ast.Name):
+            if not isinstance(base, ast.Name) or enough():
                 continue
             if self.resolve(module, base.id) is None and base.id in cls.module.imports:
                 self.open(cls.module.imports[base.id][0])
             found = self.resolve(module, base.id)
             if found is not None and found.node is not cls.node:
-                self.open_ancestors(found)
+                self.open_ancestors(found, enough)
 
     def method(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, Function] | None:
         """The method that an instance of ``cls`` has, with the class that defines it.
@@ -255,6 +255,25 @@ class Index:
             if init is not None and name in _assigned(glance(init)):
                 return owner, init
         return None
+
+    def knows_all_of(self, cls: ClassInfo, node: ast.AST) -> bool:
+        """Whether all that code reads of ``self`` is known, and what ``__init__`` computes that of.
+
+        What is called like a field of the configuration has the value of that.
+        """
+        pending, seen = [node], {"config"}
+        while pending:
+            for inner in of_kind(pending.pop(), ast.Attribute):
+                name = self_attribute(inner)
+                if not name or name in seen or field_value(self.vocabulary, name, 0) is not None:
+                    continue
+                seen.add(name)
+                found = self.attribute(cls, name)
+                if found is not None:
+                    pending.append(found[2])
+                elif self.method(cls, name) is None:
+                    return False
+        return True
 
     def submodule(self, cls: ClassInfo, name: str) -> ClassInfo | None:
         """The class of ``self.<name>``, if ``__init__`` builds it from a known class, and from no other."""

@@ -131,7 +131,7 @@ def complete(node: ast.AST) -> dict[str, Any]:
     return held
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=60_000)
 def walk(node: ast.AST) -> tuple[ast.AST, ...]:
     """A node and all below it but for operators and contexts, in the order of :func:`ast.walk`."""
     found = [node]
@@ -154,7 +154,7 @@ def walk(node: ast.AST) -> tuple[ast.AST, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=60_000)
 def _by_kind(node: ast.AST) -> dict[type[ast.AST], list[ast.AST]]:
     found: dict[type[ast.AST], list[ast.AST]] = {}
     for inner in walk(node):
@@ -179,7 +179,7 @@ def of_kinds(node: ast.AST, *kinds: type[ast.AST]) -> Sequence[ast.AST]:
     return _of_kinds(node, kinds)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=60_000)
 def _of_kinds(node: ast.AST, kinds: tuple[type[ast.AST], ...]) -> tuple[ast.AST, ...]:
     return tuple([inner for inner in walk(node) if inner.__class__ in kinds])
 

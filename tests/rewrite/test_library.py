@@ -386,3 +386,53 @@ def test_a_file_of_no_interest_is_read_where_it_is_asked_for() -> None:
     assert [c.name for c in index.mro(child)] == ["B"]
     index.open_ancestors(child)
     assert [c.name for c in index.mro(child)] == ["B", "A"]
+
+
+def test_what_code_reads_of_self_is_known_or_not() -> None:
+    index = index_of(
+        modeling_tiny="""
+class A:
+    def __init__(self, config):
+        self.side = self.count ** 2
+        self.count = config.count
+        self.width = self.height * 2
+    def known(self): return self.side + self.config.x + self.spatial_merge_size + self.other()
+    def other(self): return self.table
+    def indirect(self): return self.width
+"""
+    )
+    cls = cls_of(index, "A")
+    known = {name: index.knows_all_of(cls, function) for name, function in cls.methods.items()}
+    # Of methods no more is asked than that they are there; of attributes, what they are computed from.
+    assert known == {"__init__": False, "known": True, "other": False, "indirect": False}
+
+
+@pytest.mark.parametrize(("most", "names"), [(0, ["B"]), (1, ["B", "M"]), (2, ["B", "M", "A"])])
+def test_no_more_ancestors_are_read_than_are_needed(most: int, names: list[str]) -> None:
+    files = {
+        "models/tiny/modeling_tiny.py": "class A: pass\n",
+        "models/tiny/modeling_middle.py": "from .modeling_tiny import A\nclass M(A): pass\n",
+        "models/tiny/modeling_other.py": "from .modeling_middle import M\nclass B(M): pass\n",
+    }
+    index = Index(DictLibrary(files), lambda text: "B(" in text)
+    child = cls_of(index, "B", "modeling_other")
+    index.open_ancestors(child, lambda: len(index.mro(child)) > most)
+    assert [c.name for c in index.mro(child)] == names
+
+
+def test_a_file_that_nobody_asked_for_changes_nothing_that_was_found() -> None:
+    files = {
+        "models/tiny/modeling_tiny.py": "class A: pass\n",
+        "models/tiny/modeling_other.py": "class B: pass\n",
+        "models/tiny/modeling_third.py": "from .modeling_tiny import A\nclass B(A): pass\n",
+    }
+    index = Index(DictLibrary(files), lambda text: "B" in text)
+    child = cls_of(index, "B", "modeling_other")
+    found = index.mro(child)
+    assert index.open("models.tiny.modeling_tiny") is not None and index.mro(child) is found
+    # What was asked for and counted as absent may be an ancestor after all.
+    index = Index(DictLibrary(files), lambda text: "B" in text)
+    child = cls_of(index, "B", "modeling_third")
+    assert [c.name for c in index.mro(child)] == ["B"]
+    assert index.open("models.tiny.modeling_tiny") is not None
+    assert [c.name for c in index.mro(child)] == ["B", "A"]

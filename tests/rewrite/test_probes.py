@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from codegen.rewrite.probe.functions import _framed
 from codegen.rewrite.probe.probes import (
     LARGEST_NUMBER,
     MERGES,
@@ -62,11 +64,14 @@ def test_a_square_of_a_number_is_left_out_where_it_is_too_large() -> None:
 
 
 def test_lengths_are_on_both_sides_of_a_number_and_as_many() -> None:
-    one, many = length_probes_around([13, 60], 1)
+    one, many = length_probes_around([13, 60], 0)
     wanted = [n for n in (13, 60) if relevant([n])]
     assert one.grid[:, 0].tolist() == [n + d for n in wanted for d in (-1, 0, 1)]
     assert many.grid[:, 0].tolist() == [5, 6] * 31
-    assert many.merge_sizes.tolist() == [1] * 62 and {one.variant, many.variant} == {1}
+    assert many.merge_sizes.tolist() == [1] * 62 and {one.variant, many.variant} == {0}
+    # How many there are has nothing to do with the configuration: once is enough.
+    (again,) = length_probes_around([13, 60], 1)
+    assert again.grid.tolist() == one.grid.tolist() and again.variant == 1
     assert not list(length_probes_around([1], 0))
 
 
@@ -78,3 +83,11 @@ def test_very_many_numbers_are_parted_to_several_probes() -> None:
     frames = {count for probe in probes for count in probe.grid[:, 0].tolist()}
     assert all({n // 2 * 2, n // 2 * 2 + 2} <= sides for n in numbers)
     assert all({n - 1, n, n + 1} <= frames for n in numbers)
+
+
+@pytest.mark.parametrize("wider", [((0, 0), (0, 0)), ((1, 0), (0, 2)), ((0, 3), (2, 1))])
+def test_numbers_get_a_frame_as_numpy_gives_them_one(wider: tuple[tuple[int, int], ...]) -> None:
+    for rows in (np.arange(6).reshape(2, 3), np.zeros((0, 3)), np.ones((2, 1), bool)):
+        found = _framed(rows, wider, 1)
+        assert found.dtype == rows.dtype
+        assert found.tolist() == np.pad(rows, wider, constant_values=1).tolist()

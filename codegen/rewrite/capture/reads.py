@@ -124,7 +124,8 @@ def _read_in(vocabulary: Vocabulary, function: Function, own: frozenset[str]) ->
     sizes = {name for name in parameters(function) if _is_sizes(vocabulary, name)}
     args = function.args
     for given in [*args.posonlyargs, *args.args, *args.kwonlyargs]:
-        if given.annotation is not None and "Tensor" not in ast.unparse(given.annotation):
+        told = given.annotation if given.arg in sizes else None
+        if told is not None and "Tensor" not in ast.unparse(told):
             sizes.discard(given.arg)
     for statement in _traced(function.body):
         found = next((n for part in _own(statement) for n in _found(part, sizes)), None)

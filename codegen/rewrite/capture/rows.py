@@ -70,11 +70,11 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
     if not _worth(index, function, ("append",)) or speaks_of(function, "is_tracing"):
         return None
     # The table is often built by a class of another family of models.
-    index.open_ancestors(cls)
-    glance = study(index, cls, cls, function, 1)
-    if glance is not None and glance.cost is not None:
-        return too_costly(*glance.cost)
-    if glance is None or not glance.hidden[0]:
+    index.open_ancestors(cls, lambda: index.knows_all_of(cls, glance(function)))
+    first_study = study(index, cls, cls, function, 1)
+    if first_study is not None and first_study.cost is not None:
+        return too_costly(*first_study.cost)
+    if first_study is None or not first_study.hidden[0]:
         return None
     studied = study(index, cls, cls, function)
     if studied is None:
@@ -96,7 +96,7 @@ def half_pixel_edits(index: Index, cls: ClassInfo, function: Function) -> Found 
             return _gathered(body, name, match, studied.grid)
     for number, statement in iter_statements(function):
         names = sorted(assigned_names(statement))
-        if any(match_half_pixel(glance, number, name) is not None for name in names):
+        if any(match_half_pixel(first_study, number, name) is not None for name in names):
             return on_one_grid(statement, "a table interpolated per image")
     return None
 

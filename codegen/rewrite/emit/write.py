@@ -299,7 +299,7 @@ def described(function: cst.FunctionDef, edit: Describe, margin: str) -> cst.Fun
     code = cst.Module([]).code_for_node
     completed |= any("auto_docstring" in code(item) for item in function.decorators)
     new = with_entries(string.value, edit.names, edit.prefix, margin, completed)
-    return function.with_deep_changes(string, value=new)
+    return with_docstring(function, new)
 
 
 def left_out(function: cst.FunctionDef, edit: LetOut) -> cst.FunctionDef:
@@ -307,7 +307,7 @@ def left_out(function: cst.FunctionDef, edit: LetOut) -> cst.FunctionDef:
     string = _docstring(function)
     if string is None:
         return function
-    return function.with_deep_changes(string, value=marked_optional(string.value, edit.names))
+    return with_docstring(function, marked_optional(string.value, edit.names))
 
 
 def _docstring(function: cst.FunctionDef) -> cst.SimpleString | None:
@@ -318,6 +318,18 @@ def _docstring(function: cst.FunctionDef) -> cst.SimpleString | None:
         return None
     string = first.body[0].value
     return string if isinstance(string, cst.SimpleString) else None
+
+
+def with_docstring(function: cst.FunctionDef, value: str) -> cst.FunctionDef:
+    """A function that has a docstring, with another one; libcst's own way looks through all its code."""
+    body = function.body
+    line, *rest = body.body
+    assert isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[0], cst.Expr)
+    string = line.body[0].value
+    assert isinstance(string, cst.SimpleString)
+    expression = line.body[0].with_changes(value=string.with_changes(value=value))
+    line = line.with_changes(body=(expression, *line.body[1:]))
+    return function.with_changes(body=body.with_changes(body=(line, *rest)))
 
 
 def redefined(function: cst.FunctionDef, lines: Sequence[cst.CSTNode]) -> cst.FunctionDef:

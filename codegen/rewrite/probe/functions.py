@@ -166,7 +166,15 @@ def _pad(data: Any, pad: Any, mode: Any = "constant", value: Any = None) -> Arr:
         slice(max(-low, 0), size - max(-high, 0)) for size, (low, high) in zip(old.shape, pairs)
     )
     wider = [(max(low, 0), max(high, 0)) for low, high in pairs]
-    return Arr(np.pad(old[kept], wider, constant_values=scalar(value or 0)), is_late(data))
+    return Arr(_framed(old[kept], wider, scalar(value or 0)), is_late(data))
+
+
+def _framed(rows: np.ndarray, wider: Sequence[tuple[int, int]], value: int) -> np.ndarray:
+    """Numbers with a value around them, so many on either side of each axis; much faster than ``np.pad``."""
+    ends = [size + low + high for size, (low, high) in zip(rows.shape, wider)]
+    made = np.full(ends, value, rows.dtype)
+    made[tuple(slice(low, end - high) for end, (low, high) in zip(ends, wider))] = rows
+    return made
 
 
 def _repeat_interleave(data: Any, *args: Any, **kwargs: Any) -> Any:

@@ -249,6 +249,14 @@ def plainest_prompt(style: Style) -> SoundPrompt:
 
 
 @cache
+def shortest_film(style: Style) -> SoundPrompt:
+    """A prompt with one video with sound and one sound: few tokens in which most styles differ."""
+    m = MERGES[0]
+    items = [("film", 3, 2 * m, m, 1.0, 67), ("text", 1), ("audio", 107)]
+    return prompt(style, 0, [items], True)
+
+
+@cache
 def small_prompts(style: Style) -> tuple[SoundPrompt, ...]:
     """Small prompts of all kinds of items, either side padded, with and without a mask and text between."""
     several = (found for variant in range(len(MERGES)) for found in _all_kinds(style, variant))
@@ -332,6 +340,6 @@ def prompts_around(style: Style, numbers: Collection[int], variant: int) -> Iter
             frames = near if number <= _MOST_ITEMS else 2
             items += [("video", frames, m, m, float(near)), ("audio", max(near, 8))]
             yield prompt(style, variant, [items], False)
-        if number <= _MOST_ITEMS:
+        if number <= _MOST_ITEMS and not variant:  # scalars have no part in how many there are
             yield prompt(style, variant, [[("image", 1, m, m)]] * (number + 1), False)
             yield prompt(style, variant, [[("audio", 8), ("image", 1, m, m)] * (number + 1)], True)

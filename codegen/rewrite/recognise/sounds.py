@@ -28,6 +28,7 @@ from codegen.rewrite.probe.sound_prompts import (
     large_prompts,
     plainest_prompt,
     prompts_around,
+    shortest_film,
     small_prompts,
 )
 from codegen.rewrite.probe.telling import TokenInterpreter
@@ -45,7 +46,7 @@ _LOOPS = frozenset((ast.While, ast.FunctionDef, ast.Yield))
 """What a graph can go without: they end, and are seen by nobody."""
 _FORMS = tuple((shared, padding) for shared in (True, False) for padding in (0, 1))
 """Whether the delimiters of a video with sound have one position, and the position of what is masked."""
-_TELLING = (plainest_prompt, first_prompt, partial(first_prompt, variant=1))
+_TELLING = (plainest_prompt, shortest_film, first_prompt, partial(first_prompt, variant=1))
 """Small prompts that tell most styles apart, the cheapest first."""
 _NEEDED = ("image", "video", "audio", "vision_start", "audio_start")
 

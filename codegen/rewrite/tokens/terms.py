@@ -8,7 +8,7 @@ repeated), the world says so: the same for equal terms, and otherwise by chance.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -30,7 +30,7 @@ class Unsupported(Exception):
     """Something that cannot be followed; what was to be shown is not shown."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, init=False)
 class Term:
     """A value that is known by its making only, and what was stored in it since.
 
@@ -40,11 +40,26 @@ class Term:
     """
 
     digest: str
-    length: int | None = None
-    nested: tuple[int, ...] = ()
-    items: tuple[int, ...] = ()
-    children: dict[Hashable, Any] = field(default_factory=dict)
-    changed: dict[Hashable, Any] = field(default_factory=dict)
+    length: int | None
+    nested: tuple[int, ...]
+    items: tuple[int, ...]
+    children: dict[Hashable, Any]
+    changed: dict[Hashable, Any]
+
+    def __init__(
+        self,
+        digest: str,
+        length: int | None = None,
+        nested: tuple[int, ...] = (),
+        items: tuple[int, ...] = (),
+    ) -> None:
+        # There are hundreds of thousands of them: nothing is built that can be written down.
+        self.digest = digest
+        self.length = length
+        self.nested = nested
+        self.items = items
+        self.children = {}
+        self.changed = {}
 
     def frozen(self) -> tuple[Any, ...]:
         """Its making and its changes, as something that can be compared."""
@@ -120,13 +135,13 @@ def term(operation: str, *parts: Any, length: int | None = None) -> Term:
     return Term(_digest(f"({operation!r}, {said})" if parts else f"({operation!r},)"), length)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _digest(making: str) -> str:
     """What a term is known by: the same in all worlds, so that it is asked for in many."""
     return blake2b(making.encode(), digest_size=9).hexdigest()
 
 
-@lru_cache(maxsize=4096, typed=True)
+@lru_cache(maxsize=16_384, typed=True)
 def _entry_digest(digest: str, key: str | int) -> str:
     return term("entry", digest, key).digest
 
