@@ -125,6 +125,22 @@ def test_expressions_give_what_torch_gives(expression: str) -> None:
     assert plain(trace.result) == plain(execute(f"return {expression}"))
 
 
+OF_32_BITS = """
+y + 1 | 1 - y | y[0, 0] + 1 | 2 - y[0, 0] | y[0, 0] * n | y.sum() + 1 | x[0, 0] + 1 | y[0, 0] + x[0, 0]
+y[0, 0] // 2 | 7 % y[0, 1] | y[0, 0] ** 2 | y[0, 0] + True | y[0] + y[0, 0] | y[0] + x[0, 0] | x[0] + y[0, 0]
+"""
+
+
+@pytest.mark.parametrize(
+    "expression", OF_32_BITS.strip().replace("\n", " | ").split(" | "), ids=str
+)
+def test_whole_numbers_are_as_wide_as_torch_makes_them(expression: str) -> None:
+    body = f"y = x.to(torch.int32)\nreturn {expression}"
+    found, wanted = interpret(body).result, execute(body)
+    assert str(found.data.dtype) == str(wanted.dtype).removeprefix("torch.")
+    assert plain(found) == plain(wanted)
+
+
 WITHOUT_ROWS = """
 x.sum() | x.sum(0) | x.prod(1).sum() | x[:, 1] * x[:, 2] | x[:, 1].cumsum(0) | torch.diff(x[:, 0]) | x.amax()
 x.repeat_interleave(x[:, 0], dim=0) | torch.repeat_interleave(x[:, 1], x[:, 0]) | x[:, 0].repeat_interleave(2)

@@ -96,11 +96,19 @@ def _of_tensors(kind: type[ast.operator], left: Any, right: Any) -> Arr:
         raise Unsupported("division by zero")
     late = is_late(left) or is_late(right)
     result = narrowed(np.asarray(_BINARY[kind](low, high)), low, high)
+    if left.__class__ is int or right.__class__ is int:
+        result = _as_wide(result, low if right.__class__ is int else high)
     if kind is ast.Mult or kind is ast.Pow:
         held(result)
     if (kind is ast.Mult or kind is ast.Div) and not late:
         result = inexact(result, low, high)
     return Arr(result, late)
+
+
+def _as_wide(result: np.ndarray, tensor: np.ndarray) -> np.ndarray:
+    """Whole numbers that a tensor of one of them gives with a plain number, which does not widen it."""
+    short = tensor.dtype == np.int32 and result.dtype == np.int64
+    return result.astype(np.int32) if short else result
 
 
 def _is_opaque(value: Any) -> bool:
