@@ -256,14 +256,14 @@ def check_runs(
     held.scatter_add_(0, entry.flatten(), runs.is_vision.flatten().long())
     # A video with sound that holds nothing has ends only by what follows it.
     is_empty = _later(find_openings(prompts, tokens), 2) & (runs.kinds != MIXED)
-    # What follows a video with sound starts at a rounded position.
+    # What follows a fraction starts at a rounded position, run after run.
     rounded = (positions != positions.round()).any() | (positions.amax() >= EXACT)
     problems = (
         ((is_image & (entry >= counts[0])) | (is_video & (entry >= total))).any(),
         ((is_image | is_video) & (held[entry] != sizes.prod(-1))).any(),
         ~prompts.kept.any(1).all(),
         is_empty.any(),
-        rounded & is_mixed.any() & positions.dtype.is_floating_point,
+        rounded & positions.dtype.is_floating_point,
     )
     *wrong, has_video = torch.stack((*problems, is_video.any())).tolist()
     return not any(wrong), has_video

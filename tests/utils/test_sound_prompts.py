@@ -143,6 +143,15 @@ def test_positions_are_those_of_transformers(model: str, traced: bool, data: Any
         torch.testing.assert_close(left, right, rtol=0, atol=rounding)
 
 
+def test_what_follows_a_fraction_is_rounded_run_by_run() -> None:
+    style, options = FAMILIES["qwen3_omni_moe"]
+    short = [("video", 1, 2, 2, 0.25), ("video", 1, 2, 2, 0.25), ("video", 2, 2, 2, 1.0)]
+    items = [*short, ("video", 3, 6, 6, 1 / 3), ("audio", 125), ("image", 1, 2, 2)]
+    made = prompt(style, 0, [items, [("text", 2)], [("text", 2)]], False, [(2, 2)])
+    assert made.ids.size > sound_positions.FEW_TOKENS
+    assert all(map(torch.equal, ours(made, options), theirs("qwen3_omni_moe", made)))
+
+
 def test_one_graph_counts_prompts_of_all_sizes() -> None:
     style, options = FAMILIES["qwen2_5_omni"]
     image, film = ("image", 1, 4, 6), ("film", 3, 4, 2, 1.0, 67)
