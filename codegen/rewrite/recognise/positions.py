@@ -9,7 +9,7 @@ nothing but the two results would vanish.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -33,7 +33,7 @@ from codegen.rewrite.probe.trace import Trace, assigned_names
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.evidence import BYTES, STEPS
 from codegen.rewrite.recognise.guards import refuses
-from codegen.rewrite.recognise.runs import Runs, something_else
+from codegen.rewrite.recognise.runs import Runs, alike_positions, something_else
 from codegen.rewrite.recognise.sounds import sound_roles
 from codegen.rewrite.recognise.study import same
 from codegen.rewrite.recognise.targets import source_roles
@@ -214,14 +214,25 @@ class Trial:
         like = _like(self.function, entered_by(self.runs.traces), known_types)
         if isinstance(like, Objection):
             return like
-        for per_second in ["", *(text for text in texts if text not in (*merges, *temporal))]:
+        choices = ["", *(text for text in texts if text not in (*merges, *temporal))]
+        for per_second in choices:
             if all(_agrees(p, self._run(p), per_second) for p in firsts):
                 kept = _refusals(self.function)
                 rest = tuple(s for s in self.function.body if s not in kept and not _is_text(s))
                 return Positions(
                     self.roles, merges[0], temporal[0], per_second, layout == APART, like, rest
                 )
-        return Objection(self.function, f"it gives something else on {firsts[0]}")
+        return Objection(self.function, self._something_else(firsts[0], choices))
+
+    def _something_else(self, prompt: Prompt, choices: Sequence[str]) -> str:
+        """Where it differs from the helper with the field for positions in a second that comes nearest."""
+        trace = self._run(prompt)
+        expected = [prompt.expected(trace.scalars.get(text)) for text in choices]
+        found = two_results(trace)
+        if found is None:
+            return something_else(prompt, trace)
+        alike = [alike_positions(found[0].data, positions) for positions, _ in expected]
+        return something_else(prompt, trace, expected[alike.index(max(alike))])
 
     # -- evidence ----------------------------------------------------------------------------------
 
@@ -241,7 +252,8 @@ class Trial:
             trace = self._run(prompt)
             problem = self.runs.refused(prompt, trace)
             if not problem and not _agrees(prompt, trace, found.per_second):
-                problem = something_else(prompt, trace)
+                expected = prompt.expected(trace.scalars.get(found.per_second))
+                problem = something_else(prompt, trace, expected)
             if problem:
                 return Objection(self.function, problem)
         return self.runs.uncovered(found.statements)

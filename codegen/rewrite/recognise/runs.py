@@ -22,7 +22,13 @@ from codegen.rewrite.recognise.coverage import uncovered
 from codegen.rewrite.recognise.effects import NO_GUARDS, Objection, vanishing
 from codegen.rewrite.recognise.guards import Guards
 from codegen.rewrite.recognise.study import same
-from codegen.rewrite.recognise.traces import callees_of, entered_by, placed, shown_by
+from codegen.rewrite.recognise.traces import (
+    callees_of,
+    entered_by,
+    placed,
+    shown_by,
+    two_results,
+)
 
 
 class Runs:
@@ -115,7 +121,48 @@ class Runs:
         return None
 
 
-def something_else(prompt: object, trace: Trace) -> str:
-    """That the run for a prompt gives other results, and what it refuses, in words."""
-    why = f": {trace.refused}" if trace.refused else ""
-    return f"it gives something else on {prompt}{why}"
+def something_else(
+    prompt: object, trace: Trace, expected: tuple[np.ndarray, np.ndarray] | None = None
+) -> str:
+    """That the run for a prompt gives other results, and what it refuses or where they first differ, in words.
+
+    Args:
+        prompt: what the method was run on.
+        trace: the run.
+        expected: positions ``(axes, batch, L)`` and what the next ones are ahead, ``(batch, 1)``, as the helper
+            gives them.
+    """
+    why = trace.refused or (first_difference(trace, expected) if expected is not None else "")
+    return f"it gives something else on {prompt}{f': {why}' if why else ''}"
+
+
+def first_difference(trace: Trace, expected: tuple[np.ndarray, np.ndarray]) -> str:
+    """Where two results of a run first differ from positions and what the next ones are ahead; else empty."""
+    found = two_results(trace)
+    if found is None:
+        return "its results are not known"
+    (positions, ahead), (wanted, next_ones) = (result.data for result in found), expected
+    if positions.shape != wanted.shape:
+        return f"its positions have shape {positions.shape}, the helper's {wanted.shape}"
+    different = np.argwhere((positions != wanted).any(0))
+    if len(different):
+        sample, token = (int(number) for number in different[0])
+        here, there = (_place(some[:, sample, token]) for some in (positions, wanted))
+        return f"token {token} of sample {sample} is at {here}, with the helper at {there}"
+    if ahead.shape != next_ones.shape:
+        return f"its second result has shape {ahead.shape}, the helper's {next_ones.shape}"
+    different = np.argwhere(ahead != next_ones)
+    if not len(different):
+        return ""
+    place = tuple(int(number) for number in different[0])
+    return f"sample {place[0]} is {ahead[place]} ahead, with the helper {next_ones[place]}"
+
+
+def _place(axes: np.ndarray) -> tuple[float, ...]:
+    """A position as it is written down: whole numbers without a fraction."""
+    return tuple(int(number) if number == int(number) else number for number in axes.tolist())
+
+
+def alike_positions(left: np.ndarray, right: np.ndarray) -> int:
+    """How many numbers are the same; none where there are more on one side."""
+    return int((left == right).sum()) if left.shape == right.shape else -1

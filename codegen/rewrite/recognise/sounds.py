@@ -266,7 +266,8 @@ class Trial:
         ):
             return None  # it cannot do without a mask
         if not _agrees(prompt, trace, found.shared, found.padding):
-            return Objection(self.function, something_else(prompt, trace))
+            expected = prompt.expected(found.shared, found.padding)
+            return Objection(self.function, something_else(prompt, trace, expected))
         return None
 
     def _coverage(self) -> Objection | None:

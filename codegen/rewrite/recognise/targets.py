@@ -32,7 +32,7 @@ from codegen.rewrite.probe.values import Arr
 from codegen.rewrite.recognise.branch import Branch, positions_branch
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.guards import Guards
-from codegen.rewrite.recognise.runs import Runs, something_else
+from codegen.rewrite.recognise.runs import Runs, first_difference, something_else
 from codegen.rewrite.recognise.study import same
 from codegen.rewrite.recognise.traces import not_understood, two_results
 from codegen.rewrite.vocabulary import TOKEN_IDS, token_role
@@ -151,7 +151,8 @@ class Trial:
             return not_understood(self.function, [trace])
         padding = next((n for n in (0, 1) if same(results[0].data, first.positions(n))), None)
         if padding is None:
-            return Objection(self.function, f"it gives something else on {first}")
+            wanted = first.positions(0), np.zeros((len(first.samples), 1), np.int64)
+            return Objection(self.function, something_else(first, trace, wanted))
         tokens = {
             token_role(text.rpartition(".")[2]).rpartition("_")[2]: text for text in trace.scalars
         }
@@ -222,13 +223,9 @@ class Trial:
         refused = self.runs.refused(prompt, trace)
         if refused:
             return refused
-        results = two_results(trace)
-        if (
-            results is None
-            or not same(results[0].data, prompt.positions(found.padding))
-            or not same(results[1].data, np.zeros((len(prompt.samples), 1), np.int64))
-        ):
-            return something_else(prompt, trace)
+        wanted = prompt.positions(found.padding), np.zeros((len(prompt.samples), 1), np.int64)
+        if first_difference(trace, wanted):
+            return something_else(prompt, trace, wanted)
         written = self.written[prompt]
         if written.keys() != {text for text, _ in found.kept}:
             return f"it writes to other attributes on {prompt}"
