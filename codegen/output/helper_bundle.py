@@ -133,8 +133,9 @@ def _bound(node: ast.stmt) -> Iterator[str]:
         yield node.name
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     for target in targets:
-        if isinstance(target, ast.Name):
-            yield target.id
+        for inner in target.elts if isinstance(target, ast.Tuple) else [target]:
+            if isinstance(inner, ast.Name):
+                yield inner.id
 
 
 def _uses(node: ast.stmt) -> Iterator[str]:

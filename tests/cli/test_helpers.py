@@ -10,6 +10,7 @@ import pytest
 
 from codegen.output.helper_bundle import _modules, bundle_helpers
 from codegen.rewrite.helpers import HELPER_MODULES
+from codegen.verify.definitions.bindings import undefined_names
 from tests.cli.trees import PROJECT, Sandbox
 
 _REWRITE = f"{PROJECT}rewrite = true\n"
@@ -184,7 +185,10 @@ def test_an_installed_parent_is_rewritten_on_its_way_into_the_model(
 
 def test_every_helper_can_be_bundled() -> None:
     for name in HELPER_MODULES:
-        compile(bundle_helpers([name]), name, "exec")
+        source = bundle_helpers([name])
+        compile(source, name, "exec")
+        # A constant that is bound with others in one statement goes along, too.
+        assert undefined_names(source) == []
 
 
 def test_names_of_helper_modules_do_not_clash() -> None:
