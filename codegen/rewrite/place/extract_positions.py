@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from codegen.rewrite.emit.edits import Change, Replace, Site
 from codegen.rewrite.functions import Function
+from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.helper_entry import Helper
 from codegen.rewrite.helpers import PROMPT_POSITIONS
 from codegen.rewrite.modules import ClassInfo
+from codegen.rewrite.nodes import glance
+from codegen.rewrite.place.overridden import reasons_of
 from codegen.rewrite.recognise.effects import Objection
 from codegen.rewrite.recognise.frames import recognise_frames
 from codegen.rewrite.recognise.positions import Positions, recognise_positions
@@ -26,16 +29,19 @@ from codegen.rewrite.vocabulary import is_host_class
 
 def extract_positions(state: RewriteState) -> None:
     """Rewrite the methods of all candidates that give positions, and report those that are left."""
+    heirs = Heirs(state.index, state.inheriting())
     for info in state.candidates():
         for cls in state.classes(info):
             for function in () if is_host_class(cls.name) else cls.methods.values():
                 with state.attempt("extract", cls, function):
-                    _look(state, cls, function)
+                    _look(state, heirs, cls, function)
     state.settle()
 
 
-def _look(state: RewriteState, cls: ClassInfo, function: Function) -> None:
+def _look(state: RewriteState, heirs: Heirs, cls: ClassInfo, function: Function) -> None:
     found = recognise_positions(state.index, cls, function)
+    if isinstance(found, Positions):
+        found = _otherwise(state, heirs, cls, function, found) or found
     if isinstance(found, Positions):
         edit = Replace(found.statements, call_lines(found))
         state.propose(_change(cls, function, edit, PROMPT_POSITIONS))
@@ -49,6 +55,16 @@ def _look(state: RewriteState, cls: ClassInfo, function: Function) -> None:
         line = f"{frames.grid} = {FLATTENED.name}({frames.grid})"
         edit = Replace(tuple(frames.node.body), (line,))
         state.propose(_change(cls, function, edit, FLATTENED))
+
+
+def _otherwise(
+    state: RewriteState, heirs: Heirs, cls: ClassInfo, function: Function, found: Positions
+) -> Objection | None:
+    """Which object counts otherwise, though it has the method: one with another method that this calls."""
+    nodes = (*found.statements, *map(glance, found.entered))
+    arguments = "\n".join(call_lines(found))
+    why = next(reasons_of(state.index, heirs, cls, function, nodes, arguments), "")
+    return Objection(found.statements[0], why) if why else None
 
 
 def _change(cls: ClassInfo, function: Function, edit: Replace, helper: Helper) -> Change:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from codegen.rewrite.functions import self_attribute
+from codegen.rewrite.functions import Function, self_attribute
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
@@ -30,19 +30,35 @@ def otherwise(
     ``arguments`` are the texts of what helpers get in their place: these are read anew in every object.
     """
     for number in sorted(statements):
-        for name in sorted(_used(index, study, number)):
-            if not re.search(rf"\bself\.{name}\b", arguments):
-                why = _another(index, heirs, study, name) or _put_there(index, name)
-                if why:
-                    yield number, why
+        entered = [f for trace in study.traces for f in trace.entered.get(number, ())]
+        nodes = (study.function.body[number], *map(glance, dict.fromkeys(entered)))
+        for why in reasons_of(index, heirs, study.cls, study.function, nodes, arguments):
+            yield number, why
 
 
-def _used(index: Index, study: Study, number: int) -> frozenset[str]:
-    """Own methods that a statement enters, and attributes without a module that it and they read."""
-    entered = [f for trace in study.traces for f in trace.entered.get(number, ())]
-    nodes = [glance(function) for function in dict.fromkeys(entered)]
-    names = {self_attribute(n) for top in (study.function.body[number], *nodes) for n in walk(top)}
-    return frozenset(name for name in names - {""} if _is_own(index, study.cls, name))
+def reasons_of(
+    index: Index,
+    heirs: Heirs,
+    cls: ClassInfo,
+    function: Function,
+    nodes: Iterable[ast.AST],
+    arguments: str,
+) -> Iterator[str]:
+    """Why nodes may give something else in another object that has a method, or at another time.
+
+    ``nodes`` are statements of the method, and functions that they enter.
+    """
+    for name in sorted(_used(index, cls, nodes)):
+        if not re.search(rf"\bself\.{name}\b", arguments):
+            why = _another(index, heirs, cls, function, name) or _put_there(index, name)
+            if why:
+                yield why
+
+
+def _used(index: Index, cls: ClassInfo, nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """Own methods that nodes call, and attributes without a module that they read."""
+    names = {self_attribute(node) for top in nodes for node in walk(top)}
+    return frozenset(name for name in names - {""} if _is_own(index, cls, name))
 
 
 def _is_own(index: Index, cls: ClassInfo, name: str) -> bool:
@@ -53,10 +69,10 @@ def _is_own(index: Index, cls: ClassInfo, name: str) -> bool:
     return found is not None and name != "config" and not isinstance(found[2], ast.Call)
 
 
-def _another(index: Index, heirs: Heirs, study: Study, name: str) -> str:
+def _another(index: Index, heirs: Heirs, cls: ClassInfo, function: Function, name: str) -> str:
     """Which class that inherits a method has another method or attribute of a name; empty where none does."""
-    method, attribute = index.method(study.cls, name), index.attribute(study.cls, name)
-    for heir in heirs.of(study.cls, study.function.name):
+    method, attribute = index.method(cls, name), index.attribute(cls, name)
+    for heir in heirs.of(cls, function.name):
         other, value = index.method(heir, name), index.attribute(heir, name)
         same = other is not None and method is not None and other[1] is method[1]
         if method is None and attribute is not None:

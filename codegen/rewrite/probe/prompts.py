@@ -19,6 +19,8 @@ TOGETHER, MERGED, APART = "together", "merged", "apart"
 LAYOUTS = (TOGETHER, MERGED, APART)
 _MOST_ITEMS = 64
 """Prompts around a number have no more images, samples or frames."""
+_MOST_TYPES = 16
+"""No token is said to be of a type above."""
 TEMPORAL_MERGE = 2
 """Frames in one token, where there are several."""
 
@@ -236,3 +238,10 @@ def prompts_around(layout: str, numbers: Collection[int], variant: int) -> Itera
             items = [("text", 1), ("image", 1, m, m)] * (number + 1)
             yield prompt(layout, variant, [items])
             yield prompt(layout, variant, [[("image", 1, m, m)]] * (number + 1))
+
+
+def prompts_of_other_types(numbers: Collection[int]) -> Iterator[Prompt]:
+    """Prompts with tokens that are neither of text nor of an image or a video, which a helper refuses."""
+    for other in sorted({3, *(n for n in numbers if 3 < n <= _MOST_TYPES)}):
+        types = np.array([[0, 0, other, other, other, 0]])
+        yield Prompt(0, (), types, None, None, None, None)

@@ -9,8 +9,8 @@ nothing but the two results would vanish.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from codegen.rewrite.functions import Function, parameters
@@ -27,6 +27,7 @@ from codegen.rewrite.probe.prompts import (
     Prompt,
     large_prompts,
     prompts_around,
+    prompts_of_other_types,
     small_prompts,
 )
 from codegen.rewrite.probe.trace import Trace, assigned_names
@@ -61,7 +62,8 @@ class Positions:
     """What a method computes: the arguments of the helper, and the statements that it replaces.
 
     ``merge``, ``temporal`` and ``per_second`` are texts that hold numbers, the last two may be empty.
-    ``like`` is the parameter whose dtype and device the results have.
+    ``like`` is the parameter whose dtype and device the results have, ``entered`` the functions that
+    were called on the way.
     """
 
     roles: Roles
@@ -71,6 +73,7 @@ class Positions:
     apart: bool
     like: str
     statements: tuple[ast.stmt, ...]
+    entered: frozenset[Function] = frozenset()
 
 
 def roles_of(index: Index, function: Function) -> Iterator[Roles]:
@@ -156,7 +159,8 @@ class Trial:
         found = self._arguments(layout)
         if isinstance(found, Objection):
             return found
-        return self._objection(layout, found) or found
+        lost = self._objection(layout, found)
+        return lost or replace(found, entered=frozenset(entered_by(self.runs.traces)))
 
     # -- runs --------------------------------------------------------------------------------------
 
@@ -256,7 +260,15 @@ class Trial:
                 problem = something_else(prompt, trace, expected)
             if problem:
                 return Objection(self.function, problem)
-        return self.runs.uncovered(found.statements)
+        return self.runs.uncovered(found.statements) or self._other_types(numbers)
+
+    def _other_types(self, numbers: Collection[int]) -> Objection | None:
+        """Tokens that are neither of text nor of an image or a video, and are counted all the same."""
+        for prompt in prompts_of_other_types(numbers):
+            if two_results(self._run(prompt)) is not None:
+                kind = prompt.types.max()
+                return Objection(self.function, f"it counts tokens of type {kind}, too")
+        return None
 
 
 def _agrees(prompt: Prompt, trace: Trace, per_second: str) -> bool:
