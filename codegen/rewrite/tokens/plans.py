@@ -112,7 +112,7 @@ def plan(cls: ClassInfo, site: Site) -> Move:
         words.names[site.counter] = words.index
         lengths += _indexed(site)
         if not lengths:
-            raise Unmovable(f"nothing is looked up by {site.counter}")
+            raise Unmovable(f"no list with a name is looked up by {site.counter}")
     words.sentinels.update(dict.fromkeys(site.sentinels, site.unit))
     needs = _needs(info, site, sequences, words, modality)
     given, lead = _given(modality, needs)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from codegen.rewrite.functions import parameters, self_attribute
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import calls_in, glance, of_kinds, walk
+from codegen.rewrite.nodes import calls_in, glance, of_kinds, target_of, target_text, walk
 from codegen.rewrite.tokens.asking import HELPER
 from codegen.rewrite.tokens.leftovers import patterns
 from codegen.rewrite.tokens.sites import Site
@@ -49,7 +49,7 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
                 looked_for = [node.test, *getattr(node.test, "values", ())]
                 found = [t.left for t in looked_for if isinstance(t, ast.Compare)]
             elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                found = _worked_on(node, node.func.attr)
+                found = _worked_on(function, node, node.func.attr)
             if any(_is_placeholder(item) or getattr(item, "id", "") in handed_on for item in found):
                 place = cls.module.place(node)
                 reason = (
@@ -63,16 +63,35 @@ def unknown_form(cls: ClassInfo, sites: list[Site]) -> Record | None:
 def _condition(node: ast.AST) -> str:
     """What a place would have to be for a rule, and is not."""
     if isinstance(node, ast.While):
+        if _replaces_the_first(node):
+            return "what the loop and the code around it do with a text besides is in none"
         return "the loop does not replace the first placeholder of a text once in each round"
     shown = ast.unparse(node).partition("\n")[0]
     called = getattr(getattr(node, "func", None), "attr", "")
     if called == "replace":
         return f"{shown} is in no loop that runs while the placeholder is in the text"
+    if called in _BY_PATTERN and isinstance(getattr(node, "args", [None])[0], ast.Name):
+        return f"the pattern of {shown} is not that of one placeholder, or no function of one match answers"
     if called in _BY_PATTERN or called == "escape":
         return f"{shown} takes part in no re.sub that a function of one match answers"
     if called in _LOOKING:
         return f"the text is cut at what {shown} gives"
     return f"the parts of {shown} are not joined with what placeholders become in one loop"
+
+
+def _replaces_the_first(loop: ast.While) -> bool:
+    """Whether a statement of ``while P in text`` is ``text = text.replace(P, r, 1)``, and no other replaces any."""
+    test = loop.test
+    calls = [c for c in calls_in(loop) if getattr(c.func, "attr", "") == "replace"]
+    if len(calls) != 1 or not isinstance(test, ast.Compare) or len(calls[0].args) != 3:
+        return False
+    (call,), number = calls, calls[0].args[2]
+    looked_for = [ast.unparse(test.left), *map(ast.unparse, test.comparators)]
+    replaced = [ast.unparse(call.args[0]), ast.unparse(call.func).removesuffix(".replace")]
+    back = any(
+        target_text(s) == replaced[1] for s in loop.body if getattr(s, "value", None) is call
+    )
+    return back and looked_for == replaced and getattr(number, "value", None) == 1
 
 
 def _only_looked_for(function: ast.FunctionDef) -> set[int]:
@@ -86,6 +105,7 @@ def _only_looked_for(function: ast.FunctionDef) -> set[int]:
         and isinstance(n.op, ast.Add)
         or isinstance(n, ast.Call)
         and getattr(n.func, "attr", "") in ("append", "extend", "join")
+        or isinstance(n, ast.Yield)
     ]
     pieces = [s for n in sums for s in walk(n) if isinstance(s, ast.Subscript)]
     if any(isinstance(piece.slice, ast.Slice) for piece in pieces):
@@ -114,11 +134,16 @@ def _own_calls(function: ast.FunctionDef) -> dict[str, list[ast.Call]]:
     return found
 
 
-def _worked_on(call: ast.Call, name: str) -> list[ast.expr]:
-    """What a call takes a text apart at, or replaces in it; of a pattern each part."""
+def _worked_on(function: ast.FunctionDef, call: ast.Call, name: str) -> list[ast.expr]:
+    """What a call takes a text apart at, or replaces in it; of a pattern each part, where it is made, too."""
     if name in _APART or name in _LOOKING:
         return call.args[:1]
-    parts = [*walk(call.args[0])] if name in _BY_PATTERN and call.args else []
+    patterns = call.args[:1] if name in _BY_PATTERN else []
+    called = {getattr(pattern, "id", "") for pattern in patterns} - {""}
+    for made in of_kinds(function, ast.Assign) if called else ():
+        if isinstance(made, ast.Assign) and getattr(target_of(made), "id", "") in called:
+            patterns = [*patterns, made.value]
+    parts = [part for pattern in patterns for part in walk(pattern)]
     return [part for part in parts if isinstance(part, ast.expr)]
 
 
