@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -40,28 +43,56 @@ ELSEWHERE = {
 """Cases that change and have no section, with where they are executed."""
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_before_and_after_agree(path: Path, packages: Path) -> None:
+def sides(path: Path, packages: Path) -> tuple[Side, Side] | None:
+    """A case before and after, ready to be run; None where nothing changes or it is run elsewhere."""
     case = read_case(path)
     edits = run(case.files, path.parent.name).edits
     if not case.run:
         assert not edits or path.stem in ELSEWHERE, f"{path.name} has no section # run"
-        pytest.skip(ELSEWHERE.get(path.stem, "nothing changes"))
+        return None
     # Graph capture remembers modules by name: each case has its own.
     name = f"{path.parent.name}_{path.stem}"
     before = load(case.files, packages, f"before_{name}", case.run)
-    after = load({**case.files, **edits}, packages, f"after_{name}", case.run)
+    return before, load({**case.files, **edits}, packages, f"after_{name}", case.run)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_before_and_after_agree(path: Path, packages: Path) -> None:
+    both = sides(path, packages)
+    if both is None:
+        pytest.skip(ELSEWHERE.get(path.stem, "nothing changes"))
+    before, after = both
     for number, arguments in enumerate(before.inputs):
         expected = result_of(before.run, arguments)
         actual = result_of(after.run, after.inputs[number])
         assert_same(expected, actual, TOLERANCE)
     assert_nothing_is_lost(before, after)
-    if case.captures:
-        torch._dynamo.reset()
-        captured = torch.compile(after.run, fullgraph=True, backend="eager")
-        for number in case.captures:
-            expected = result_of(before.run, before.inputs[number])
-            assert_same(expected, captured(*after.inputs[number]), TOLERANCE)
+
+
+CAPTURED = [path for path in CASES if read_case(path).captures]
+"""Cases that are one graph afterwards."""
+SAMPLED = 3
+"""Capturing takes many times as long as running: of the cases of each pass one in so many is always captured."""
+
+
+def sampled(paths: Sequence[Path]) -> Iterator[Any]:
+    """All of them, most marked as slow: of each pass the first is not, and every third behind it."""
+    for _, group in groupby(paths, key=lambda path: path.parent.name):
+        for number, path in enumerate(group):
+            marks = [pytest.mark.slow] if number % SAMPLED else []
+            yield pytest.param(path, id=f"{path.parent.name}-{path.stem}", marks=marks)
+
+
+@pytest.mark.parametrize("path", sampled(CAPTURED))
+def test_a_graph_gives_what_was_given_before(path: Path, packages: Path) -> None:
+    both = sides(path, packages)
+    assert both is not None
+    before, after = both
+    torch._dynamo.reset()
+    captured = torch.compile(after.run, fullgraph=True, backend="eager")
+    for number in read_case(path).captures:
+        expected = result_of(before.run, before.inputs[number])
+        assert_same(expected, captured(*after.inputs[number]), TOLERANCE)
 
 
 def assert_nothing_is_lost(before: Side, after: Side) -> None:

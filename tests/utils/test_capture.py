@@ -175,6 +175,11 @@ CASES = [(case, [torch.tensor(rows) for rows in GRIDS]) for case in GRID_CASES] 
     (case, [torch.tensor(lens) for lens in LENGTHS])
     for case in LENGTH_CASES
 ]
+BOTH_WAYS = pytest.mark.parametrize(
+    "strict",
+    [False, pytest.param(True, marks=pytest.mark.slow)],  # the older way, which traces bytecode
+    ids=["non_strict", "strict"],
+)
 ALL = pytest.mark.parametrize(("case", "inputs"), CASES, ids=[case.name for case, _ in CASES])
 
 
@@ -230,7 +235,7 @@ def check_compiled(case: Case, inputs: list[torch.Tensor], backend: str) -> None
     assert len(graphs) == 1
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["non_strict", "strict"])
+@BOTH_WAYS
 @ALL
 def test_exports_with_dynamic_sizes(case: Case, inputs: list[torch.Tensor], strict: bool) -> None:
     dynamic = {0: torch.export.Dim.DYNAMIC}
@@ -275,7 +280,7 @@ def test_compiles_without_totals_to_shapes_known_when_it_runs(
         torch.testing.assert_close(compiled(sizes), run(sizes), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("strict", [False, True], ids=["non_strict", "strict"])
+@BOTH_WAYS
 @pytest.mark.parametrize(("run", "inputs"), UNBOUNDED.values(), ids=UNBOUNDED)
 def test_exports_without_totals(run: Run, inputs: list[torch.Tensor], strict: bool) -> None:
     program = torch.export.export(
