@@ -197,6 +197,11 @@ class Index:
                 self._forget_classes()
         return self.get(module)
 
+    @property
+    def opened(self) -> int:
+        """How many modules were asked for although they may not look relevant: with each more can be known."""
+        return len(self._opened)
+
     def open_ancestors(self, cls: ClassInfo, enough: Callable[[], bool] = lambda: False) -> None:
         """Read the files of the ancestors of a class, also those that do not look relevant, until it is enough."""
         module = cls.module.source.module

@@ -79,6 +79,7 @@ class RewriteState:
         self.shared = self._shared_elsewhere(library)
         self._changes: list[Change] = []
         self._inheriting: list[str] | None = None
+        self._inherited: tuple[tuple[int, int], list[ClassInfo]] = ((-1, -1), [])
         self._kept = find_kept(self.index, settings.keep)
         self.records += self._kept.records
 
@@ -157,6 +158,13 @@ class RewriteState:
 
         What is rewritten in a parent has to be right for a child, wherever that stands.
         """
+        asked = self.index.revision, self.index.opened
+        if self._inherited[0] != asked:
+            made = self._look_for_inheriting()
+            self._inherited = (self.index.revision, self.index.opened), made
+        return self._inherited[1]
+
+    def _look_for_inheriting(self) -> list[ClassInfo]:
         found = [cls for info in self.candidates() for cls in self.classes(info)]
         if self._inheriting is None:
             sized = self.index.vocabulary

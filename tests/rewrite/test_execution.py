@@ -83,7 +83,7 @@ def sampled(paths: Sequence[Path]) -> Iterator[Any]:
             yield pytest.param(path, id=f"{path.parent.name}-{path.stem}", marks=marks)
 
 
-@pytest.mark.parametrize("path", sampled(CAPTURED))
+@pytest.mark.parametrize("path", list(sampled(CAPTURED)))
 def test_a_graph_gives_what_was_given_before(path: Path, packages: Path) -> None:
     both = sides(path, packages)
     assert both is not None

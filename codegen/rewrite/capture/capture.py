@@ -7,7 +7,7 @@ integers is one written instead of the other.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from codegen.rewrite.capture.ahead import count_ahead
 from codegen.rewrite.capture.attention import attention_edits
@@ -31,11 +31,13 @@ from codegen.rewrite.capture.rows import half_pixel_edits, unshuffle_edits
 from codegen.rewrite.capture.sampling import sampling_edits
 from codegen.rewrite.capture.sounds import sounds_edits
 from codegen.rewrite.capture.targets import targets_edits
-from codegen.rewrite.emit.edits import Change, Edit, Site
+from codegen.rewrite.emit.edits import Change, Edit, Insert, Site
 from codegen.rewrite.functions import Function
+from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo
-from codegen.rewrite.nodes import walk
+from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.place.overridden import reasons_of, with_called
 from codegen.rewrite.probe.trace import assigned_names
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -67,6 +69,9 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
 )
 """Rules with words that a method must contain for the rule to be tried."""
 
+WHOLE = ("sounds", "targets")
+"""Rules whose helper stands in for all that a method does, the methods that it calls included."""
+
 
 def capture(state: RewriteState) -> None:
     """Apply every rule to every method of the state."""
@@ -89,6 +94,8 @@ def capture(state: RewriteState) -> None:
                         found = rule(state.index, cls, function)
                         if isinstance(found, tuple):
                             found = owed(function, found[0]) or found
+                        if isinstance(found, tuple) and name in WHOLE:
+                            found = _otherwise(state, cls, function, found[0]) or found
                     if found is None:
                         continue
                     told = True
@@ -107,6 +114,17 @@ def capture(state: RewriteState) -> None:
     state.settle()
     if state.reports:
         _report_reads(state)
+
+
+def _otherwise(
+    state: RewriteState, cls: ClassInfo, function: Function, edits: Sequence[Edit]
+) -> Left | None:
+    """Which object counts otherwise, though it has the method: one with another method that this calls."""
+    heirs = Heirs(state.index, state.inheriting())
+    nodes = map(glance, with_called(state.index, cls, function))
+    lines = "\n".join(line for edit in edits if isinstance(edit, Insert) for line in edit.lines)
+    why = next(reasons_of(state.index, heirs, cls, function, nodes, lines), "")
+    return Left(function, f"the helper does not stand in for it: {why}") if why else None
 
 
 def _look_at_branches(state: RewriteState, cls: ClassInfo, mended: set[str]) -> None:

@@ -17,7 +17,7 @@ from codegen.rewrite.functions import Function, self_attribute
 from codegen.rewrite.heirs import Heirs
 from codegen.rewrite.library import Index
 from codegen.rewrite.modules import ClassInfo, ModuleInfo
-from codegen.rewrite.nodes import glance, walk
+from codegen.rewrite.nodes import calls_in, glance, walk
 from codegen.rewrite.probe.trace import mutates
 from codegen.rewrite.recognise.study import Study
 
@@ -53,6 +53,16 @@ def reasons_of(
             why = _another(index, heirs, cls, function, name) or _put_there(index, name)
             if why:
                 yield why
+
+
+def with_called(index: Index, cls: ClassInfo, function: Function) -> list[Function]:
+    """A method, and the own methods that it calls, and those that these call."""
+    found = [function]
+    for known in found:
+        called = {self_attribute(call.func) for call in calls_in(glance(known))} - {""}
+        methods = (index.method(cls, name) for name in sorted(called))
+        found += [m[1] for m in methods if m is not None and m[1] not in found]
+    return found
 
 
 def _used(index: Index, cls: ClassInfo, nodes: Iterable[ast.AST]) -> frozenset[str]:
@@ -91,11 +101,22 @@ def _put_there(index: Index, name: str) -> str:
     near = re.compile(rf"{assigned}|{bound}|[\"']{name}[\"']")
     for module in index.mentioning(name):
         source = index.library.read(module)
-        info = index.open(module) if source is not None and near.search(source.text) else None
+        lines = _lines_with(source.text, name) if source is not None else ()
+        info = index.open(module) if any(map(near.search, lines)) else None
         node = next(_writing(info, name), None) if info is not None else None
         if info is not None and node is not None:
             return f"{info.place(node)} puts something else in the place of {name}"
     return ""
+
+
+def _lines_with(text: str, word: str) -> Iterator[str]:
+    """The lines of a text in which a word stands: much fewer than all, and soon found."""
+    place = text.find(word)
+    while place >= 0:
+        end = text.find("\n", place)
+        end = len(text) if end < 0 else end
+        yield text[text.rfind("\n", 0, place) + 1 : end]
+        place = text.find(word, end)
 
 
 def _writing(info: ModuleInfo, name: str) -> Iterator[ast.AST]:

@@ -24,6 +24,7 @@ from codegen.rewrite.emit.edits import AddKeywords, Change, Edit, Site, Substitu
 from codegen.rewrite.functions import Function, parameters, self_attribute
 from codegen.rewrite.modules import ClassInfo
 from codegen.rewrite.nodes import calls_in, glance, speaks_of, target_of, walk
+from codegen.rewrite.place.clashes import clashing_call
 from codegen.rewrite.place.generation import Generation
 from codegen.rewrite.state import RewriteState
 from codegen.rewrite.values import Record, model_of
@@ -66,6 +67,8 @@ def _thread(state: RewriteState, cls: ClassInfo, function: Function, taken: Take
     modality = FEATURES_METHODS.get(function.name, "")
     if modality and is_packed(function):
         edits = features_edits(function, modality)
+        if edits and _is_kept(state, cls, function.name):
+            return False
         helper, reason = HANDED_ON, f"keywords with the prefix {modality}_ reach the encoder"
     elif function.name == "forward" and not modality:
         edits = forward_edits(state, cls, function, taken)
@@ -92,6 +95,14 @@ def _thread(state: RewriteState, cls: ClassInfo, function: Function, taken: Take
     needs = tuple((info, name) for name in sorted(helpers))
     state.propose(Change("thread", (site,), needs, (record,)))
     return True
+
+
+def _is_kept(state: RewriteState, cls: ClassInfo, name: str) -> bool:
+    """Tell, and note, that prefixed inputs would go to several calls of features methods for different inputs."""
+    clash = clashing_call(state, cls, name)
+    if clash is not None:
+        _note_refused(state, *clash, "another call for other inputs gets the same keywords")
+    return clash is not None
 
 
 def is_threaded(function: Function) -> bool:
@@ -159,7 +170,7 @@ def forward_edits(
         features = target.name in FEATURES_METHODS
         if taken.named.get(id(target)) and (features or id(call) in taken.prefixed):
             gifts.append((call, f'{HANDED_ON}(precomputed, "{modality}")'))
-        elif features and hands_on(target):
+        elif features and hands_on(target) and clashing_call(state, cls, target.name) is None:
             gifts.append((call, "precomputed"))
         elif features:
             what = (
