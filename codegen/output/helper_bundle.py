@@ -133,8 +133,8 @@ def _bound(node: ast.stmt) -> Iterator[str]:
         yield node.name
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     for target in targets:
-        for inner in target.elts if isinstance(target, ast.Tuple) else [target]:
-            if isinstance(inner, ast.Name):
+        for inner in ast.walk(target) if target is not None else ():
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
                 yield inner.id
 
 
