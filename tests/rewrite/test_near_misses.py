@@ -118,7 +118,7 @@ import torch
 class Encoder(nn.Module):
     def forward(self, rows, feature_lens, image_sizes: list[int], mask=None):
         first = rows.reshape(len(feature_lens), -1)[: feature_lens.shape[0]]
-        for number in range(feature_lens.size(0)):
+        for number in range(feature_lens.size(1)):
             first = first + number
         for size in image_sizes:
             first = first + size
@@ -148,6 +148,9 @@ class Encoder(nn.Module):
         "first = first[: feature_lens.max()]",
         "if is_tracing():\n            return first\n        first = feature_lens.tolist()",
         "first = rows.tolist()",
+        "for number in range(feature_lens.size(0)):\n            first = first + number",
+        "count, _ = feature_lens.shape\n        first = [rows[n] for n in range(count)]",
+        "for end in feature_lens[1:] - 1:\n            first += end",
         "first = self.host_only(feature_lens)",
         "both = self.tables(rows, feature_lens)\n        first = tuple(part for part in both)",
         "first = [n + 1 for n in feature_lens]",

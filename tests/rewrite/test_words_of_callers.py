@@ -281,10 +281,27 @@ def test_expressions_of_a_statement_itself(line: str, parts: list[str]) -> None:
         ("[t for t in sorted(reversed(grid))]", ["grid"]),
         ("[t for t in f(grid)]", []),
         ("grid.tolist", []),
+        ("[t for t in grid[1:]]", ["grid[1:]"]),
+        ("[t for t in grid[1:] - grid[:-1]]", ["grid[1:] - grid[:-1]"]),
+        ("[t for t in -grid]", ["-grid"]),
+        ("[t for t in x[grid]]", []),
+        ("[t for t in range(len(grid) - 1)]", ["range(len(grid) - 1)"]),
+        ("[t for t in range(1, grid.shape[0])]", ["range(1, grid.shape[0])"]),
+        ("[t for t in range(grid.size(0))]", ["range(grid.size(0))"]),
+        ("[t for t in range(grid.shape[1])]", []),
+        ("[t for t in range(grid.size(1))]", []),
+        ("[t for t in range(x.shape[0])]", []),
+        ("[t for t in range(len(x))]", []),
+        ("[t for t in range(count)]", ["range(count)"]),
+        ("[t for t in range(grid[0])]", ["range(grid[0])"]),
+        ("[t for t in f(len(grid))]", []),
+        ("x[grid[0] : grid[1]]", []),
     ],
 )
 def test_numbers_that_are_read_on_the_host(text: str, found: list[str]) -> None:
-    assert [ast.unparse(node) for node in _found(expression_of(text), {"grid"})] == found
+    assert [
+        ast.unparse(node) for node, _ in _found(expression_of(text), {"grid"}, {"count"})
+    ] == found
 
 
 @pytest.mark.parametrize(
@@ -349,11 +366,15 @@ def test_methods_that_take_sizes(head: str, is_so: bool) -> None:
         ("grid_thw", "x = grid_thw.item() + grid_thw.tolist()", ["grid_thw.item()"]),
         ("grid_thw", "if grid_thw.sum():\n        a = grid_thw\n    b = int(a)", ["int(a)"]),
         ("rows", "b = int(rows)", []),
+        ("grid_thw", "n = len(grid_thw) - 1\n    for i in range(n): pass", ["range(n)"]),
+        ("grid_thw", "n = rows.shape[0]\n    for i in range(n): pass", []),
+        ("grid_thw", "n, _ = grid_thw.shape\n    for i in range(n): pass", ["range(n)"]),
+        ("grid_thw", "_ = grid_thw\n    n, _ = rows.shape\n    int(n)", []),
     ],
 )
 def test_the_first_read_of_each_statement(head: str, lines: str, found: list[str]) -> None:
     function = function_of(f"def f(self, {head}):\n    {lines}")
-    assert [ast.unparse(node) for node in _read_in(DEFAULT, function, frozenset())] == found
+    assert [ast.unparse(r.node) for r in _read_in(DEFAULT, function, frozenset())] == found
 
 
 @pytest.mark.parametrize(

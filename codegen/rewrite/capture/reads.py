@@ -1,6 +1,8 @@
 """Reads on the host that stay on the path of an encoder's forward: reported, so that none is there without a word.
 
-    for row, n in enumerate(lengths.tolist()): ...        for n in lengths: ...        width = int(lengths.max())
+    for row, n in enumerate(lengths.tolist()): ...    for n in lengths: ...    width = int(lengths.max())
+
+And loops that run once for each of them, ``for i in range(len(lengths))``: a graph fixes how often.
 
 Looked for when all rules are through, in what they leave; a form that is skipped while tracing is none. What a
 rule, or an earlier pass, has said of a statement is not said again.
@@ -9,7 +11,8 @@ rule, or an earlier pass, has said of a statement is not said again.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
 
 from codegen.rewrite.capture.pieces import Left
 from codegen.rewrite.functions import Function, parameters, self_attribute
@@ -24,8 +27,23 @@ from codegen.rewrite.vocabulary import FEATURES_METHODS, TOKEN_IDS, Vocabulary
 
 Method = tuple[ClassInfo, Function]
 
+
+@dataclass(frozen=True)
+class Read:
+    """What reads numbers, how (of ``_SAID``), and whether these are sizes or made of sizes."""
+
+    node: ast.expr
+    how: str
+    is_of_sizes: bool
+
+
 _READING = frozenset(("tolist", "item", "numpy"))
-_NUMBERS = frozenset(("int", "float", "bool"))
+_NUMBERS = frozenset(("int", "float", "bool", "range"))
+_SAID = {
+    "read": "{} reads numbers of a tensor on the host",
+    "walked": "a loop takes the numbers in {} on the host",
+    "counted": "a loop goes over {}, whose end a graph fixes",
+}
 _WALKING = frozenset(("zip", "enumerate", "reversed", "sorted", "list", "tuple"))
 _SHAPES = frozenset(("shape", "size", "ndim", "dim", "numel", "device", "dtype"))
 _TRACING = ("is_tracing", "is_compiling")
@@ -41,19 +59,16 @@ def reads(index: Index, cls: ClassInfo) -> Iterator[tuple[ClassInfo, Function, L
         own = frozenset(name for base in index.mro(cls) for name in base.methods)
         if not any(_read_in(index.vocabulary, glance(function), own)):
             continue  # so most are, and need not be looked into where they stand
-        for node in _read_in(index.vocabulary, function, own):
-            walked = f"a loop takes the numbers in {ast.unparse(node)}"
-            read = f"{ast.unparse(node)} reads numbers of a tensor"
-            reason = walked if isinstance(node, ast.Name) else read
-            near = f"{reason} on the host, in a form that no rule knows"
-            yield owner, function, Left(node, f"{near}: {_why(index, owner, function, node)}")
+        for read in _read_in(index.vocabulary, function, own):
+            said = _SAID[read.how].format(ast.unparse(read.node))
+            near = f"{said}, in a form that no rule knows"
+            yield owner, function, Left(read.node, f"{near}: {_why(index, owner, function, read)}")
 
 
-def _why(index: Index, owner: ClassInfo, function: Function, node: ast.AST) -> str:
+def _why(index: Index, owner: ClassInfo, function: Function, read: Read) -> str:
     """Which condition of the rules a read does not meet: that of helpers, or that there are sizes at all."""
-    sizes = {name for name in parameters(function) if _is_sizes(index.vocabulary, name)}
-    if any(isinstance(n, ast.Name) and n.id in sizes for n in walk(node)):
-        return f"no helper gives what is made of them{beside(index, owner, function, node)}"
+    if read.is_of_sizes:
+        return f"no helper gives what is made of them{beside(index, owner, function, read.node)}"
     return "they are made of no parameter that holds sizes"
 
 
@@ -119,7 +134,7 @@ def _is_sizes(vocabulary: Vocabulary, name: str) -> bool:
     return vocabulary.is_sizes(name) or _BOUNDARIES in name
 
 
-def _read_in(vocabulary: Vocabulary, function: Function, own: frozenset[str]) -> Iterator[ast.expr]:
+def _read_in(vocabulary: Vocabulary, function: Function, own: frozenset[str]) -> Iterator[Read]:
     """The first read of each statement that a graph runs; ``own`` are methods of the class."""
     sizes = {name for name in parameters(function) if _is_sizes(vocabulary, name)}
     args = function.args
@@ -127,12 +142,19 @@ def _read_in(vocabulary: Vocabulary, function: Function, own: frozenset[str]) ->
         told = given.annotation if given.arg in sizes else None
         if told is not None and "Tensor" not in ast.unparse(told):
             sizes.discard(given.arg)
+    counts: set[str] = set()
     for statement in _traced(function.body):
-        found = next((n for part in _own(statement) for n in _found(part, sizes)), None)
+        found = next((n for part in _own(statement) for n in _found(part, sizes, counts)), None)
         if found is not None:
-            yield found
+            node, how = found
+            names = {n.id for n in walk(node) if isinstance(n, ast.Name)}
+            yield Read(node, how, bool(names & (sizes | counts)))
+        elif hasattr(statement, "body"):
+            continue
         elif any(_values(part, sizes) and _of_sizes(part, sizes, own) for part in _own(statement)):
-            sizes |= assigned_names(statement) if not hasattr(statement, "body") else set()
+            sizes |= assigned_names(statement)
+        elif any(_counts(part, sizes, counts) for part in _own(statement)):
+            counts |= assigned_names(statement)
 
 
 def _of_sizes(expression: ast.AST, sizes: set[str], own: frozenset[str]) -> bool:
@@ -200,14 +222,20 @@ def _own(statement: ast.stmt) -> Iterator[ast.AST]:
                 yield ast.comprehension(target, item, [], 0) if name == "iter" else item
 
 
-def _found(expression: ast.AST, sizes: set[str]) -> Iterator[ast.expr]:
-    """Reads in an expression; the side of a condition that tracing does not take holds none."""
+def _found(
+    expression: ast.AST, sizes: set[str], counts: Set[str] = frozenset()
+) -> Iterator[tuple[ast.expr, str]]:
+    """Reads in an expression, and how each reads; the side that tracing does not take has none."""
     if isinstance(expression, ast.IfExp) and _tracing(expression.test) is not None:
         taken = expression.body if _tracing(expression.test) else expression.orelse
-        yield from _found(taken, sizes)
+        yield from _found(taken, sizes, counts)
         return
     if isinstance(expression, ast.comprehension):
-        yield from (part for part in _parts(expression.iter) if _is_walked(part, sizes))
+        for part in _parts(expression.iter):
+            if _is_walked(part, sizes):
+                yield part, "walked"
+            elif _is_range(part) and _counts(part, sizes, counts) and not _values(part, sizes):
+                yield part, "counted"
     elif isinstance(expression, ast.Call):
         called = expression.func
         number = isinstance(called, ast.Name) and called.id in _NUMBERS
@@ -217,9 +245,9 @@ def _found(expression: ast.AST, sizes: set[str]) -> Iterator[ast.expr]:
             or number
             and any(_values(argument, sizes) for argument in expression.args)
         ):
-            yield expression
+            yield expression, "read"
     for child in children(expression):
-        yield from _found(child, sizes)
+        yield from _found(child, sizes, counts)
 
 
 def _parts(iterated: ast.expr) -> list[ast.expr]:
@@ -231,7 +259,34 @@ def _parts(iterated: ast.expr) -> list[ast.expr]:
 
 
 def _is_walked(part: ast.expr, sizes: set[str]) -> bool:
-    return isinstance(part, ast.Name) and part.id in sizes
+    """Whether a loop takes values of sizes one by one: all, some, or what is computed of each."""
+    if isinstance(part, ast.Subscript):
+        return _is_walked(part.value, sizes)
+    return isinstance(part, (ast.Name, ast.BinOp, ast.UnaryOp)) and _values(part, sizes)
+
+
+def _is_range(part: ast.expr) -> bool:
+    return isinstance(part, ast.Call) and getattr(part.func, "id", "") == "range"
+
+
+def _counts(expression: ast.AST, sizes: set[str], counts: Set[str]) -> bool:
+    """Tell whether an expression says how many sizes there are: ``len(x)``, ``x.shape[0]``, ``x.size(0)``."""
+    if isinstance(expression, ast.Name):
+        return expression.id in counts
+    if isinstance(expression, ast.Call) and getattr(expression.func, "id", "") == "len":
+        return any(_values(argument, sizes) for argument in expression.args)
+    if isinstance(expression, (ast.Subscript, ast.Call)):
+        holder = expression.value if isinstance(expression, ast.Subscript) else expression.func
+        axes = [expression.slice] if isinstance(expression, ast.Subscript) else expression.args
+        if isinstance(holder, ast.Attribute) and holder.attr in ("shape", "size") and axes:
+            return _is_first(axes[0]) and _values(holder.value, sizes)
+    if isinstance(expression, ast.Attribute) and expression.attr in ("shape", "size"):
+        return _values(expression.value, sizes)
+    return any(_counts(child, sizes, counts) for child in children(expression))
+
+
+def _is_first(axis: ast.expr) -> bool:
+    return isinstance(axis, ast.Constant) and axis.value == 0
 
 
 def _values(expression: ast.AST, sizes: set[str]) -> bool:
@@ -244,5 +299,5 @@ def _values(expression: ast.AST, sizes: set[str]) -> bool:
     ):
         return False
     if isinstance(expression, ast.Name):
-        return expression.id in sizes
+        return expression.id in sizes and isinstance(expression.ctx, ast.Load)
     return any(_values(child, sizes) for child in children(expression))
