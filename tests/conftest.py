@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from codegen.verify.torchvision_operators import declare_torchvision_operators
+
+HEIRS = {"qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "glm4v_moe"}
+"""Models whose definitions only name the encoders, features and processors of another."""
+OF_MODELS = {Path(__file__).parent / name for name in ("models", "processors")}
+ALWAYS = {"test_encoders", "test_as_written", "test_contract"}
+"""What is tested of heirs too, in whichever run: their encoders and what is written of them."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +34,19 @@ def pytest_configure(config: pytest.Config) -> None:
     # In CI a wrong expectation must fail; rewriting it there would hide the difference.
     if config.getoption("--update-golden") and os.environ.get("CI"):
         raise pytest.UsageError("--update-golden is refused when CI is set: update locally")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the tests of another model show as well: only the long runs repeat it for its heirs."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        case = parameters.get("case")
+        if (
+            getattr(case, "model", None) in HEIRS
+            and item.path.parent in OF_MODELS
+            and item.path.stem not in ALWAYS
+        ):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -97,8 +97,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_copy(tmp_path_factory.mktemp("base") / "project")
 
 
-#: Each takes two syncs of a copy of this repository: those that bring the risks are always made.
-ALWAYS = {"attribute renamed", "argument added", "attention changed", "deletion"}
+#: Each takes two syncs of a copy of this repository: two are always made, and all risks are once found together.
+ALWAYS = {"argument added", "deletion"}
 SAMPLED = [
     pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow, id=name) for name in EDITS
 ]

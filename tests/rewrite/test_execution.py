@@ -71,12 +71,12 @@ def test_before_and_after_agree(path: Path, packages: Path) -> None:
 
 CAPTURED = [path for path in CASES if read_case(path).captures]
 """Cases that are one graph afterwards."""
-SAMPLED = 3
+SAMPLED = 9
 """Capturing takes many times as long as running: of the cases of each pass one in so many is always captured."""
 
 
 def sampled(paths: Sequence[Path]) -> Iterator[Any]:
-    """All of them, most marked as slow: of each pass the first is not, and every third behind it."""
+    """All of them, most marked as slow: of each pass the first is not, and every ninth behind it."""
     for _, group in groupby(paths, key=lambda path: path.parent.name):
         for number, path in enumerate(group):
             marks = [pytest.mark.slow] if number % SAMPLED else []
