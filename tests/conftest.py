@@ -15,6 +15,8 @@ HEIRS = {"qwen3_vl_moe", "qwen3_5", "qwen3_5_moe", "glm4v_moe"}
 OF_MODELS = {Path(__file__).parent / name for name in ("models", "processors")}
 ALWAYS = {"test_encoders", "test_as_written", "test_contract"}
 """What is tested of heirs too, in whichever run: their encoders and what is written of them."""
+IN_BOTH = {"qwen2_vl", "qwen2_5_omni", "glm4v"}
+"""Models that are tested with either attention in whichever run: it is one function for all."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,15 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what the tests of another model show as well: only the long runs repeat it for its heirs."""
+    """Mark what the tests of another model show as well: only the long runs repeat it."""
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        case = parameters.get("case")
-        if (
-            getattr(case, "model", None) in HEIRS
-            and item.path.parent in OF_MODELS
-            and item.path.stem not in ALWAYS
-        ):
+        model = getattr(parameters.get("case"), "model", None)
+        if model is None or item.path.parent not in OF_MODELS:
+            continue
+        is_heir = model in HEIRS and item.path.stem not in ALWAYS
+        if is_heir or (parameters.get("attention") == "eager" and model not in IN_BOTH):
             item.add_marker(pytest.mark.slow)
 
 

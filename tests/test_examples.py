@@ -98,6 +98,7 @@ def test_a_generated_folder_is_published_with_its_code(tmp_path: Path) -> None:
     assert (folder / "encoder_helpers.py").is_file()
 
 
+@pytest.mark.slow
 def test_an_encoder_of_a_project_is_verified(tmp_path: Path) -> None:
     """With and without the passes, in processes of their own, as the given file describes it."""
     pytest.importorskip("torch")

@@ -314,10 +314,11 @@ def uses_as_sizes(function: ast.FunctionDef, name: str) -> bool:
 def entries_of(function: ast.FunctionDef, several: str) -> Iterator[str]:
     """Names that entries of ``*args`` are given, by a loop or an assignment."""
     for node in walk(function):
-        target: ast.expr | None = None
+        targets: list[ast.expr] = []
         if isinstance(node, (ast.For, ast.comprehension)):
-            target, value = node.target, node.iter
+            targets, value = [node.target], node.iter
         elif isinstance(node, ast.Assign):
-            target, value = node.targets[0], node.value
-        if target is not None and any(getattr(n, "id", "") == several for n in walk(value)):
-            yield from (n.id for n in walk(target) if isinstance(n, ast.Name))
+            targets, value = node.targets, node.value
+        if targets and any(getattr(n, "id", "") == several for n in walk(value)):
+            named = (n for target in targets for n in walk(target))
+            yield from (n.id for n in named if isinstance(n, ast.Name))

@@ -47,7 +47,7 @@ def _killed_at(step: int, number: int) -> Callable[[], int]:
 
 
 #: Every so many steps from a first one, or all of them.
-STRIDES = [(7, 1), *(pytest.param((1, n), marks=pytest.mark.slow) for n in (0,))]
+STRIDES = [(11, 1), *(pytest.param((1, n), marks=pytest.mark.slow) for n in (0,))]
 
 
 @pytest.mark.parametrize("stride", STRIDES, ids=["sample", "all"])

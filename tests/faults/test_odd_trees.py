@@ -52,10 +52,9 @@ def folder(place: Path) -> None:
 
 KINDS = [
     fifo,
-    device,
     *(
         pytest.param(kind, marks=pytest.mark.slow)
-        for kind in (unix_socket, own_device, loop, folder)
+        for kind in (device, unix_socket, own_device, loop, folder)
     ),
 ]
 each_kind = pytest.mark.parametrize("make", KINDS, ids=lambda kind: getattr(kind, "__name__", None))

@@ -13,8 +13,7 @@ from tests.models.configurations import FULL_CASES, SEVERAL, FullCase
 from tests.models.prompts import TARGET, full_inputs
 from tests.models.support import build_full_model, generated_module, randomize
 
-# One takes some seconds; all others are left to the long run.
-SAMPLE = "qwen2_5_omni"
+pytestmark = pytest.mark.slow
 TOKENS = 32
 SETTLED = 3
 """Steps after which there is a graph for everything: the prompt, one token, one token of any count."""
@@ -30,8 +29,7 @@ CASES = [
     pytest.param(
         case,
         id=case.id,
-        marks=[pytest.mark.slow] * (case.model != SAMPLE)
-        + [
+        marks=[
             pytest.mark.xfail(reason=reason, strict=True)
             for reason in filter(None, [STOPPED.get(case.model)])
         ],

@@ -70,6 +70,7 @@ def test_what_another_release_does_to_a_project(
     assert not report["unexplained"]
 
 
+@pytest.mark.slow
 def test_state_dicts_of_built_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,11 @@ def test_pairs_of_lines_that_stand_once_are_the_most_in_one_order(
     assert len(found) == most
 
 
+def test_a_way_that_begins_again_is_no_end_of_the_longest() -> None:
+    found = _once_in_both([*"cdae"], [*"xaycde"], (0, 4), (0, 6))
+    assert [*found] == [(0, 3), (1, 4), (3, 5)]
+
+
 def test_a_line_comes_from_its_own_or_the_one_in_front() -> None:
     old, new = text([*"abcdef"]), text([*"abXYcfef"])
     found = [line_before(old, new, n + 1) for n in range(8)]

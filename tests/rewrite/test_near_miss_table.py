@@ -100,6 +100,8 @@ NEAR = [
     ("pooling", POOLED, "AvgPool1d(2, stride=2)", "AvgPool1d(3, stride=2)", "no rule knows"),
     ("pooling", POOLED, "torch.cat(pooled, dim=0)", "torch.cat(pooled, dim=1)", "joined along dim=1"),
     ("pooling", POOLED, "append(piece)\n", "append(piece)\n            rows = rows + 1\n", "does not end with"),
+    ("chunk", "capture/chunks_of_convolutions", "F.gelu(self.conv2d2(part))", "F.gelu(self.conv2d2(part)) * 2", "but F.gelu(self.conv2d2(part)) * 2 does more"),
+    ("frames", "extract/frames_parted_for_the_parent", "] = 1\n        return", "] = 1\n        else:\n            token_types = 2\n        return", "a condition decides what it holds"),
     ("item_codes", ENCODED, "(rows, sizes)", "(rows, sizes, dim=1)", "not parted along their first axis"),
     ("item_codes", ENCODED, "torch.split(rows, ", "torch.split(rows * 2, ", "they are no parameter"),
     ("item_codes", ENCODED, "            frames, ", "            number = 0\n            frames, ", UNKNOWN),

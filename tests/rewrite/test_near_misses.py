@@ -137,6 +137,9 @@ class Encoder(nn.Module):
 
     def host_only(self, feature_lens):
         return feature_lens.tolist()
+
+    def plain(self, rows):
+        return rows + 1
 """
 
 
@@ -152,6 +155,7 @@ class Encoder(nn.Module):
         "count, _ = feature_lens.shape\n        first = [rows[n] for n in range(count)]",
         "for end in feature_lens[1:] - 1:\n            first += end",
         "first = self.host_only(feature_lens)",
+        "first = self.host_only(feature_lens)\n        first = self.plain(first)",
         "both = self.tables(rows, feature_lens)\n        first = tuple(part for part in both)",
         "first = [n + 1 for n in feature_lens]",
         "ends = feature_lens.cumsum(0)\n        for end in reversed(ends):\n            first += end",

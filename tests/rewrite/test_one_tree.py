@@ -13,7 +13,8 @@ from tests.rewrite.test_rules import CASES, DEFAULT, Case, DictLibrary, passes_o
 OF_A_TREE = {"spelled_as_the_file_does", "described_in_one_place"}
 FOLDERS = [
     ("all", False),
-    *(("capture", False), ("capture", True)),
+    ("capture", False),
+    pytest.param("capture", True, marks=pytest.mark.slow),
     ("extract", True),
     *(("lift", False), ("lift", True)),
 ]

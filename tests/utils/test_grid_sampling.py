@@ -55,6 +55,7 @@ def test_values_and_gradients_are_those_of_torch_bit_for_bit(further: dict[str, 
     assert all(map(torch.equal, gradients(found, inputs), gradients(expected, inputs)))
 
 
+@pytest.mark.slow
 def test_it_stays_right_for_other_numbers_of_points() -> None:
     torch._dynamo.reset()
     counter = CompileCounterWithBackend("inductor")

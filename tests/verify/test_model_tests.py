@@ -54,12 +54,14 @@ def test_a_test_that_stops_passing_is_found(tmp_path: Path) -> None:
     assert found.other == ()
 
 
+@pytest.mark.slow
 def test_another_package_than_the_meant_one_is_refused(tmp_path: Path) -> None:
     lay_out(_empty_source(tmp_path), ["tiny"], tmp_path / "laid")
     with pytest.raises(RuntimeError, match="did not run"):
         run_tests("tiny", tmp_path / "nothing", tmp_path / "laid", sys.executable, 120)
 
 
+@pytest.mark.slow
 def test_tests_that_cannot_be_collected_are_an_error(tmp_path: Path) -> None:
     place = tmp_path / "source/tests/models/tiny/test_modeling_tiny.py"
     place.parent.mkdir(parents=True)

@@ -140,7 +140,9 @@ def _numbers(value: Any) -> np.ndarray | None:
     if all(type(item) is int for item in value):
         return np.asarray(value)
     parts = [item.data for item in value if isinstance(item, Arr) and not item.late]
-    if len(parts) < len(value) or len({part.shape[1:] for part in parts}) > 1 or not parts[0].ndim:
+    if len(parts) < len(value) or len({part.shape[1:] for part in parts}) > 1:
+        return None
+    if not all(part.ndim for part in parts):
         return None
     return np.concatenate(parts)
 
