@@ -43,8 +43,9 @@ _SAID = {
     "read": "{} reads numbers of a tensor on the host",
     "walked": "a loop takes the numbers in {} on the host",
     "counted": "a loop goes over {}, whose end a graph fixes",
+    "ended": "a loop goes on while {}, whose end a graph fixes",
 }
-_WALKING = frozenset(("zip", "enumerate", "reversed", "sorted", "list", "tuple"))
+_WALKING = frozenset(("zip", "enumerate", "reversed", "sorted", "list", "tuple", "pairwise"))
 _SHAPES = frozenset(("shape", "size", "ndim", "dim", "numel", "device", "dtype"))
 _TRACING = ("is_tracing", "is_compiling")
 _BOUNDARIES = "cu_seqlens"
@@ -145,6 +146,9 @@ def _read_in(vocabulary: Vocabulary, function: Function, own: frozenset[str]) ->
     counts: set[str] = set()
     for statement in _traced(function.body):
         found = next((n for part in _own(statement) for n in _found(part, sizes, counts)), None)
+        if found is None and isinstance(statement, ast.While):
+            is_ended = _counts(statement.test, sizes, counts)
+            found = (statement.test, "ended") if is_ended else None
         if found is not None:
             node, how = found
             names = {n.id for n in walk(node) if isinstance(n, ast.Name)}
@@ -238,6 +242,9 @@ def _found(
                 yield part, "counted"
     elif isinstance(expression, ast.Call):
         called = expression.func
+        if getattr(called, "id", "") == "map":
+            walked = (part for part in expression.args[1:] if _is_walked(part, sizes))
+            yield from ((part, "walked") for part in walked)
         number = isinstance(called, ast.Name) and called.id in _NUMBERS
         if (
             isinstance(called, ast.Attribute)
@@ -253,7 +260,7 @@ def _found(
 def _parts(iterated: ast.expr) -> list[ast.expr]:
     """What a loop goes over, one or several side by side."""
     called = iterated.func if isinstance(iterated, ast.Call) else None
-    if isinstance(iterated, ast.Call) and getattr(called, "id", "") in _WALKING:
+    if isinstance(iterated, ast.Call) and _name_of(called) in _WALKING:
         return [part for argument in iterated.args for part in _parts(argument)]
     return [iterated]
 
@@ -262,11 +269,23 @@ def _is_walked(part: ast.expr, sizes: set[str]) -> bool:
     """Whether a loop takes values of sizes one by one: all, some, or what is computed of each."""
     if isinstance(part, ast.Subscript):
         return _is_walked(part.value, sizes)
+    if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+        if part.func.attr in (*_READING, *_SHAPES, "arange"):
+            return False
+        # A method of sizes, or a function of torch of them: one for each again.
+        is_torch = ast.unparse(part.func.value) == "torch"
+        holder = part.args[:1] if is_torch else [part.func.value]
+        return any(_is_walked(given, sizes) for given in holder)
     return isinstance(part, (ast.Name, ast.BinOp, ast.UnaryOp)) and _values(part, sizes)
 
 
 def _is_range(part: ast.expr) -> bool:
-    return isinstance(part, ast.Call) and getattr(part.func, "id", "") == "range"
+    return isinstance(part, ast.Call) and _name_of(part.func) in ("range", "arange")
+
+
+def _name_of(called: ast.expr | None) -> str:
+    """The last word of what is called."""
+    return getattr(called, "attr", getattr(called, "id", ""))
 
 
 def _counts(expression: ast.AST, sizes: set[str], counts: Set[str]) -> bool:
@@ -278,6 +297,8 @@ def _counts(expression: ast.AST, sizes: set[str], counts: Set[str]) -> bool:
     if isinstance(expression, (ast.Subscript, ast.Call)):
         holder = expression.value if isinstance(expression, ast.Subscript) else expression.func
         axes = [expression.slice] if isinstance(expression, ast.Subscript) else expression.args
+        if isinstance(holder, ast.Attribute) and holder.attr == "numel":
+            return _values(holder.value, sizes)
         if isinstance(holder, ast.Attribute) and holder.attr in ("shape", "size") and axes:
             return _is_first(axes[0]) and _values(holder.value, sizes)
     if isinstance(expression, ast.Attribute) and expression.attr in ("shape", "size"):
@@ -286,7 +307,8 @@ def _counts(expression: ast.AST, sizes: set[str], counts: Set[str]) -> bool:
 
 
 def _is_first(axis: ast.expr) -> bool:
-    return isinstance(axis, ast.Constant) and axis.value == 0
+    """Whether an axis is the first, or the last: boundaries and lengths have but one."""
+    return ast.unparse(axis) in ("0", "-1")
 
 
 def _values(expression: ast.AST, sizes: set[str]) -> bool:
